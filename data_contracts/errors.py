@@ -1,0 +1,57 @@
+"""Every error that assay raises on purpose.
+
+    AssayError                  exit status 1
+    ├── SpecError               2  the spec, or what was typed on the command line
+    ├── SourceError             2  the source data as a whole cannot be used tonight
+    │   └── UnreadableSample    -  one sample cannot be; it becomes a row of `rejects`
+    ├── EmbedderError           2  the embedder's weights or package cannot be had
+    ├── SnapshotError           1  a published snapshot is missing, broken or from another version
+    ├── ContractError           1  a stage's own output broke its contract: a defect in assay
+    └── BusyError               1  another run of the same dataset holds its lock
+
+A message says what was found, what was wanted, and what to do next.
+"""
+
+
+class AssayError(Exception):
+    """Base of all of them. `exit_status` is what the command line returns."""
+
+    exit_status = 1
+
+
+class SpecError(AssayError):
+    """The dataset spec or a command-line argument is wrong."""
+
+    exit_status = 2
+
+
+class SourceError(AssayError):
+    """The source is absent, half-written, empty or shrunk beyond its limit."""
+
+    exit_status = 2
+
+
+class UnreadableSample(SourceError):
+    """One sample cannot be read or decoded; `reason` is a code of `rejects.reason`."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class EmbedderError(AssayError):
+    """The embedder asked for cannot be had here; it is never replaced quietly by another."""
+
+    exit_status = 2
+
+
+class SnapshotError(AssayError):
+    """No such snapshot, or one that fails its own digests."""
+
+
+class ContractError(AssayError):
+    """A stage wrote rows that its contract forbids."""
+
+
+class BusyError(AssayError):
+    """Another process is running the same dataset."""

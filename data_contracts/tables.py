@@ -1,0 +1,348 @@
+"""One contract per table that crosses a stage: names, types, ranges, keys.
+
+`CONTRACTS[name]` is the class. Each carries a `VERSION`, written into the schema of every Parquet file of that
+table; `lock.json` beside this file pins what each version means, and a test fails when a contract changes without
+a new version. Every score runs from 0 (clean) to 1 (surely an issue).
+
+Facts (`image_facts`, `text_facts`, `vectors`) are keyed by content and shared between snapshots, so their files may
+hold contents that a snapshot no longer has: join them from `samples`. All other tables hold that snapshot's rows only.
+"""
+
+import hashlib
+import json
+
+import dataframely as dy
+import polars as pl
+
+SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding"]
+
+
+def _score() -> dy.Float32:
+    """A score in [0, 1]: 0 clean, 1 surely an issue."""
+    return dy.Float32(min=0.0, max=1.0)
+
+
+def _fraction(nullable: bool = True) -> dy.Float64:
+    return dy.Float64(min=0.0, max=1.0, nullable=nullable)
+
+
+class Contract(dy.Schema):
+    """Base of all table contracts."""
+
+    VERSION = 1
+
+
+class Samples(Contract):
+    """One row per ingested sample; the source's further columns (group columns) follow these."""
+
+    sample_id = dy.String(primary_key=True, min_length=1)
+    position = dy.Int64(min=0)  # order in the source, from 0, without gaps only where nothing was rejected
+    uri = dy.String(nullable=True)  # relative to the source's root, or a URL
+    content_hash = dy.String(min_length=32, max_length=32)  # BLAKE2b-128 of the raw bytes, hex
+    modality = dy.String(check=lambda c: c.is_in(["image", "text", "graph", "audio", "video", "vectors"]))
+    label = dy.String(nullable=True)  # NFC, stripped; null where unlabelled
+    split = dy.String(nullable=True)
+    size_bytes = dy.Int64(min=0)
+
+
+class Ingested(Samples):
+    """What ingest carries on; clean may still reject some of it."""
+
+
+class Contents(Contract):
+    """Content of table sources: the raw text or the vector behind a content hash."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    text = dy.String(nullable=True)
+    vector = dy.List(dy.Float32(nullable=True), nullable=True)
+
+
+class Rejects(Contract):
+    """Everything that was not carried on, and why."""
+
+    uri = dy.String(nullable=True)
+    sample_id = dy.String(nullable=True)
+    stage = dy.String()
+    reason = dy.String(min_length=1)  # a code: lower case, words joined by _
+    detail = dy.String(nullable=True)
+
+
+class ImageFacts(Contract):
+    """Measurements of one decoded image content (EXIF-rotated RGB)."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    format = dy.String()
+    mode = dy.String()  # Pillow's mode before conversion to RGB
+    width = dy.Int32(min=1)  # pixels, after EXIF rotation
+    height = dy.Int32(min=1)
+    n_frames = dy.Int32(min=1)
+    changes = dy.List(dy.String())  # what decoding changed: exif_rotated, alpha_composited, mode_converted, …
+    brightness = _fraction()  # mean perceived brightness
+    brightness_p05 = _fraction()
+    brightness_p99 = _fraction()
+    contrast = _fraction()  # standard deviation of luminance, times 2
+    entropy_bits = dy.Float64(min=0.0, max=8.0, nullable=True)
+    sharpness = dy.Float64(min=0.0, nullable=True)  # variance of the Laplacian at a fixed scale
+    colorfulness = dy.Float64(min=0.0, nullable=True)  # mean spread between channels; 0 is grayscale
+    pixel_hash = dy.String(min_length=32, max_length=32)  # BLAKE2b-128 of size and RGB pixels
+    perceptual_hash = dy.UInt64()  # DCT pHash, 64 bits
+    luminance = dy.Binary()  # 32 × 32 uint8, row-major, for confirming near duplicates
+    thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side
+
+
+class TextFacts(Contract):
+    """Measurements of one text content."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    text = dy.String()  # as given
+    clean_text = dy.String()  # after the spec's cleaning steps; what is embedded
+    changes = dy.List(dy.String())
+    language = dy.String(nullable=True)  # ISO 639-1
+    language_confidence = _fraction()
+    n_characters = dy.Int64(min=0)
+    n_words = dy.Int64(min=0)
+    n_tokens = dy.Int64(min=0)
+    repetition = _fraction()  # share of repeated word trigrams
+    uppercase = _fraction()  # share of cased letters in upper case
+    symbols = _fraction()  # share of characters neither letter, digit nor space
+    normalized_hash = dy.String(min_length=32, max_length=32)  # of NFKC, case-folded, whitespace-collapsed text
+    minhash = dy.List(dy.UInt32())
+
+
+class Vectors(Contract):
+    """One vector per content and embedder."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    embedder = dy.String(min_length=1)  # fingerprint of model, weights, preprocessing and precision
+    vector = dy.Any()  # FLOAT[d]: Array of Float16 or Float32; d is the embedder's, and one per file
+
+
+class Neighbors(Contract):
+    """The kNN graph over units (duplicate-collapsed samples), cosine similarity, self excluded, rank from 1."""
+
+    sample_id = dy.String(primary_key=True)
+    rank = dy.UInt16(primary_key=True, min=1)
+    neighbor_id = dy.String()
+    similarity = dy.Float32(min=-1.001, max=1.001)
+
+
+class Units(Contract):
+    """Which sample stands for which: exact and perceptual duplicates collapse onto one representative."""
+
+    sample_id = dy.String(primary_key=True)
+    unit_id = dy.String()  # sample_id of the representative
+
+
+class Duplicates(Contract):
+    """One row per member of a duplicate group of two or more."""
+
+    group_id = dy.String()  # sample_id of the kept member
+    sample_id = dy.String(primary_key=True)
+    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))  # the strictest tier that ties it to the kept member
+    keep = dy.Bool()
+    similarity = _fraction(nullable=False)  # to the kept member; 1 for the kept member itself
+
+
+class ExactDuplicates(Duplicates):
+    """Tiers known before there are vectors."""
+
+
+class Leaks(Contract):
+    """Every pair of duplicates that stand in two splits."""
+
+    sample_id = dy.String(primary_key=True)
+    other_id = dy.String(primary_key=True)
+    split = dy.String()
+    other_split = dy.String()
+    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))
+    similarity = _fraction(nullable=False)
+
+
+class Projection(Contract):
+    """Coordinates of each embedded sample; duplicates lie on their representative. z is null in 2-D methods."""
+
+    sample_id = dy.String(primary_key=True)
+    method = dy.String(primary_key=True, check=lambda c: c.is_in(["umap", "tsne", "pca"]))
+    x = dy.Float32()
+    y = dy.Float32()
+    z = dy.Float32(nullable=True)
+
+    @dy.rule()
+    def coordinates_are_finite(cls) -> pl.Expr:
+        return pl.col("x").is_finite() & pl.col("y").is_finite()
+
+
+class Layout(Contract):
+    """A fact: where one content lies in one fitted projection, so that a layout stays put from night to night."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    x = dy.Float32()
+    y = dy.Float32()
+    z = dy.Float32(nullable=True)
+
+
+class Scores(Contract):
+    """The long table of every per-sample metric."""
+
+    sample_id = dy.String(primary_key=True)
+    metric = dy.String(primary_key=True)
+    score = _score()
+    value = dy.Float64(nullable=True)  # the measurement behind the score, in its own unit
+    is_issue = dy.Bool()
+
+
+class LabelIssues(Contract):
+    """One row per labelled sample with a vector; unlabelled ones have label null and a proposed label."""
+
+    sample_id = dy.String(primary_key=True)
+    label = dy.String(nullable=True)
+    suggested_label = dy.String(nullable=True)  # null: abstains
+    confidence = _fraction()  # calibrated probability that suggested_label is right
+    score = _score()
+    is_issue = dy.Bool()
+
+
+class LabelNoise(Contract):
+    """The estimated noise matrix: of the samples labelled `label`, the share that truly are `true_label`."""
+
+    label = dy.String(primary_key=True)
+    true_label = dy.String(primary_key=True)
+    rate = _fraction(nullable=False)
+    rate_low = _fraction(nullable=False)  # 95% confidence interval
+    rate_high = _fraction(nullable=False)
+    count = dy.Float64(min=0.0)
+
+
+class Classes(Contract):
+    """One row per label."""
+
+    label = dy.String(primary_key=True)
+    n = dy.Int64(min=0)
+    n_train = dy.Int64(min=0, nullable=True)
+    noise = _fraction()  # estimated share of wrong labels
+    n_issues = dy.Int64(min=0)
+    separability = dy.Float64(min=-1.0, max=1.0, nullable=True)  # mean silhouette on the kNN graph
+    purity = _fraction()  # mean share of neighbours with the same label
+    probe_accuracy = _fraction()  # out-of-fold recall of the linear probe
+    overlap_label = dy.String(nullable=True)  # the class it is most confused with
+    overlap = _fraction()
+    coverage = _fraction()
+    imbalance = _score()  # 1 − n ÷ mean n, not below 0
+
+
+class EmbeddingHealth(Contract):
+    """Checks of the vectors, the index and the projections themselves."""
+
+    check = dy.String(primary_key=True)
+    value = dy.Float64(nullable=True)
+    wanted = dy.String()  # e.g. ">= 0.95"
+    ok = dy.Bool()
+    note = dy.String(nullable=True)
+
+
+class DatasetMetrics(Contract):
+    """One number per row."""
+
+    metric = dy.String(primary_key=True)
+    value = dy.Float64(nullable=True)
+    note = dy.String(nullable=True)
+
+
+class Groups(Contract):
+    """One row per value of each group column."""
+
+    column = dy.String(primary_key=True)
+    value = dy.String(primary_key=True)
+    n = dy.Int64(min=0)
+    share = _fraction(nullable=False)
+    label_issue_rate = _fraction()
+    outlier_rate = _fraction()
+    duplicate_rate = _fraction()
+    probe_auc = _fraction()  # how well this value can be read off the vectors; 0.5 is chance
+    probe_accuracy = _fraction()  # of the label probe within the group
+
+
+class Proposals(Contract):
+    """Proposed values for gaps in labels and group columns; never written into the samples."""
+
+    sample_id = dy.String(primary_key=True)
+    column = dy.String(primary_key=True)
+    proposed = dy.String(nullable=True)  # null: abstains
+    confidence = _fraction()
+
+
+class ProposalQuality(Contract):
+    """Cross-validated precision of the proposals at each coverage."""
+
+    column = dy.String(primary_key=True)
+    coverage = dy.Float64(primary_key=True, min=0.0, max=1.0)
+    precision = _fraction()
+    confidence_threshold = _fraction()
+
+
+class Diff(Contract):
+    """What changed against the previous snapshot; empty in the first one."""
+
+    sample_id = dy.String(primary_key=True)
+    change = dy.String(
+        primary_key=True,
+        check=lambda c: c.is_in(["added", "removed", "new_issue", "resolved", "worse", "label_changed"]),
+    )
+    metric = dy.String(primary_key=True)  # empty for added, removed, label_changed
+
+
+CONTRACTS: dict[str, type[Contract]] = {
+    "samples": Samples,
+    "ingested": Ingested,
+    "contents": Contents,
+    "rejects": Rejects,
+    "image_facts": ImageFacts,
+    "text_facts": TextFacts,
+    "vectors": Vectors,
+    "neighbors": Neighbors,
+    "units": Units,
+    "exact_duplicates": ExactDuplicates,
+    "duplicates": Duplicates,
+    "leaks": Leaks,
+    "projection": Projection,
+    "layout": Layout,
+    "scores": Scores,
+    "label_issues": LabelIssues,
+    "label_noise": LabelNoise,
+    "classes": Classes,
+    "embedding_health": EmbeddingHealth,
+    "dataset_metrics": DatasetMetrics,
+    "groups": Groups,
+    "proposals": Proposals,
+    "proposal_quality": ProposalQuality,
+    "diff": Diff,
+}
+
+FACTS = ("image_facts", "text_facts", "vectors")
+INTERNAL = ("ingested", "contents", "exact_duplicates", "layout")
+PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
+
+
+def describe(name: str) -> dict:
+    """What a contract says, as plain JSON values: the columns, their types and rules, and the key."""
+    contract = CONTRACTS[name]
+    columns = {
+        column: {
+            "type": repr(definition.dtype),
+            "nullable": definition.nullable,
+            "rules": sorted(definition.validation_rules(pl.col(column))),
+        }
+        for column, definition in contract.columns().items()
+    }
+    return {"columns": columns, "key": contract.primary_key()}
+
+
+def digest(name: str) -> str:
+    """Hex digest of `describe(name)`, for the lock that ties a contract to its version."""
+    text = json.dumps(describe(name), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def empty(name: str) -> pl.DataFrame:
+    """A frame of the table's columns and types with no rows."""
+    return CONTRACTS[name].create_empty()

@@ -1,0 +1,40 @@
+"""The nightly flow: source → ingest → clean → dedup → embed → index → project → metrics → validate → publish.
+
+Read this file first. Each name below is one package in `tasks/`; stages meet only in Parquet tables, each with a
+contract in `data_contracts/tables.py`. What is finished is found by its key and not done again.
+"""
+
+from pathlib import Path
+
+from prefect import flow
+
+from data_contracts.spec import load_spec
+from tasks.clean import clean
+from tasks.dedup import dedup, near_dedup
+from tasks.embed import embed
+from tasks.index import index
+from tasks.ingest import ingest
+from tasks.metrics import metrics
+from tasks.project import project
+from tasks.publish import publish
+from tasks.stage import Workspace, dataset_lock, disk_full_is_clear
+from tasks.validate import validate
+
+
+@flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
+def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = "") -> str:
+    """One quality snapshot of one dataset. Returns the path of the published snapshot."""
+    spec = load_spec(spec_path)
+    workspace = Workspace(Path(home).resolve(), spec.name)
+    with disk_full_is_clear(workspace.home), dataset_lock(workspace):
+        ingested = ingest(spec, workspace)
+        cleaned = clean(spec, workspace, ingested)
+        collapsed = dedup(spec, workspace, cleaned)
+        embedded = embed(spec, workspace, ingested, cleaned)
+        indexed = index(spec, workspace, cleaned, collapsed, embedded)
+        duplicates = near_dedup(spec, workspace, cleaned, collapsed, embedded, indexed)
+        projected = project(spec, workspace, cleaned, collapsed, embedded, indexed)
+        measured = metrics(spec, workspace, cleaned, collapsed, embedded, indexed, duplicates)
+        validated = validate(spec, workspace, cleaned, collapsed, embedded, indexed, projected, measured)
+        stages = (ingested, cleaned, collapsed, embedded, indexed, duplicates, projected, measured, validated)
+        return str(publish(spec, workspace, *stages))

@@ -1,0 +1,108 @@
+"""Everything that the stages ask of Prefect, in one place: names, tags, retries, timeouts, progress, artifacts.
+
+Prefect's own result cache stays off: it does not see a change in a helper; `tasks/stage.py` is the cache.
+"""
+
+import functools
+import re
+import sys
+import time
+from collections.abc import Callable
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
+
+from data_contracts.errors import AssayError
+from tasks.stage import Progress, StageOutput
+
+
+def is_worth_retrying(_task, _run, state) -> bool:
+    """Retry what may pass (a network file system, a busy device); never a user's mistake or a broken contract."""
+    error = state.data if isinstance(state.data, BaseException) else getattr(state.data, "exception", None)
+    return isinstance(error, OSError) and not isinstance(error, AssayError)
+
+
+def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
+    """Decorator: a stage function `(spec, workspace, *inputs) -> StageOutput` as a Prefect task.
+
+    The run is named after stage and dataset, tagged with both, reports progress, and leaves a table artifact of the
+    rows it wrote.
+    """
+
+    def decorate(function: Callable[..., StageOutput]):
+        name = function.__name__
+
+        @functools.wraps(function)
+        def observed(spec, workspace, *inputs):
+            print(f"{name} …", file=sys.stderr, flush=True)
+            started = time.monotonic()
+            with _progress_artifact(name, spec.name):
+                output = function(spec, workspace, *inputs)
+            seconds = time.monotonic() - started
+            print(f"{name} done in {seconds:.1f} s", file=sys.stderr, flush=True)
+            _table_artifact(output, spec.name, seconds)
+            return output
+
+        return task(
+            name=name,
+            task_run_name=f"{name}-{{spec.name}}",
+            tags=["assay", name],
+            retries=retries,
+            retry_delay_seconds=10,
+            retry_condition_fn=is_worth_retrying,
+            timeout_seconds=timeout_hours * 3600,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+        )(observed)
+
+    return decorate
+
+
+class _progress_artifact:
+    """While inside, `Progress` also moves a Prefect progress artifact (at most every two seconds)."""
+
+    def __init__(self, stage: str, dataset: str):
+        self.stage, self.dataset = stage, dataset
+        self._artifact, self._shown = None, 0.0
+
+    def __enter__(self):
+        if TaskRunContext.get():
+            Progress.listener = self._show
+        return self
+
+    def __exit__(self, *_):
+        Progress.listener = None
+
+    def _show(self, label: str, fraction: float) -> None:
+        now = time.monotonic()
+        if now - self._shown < 2.0 and fraction < 1.0:
+            return
+        self._shown = now
+        percent = round(100.0 * fraction, 1)
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(percent, key=_key(self.dataset, self.stage), description=label)
+        else:
+            update_progress_artifact(self._artifact, percent)
+
+
+def _table_artifact(output: StageOutput, dataset: str, seconds: float) -> None:
+    """Rows of each table that the stage wrote, as a table in the Prefect UI."""
+    if not TaskRunContext.get():
+        return
+    import pyarrow.parquet as pq
+
+    rows = [
+        {"table": name, "rows": sum(pq.read_metadata(part).num_rows for part in output.parts(name))}
+        for name in output.tables
+    ]
+    create_table_artifact(
+        rows, key=_key(dataset, output.stage, "tables"), description=f"{output.stage} in {seconds:.1f} s"
+    )
+
+
+def _key(*words: str) -> str:
+    """An artifact key: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
