@@ -1,0 +1,293 @@
+"""Published snapshots: list, open, query, verify, compare, remove. Light imports: no Prefect, no torch.
+
+    HOME/DATASET/snapshots/v00000001/   TABLE/part-00000.parquet …, index/, report.html, manifest.json
+    HOME/DATASET/catalog.duckdb         views of the newest snapshot; `history.TABLE` across all of them
+
+A snapshot folder that is there is whole: it was written aside, fsynced and renamed. Readers take no lock.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_contracts.errors import SnapshotError
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+NAME = re.compile(r"v(\d{8})")
+HISTORY = (
+    "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
+    "embedding_health", "dataset_metrics", "diff",
+)  # fmt: skip
+FACTS = ("image_facts", "text_facts", "vectors")
+DIFF_SQL = Path(__file__).with_name("diff.sql")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One published version of one dataset."""
+
+    number: int
+    path: Path
+    manifest: dict
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def parts(self, table: str) -> list[Path]:
+        """The table's Parquet files in row order; empty where the snapshot has no such table."""
+        return [self.path / file["path"] for file in self.manifest["tables"].get(table, {}).get("files", [])]
+
+    def connect(self, locked: bool = True) -> "duckdb.DuckDBPyConnection":
+        """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots.
+
+        `locked`: it can read this dataset's snapshots and nothing else, write nothing, and change no setting.
+        """
+        import duckdb
+
+        connection = duckdb.connect()
+        create_views(connection, self)
+        create_history(connection, self.path.parent)
+        if locked:
+            connection.execute("set allowed_directories = [$folder]", {"folder": str(self.path.parent)})
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+        return connection
+
+
+def snapshot_numbers(folder: Path) -> list[int]:
+    """Numbers of the snapshots in `HOME/DATASET/snapshots`, oldest first."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    return sorted(int(match[1]) for name in names if (match := NAME.fullmatch(name)))
+
+
+def list_snapshots(workspace) -> list[Snapshot]:
+    """Every readable snapshot, oldest first; a broken one is left out (`verify` names it)."""
+    found = []
+    for number in snapshot_numbers(workspace.snapshots):
+        with contextlib.suppress(SnapshotError):
+            found.append(read_snapshot(workspace.snapshots / f"v{number:08d}"))
+    return found
+
+
+def open_snapshot(workspace, number: int | None = None) -> Snapshot:
+    """One snapshot; the newest readable one by default.
+
+    Raises:
+        SnapshotError: there is none, or not that one; the message lists what there is.
+    """
+    if number is not None:
+        path = workspace.snapshots / f"v{number:08d}"
+        if path.is_dir():
+            return read_snapshot(path)
+    elif found := list_snapshots(workspace):
+        return found[-1]
+    numbers = snapshot_numbers(workspace.snapshots)
+    if numbers:
+        raise SnapshotError(f"`{workspace.dataset}` has no readable snapshot {number or ''}; there are {numbers}")
+    others = sorted(path.parent.name for path in workspace.home.glob("*/snapshots"))
+    raise SnapshotError(
+        f"no snapshot of `{workspace.dataset}` in {workspace.home}; "
+        + (f"there are datasets {others}" if others else "publish one with `assay run SPEC.toml`")
+        + ", or name another home with --home"
+    )
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """The snapshot in a folder.
+
+    Raises:
+        SnapshotError: its manifest is absent or is not one of ours.
+    """
+    try:
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        return Snapshot(int(NAME.fullmatch(path.name)[1]), path, {"tables": {}, **manifest})
+    except (OSError, ValueError, TypeError) as error:
+        raise SnapshotError(f"{path} has no readable manifest.json ({error}); it cannot be used") from None
+
+
+def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot) -> None:
+    """A view per table of the snapshot. Facts show only the contents that the snapshot's samples have."""
+    for table in sorted(snapshot.manifest["tables"]):
+        parts = [str(part) for part in snapshot.parts(table)]
+        if not parts:
+            continue
+        if table in FACTS:
+            connection.read_parquet(parts).create_view(f"all_{table}")
+        else:
+            connection.read_parquet(parts).create_view(table)
+    for table in FACTS:
+        if table in snapshot.manifest["tables"] and "samples" in snapshot.manifest["tables"]:
+            connection.execute(  # `table` is one of three constants
+                f"create view {table} as select f.* from all_{table} as f semi join samples using (content_hash)"
+            )
+
+
+def create_history(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
+    """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first."""
+    connection.execute("create schema history")
+    for table in HISTORY:
+        if not any(folder.glob(f"v*/{table}/*.parquet")):
+            continue
+        pattern = str(folder / "v*" / table / "*.parquet")
+        rows = connection.read_parquet(pattern, filename=True, union_by_name=True)
+        rows.project(
+            "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot, "
+            "* exclude (filename)"
+        ).create_view(f"history_{table}")
+        connection.execute(f"create view history.{table} as select * from history_{table}")
+
+
+def write_catalog(workspace) -> Path:
+    """Replace `catalog.duckdb` atomically by one whose views show the newest snapshot."""
+    import duckdb
+
+    target = workspace.root / "catalog.duckdb"
+    newest = open_snapshot(workspace)
+    with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".catalog-") as aside:
+        path = Path(aside) / "catalog.duckdb"
+        connection = duckdb.connect(path)
+        create_views(connection, newest)
+        create_history(connection, newest.path.parent)
+        connection.close()
+        os.replace(path, target)
+    return target
+
+
+def diff(previous: Snapshot, current: Snapshot) -> "pl.DataFrame":
+    """What changed from `previous` to `current`, as rows of the `diff` table."""
+    import duckdb
+
+    connection = duckdb.connect()
+    for prefix, snapshot in (("old", previous), ("new", current)):
+        for table in ("samples", "scores"):
+            connection.read_parquet([str(p) for p in snapshot.parts(table)]).create_view(f"{prefix}_{table}")
+    return connection.sql(DIFF_SQL.read_text(encoding="utf-8")).pl()
+
+
+def verify(snapshot: Snapshot) -> list[str]:
+    """Re-read a snapshot and check every digest, size, row count and contract.
+
+    Returns:
+        What is wrong, in words; empty where all is well.
+    """
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    from data_contracts.tables import CONTRACTS
+
+    problems = []
+    named = {"manifest.json"}
+    for file in all_files(snapshot.manifest):
+        named.add(file["path"])
+        path = snapshot.path / file["path"]
+        if not is_inside(snapshot.path, file["path"]):
+            problems.append(f"{file['path']}: the manifest names a path outside the snapshot")
+        elif not path.is_file():
+            problems.append(f"{file['path']}: missing")
+        elif path.stat().st_size != file["bytes"]:
+            problems.append(f"{file['path']}: {path.stat().st_size} bytes, {file['bytes']} in the manifest")
+        elif file_sha256(path) != file["sha256"]:
+            problems.append(f"{file['path']}: its SHA-256 differs from the manifest's")
+    there = {str(p.relative_to(snapshot.path)) for p in snapshot.path.rglob("*") if p.is_file()}
+    problems += [f"{name}: not in the manifest" for name in sorted(there - named)]
+    if problems:
+        return problems
+    for table, entry in sorted(snapshot.manifest["tables"].items()):
+        contract = CONTRACTS.get(table)
+        if contract is None or contract.VERSION != entry["contract"]:
+            continue  # written by another version of assay; its digests hold
+        for part in snapshot.parts(table):
+            rows = pl.read_parquet(part, columns=list(contract.columns()))
+            if len(rows) != pq.read_metadata(part).num_rows:
+                problems.append(f"{table}/{part.name}: row count differs")
+            _, failure = contract.filter(rows, cast=True)
+            if len(failure):
+                problems.append(f"{table}/{part.name}: breaks its contract: {failure.counts()}")
+    return problems
+
+
+def all_files(manifest: dict) -> list[dict]:
+    """Every file entry of a manifest: the tables' parts, then the others."""
+    files = [file for table in sorted(manifest["tables"]) for file in manifest["tables"][table]["files"]]
+    return files + manifest.get("files", [])
+
+
+def is_inside(folder: Path, relative: str) -> bool:
+    """Whether a manifest's path stays inside its snapshot."""
+    if "\0" in relative or Path(relative).is_absolute():
+        return False
+    return (folder / relative).resolve().is_relative_to(folder.resolve())
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def collect_garbage(workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
+    """Remove all but the newest `keep` snapshots, and work and facts that no kept snapshot needs.
+
+    Work and facts younger than `grace_hours` stay: a run that has not published yet may need them.
+
+    Returns:
+        What was, or with `dry_run` would be, removed.
+    """
+    snapshots = list_snapshots(workspace)
+    kept, old = snapshots[-keep:], snapshots[:-keep]
+    before = time.time() - grace_hours * 3600
+    doomed = [snapshot.path for snapshot in old]
+    live_work = {name for snapshot in kept for name in snapshot.manifest.get("stages", [])}
+    for folder in sorted(workspace.work.glob("*")):
+        stamp = folder / "manifest.json"
+        age_path = stamp if stamp.exists() else folder
+        if folder.name not in live_work and age_path.stat().st_mtime < before:
+            doomed.append(folder)
+    doomed += [part for part in _dead_facts(workspace, kept) if part.stat().st_mtime < before]
+    if not dry_run:
+        for path in doomed:
+            _remove(path)
+        if snapshots:
+            write_catalog(workspace)
+    return doomed
+
+
+def _dead_facts(workspace, kept: list[Snapshot]) -> list[Path]:
+    """Fact parts none of whose contents is in a kept snapshot."""
+    import polars as pl
+
+    frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
+    live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
+    dead = []
+    for part in sorted(workspace.facts.glob("*/*/part-*.parquet")):
+        if "content_hash" not in pl.read_parquet_schema(part):
+            continue
+        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        if not hashes.is_in(live.implode()).any():
+            dead.append(part)
+    return dead
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder so that no reader meets half of it: renamed out of sight first."""
+    hidden = path.with_name(f".removed-{path.name}")
+    os.rename(path, hidden)
+    if hidden.is_dir():
+        shutil.rmtree(hidden)
+    else:
+        hidden.unlink()
