@@ -7,18 +7,19 @@ contract in `data_contracts/tables.py`. What is finished is found by its key and
 from pathlib import Path
 
 from prefect import flow
-
-from data_contracts.spec import load_spec
 from tasks.clean import clean
 from tasks.dedup import dedup, near_dedup
 from tasks.embed import embed
 from tasks.index import index
 from tasks.ingest import ingest
-from tasks.metrics import metrics
 from tasks.project import project
-from tasks.publish import publish
-from tasks.stage import Workspace, dataset_lock, disk_full_is_clear
 from tasks.validate import validate
+
+from data_contracts.spec import load_spec
+from tasks.metrics import metrics
+from tasks.publish import publish
+from tasks.snapshots import Workspace
+from tasks.stage import dataset_lock, disk_full_is_clear
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
@@ -37,4 +38,4 @@ def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = ""
         measured = metrics(spec, workspace, cleaned, collapsed, embedded, indexed, duplicates)
         validated = validate(spec, workspace, cleaned, collapsed, embedded, indexed, projected, measured)
         stages = (ingested, cleaned, collapsed, embedded, indexed, duplicates, projected, measured, validated)
-        return str(publish(spec, workspace, *stages))
+        return str(publish(spec, workspace, *stages).path)

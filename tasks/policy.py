@@ -9,12 +9,19 @@ import sys
 import time
 from collections.abc import Callable
 
+import pyarrow.parquet as pq
 from prefect import task
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from data_contracts.errors import AssayError
+from tasks.snapshots import Snapshot
 from tasks.stage import Progress, StageOutput
 
 
@@ -30,8 +37,19 @@ def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
     The run is named after stage and dataset, tagged with both, reports progress, and leaves a table artifact of the
     rows it wrote.
     """
+    return _as_task(timeout_hours, retries, _stage_artifacts)
 
-    def decorate(function: Callable[..., StageOutput]):
+
+def publish_task(*, timeout_hours: float) -> Callable:
+    """Decorator: the publishing function `(spec, workspace, *stages) -> Snapshot` as a Prefect task.
+
+    It leaves the headline table and a link to the report in the Prefect UI.
+    """
+    return _as_task(timeout_hours, 2, _snapshot_artifacts)
+
+
+def _as_task(timeout_hours: float, retries: int, show: Callable) -> Callable:
+    def decorate(function: Callable):
         name = function.__name__
 
         @functools.wraps(function)
@@ -42,7 +60,8 @@ def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
                 output = function(spec, workspace, *inputs)
             seconds = time.monotonic() - started
             print(f"{name} done in {seconds:.1f} s", file=sys.stderr, flush=True)
-            _table_artifact(output, spec.name, seconds)
+            if TaskRunContext.get():
+                show(output, spec.name, seconds)
             return output
 
         return task(
@@ -88,18 +107,24 @@ class _progress_artifact:
             update_progress_artifact(self._artifact, percent)
 
 
-def _table_artifact(output: StageOutput, dataset: str, seconds: float) -> None:
+def _stage_artifacts(output: StageOutput, dataset: str, seconds: float) -> None:
     """Rows of each table that the stage wrote, as a table in the Prefect UI."""
-    if not TaskRunContext.get():
-        return
-    import pyarrow.parquet as pq
-
     rows = [
         {"table": name, "rows": sum(pq.read_metadata(part).num_rows for part in output.parts(name))}
         for name in output.tables
     ]
     create_table_artifact(
         rows, key=_key(dataset, output.stage, "tables"), description=f"{output.stage} in {seconds:.1f} s"
+    )
+
+
+def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> None:
+    """The snapshot's headline numbers and gates as a table, its report as a link."""
+    rows = [{"metric": name, "value": value} for name, value in snapshot.manifest["headline"].items()]
+    rows += [{"metric": f"gate {gate['metric']}", "value": gate["ok"]} for gate in snapshot.manifest["gates"]]
+    create_table_artifact(rows, key=_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
+    create_link_artifact(
+        (snapshot.path / "report.html").as_uri(), link_text=f"report of {snapshot.name}", key=_key(dataset, "report")
     )
 
 

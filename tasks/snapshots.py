@@ -34,6 +34,30 @@ DIFF_SQL = Path(__file__).with_name("diff.sql")
 
 
 @dataclass(frozen=True)
+class Workspace:
+    """Where one dataset's results live."""
+
+    home: Path
+    dataset: str
+
+    @property
+    def root(self) -> Path:
+        return self.home / self.dataset
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def facts(self) -> Path:
+        return self.root / "facts"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """One published version of one dataset."""
 
@@ -75,7 +99,7 @@ def snapshot_numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for name in names if (match := NAME.fullmatch(name)))
 
 
-def list_snapshots(workspace) -> list[Snapshot]:
+def list_snapshots(workspace: Workspace) -> list[Snapshot]:
     """Every readable snapshot, oldest first; a broken one is left out (`verify` names it)."""
     found = []
     for number in snapshot_numbers(workspace.snapshots):
@@ -84,7 +108,7 @@ def list_snapshots(workspace) -> list[Snapshot]:
     return found
 
 
-def open_snapshot(workspace, number: int | None = None) -> Snapshot:
+def open_snapshot(workspace: Workspace, number: int | None = None) -> Snapshot:
     """One snapshot; the newest readable one by default.
 
     Raises:
@@ -152,7 +176,7 @@ def create_history(connection: "duckdb.DuckDBPyConnection", folder: Path) -> Non
         connection.execute(f"create view history.{table} as select * from history_{table}")
 
 
-def write_catalog(workspace) -> Path:
+def write_catalog(workspace: Workspace) -> Path:
     """Replace `catalog.duckdb` atomically by one whose views show the newest snapshot."""
     import duckdb
 
@@ -240,7 +264,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def collect_garbage(workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
+def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
     """Remove all but the newest `keep` snapshots, and work and facts that no kept snapshot needs.
 
     Work and facts younger than `grace_hours` stay: a run that has not published yet may need them.
@@ -267,7 +291,7 @@ def collect_garbage(workspace, keep: int, dry_run: bool = False, grace_hours: fl
     return doomed
 
 
-def _dead_facts(workspace, kept: list[Snapshot]) -> list[Path]:
+def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
     """Fact parts none of whose contents is in a kept snapshot."""
     import polars as pl
 

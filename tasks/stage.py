@@ -28,33 +28,10 @@ import pyarrow.parquet as pq
 
 from data_contracts.errors import AssayError, BusyError, ContractError
 from data_contracts.tables import CONTRACTS, empty
+from tasks.snapshots import Workspace
 
 ROW_GROUP = 122_880  # DuckDB's own vector-friendly row-group size
 PARTITION = 100_000  # rows of one part file
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where one dataset's results live."""
-
-    home: Path
-    dataset: str
-
-    @property
-    def root(self) -> Path:
-        return self.home / self.dataset
-
-    @property
-    def work(self) -> Path:
-        return self.root / "work"
-
-    @property
-    def facts(self) -> Path:
-        return self.root / "facts"
-
-    @property
-    def snapshots(self) -> Path:
-        return self.root / "snapshots"
 
 
 @dataclass(frozen=True)
@@ -254,7 +231,9 @@ def vectors_frame(content_hashes: Sequence[str], embedder: str, matrix: np.ndarr
     column = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     hashes = pa.array(list(content_hashes), pa.string())
     return pl.from_arrow(
-        pa.table({"content_hash": hashes, "embedder": pa.array([embedder] * len(hashes), pa.string()), "vector": column})
+        pa.table(
+            {"content_hash": hashes, "embedder": pa.array([embedder] * len(hashes), pa.string()), "vector": column}
+        )
     )
 
 

@@ -1,0 +1,187 @@
+"""Gather the stages' tables into one folder, describe it in a manifest, and move it to the next number."""
+
+import errno
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from data_contracts.errors import ContractError, SnapshotError
+from data_contracts.spec import Spec
+from data_contracts.tables import CONTRACTS, PUBLISHED, empty
+from tasks.publish.report import write_report
+from tasks.snapshots import Snapshot, diff, file_sha256, open_snapshot, read_snapshot, snapshot_numbers
+from tasks.stage import StageOutput, Workspace, hash_text, link_or_copy, sync_path, sync_tree, write_json, write_part
+
+SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
+HEADLINE = ("n_samples", "n_rejects", "n_duplicates", "n_leaks", "n_label_issues", "n_outliers", "estimated_noise_rate")
+
+
+def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutput]) -> Snapshot:
+    """Publish the stages' tables as the next snapshot.
+
+    Raises:
+        ContractError: two stages wrote the same key of a table that they share.
+    """
+    workspace.snapshots.mkdir(parents=True, exist_ok=True)
+    parent = newest_or_none(workspace)
+    aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=workspace.snapshots))
+    aside.chmod(0o755)
+    try:
+        tables = gather_tables(stages, aside)
+        manifest = {
+            "dataset": spec.name,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": spec.model_dump(mode="json"),
+            "spec_base": str(spec.base),
+            "parent": parent.number if parent else None,
+            "stages": sorted(stage.path.name for stage in stages),
+            "software": {"python": platform.python_version()} | {name: installed(name) for name in SOFTWARE},
+        }
+        tables["diff"] = write_diff(parent, tables, aside, manifest)
+        metrics = (
+            pl.read_parquet(tables["dataset_metrics"]) if "dataset_metrics" in tables else empty("dataset_metrics")
+        )
+        values = dict(metrics.select("metric", "value").iter_rows())
+        manifest["headline"] = {name: values[name] for name in HEADLINE if name in values}
+        manifest["gates"] = judge_gates(spec, values)
+        manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
+        number = (parent.number if parent else 0) + 1
+        write_report(tables, report_context(spec, manifest, number), aside / "report.html")
+        manifest["files"] = [describe_file(path, aside) for path in other_files(aside, manifest)]
+        sync_tree(aside)
+        write_json(aside / "manifest.json", manifest)
+        sync_path(aside)
+        return read_snapshot(move_to_next_number(aside, workspace.snapshots))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def newest_or_none(workspace: Workspace) -> Snapshot | None:
+    """The newest readable snapshot, if there is one."""
+    try:
+        return open_snapshot(workspace)
+    except SnapshotError:
+        return None
+
+
+def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[Path]]:
+    """Link the published tables and the index of all stages into `aside`; the parts of one table in stage order."""
+    tables: dict[str, list[Path]] = {}
+    for stage in stages:
+        for table in stage.tables:
+            if table not in PUBLISHED:
+                continue
+            (aside / table).mkdir(exist_ok=True)
+            parts = tables.setdefault(table, [])
+            for part in stage.parts(table):
+                target = aside / table / f"part-{len(parts):05d}.parquet"
+                link_or_copy(part, target)
+                parts.append(target)
+        if (stage.path / "index").is_dir():
+            shutil.copytree(stage.path / "index", aside / "index", copy_function=link_or_copy)
+    for table in ("embedding_health", "dataset_metrics"):
+        if len(tables.get(table, ())) > 1:
+            require_unique(table, tables[table])
+    return tables
+
+
+def require_unique(table: str, parts: list[Path]) -> None:
+    """Raise `ContractError` where a key appears in two stages' parts of one table."""
+    key = CONTRACTS[table].primary_key()
+    rows = pl.concat([pl.read_parquet(part, columns=key) for part in parts])
+    twice = rows.filter(rows.is_duplicated()).unique()
+    if len(twice):
+        raise ContractError(f"table `{table}` has the key {twice.head(3).rows()} in more than one stage")
+
+
+def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dict) -> list[Path]:
+    """The `diff` table against the parent; no rows in a first snapshot."""
+    names = ("samples", "scores")
+    described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
+    current = Snapshot(0, aside, manifest | {"tables": described})
+    comparable = parent and all(parent.parts(name) and tables.get(name) for name in names)
+    rows = diff(parent, current) if comparable else empty("diff")
+    (aside / "diff").mkdir()
+    target = aside / "diff" / "part-00000.parquet"
+    write_part("diff", rows, target)
+    return [target]
+
+
+def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
+    """Each gate of the spec against `dataset_metrics`; a metric that is not there fails its gate."""
+    judged = []
+    for metric, gate in sorted(spec.gates.items()):
+        value = values.get(metric)
+        above = gate.min is None or (value is not None and value >= gate.min)
+        below = gate.max is None or (value is not None and value <= gate.max)
+        passed = value is not None and above and below
+        judged.append({"metric": metric, "value": value, "min": gate.min, "max": gate.max, "ok": passed})
+    return judged
+
+
+def report_context(spec: Spec, manifest: dict, number: int) -> dict:
+    """What the report says besides the tables."""
+    return {
+        "dataset": spec.name,
+        "modality": spec.modality,
+        "number": number,
+        "created_at": manifest["created_at"],
+        "parent": manifest["parent"],
+        "spec": manifest["config"],
+        "gates": manifest["gates"],
+        "software": manifest["software"],
+    }
+
+
+def describe_table(name: str, parts: list[Path], aside: Path) -> dict:
+    """A table's entry in the manifest: its files, rows, contract version and digest over its files' digests."""
+    files = [describe_file(part, aside) | {"rows": pq.read_metadata(part).num_rows} for part in parts]
+    return {
+        "contract": CONTRACTS[name].VERSION,
+        "rows": sum(file["rows"] for file in files),
+        "digest": hash_text(" ".join(file["sha256"] for file in files)),
+        "files": files,
+    }
+
+
+def describe_file(path: Path, aside: Path) -> dict:
+    """A file's entry in the manifest."""
+    return {"path": path.relative_to(aside).as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+
+
+def other_files(aside: Path, manifest: dict) -> list[Path]:
+    """Files of the snapshot that belong to no table: the report and the index."""
+    named = {file["path"] for table in manifest["tables"].values() for file in table["files"]}
+    paths = sorted(path for path in aside.rglob("*") if path.is_file())
+    return [path for path in paths if path.relative_to(aside).as_posix() not in named]
+
+
+def move_to_next_number(aside: Path, snapshots: Path) -> Path:
+    """Rename to the next free number. A rename onto a folder with files fails: that is the compare-and-swap."""
+    while True:
+        number = max(snapshot_numbers(snapshots), default=0) + 1
+        target = snapshots / f"v{number:08d}"
+        try:
+            os.rename(aside, target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue
+            raise
+        sync_path(snapshots)
+        return target
+
+
+def installed(package: str) -> str | None:
+    """The installed version of a package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
