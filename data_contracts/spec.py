@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data_contracts.errors import SpecError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
 Modality = Literal["image", "text", "graph", "audio", "video", "vectors"]
 
 
@@ -51,7 +52,7 @@ class Source(Section):
         if bool(self.path) == bool(self.files):
             raise ValueError("source needs either `path` or `files` (a table of split = file), not both, not neither")
         if self.files and self.kind != "table":
-            raise ValueError("`files` is for kind = \"table\"; a folder takes `path`")
+            raise ValueError('`files` is for kind = "table"; a folder takes `path`')
         unknown = set(self.columns) - {"sample_id", "uri", "text", "vector", "label", "split"}
         if unknown:
             raise ValueError(
@@ -65,18 +66,20 @@ class Clean(Section):
 
     max_pixels: int = Field(default=178_956_970, gt=0)  # larger images are rejected as decompression bombs
     thumbnail_pixels: int = Field(default=128, ge=16, le=1024)
-    text_steps: tuple[Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"], ...] = (
-        "ftfy", "nfc", "control", "whitespace",
-    )  # fmt: skip
+    text_steps: tuple[TextStep, ...] = ("ftfy", "nfc", "control", "whitespace")
     max_text_characters: int = Field(default=1_000_000, gt=0)
     language: str = "en"  # of the stop words and the spelling dictionary
 
 
 class Dedup(Section):
-    """How duplicates are found, and which of a group is kept."""
+    """How duplicates are found, and which of a group is kept.
 
-    keep: Literal["first", "largest", "newest_split", "train_last"] = "first"
-    split_order: tuple[str, ...] = ("test", "validation", "val", "valid", "dev", "train")  # kept first under train_last
+    `keep`: the `first` in the source's order, the `largest` (pixels, characters or bytes), or by `split_order` the one
+    whose split is named first there (unnamed splits after those, samples without a split last). Ties go to the first.
+    """
+
+    keep: Literal["first", "largest", "split_order"] = "first"
+    split_order: tuple[str, ...] = ("test", "validation", "val", "valid", "dev", "train")
     perceptual_bits: int = Field(default=4, ge=0, le=16)
     minhash_jaccard: Fraction = 0.8
     embedding: bool = True

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -21,7 +22,7 @@ from tasks.snapshots import Snapshot, diff, file_sha256, open_snapshot, read_sna
 from tasks.stage import StageOutput, Workspace, hash_text, link_or_copy, sync_path, sync_tree, write_json, write_part
 
 SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
-HEADLINE = ("n_samples", "n_rejects", "n_duplicates", "n_leaks", "n_label_issues", "n_outliers", "estimated_noise_rate")
+HEADLINE_SQL = Path(__file__).with_name("headline.sql")
 
 
 def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutput]) -> Snapshot:
@@ -113,6 +114,23 @@ def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dic
     target = aside / "diff" / "part-00000.parquet"
     write_part("diff", rows, target)
     return [target]
+
+
+def headline(tables: dict[str, list[Path]]) -> dict[str, float]:
+    """The rows of headline.sql over the snapshot's tables."""
+    connection = duckdb.connect()
+    for name in ("samples", "rejects", "duplicates", "leaks", "label_issues", "scores"):
+        if tables.get(name):
+            connection.read_parquet([str(part) for part in tables[name]]).create_view(name)
+        else:
+            connection.register(name, empty(name).to_arrow())
+    return dict(connection.sql(HEADLINE_SQL.read_text(encoding="utf-8")).fetchall())
+
+
+def dataset_metrics(tables: dict[str, list[Path]]) -> dict[str, float | None]:
+    """The snapshot's `dataset_metrics` as a dictionary."""
+    parts = tables.get("dataset_metrics")
+    return dict(pl.read_parquet(parts, columns=["metric", "value"]).iter_rows()) if parts else {}
 
 
 def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
