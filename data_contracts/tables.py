@@ -67,6 +67,14 @@ class Rejects(Contract):
     detail = dy.String(nullable=True)
 
 
+class Failures(Contract):
+    """A fact: this content cannot be used, and why; so that a damaged file is not decoded again every night."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    reason = dy.String(min_length=1)  # as in `rejects`
+    detail = dy.String(nullable=True)
+
+
 class ImageFacts(Contract):
     """Measurements of one decoded image content (EXIF-rotated RGB)."""
 
@@ -296,6 +304,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "ingested": Ingested,
     "contents": Contents,
     "rejects": Rejects,
+    "failures": Failures,
     "image_facts": ImageFacts,
     "text_facts": TextFacts,
     "vectors": Vectors,
@@ -319,7 +328,7 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 FACTS = ("image_facts", "text_facts", "vectors")
-INTERNAL = ("ingested", "contents", "exact_duplicates", "layout")
+INTERNAL = ("ingested", "contents", "failures", "exact_duplicates", "layout")
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
 
 
