@@ -176,7 +176,8 @@ def test_two_runs_of_one_dataset_do_not_overlap(workspace):
     code = (
         "import sys\nfrom pathlib import Path\nfrom tasks.snapshots import Workspace\n"
         "from tasks.stage import dataset_lock\n"
-        "with dataset_lock(Workspace(Path(sys.argv[1]), 'data')):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "with dataset_lock(Workspace(Path(sys.argv[1]), 'data')):\n    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(workspace.home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
