@@ -1,0 +1,31 @@
+"""metrics: every score, from one kNN graph, SQL over the tables, and a linear probe."""
+
+from data_contracts.spec import Spec
+from tasks.metrics.measure import TABLES, measure
+from tasks.policy import stage_task
+from tasks.stage import StageOutput, Workspace, run_stage
+
+VERSION = 1
+
+
+@stage_task(timeout_hours=6)
+def metrics(
+    spec: Spec,
+    workspace: Workspace,
+    cleaned: StageOutput,
+    collapsed: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+    duplicates: StageOutput,
+) -> StageOutput:
+    """samples, facts, units, vectors, neighbors, duplicates, leaks → scores, label_issues, label_noise, classes,
+    groups, proposals, proposal_quality, dataset_metrics; debiased vectors as files in `debiased/` where asked for."""
+    return run_stage(
+        workspace,
+        "metrics",
+        version=VERSION,
+        tables=TABLES,
+        config={"metrics": spec.part("metrics"), "thresholds": spec.part("thresholds")},
+        inputs=(cleaned, collapsed, embedded, indexed, duplicates),
+        body=lambda writer: measure(spec, workspace, writer, cleaned, collapsed, embedded, indexed, duplicates),
+    )

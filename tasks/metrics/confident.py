@@ -1,0 +1,120 @@
+"""Confident learning (Northcutt, Jiang, Chuang 2021): how many labels are wrong, from which class to which.
+
+A class's threshold t_c is the mean belief in c of the cases labelled c. A case labelled g counts for true class c
+where c has the greatest belief of those at or above their threshold; the counts, scaled to the class sizes, estimate
+the joint of given and true labels; and in each off-diagonal cell as many cases are flagged as it estimates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tasks.metrics.beliefs import Beliefs, best_pair
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Per case: `score` 0…1 that the given class is wrong, the `suggested` class (−1: abstains), its `confidence`,
+    `is_issue`; and `joint` (given, true, count): the estimated counts, diagonal included."""
+
+    score: np.ndarray
+    suggested: np.ndarray
+    confidence: np.ndarray
+    is_issue: np.ndarray
+    joint: pl.DataFrame
+
+
+def thresholds(beliefs: Beliefs) -> np.ndarray:
+    """(n_classes,) mean belief in each class of the cases that carry it; 1 for a class without cases."""
+    labeled = beliefs.given >= 0
+    own = beliefs.of_given(beliefs.belief)[labeled]
+    total = np.bincount(beliefs.given[labeled], own * beliefs.share[labeled], beliefs.n_classes)
+    mass = np.bincount(beliefs.given[labeled], beliefs.share[labeled], beliefs.n_classes)
+    return np.where(mass > 0, total / np.maximum(mass, 1e-12), 1.0)
+
+
+def confident_joint(beliefs: Beliefs) -> pl.DataFrame:
+    """The estimated joint in counts of members: columns given, true, count; rows sum to the class sizes."""
+    limit = thresholds(beliefs)
+    confident = np.where(beliefs.belief >= limit[beliefs.label] - 1e-12, beliefs.belief, -1.0)
+    top = best_pair(beliefs.case, confident, len(beliefs.unit))
+    counted = (confident[top] >= 0) & (beliefs.given >= 0)
+    pairs = pl.DataFrame(
+        {
+            "given": beliefs.given[counted],
+            "true": beliefs.label[top][counted],
+            "count": beliefs.n[counted].astype(float),
+        }
+    )
+    sizes = pl.DataFrame({"given": beliefs.given, "n": beliefs.n.astype(float)}).filter(pl.col("given") >= 0)
+    sizes = sizes.group_by("given").agg(pl.col("n").sum())
+    diagonal = sizes.select("given", pl.col("given").alias("true"), pl.lit(1e-6).alias("count"))
+    joint = pl.concat([pairs, diagonal]).group_by("given", "true").agg(pl.col("count").sum()).sort("given", "true")
+    joint = joint.join(sizes, on="given", maintain_order="left")
+    return joint.select(
+        "given", "true", (pl.col("count") / pl.col("count").sum().over("given") * pl.col("n")).alias("count")
+    )
+
+
+def find(beliefs: Beliefs) -> Findings:
+    """Score, suggest and flag every case."""
+    joint = confident_joint(beliefs)
+    own = beliefs.of_given(beliefs.belief)
+    score = np.where(beliefs.given >= 0, (1.0 - own) * evidence(beliefs), 0.0)
+    top = beliefs.best(beliefs.belief)
+    suggested = beliefs.label[top]
+    flagged = flag(beliefs, joint, score)
+    return Findings(np.clip(score, 0.0, 1.0), suggested, np.clip(beliefs.belief[top], 0, 1), flagged, joint)
+
+
+def evidence(beliefs: Beliefs) -> np.ndarray:
+    """(m,) how far a case's class can be judged at all: m ÷ (m + ½) for the m other units of the class."""
+    labeled = beliefs.given >= 0
+    units = np.bincount(beliefs.given[labeled], minlength=beliefs.n_classes)
+    others = np.where(labeled, units[np.maximum(beliefs.given, 0)] - 1, 0)
+    return others / (others + 0.5)
+
+
+def flag(beliefs: Beliefs, joint: pl.DataFrame, score: np.ndarray) -> np.ndarray:
+    """(m,) the most suspicious cases of each class, as many as the joint's off-diagonal counts say."""
+    wrong = joint.filter(pl.col("given") != pl.col("true")).group_by("given").agg(pl.col("count").sum())
+    budget = np.zeros(beliefs.n_classes)
+    budget[wrong["given"].to_numpy()] = wrong["count"].to_numpy()
+    order = np.lexsort((np.arange(len(score)), -score, beliefs.given))
+    labeled = order[beliefs.given[order] >= 0]
+    given, n = beliefs.given[labeled], beliefs.n[labeled].astype(float)
+    before = np.cumsum(n) - n
+    first = np.r_[True, np.diff(given) > 0] if len(given) else np.zeros(0, dtype=bool)
+    rank = before - np.maximum.accumulate(np.where(first, before, 0.0)) + n / 2
+    best = beliefs.label[beliefs.best(beliefs.belief)]
+    out = np.zeros(len(score), dtype=bool)
+    out[labeled] = (rank <= budget[given]) & (best[labeled] != given) & (score[labeled] > 0)
+    return out
+
+
+def wilson(rate: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+    """95% interval of a proportion (Wilson 1927), shapes as given; n may be fractional."""
+    n = np.maximum(n, 1e-9)
+    center = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(np.maximum(rate * (1 - rate), 0.0) / n + z * z / (4 * n * n))
+    return np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
+
+
+def noise_table(joint: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The `label_noise` table from a joint of counts; cells below a thousandth of the class are left out."""
+    sized = joint.with_columns(pl.col("count").sum().over("given").alias("n"))
+    sized = sized.with_columns((pl.col("count") / pl.col("n")).clip(0.0, 1.0).alias("rate"))
+    sized = sized.filter((pl.col("rate") >= 1e-3) | (pl.col("given") == pl.col("true")))
+    low, high = wilson(sized["rate"].to_numpy(), sized["n"].to_numpy())
+    label = np.asarray(names, dtype=object)
+    return pl.DataFrame(
+        {
+            "label": pl.Series(label[sized["given"].to_numpy()].tolist(), dtype=pl.String),
+            "true_label": pl.Series(label[sized["true"].to_numpy()].tolist(), dtype=pl.String),
+            "rate": sized["rate"],
+            "rate_low": np.minimum(low, sized["rate"].to_numpy()),
+            "rate_high": np.maximum(high, sized["rate"].to_numpy()),
+            "count": sized["count"],
+        }
+    ).sort("label", "true_label")

@@ -1,0 +1,155 @@
+"""A linear probe: multinomial logistic regression on the vectors, out of fold, every fold trained at once.
+
+The vectors are centred, rotated to their principal axes and preconditioned by their variance, so that L-BFGS needs a
+few dozen passes; the weights of all folds stand side by side in one matrix, so that a pass is two matrix products.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+DIMENSIONS = 256  # principal axes kept
+ITERATIONS = 50
+WORK_LIMIT = 6e12  # multiply-adds of one fit; a larger one falls back to class centroids
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; rows may have several or none."""
+
+    features: np.ndarray  # (n, r) float32, from `principal_axes`
+    row: np.ndarray
+    label: np.ndarray
+    share: np.ndarray
+    fold: np.ndarray  # (n,) which fold a row is held out in, −1: in none
+    n_classes: int
+    n_folds: int
+
+
+def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 20_000) -> np.ndarray:
+    """(n, r) float32: centred vectors in their first principal axes, scaled so that rows have mean squared norm 1."""
+    n, d = vectors.shape
+    step = max(1, n // sample)
+    some = torch.from_numpy(vectors[::step])
+    mean = some.mean(dim=0)
+    centered = some - mean
+    covariance = (centered.T @ centered) / max(len(some), 1)
+    values, axes = torch.linalg.eigh(covariance.double())
+    order = torch.argsort(values, descending=True)[: min(dimensions, d)]
+    order = order[values[order] > 1e-10 * values.max().clamp_min(1e-30)]
+    if not len(order):
+        return np.zeros((n, 1), dtype=np.float32)
+    axes = axes[:, order] / values[order].sum().sqrt()
+    return ((torch.from_numpy(vectors) - mean) @ axes.float()).numpy()
+
+
+def stratified_folds(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """(n,) fold of each row: every label spread evenly over the folds, the same for the same seed."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % n_folds
+    return fold
+
+
+def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:
+    """Whether `out_of_fold` is affordable for this size."""
+    work = 2.0 * n * n_classes * n_folds * dimensions * ITERATIONS
+    return work <= WORK_LIMIT and n * n_classes * n_folds <= 2.5e8
+
+
+def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> np.ndarray:
+    """(n, n_classes) float32 logits of each row from the probe that did not see its fold.
+
+    Rows without a label are never trained on, and are predicted out of fold all the same.
+    """
+    features = torch.from_numpy(problem.features)
+    weights = train(problem, penalty, iterations)
+    logits = torch.empty((len(features), problem.n_classes), dtype=torch.float32)
+    for fold in range(problem.n_folds):
+        held = torch.from_numpy(np.nonzero(problem.fold == fold)[0])
+        logits[held] = features[held] @ weights[:-1, fold] + weights[-1, fold]
+    return logits.numpy()
+
+
+def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> torch.Tensor:
+    """(r + 1, n_folds, n_classes) weights, the last row the bias; fold f is trained on all rows outside fold f.
+
+    Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself.
+    """
+    keep = np.unique(problem.row)
+    place = np.full(len(problem.features), -1, dtype=np.int64)
+    place[keep] = np.arange(len(keep))
+    features = torch.from_numpy(problem.features[keep])
+    n, r = features.shape
+    scale = 1.0 / torch.sqrt(0.25 * (features * features).sum(dim=0) / max(problem.n_classes, 2) * 2 + penalty)
+    scaled = torch.cat([features * scale, torch.full((n, 1), 1.0 / max(n, 1) ** 0.5)], dim=1)
+    row, label = torch.from_numpy(place[problem.row]), torch.from_numpy(problem.label.astype(np.int64))
+    share = torch.from_numpy(problem.share.astype(np.float32))
+    fold = torch.from_numpy(problem.fold[keep])
+    mask = (fold[:, None] != torch.arange(problem.n_folds)[None, :]).float()
+    mass = torch.zeros(n).index_add_(0, row, share)
+    decay = torch.cat([penalty * scale**2, torch.zeros(1)])[:, None]
+    shape = (r + 1, problem.n_folds * problem.n_classes)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = torch.from_numpy(flat.astype(np.float32)).view(shape)
+        logits = (scaled @ weights).view(n, problem.n_folds, problem.n_classes)
+        log_z = torch.logsumexp(logits, dim=2)
+        pull = share[:, None] * mask[row]
+        value = -((logits[row, :, label] - log_z[row]) * pull).sum(dtype=torch.float64)
+        gradient = torch.exp_(logits.sub_(log_z[:, :, None])).mul_((mask * mass[:, None])[:, :, None])
+        gradient[row, :, label] -= pull  # a row has a label once, so no two of these meet
+        slope = scaled.T @ gradient.view(n, -1) + decay * weights
+        value += 0.5 * (decay * weights * weights).sum(dtype=torch.float64)
+        return float(value), slope.view(-1).double().numpy()
+
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
+    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options)
+    weights = torch.from_numpy(found.x.astype(np.float32)).view(shape)
+    unscaled = weights * torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5)])[:, None]
+    return unscaled.view(r + 1, problem.n_folds, problem.n_classes)
+
+
+def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 6_000) -> float:
+    """The penalty of `grid` with the least out-of-fold cross entropy, measured on at most `rows` rows, two folds."""
+    labeled = np.unique(problem.row)
+    kept = np.zeros(len(problem.features), dtype=bool)
+    kept[labeled[:: max(1, -(-len(labeled) // rows))]] = True
+    chosen = kept[problem.row]
+    place = np.cumsum(kept) - 1
+    small = Problem(
+        problem.features[kept],
+        place[problem.row[chosen]],
+        problem.label[chosen],
+        problem.share[chosen],
+        problem.fold[kept] % 2,
+        problem.n_classes,
+        2,
+    )
+    losses = [cross_entropy(out_of_fold(small, penalty, 30), small) for penalty in grid]
+    return grid[int(np.argmin(losses))]
+
+
+def cross_entropy(logits: np.ndarray, problem: Problem, temperature: float = 1.0) -> float:
+    """Mean −log p(label) over the labelled entries, at the best of a few temperatures."""
+    rows = torch.from_numpy(logits[problem.row])
+    label = torch.from_numpy(problem.label.astype(np.int64))
+    share = torch.from_numpy(problem.share.astype(np.float32))
+    loss = torch.nn.functional.cross_entropy(rows / temperature, label, reduction="none")
+    return float((loss * share).sum() / share.sum())
+
+
+def fit_temperature(logits: np.ndarray, problem: Problem) -> float:
+    """The temperature that minimises the out-of-fold cross entropy (Guo et al. 2017), by golden section on its log."""
+    low, high = np.log(0.2), np.log(8.0)
+    ratio = (5**0.5 - 1) / 2
+    for _ in range(18):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if cross_entropy(logits, problem, np.exp(a)) < cross_entropy(logits, problem, np.exp(b)):
+            high = b
+        else:
+            low = a
+    return float(np.exp((low + high) / 2))
