@@ -1,0 +1,43 @@
+"""The units of a snapshot and their vectors: what index, project and validate work on. Plain functions, no Prefect."""
+
+import numpy as np
+import polars as pl
+
+from tasks.stage import StageOutput, read_vectors
+
+
+def unit_vectors(
+    cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The duplicate-collapsed samples that have a usable vector, in `position` order.
+
+    Returns:
+        `(units, vectors)`: the rows of `samples` whose `sample_id` stands for its unit, and float32 of shape
+        (n, d), each row of length 1; a zero vector stays zero. Vectors with NaN or infinity are left out.
+    """
+    samples = cleaned.scan("samples").select("sample_id", "position", "content_hash", "label", "split")
+    heads = collapsed.scan("units").filter(pl.col("sample_id") == pl.col("unit_id")).select("sample_id")
+    units = samples.join(heads, on="sample_id", how="semi").sort("position", "sample_id").collect()
+    vectors, found = read_vectors(embedded, units["content_hash"])
+    for start in range(0, len(vectors), 65_536):
+        found[start : start + 65_536] &= np.isfinite(vectors[start : start + 65_536]).all(axis=1)
+    if not found.all():
+        vectors = vectors[found]
+    return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(vectors)
+
+
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Scale the rows of a float32 matrix to length 1, in place; zero rows stay zero."""
+    for start in range(0, len(vectors), 65_536):
+        block = vectors[start : start + 65_536]
+        largest = np.abs(block).max(axis=1, keepdims=True, initial=0.0)
+        block /= np.where(largest > 0, largest, 1.0)  # first by the largest entry: squares neither overflow nor vanish
+        length = np.linalg.norm(block, axis=1, keepdims=True)
+        block /= np.where(length > 0, length, 1.0)
+    return vectors
+
+
+def embedder_of(embedded: StageOutput) -> str:
+    """The fingerprint of the embedder that made the vectors; empty where there are none."""
+    first = embedded.scan("vectors").select("embedder").head(1).collect()
+    return first["embedder"][0] if len(first) else ""
