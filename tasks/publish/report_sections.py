@@ -1,0 +1,230 @@
+"""The sections of the report, each as plain values for the template: what to show, worst first, and how many there are."""
+
+import polars as pl
+
+from tasks.publish.report_reading import Tables, collect
+
+LABEL_CARDS = 48
+METRIC_CARDS = 24
+GROUPS = 18
+GROUP_MEMBERS = 6
+PAIRS = 12
+CLASS_ROWS = 200
+MATRIX_CLASSES = 20
+REJECT_EXAMPLES = 5
+
+METRICS = {
+    "outlier": ("Outliers", "Far from everything, or in a sparse corner of the embedding."),
+    "off_class": ("Off-class", "Far from the rest of their own class."),
+    "label_conflict": ("Conflicting labels", "Duplicates that carry different labels."),
+    "dark": ("Dark", "Even the brightest pixels are dark."),
+    "bright": ("Bright", "Even the darkest pixels are bright."),
+    "blurry": ("Blurry", "Little fine detail for their size."),
+    "low_information": ("Low information", "Nearly uniform: few distinct values."),
+    "odd_aspect": ("Odd aspect ratio", "Much longer one way than the other."),
+    "odd_size": ("Odd size", "Much larger or smaller than the rest."),
+    "grayscale": ("Grayscale", "No colour."),
+    "near_empty": ("Nearly empty", "Almost no text."),
+    "boilerplate": ("Boilerplate", "The same words as very many others."),
+    "repetitive": ("Repetitive", "The same words over and over."),
+    "shouting": ("Shouting", "Mostly capital letters."),
+    "garbled": ("Garbled", "More symbols than words."),
+    "other_language": ("Another language", "Not in the language of the rest."),
+}
+OWN_SECTION = ("label_issue", "duplicate", "leak")
+SPLIT_TIERS = {
+    "bytes": "same bytes",
+    "pixels": "same pixels",
+    "text": "same text",
+    "perceptual": "looks the same",
+    "minhash": "nearly the same words",
+    "embedding": "nearly the same",
+}
+
+
+def label_issues(tables: Tables) -> dict:
+    """The most suspicious labels with what they are more likely to be."""
+    frame = tables.scan("label_issues").filter(pl.col("is_issue") & pl.col("label").is_not_null())
+    flagged = collect(frame)
+    worst = flagged.sort("score", "sample_id", descending=[True, False]).head(LABEL_CARDS)
+    labelled = collect(tables.scan("label_issues").select(pl.col("label").is_not_null().sum())).item()
+    return {"total": len(flagged), "labelled": labelled, "rows": worst.to_dicts(), "matrix": confusion(flagged)}
+
+
+def confusion(flagged: pl.DataFrame) -> dict:
+    """Given against suggested label of the flagged samples, in counts."""
+    pairs = flagged.drop_nulls("suggested_label").group_by("label", "suggested_label").len("value")
+    return matrix(pairs.rename({"suggested_label": "other"}).with_columns(pl.col("value").cast(pl.Float64)))
+
+
+def noise(tables: Tables) -> dict:
+    """The estimated noise matrix, and the share of wrong labels over all classes (None where not estimated)."""
+    frame = collect(tables.scan("label_noise"))
+    wrong = frame.filter(pl.col("label") != pl.col("true_label"))
+    total = frame["count"].sum()
+    pairs = wrong.filter(pl.col("rate") > 0).select("label", pl.col("true_label").alias("other"), value="rate")
+    return {
+        "rate": wrong["count"].sum() / total if total else None,
+        "count": wrong["count"].sum(),
+        "matrix": matrix(pairs),
+    }
+
+
+def matrix(pairs: pl.DataFrame) -> dict:
+    """The `MATRIX_CLASSES` labels that matter most in `label, other, value`, as a square of cells."""
+    weights = pl.concat([pairs.select("label", "value"), pairs.select(pl.col("other").alias("label"), "value")])
+    ranked = weights.group_by("label").agg(pl.col("value").sum()).sort("value", "label", descending=[True, False])
+    labels = sorted(ranked["label"].head(MATRIX_CLASSES), key=natural)
+    place = {label: i for i, label in enumerate(labels)}
+    cells = [
+        {"row": place[label], "column": place[other], "value": value, "label": label, "other": other}
+        for label, other, value in pairs.sort("label", "other").iter_rows()
+        if label in place and other in place
+    ]
+    highest = max((cell["value"] for cell in cells), default=0.0)
+    for cell in cells:
+        cell["strength"] = round(0.12 + 0.88 * cell["value"] / highest, 3) if highest else 0.0
+    return {"labels": labels, "cells": cells, "omitted": len(ranked) - len(labels)}
+
+
+def natural(label: str) -> tuple:
+    """Sort key that puts numbers in order of size, before words."""
+    return (0, int(label), label) if label.isascii() and label.isdigit() and len(label) < 18 else (1, 0, label)
+
+
+def metric_galleries(tables: Tables) -> list[dict]:
+    """Each kind of issue that has no section of its own: its count, its worst samples, the spread of its scores."""
+    scores = tables.scan("scores").filter(~pl.col("metric").is_in(OWN_SECTION))
+    flagged = collect(scores.filter(pl.col("is_issue")).select("sample_id", "metric", "score", "value"))
+    counts = dict(flagged.group_by("metric").len().iter_rows())
+    bins = pl.min_horizontal((pl.col("score") * 20).floor(), pl.lit(19)).cast(pl.Int32).alias("bin")
+    spread = collect(scores.filter(pl.col("metric").is_in(list(counts))).group_by("metric", bins).len())
+    order = sorted(counts, key=lambda metric: (metric != "outlier", -counts[metric], metric))
+    return [_metric_gallery(metric, flagged, counts[metric], spread) for metric in order]
+
+
+def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.DataFrame) -> dict:
+    title, says = METRICS.get(metric, (metric.replace("_", " ").capitalize(), ""))
+    here = flagged.filter(pl.col("metric") == metric)
+    worst = here.sort("score", "sample_id", descending=[True, False]).head(METRIC_CARDS)
+    counts = dict(spread.filter(pl.col("metric") == metric).select("bin", "len").iter_rows())
+    highest = max(counts.values(), default=1)
+    bars = [{"x": i, "n": counts.get(i, 0), "height": _height(counts.get(i, 0), highest)} for i in range(20)]
+    return {"metric": metric, "title": title, "says": says, "total": total, "rows": worst.to_dicts(), "bars": bars}
+
+
+def _height(count: int, highest: int) -> float:
+    """Square-root scale, of 30: a lone sample still shows."""
+    return round(30 * (count / highest) ** 0.5, 1)
+
+
+def duplicate_groups(tables: Tables) -> dict:
+    """Groups side by side: those that contradict themselves in label first, then the largest."""
+    members = collect(tables.scan("duplicates"))
+    labels = (
+        tables.scan("samples")
+        .select("sample_id", "label")
+        .filter(pl.col("sample_id").is_in(members["sample_id"].implode()))
+    )
+    members = members.join(collect(labels), on="sample_id", how="left")
+    groups = members.group_by("group_id").agg(
+        pl.len().alias("size"), (pl.col("label").n_unique() > 1).alias("conflict"), pl.col("similarity").min()
+    )
+    ranked = groups.sort("conflict", "size", "group_id", descending=[True, True, False])
+    shown = [_group(row, members) for row in spread_out(ranked).iter_rows(named=True)]
+    tiers = members.filter(~pl.col("keep")).group_by("tier").len().sort("len", "tier", descending=[True, False])
+    return {
+        "total": len(groups),
+        "redundant": int((~members["keep"]).sum()),
+        "tiers": [{"name": SPLIT_TIERS.get(tier, tier), "n": n} for tier, n in tiers.iter_rows()],
+        "groups": shown,
+    }
+
+
+def spread_out(ranked: pl.DataFrame) -> pl.DataFrame:
+    """A third of the groups from the top, the rest evenly over all: near ones are more telling than exact ones."""
+    top = ranked.head(GROUPS // 3)
+    rest = ranked.slice(len(top)).sort("similarity", "group_id").head(GROUPS - len(top))
+    return pl.concat([top, rest])
+
+
+def _group(row: dict, members: pl.DataFrame) -> dict:
+    here = members.filter(pl.col("group_id") == row["group_id"])
+    ordered = here.sort("keep", "similarity", "sample_id", descending=[True, True, False])
+    shown = [dict(m, how=SPLIT_TIERS.get(m["tier"], m["tier"])) for m in ordered.head(GROUP_MEMBERS).to_dicts()]
+    return {"size": row["size"], "conflict": row["conflict"], "members": shown}
+
+
+def leak_pairs(tables: Tables) -> dict:
+    """Leaks by pair of splits: how many, and the most similar ones."""
+    leaks = collect(tables.scan("leaks"))
+    swap = pl.col("split") > pl.col("other_split")
+    pairs = leaks.with_columns(
+        a=pl.when(swap).then("other_split").otherwise("split"), b=pl.when(swap).then("split").otherwise("other_split")
+    )
+    out = []
+    for (a, b), rows in sorted(pairs.group_by("a", "b"), key=lambda item: (-len(item[1]), item[0])):
+        ids = pl.concat([rows["sample_id"], rows["other_id"]]).n_unique()
+        shown = rows.sort("similarity", "sample_id", "other_id", descending=[True, False, False]).head(PAIRS).to_dicts()
+        for row in shown:
+            row["how"] = SPLIT_TIERS.get(row["tier"], row["tier"])
+        out.append({"a": a, "b": b, "n": len(rows), "n_samples": ids, "rows": shown})
+    return {"total": len(leaks), "pairs": out[:12]}
+
+
+def classes(tables: Tables) -> dict:
+    """The class table: the noisiest first, then the largest."""
+    frame = collect(tables.scan("classes")).with_columns((pl.col("noise").fill_null(0.0) * pl.col("n")).alias("wrong"))
+    ranked = frame.sort("wrong", "n", "label", descending=[True, True, False], nulls_last=True)
+    rows = ranked.head(CLASS_ROWS).to_dicts()
+    if len(rows) <= 30:
+        rows.sort(key=lambda row: natural(row["label"]))
+    largest = max((row["n"] for row in rows), default=1) or 1
+    return {"total": len(frame), "rows": rows, "largest": largest}
+
+
+def group_rows(tables: Tables) -> dict[str, list[dict]]:
+    """The most common values of each group column."""
+    frame = collect(tables.scan("groups")).sort("column", "n", "value", descending=[False, True, False])
+    return {column: rows.head(12).to_dicts() for (column,), rows in frame.group_by("column", maintain_order=True)}
+
+
+def rejects(tables: Tables) -> dict:
+    """What was not carried on, by stage and reason, with examples."""
+    frame = collect(tables.scan("rejects").with_columns(pl.col("detail").str.slice(0, 200)))
+    reasons = []
+    for (stage, reason), rows in frame.group_by("stage", "reason"):
+        examples = rows.sort("uri", "detail", nulls_last=True).head(REJECT_EXAMPLES).to_dicts()
+        reasons.append({"stage": stage, "reason": reason.replace("_", " "), "n": len(rows), "examples": examples})
+    reasons.sort(key=lambda item: (-item["n"], item["stage"], item["reason"]))
+    return {"total": len(frame), "reasons": reasons}
+
+
+def changes(tables: Tables) -> dict:
+    """What the `diff` table says: counts by change, and new and resolved issues by metric."""
+    counted = collect(tables.scan("diff").group_by("change", "metric").len())
+    by_change = dict(counted.group_by("change").agg(pl.col("len").sum()).iter_rows())
+    metrics: dict[str, dict[str, int]] = {}
+    for change, metric, n in counted.filter(pl.col("metric") != "").sort("metric", "change").iter_rows():
+        metrics.setdefault(metric, {})[change] = n
+    return {"counts": by_change, "metrics": metrics}
+
+
+def proposal_curves(tables: Tables) -> list[dict]:
+    """Precision of the proposed values at each coverage, per column, as points of a 200 × 100 drawing."""
+    frame = collect(tables.scan("proposal_quality")).drop_nulls("precision").sort("column", "coverage")
+    counts = dict(collect(tables.scan("proposals").drop_nulls("proposed").group_by("column").len()).iter_rows())
+    curves = []
+    for (column,), rows in frame.group_by("column", maintain_order=True):
+        points = " ".join(f"{200 * c:.1f},{100 - 100 * p:.1f}" for c, p in rows["coverage", "precision"].iter_rows())
+        last = rows.row(-1, named=True)
+        curves.append({"column": column, "points": points, "n": counts.get(column, 0), "last": last})
+    return curves
+
+
+WORTH_PREFIXES = ("worth_", "worth:", "act_", "acting_", "downstream")
+
+
+def worth(numbers: dict[str, dict]) -> list[dict]:
+    """The rows of `dataset_metrics` that say what acting on the findings is worth."""
+    return [row for metric, row in numbers.items() if metric.startswith(WORTH_PREFIXES)]
