@@ -47,12 +47,8 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
             "software": {"python": platform.python_version()} | {name: installed(name) for name in SOFTWARE},
         }
         tables["diff"] = write_diff(parent, tables, aside, manifest)
-        metrics = (
-            pl.read_parquet(tables["dataset_metrics"]) if "dataset_metrics" in tables else empty("dataset_metrics")
-        )
-        values = dict(metrics.select("metric", "value").iter_rows())
-        manifest["headline"] = {name: values[name] for name in HEADLINE if name in values}
-        manifest["gates"] = judge_gates(spec, values)
+        manifest["headline"] = headline(tables)
+        manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
         manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
         number = (parent.number if parent else 0) + 1
         write_report(tables, report_context(spec, manifest, number), aside / "report.html")

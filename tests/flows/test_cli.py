@@ -1,0 +1,131 @@
+"""The command line: quick to start, one message for a mistake, results on standard output."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from flows.cli import main
+from tasks.snapshots import Workspace
+from tests.snapshot_builder import publish_toy
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A home with two snapshots of `toy`."""
+    home = tmp_path_factory.mktemp("home")
+    publish_toy(Workspace(home, "toy"), ["a"], [("a", "dark", 0.9, True)])
+    publish_toy(Workspace(home, "toy"), ["a", "=1+1"], [("a", "dark", 0.2, False)])
+    return home
+
+
+def assay(home: Path, *arguments: str):
+    return CliRunner().invoke(main, [*arguments, "--home", str(home)])
+
+
+def test_help_and_query_import_nothing_slow():
+    """Start-up is felt at every call: the command line itself loads none of the heavy packages."""
+    code = (
+        "import sys, flows.cli, tasks.snapshots\n"
+        "slow = {'torch', 'prefect', 'polars', 'pyarrow', 'numpy', 'duckdb', 'starlette'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_command_is_in_the_readme_and_has_help():
+    """A command that nobody can find is not there."""
+    text = README.read_text()
+    for name, command in main.commands.items():
+        assert f"assay {name}" in text, name
+        assert command.help, name
+
+
+def test_snapshots_are_listed_with_their_numbers(home):
+    """One line a version."""
+    lines = assay(home, "snapshots", "toy").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["v00000001", "v00000002"]
+    assert "n_samples=2" in lines[1]
+
+
+@pytest.mark.parametrize("output", ["csv", "json", "parquet", "table"])
+def test_a_query_answers_in_every_format(home, output):
+    """The same rows, whatever they are written as."""
+    sql = "select sample_id from samples order by position"
+    result = assay(home, "query", "toy", sql, "--format", output)
+    assert result.exit_code == 0
+    if output == "csv":
+        assert result.stdout == "sample_id\na\n=1+1\n"
+    elif output == "json":
+        assert [json.loads(line)["sample_id"] for line in result.stdout.splitlines()] == ["a", "=1+1"]
+    elif output == "parquet":
+        assert pl.read_parquet(io.BytesIO(result.stdout_bytes))["sample_id"].to_list() == ["a", "=1+1"]
+    else:
+        assert "=1+1" in result.stdout
+
+
+def test_a_query_can_ask_an_older_snapshot(home):
+    """--snapshot N."""
+    result = assay(home, "query", "toy", "select count(*) as n from samples", "--snapshot", "1", "--format", "csv")
+    assert result.stdout == "n\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["query", "toy", "select * from nothing"], 2, "the query failed"),
+        (["query", "tyo", "select 1"], 1, "there are datasets ['toy']"),
+        (["query", "../toy", "select 1"], 2, "is not a dataset's name"),
+        (["run", "none.toml"], 2, "no spec file"),
+        (["diff", "toy", "1"], 2, "compares two versions"),
+        (["verify", "toy", "--snapshot", "9"], 1, "there are [1, 2]"),
+        (["gc", "toy", "--keep", "0"], 2, "0 is not in the range"),
+    ],
+)
+def test_a_mistake_is_one_message_and_a_status(home, arguments, status, message):
+    """No traceback; the status says whose fault it is."""
+    result = assay(home, *arguments)
+    assert result.exit_code == status
+    assert message in result.stderr and "Traceback" not in result.output
+
+
+def test_diff_prints_what_changed(home):
+    """The newest two by default."""
+    assert assay(home, "diff", "toy").stdout.splitlines() == [
+        "sample_id\tchange\tmetric",
+        "=1+1\tadded\t",
+        "a\tresolved\tdark",
+    ]
+
+
+def test_verify_says_whole(home):
+    """And exits 0."""
+    result = assay(home, "verify", "toy")
+    assert result.exit_code == 0 and result.stdout.endswith(": whole\n")
+
+
+def test_report_prints_a_path_that_is_there(home):
+    """The path can be given to a browser."""
+    assert Path(assay(home, "report", "toy").stdout.strip()).is_file()
+
+
+def test_gc_names_what_would_go(home):
+    """--dry-run removes nothing."""
+    result = assay(home, "gc", "toy", "--keep", "1", "--dry-run")
+    assert result.stdout.splitlines()[0].endswith("v00000001")
+    assert (home / "toy" / "snapshots" / "v00000001").is_dir()
+
+
+def test_home_comes_from_the_environment(home):
+    """ASSAY_HOME, as --home."""
+    environment = os.environ | {"ASSAY_HOME": str(home)}
+    command = [sys.executable, "-m", "flows.cli", "snapshots", "toy"]
+    assert subprocess.run(command, env=environment, capture_output=True, check=True).stdout.count(b"\n") == 2

@@ -1,0 +1,210 @@
+"""Published snapshots: numbered, whole, comparable, and safe to query."""
+
+import json
+import shutil
+import threading
+
+import duckdb
+import polars as pl
+import pytest
+
+from data_contracts.errors import ContractError, SnapshotError
+from tasks.snapshots import (
+    Workspace,
+    collect_garbage,
+    diff,
+    list_snapshots,
+    open_snapshot,
+    verify,
+)
+from tests.snapshot_builder import publish_toy, samples, stage_output, toy_spec
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return Workspace(tmp_path / "a 'home' with %_", "toy")
+
+
+def test_snapshots_are_numbered_and_name_their_parent(workspace):
+    """Each publication is the next number, whole, with a report."""
+    first, second = publish_toy(workspace, ["a"]), publish_toy(workspace, ["a", "b"])
+    assert [s.name for s in list_snapshots(workspace)] == ["v00000001", "v00000002"]
+    assert (first.manifest["parent"], second.manifest["parent"]) == (None, 1)
+    assert second.manifest["headline"]["n_samples"] == 2
+    assert (second.path / "report.html").exists()
+    assert verify(first) == verify(second) == []
+
+
+def test_the_same_input_gives_the_same_tables(tmp_path):
+    """Two homes agree on the digest of every table."""
+    one, two = (publish_toy(Workspace(tmp_path / home, "toy"), ["a", "b"]) for home in ("one", "two"))
+    digests = [{name: t["digest"] for name, t in s.manifest["tables"].items()} for s in (one, two)]
+    assert digests[0] == digests[1]
+
+
+def test_the_diff_names_what_changed(workspace):
+    """Added, removed, relabelled, newly flagged, resolved and worse, by sample."""
+    issues = [("a", "dark", 0.9, True), ("b", "dark", 0.6, True), ("c", "dark", 0.1, False)]
+    old = publish_toy(workspace, ["a", "b", "c", "d"], issues, ["x", "x", "x", "x"])
+    issues = [("a", "dark", 0.2, False), ("b", "dark", 0.8, True), ("c", "dark", 0.9, True)]
+    new = publish_toy(workspace, ["a", "b", "c", "e"], issues, ["x", "y", "x", "x"])
+    rows = pl.read_parquet(new.parts("diff")).select("sample_id", "change", "metric").rows()
+    assert rows == [
+        ("a", "resolved", "dark"),
+        ("b", "label_changed", ""),
+        ("b", "worse", "dark"),
+        ("c", "new_issue", "dark"),
+        ("d", "removed", ""),
+        ("e", "added", ""),
+    ]
+    assert pl.read_parquet(old.parts("diff")).is_empty()
+    assert diff(new, new).is_empty()
+
+
+def test_plain_duckdb_answers_from_the_catalog(workspace):
+    """The newest snapshot by table name, all of them in `history`."""
+    publish_toy(workspace, ["a"], [("a", "dark", 0.9, True)])
+    publish_toy(workspace, ["a", "b"], [("a", "dark", 0.8, True)])
+    connection = duckdb.connect(workspace.root / "catalog.duckdb", read_only=True)
+    assert connection.sql("select count(*) from samples").fetchall() == [(2,)]
+    rows = connection.sql("select snapshot, score from history.scores order by snapshot").fetchall()
+    assert [(n, round(s, 3)) for n, s in rows] == [(1, 0.9), (2, 0.8)]
+
+
+def test_the_catalog_is_replaced_while_someone_reads_it(workspace):
+    """A reader keeps its old view; a new reader sees the new one."""
+    publish_toy(workspace, ["a"])
+    reader = duckdb.connect(workspace.root / "catalog.duckdb", read_only=True)
+    publish_toy(workspace, ["a", "b"])
+    assert reader.sql("select count(*) from samples").fetchall() == [(1,)]
+
+
+def test_a_locked_connection_reads_nothing_else(workspace, tmp_path):
+    """The explorer's connection cannot leave the snapshots, write, or unlock itself."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+    connection = publish_toy(workspace, ["a"]).connect()
+    assert connection.sql("select count(*) from samples").fetchall() == [(1,)]
+    assert connection.sql("select count(*) from history.samples").fetchall() == [(1,)]
+    for attempt in (
+        f"select * from read_csv('{secret}')",
+        f"copy (select 1) to '{tmp_path / 'out.csv'}'",
+        "set enable_external_access = true",
+        f"attach '{tmp_path / 'x.db'}'",
+    ):
+        with pytest.raises(duckdb.Error):
+            connection.execute(attempt)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "extra", "escape"])
+def test_verify_names_what_is_damaged(workspace, damage):
+    """Any change to any file is found, and a manifest cannot point outside."""
+    snapshot = publish_toy(workspace, ["a"])
+    part = snapshot.parts("samples")[0]
+    data = part.read_bytes()
+    part.unlink()  # it is a hard link: replace it, do not write through it
+    part.write_bytes(data)
+    if damage == "flip":
+        part.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+    elif damage == "truncate":
+        part.write_bytes(data[:-1])
+    elif damage == "remove":
+        part.unlink()
+    elif damage == "extra":
+        (snapshot.path / "stray.txt").write_text("x")
+    else:
+        manifest = json.loads((snapshot.path / "manifest.json").read_text())
+        manifest["files"].append({"path": "../../secret", "bytes": 1, "sha256": "0"})
+        (snapshot.path / "manifest.json").write_text(json.dumps(manifest))
+    assert len(verify(open_snapshot(workspace))) == 1
+
+
+def test_a_broken_snapshot_is_passed_over(workspace):
+    """A folder without a manifest is not the newest snapshot, and keeps its number."""
+    publish_toy(workspace, ["a"])
+    (workspace.snapshots / "v00000002" / "samples").mkdir(parents=True)
+    assert open_snapshot(workspace).number == 1
+    with pytest.raises(SnapshotError, match="no readable manifest"):
+        open_snapshot(workspace, 2)
+    assert publish_toy(workspace, ["a", "b"]).number == 3
+
+
+def test_what_is_not_there_is_said(workspace):
+    """The message lists what there is."""
+    with pytest.raises(SnapshotError, match="assay run"):
+        open_snapshot(workspace)
+    publish_toy(workspace, ["a"])
+    with pytest.raises(SnapshotError, match=r"there are \[1\]"):
+        open_snapshot(workspace, 7)
+    with pytest.raises(SnapshotError, match="there are datasets \\['toy'\\]"):
+        open_snapshot(Workspace(workspace.home, "tyo"))
+
+
+def test_two_stages_cannot_write_one_key(workspace):
+    """`embedding_health` is shared by stages; a check belongs to one of them."""
+    from tasks.publish import publish
+
+    row = pl.DataFrame([{"check": "norm", "value": 1.0, "wanted": "> 0", "ok": True, "note": None}])
+    health = {"embedding_health": row.with_columns(pl.col("note").cast(pl.String))}
+    outputs = [stage_output(workspace, name, health) for name in ("embed", "index")]
+    cleaned = stage_output(workspace, "clean", {"samples": samples(["a"])})
+    with pytest.raises(ContractError, match="norm"):
+        publish.fn(toy_spec(), workspace, cleaned, *outputs)
+    assert list(workspace.snapshots.iterdir()) == []
+
+
+def test_a_failed_gate_marks_the_snapshot(workspace):
+    """It is published all the same; an unknown metric fails rather than passes."""
+    gates = {"n_samples": {"min": 2}, "n_outliers": {"max": 0}, "no_such_metric": {"max": 1}}
+    snapshot = publish_toy(workspace, ["a"], gates=gates)
+    assert {g["metric"]: g["ok"] for g in snapshot.manifest["gates"]} == {
+        "n_samples": False,
+        "n_outliers": True,
+        "no_such_metric": False,
+    }
+
+
+def test_gc_keeps_the_newest_and_what_they_need(workspace):
+    """Old snapshots go, with the work that only they used; a dry run removes nothing."""
+    for ids in (["a"], ["a", "b"], ["a", "b", "c"]):
+        publish_toy(workspace, ids)
+    assert len(collect_garbage(workspace, 1, dry_run=True, grace_hours=0)) == 4
+    assert len(list_snapshots(workspace)) == 3
+    collect_garbage(workspace, 1, grace_hours=0)
+    assert [s.number for s in list_snapshots(workspace)] == [3]
+    assert verify(open_snapshot(workspace)) == []
+    assert len(list(workspace.work.glob("clean-*"))) == 1
+    assert publish_toy(workspace, ["a"]).number == 4
+
+
+def test_gc_spares_work_in_progress(workspace):
+    """What is younger than the grace time may belong to a run that has not published yet."""
+    stage_output(workspace, "clean", {"samples": samples(["unpublished"])})
+    publish_toy(workspace, ["a"])
+    assert collect_garbage(workspace, 1) == []
+
+
+def test_readers_never_meet_half_a_snapshot(workspace):
+    """While one thread publishes, another always opens a whole one."""
+    publish_toy(workspace, ["a"])
+    stop, problems = threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            problems.extend(verify(open_snapshot(workspace)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(5):
+        publish_toy(workspace, ["a", *map(str, range(n))])
+    stop.set()
+    reader.join()
+    assert problems == []
+
+
+def test_leftovers_of_a_killed_publication_go(workspace):
+    """A hidden folder of an earlier run is removed by the next."""
+    publish_toy(workspace, ["a"])
+    shutil.copytree(workspace.snapshots / "v00000001", workspace.snapshots / ".aside-killed")
+    publish_toy(workspace, ["a"])
+    assert sorted(path.name for path in workspace.snapshots.iterdir()) == ["v00000001", "v00000002"]
