@@ -1,0 +1,46 @@
+"""Labels as they are compared: Unicode NFC, stripped, empty meaning none."""
+
+import datetime
+import json
+import math
+import unicodedata
+from collections import Counter
+
+import polars as pl
+
+
+def as_text(value: object) -> str | None:
+    """A table's value as text: None and NaN are missing, numbers as Python writes them, nested values as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=as_text)
+    return str(value)
+
+
+def normalize(label: str | None) -> str | None:
+    """NFC without surrounding white space; None where nothing is left."""
+    return (unicodedata.normalize("NFC", label).strip() or None) if label is not None else None
+
+
+def normalize_column(values: pl.Series) -> tuple[pl.Series, int]:
+    """A column of labels or splits normalised, and how many of its values that changed."""
+    twins = {value: normalize(value) for value in values.unique().drop_nulls().to_list()}
+    changed = [value for value, twin in twins.items() if value != twin and value.strip()]
+    table = pl.DataFrame(
+        {"raw": list(twins), "normal": list(twins.values())}, schema={"raw": pl.String, "normal": pl.String}
+    )
+    joined = values.alias("raw").to_frame().join(table, on="raw", how="left", maintain_order="left")
+    return joined["normal"].alias(values.name), int(values.is_in(changed).sum()) if changed else 0
+
+
+def count_confusable(labels: list[str]) -> int:
+    """Pairs of distinct labels that differ only in case or compatibility form (NFKC, case-folded)."""
+    folded = Counter(unicodedata.normalize("NFKC", label).casefold() for label in set(labels))
+    return sum(n * (n - 1) // 2 for n in folded.values())
