@@ -151,7 +151,7 @@ def diff(dataset: str, versions: tuple[int, ...], home: Path) -> None:
     old, new = (open_snapshot(workspace, number) for number in numbers)
     changes = compare(old, new)
     print(f"{old.name} → {new.name}: {len(changes)} changes", file=sys.stderr)
-    sys.stdout.write(changes.write_csv(separator="\t"))
+    sys.stdout.write(changes.with_columns(metric=changes["metric"].replace("", "-")).write_csv(separator="\t"))
 
 
 @main.command()

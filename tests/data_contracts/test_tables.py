@@ -54,3 +54,10 @@ def test_rows_outside_the_contract_stop_the_stage(frame, rule):
     with pytest.raises(ContractError) as raised:
         check("scores", frame)
     assert rule in str(raised.value)
+
+
+def test_the_page_of_tables_is_what_the_contracts_say():
+    """docs/tables.md is written by `python -m data_contracts.document`."""
+    from data_contracts.document import TARGET, document
+
+    assert TARGET.read_text(encoding="utf-8") == document()

@@ -101,7 +101,7 @@ def test_diff_prints_what_changed(home):
     """The newest two by default."""
     assert assay(home, "diff", "toy").stdout.splitlines() == [
         "sample_id\tchange\tmetric",
-        "=1+1\tadded\t",
+        "=1+1\tadded\t-",
         "a\tresolved\tdark",
     ]
 
