@@ -1,0 +1,121 @@
+"""Content → vectors: one unit-length vector per content, kept as a fact under the embedder's fingerprint."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from data_contracts.errors import SourceError, UnreadableSample
+from data_contracts.spec import Spec
+from data_contracts.tables import empty
+from tasks.embed.basis import fingerprint_of
+from tasks.embed.embedder import Embedder, FittedEmbedder
+from tasks.embed.given import given_dimensions, given_norms, store_given
+from tasks.embed.health import health_rows, statistics
+from tasks.embed.pipeline import Refusals, embed_contents, forget_plan, plan_chunks, prepare_all
+from tasks.embed.registry import Plan, embedder_kind, make_embedder, plan_embedder
+from tasks.policy import stage_task
+from tasks.source import open_source
+from tasks.stage import FactStore, StageOutput, StageWriter, Workspace, hash_bytes, run_stage, write_rows
+
+__all__ = ["embed", "make_embedder"]
+
+VERSION = 1
+TABLES = ("vectors", "rejects", "embedding_health")
+
+
+@stage_task(timeout_hours=24)
+def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: StageOutput) -> StageOutput:
+    """samples, contents or text_facts → vectors, rejects, embedding_health.
+
+    Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
+    had; never takes another one.
+    """
+    samples = cleaned.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
+    contents = samples.unique("content_hash", keep="first", maintain_order=True)
+    plan = _plan(spec, workspace, ingested, contents["content_hash"])
+    store = FactStore(workspace, "vectors", plan.fingerprint)
+
+    def body(writer: StageWriter) -> None:
+        if plan.kind == "vectors":
+            refusals = _take_given(spec, ingested, contents["content_hash"], store)
+        else:
+            refusals = _embed(spec, plan, store, cleaned, contents)
+        parts = store.parts_for(contents["content_hash"])
+        for part in parts:
+            writer.link("vectors", part)
+        write_rows(writer, "rejects", _rejects(samples, refusals))
+        norms = given_norms(ingested, given_dimensions(ingested)) if plan.kind == "vectors" else None
+        stats = statistics(parts, contents["content_hash"])
+        write_rows(writer, "embedding_health", health_rows(stats, len(contents), refusals, plan.basis_overlap, norms))
+
+    config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
+    return run_stage(
+        workspace, "embed", version=VERSION, tables=TABLES, config=config, inputs=[ingested, cleaned], body=body
+    )
+
+
+def _plan(spec: Spec, workspace: Workspace, ingested: StageOutput, content_hashes: pl.Series) -> Plan:
+    if embedder_kind(spec) != "vectors":
+        return plan_embedder(spec, workspace, content_hashes)
+    fingerprint = fingerprint_of(kind="vectors", dimensions=given_dimensions(ingested), storage=spec.embed.storage)
+    return Plan("vectors", fingerprint, lambda: plan_embedder(spec, workspace, content_hashes).build())
+
+
+def _take_given(spec: Spec, ingested: StageOutput, content_hashes: pl.Series, store: FactStore) -> Refusals:
+    missing, dimensions = store.missing(content_hashes), given_dimensions(ingested)
+    return store_given(ingested, missing, store, dimensions, spec.embed.storage, f"vectors of {spec.name}")
+
+
+def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, contents: pl.DataFrame) -> Refusals:
+    """Embed what is missing; nothing is loaded where nothing is."""
+    chunks = plan_chunks(store, contents["content_hash"])
+    if not chunks:
+        forget_plan(store)
+        return Refusals()
+    embedder = plan.build()
+    read = _reader(spec, cleaned, contents)
+    ready = _fit(embedder, read, spec)
+    embedder.load()
+    refusals = embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, f"embedding {spec.name}")
+    forget_plan(store)
+    return refusals
+
+
+def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
+    """Fit on the basis's sample where that is still to be done; what was prepared for it need not be read again."""
+    if not isinstance(embedder, FittedEmbedder) or embedder.basis.is_fitted:
+        return {}
+    ready = prepare_all(embedder, embedder.basis.sample().to_list(), read, f"reading {spec.name} to fit on")
+    if not ready:
+        raise SourceError("none of the contents can be read any more; check the source, and run again")
+    embedder.fit(list(ready.values()))
+    return ready
+
+
+def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
+    """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
+    if spec.modality == "text":
+        texts = cleaned.scan("text_facts").select("content_hash", "clean_text").unique("content_hash").collect()
+        return dict(texts.join(contents, on="content_hash", how="semi").iter_rows()).__getitem__
+    source = open_source(spec)
+    places = dict(contents.select("content_hash", "uri").iter_rows())
+
+    def read(content_hash: str) -> bytes:
+        data = source.read(places[content_hash])
+        if hash_bytes(data) != content_hash:
+            raise UnreadableSample("changed_meanwhile", "the file is not what it was when the run began")
+        return data
+
+    return read
+
+
+def _rejects(samples: pl.DataFrame, refusals: Refusals) -> pl.DataFrame:
+    """A row for every sample of a content that has no vector."""
+    rows = [(name, reason, detail) for name, (reason, detail) in refusals.reasons.items()]
+    schema = dict.fromkeys(("content_hash", "reason", "detail"), pl.String)
+    refused = pl.DataFrame(rows, schema=schema, orient="row")
+    if refused.is_empty():
+        return empty("rejects")
+    return samples.join(refused, on="content_hash", how="inner", maintain_order="left").select(
+        "uri", "sample_id", pl.lit("embed").alias("stage"), "reason", "detail"
+    )

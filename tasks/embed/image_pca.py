@@ -1,0 +1,86 @@
+"""Principal components of small images, fitted on the dataset: no weights, no torch, seconds.
+
+An image is squeezed to 32 × 32 luminance and 16 × 16 of each chroma channel (1,536 numbers), centred, and projected
+on the leading eigenvectors of the covariance of the dataset's own images.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from data_contracts.spec import Spec
+from tasks.embed.basis import Basis
+from tasks.embed.embedder import Collect, FittedEmbedder
+from tasks.images import decode_rgb
+
+DIMENSIONS = 128
+_FAINTEST = 1e-7  # components with less than this share of the first one's variance are noise of the arithmetic
+
+
+class ImagePca(FittedEmbedder):
+    """`(features − mean) @ components`, float32."""
+
+    def __init__(self, spec: Spec, basis: Basis):
+        super().__init__(basis)
+        self._max_pixels = spec.clean.max_pixels
+        self._wanted = spec.embed.dimensions or DIMENSIONS
+        self.batch_size = spec.embed.batch_size or 256
+        self._components: np.ndarray | None = None
+
+    @property
+    def dimensions(self) -> int:
+        return self._components.shape[1]
+
+    def load(self) -> None:
+        """Read the stored basis. Raises `EmbedderError` where it is damaged."""
+        if self._components is None:
+            stored = self.basis.load()
+            self._mean, self._components = stored["mean"], stored["components"]
+
+    def prepare(self, item: bytes) -> np.ndarray:
+        """1,536 uint8 features of an image's bytes. Raises `UnreadableSample`."""
+        return image_features(decode_rgb(item, self._max_pixels).image)
+
+    def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """A batch of the full shape, so that a row does not depend on how many others there are."""
+        batch = np.zeros((max(self.batch_size, len(prepared)), len(prepared[0])), dtype=np.uint8)
+        batch[: len(prepared)] = prepared
+        return batch
+
+    def launch(self, batch: np.ndarray, n: int) -> Collect:
+        vectors = (batch.astype(np.float32) - self._mean) @ self._components
+        if self._components.any():
+            return lambda: vectors[:n]
+        return lambda: np.ones((n, 1), dtype=np.float32)  # all images are the same one: so are their vectors
+
+    def fit(self, prepared: list[np.ndarray]) -> None:
+        """Eigenvectors of the covariance of the prepared features."""
+        mean, components = principal_components(np.stack(prepared), self._wanted)
+        self.basis.save(mean=mean, components=components)
+
+
+def image_features(image: Image.Image) -> np.ndarray:
+    """uint8 (1536,): luminance at 32 × 32, then blue and red difference at 16 × 16 each."""
+    luminance, blue, red = image.resize((32, 32), Image.Resampling.BOX, reducing_gap=3.0).convert("YCbCr").split()
+    small = [channel.resize((16, 16), Image.Resampling.BOX) for channel in (blue, red)]
+    return np.concatenate([np.asarray(channel).reshape(-1) for channel in (luminance, *small)])
+
+
+def principal_components(features: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) and leading eigenvectors (d, k), k ≤ `wanted`, of uint8 or float rows (n, d); float32.
+
+    The sign of each eigenvector makes its largest entry positive. Rows that are all equal give one column of zeros.
+    """
+    mean = features.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((features.shape[1],) * 2)
+    for start in range(0, len(features), 2048):
+        block = features[start : start + 2048] - mean
+        covariance += block.T @ block
+    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = values[::-1][:wanted], vectors[:, ::-1][:, :wanted]
+    kept = vectors[:, values > max(values[0] * _FAINTEST, 1e-6)]
+    if kept.shape[1] == 0:
+        return mean.astype(np.float32), np.zeros((features.shape[1], 1), dtype=np.float32)
+    signs = np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+    return mean.astype(np.float32), np.ascontiguousarray(kept * signs, dtype=np.float32)
