@@ -78,8 +78,8 @@ def refuse_change(source: Source, entry: Entry) -> None:
     now = source.stat(entry.uri)
     if (now.size_bytes, now.mtime_ns) != (entry.size_bytes, entry.mtime_ns):
         raise SourceError(
-            f"{entry.uri} changed while it was read ({entry.size_bytes:,} bytes, now {now.size_bytes:,}): the source is "
-            "still being written. Run again when it is complete, or name a `source.ready_file` that is written last"
+            f"{entry.uri} changed while it was read ({entry.size_bytes:,} bytes, now {now.size_bytes:,}): the source "
+            "is still being written. Run again when it is complete, or name a `source.ready_file` that is written last"
         )
 
 

@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import SourceError
+from tasks.ingest.groups import is_unicode, printable
 
 BATCH_ROWS = 4096
 BATCH_CHARACTERS = 16 * 2**20
 LINE_LIMIT = 64 * 2**20  # characters of one CSV record's line, bytes of one JSONL line
 HALF_WRITTEN = "the file looks half-written: wait until it is complete (see `source.ready_file`), or mend it"
 COLUMN_LIMIT = 2000
+NAME_LIMIT = 1000
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Batch:
     columns: dict[str, list | pa.Array] = field(default_factory=dict)
     refused: list[tuple[int, str, str]] = field(default_factory=list)  # row, reason, detail
     is_untyped: bool = False  # every value is text (CSV), whatever it stands for
+    is_sparse: bool = False  # a column that no row of the batch has is absent (JSONL)
 
 
 def reader_of(name: str) -> Callable[[BinaryIO, str, tuple[str, ...]], Iterator[Batch]] | None:
@@ -137,9 +140,14 @@ def read_parquet(file: BinaryIO, name: str, null_values: tuple[str, ...] = ()) -
 
 
 def unique_names(names: list[str], file: str) -> None:
-    """Raises `SourceError` where two columns have one name; upper and lower case are one to SQL."""
+    """Raises `SourceError` where two columns have one name (upper and lower case are one to SQL), or one has none."""
     seen: dict[str, str] = {}
     for name in names:
+        if not name or "\0" in name or not is_unicode(name) or len(name) > NAME_LIMIT:
+            raise SourceError(
+                f"{file} has a column named {printable(name)!r:.100}; wanted 1 to {NAME_LIMIT} Unicode characters "
+                "without NUL: rename it in the file"
+            )
         twin = seen.setdefault(name.casefold(), name)
         if twin is not name:
             raise SourceError(
@@ -232,7 +240,11 @@ def _json_object(line: bytes | None) -> tuple[dict, str, str]:
         return {}, "duplicate_key", f"two values for the key {str(error)!r:.100}"
     except (ValueError, RecursionError) as error:
         return {}, "invalid_json", f"{error}"[:200]
-    return (found, "", "") if isinstance(found, dict) else ({}, "invalid_json", "not an object")
+    if not isinstance(found, dict):
+        return {}, "invalid_json", "not an object"
+    if not all(map(is_unicode, found)):
+        return {}, "invalid_unicode", "a key with a lone surrogate"
+    return found, "", ""
 
 
 class _TwoKeys(ValueError):
@@ -250,6 +262,7 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
 def _with_objects(batch: Batch, objects: list[dict], name: str) -> Batch:
     keys = list(dict.fromkeys(key for found in objects for key in found))
     unique_names(keys, name)
+    batch.is_sparse = True
     batch.columns = {key: [found.get(key) for found in objects] for key in keys}
     return batch
 

@@ -13,7 +13,8 @@ from data_contracts.spec import Spec
 from tasks.ingest.groups import Fates, strings
 from tasks.ingest.listing import list_files, refuse_change, stat_all
 from tasks.ingest.readers import Batch, reader_of
-from tasks.ingest.rows import CELL_LIMIT, TableRows
+from tasks.ingest.roles import Roles
+from tasks.ingest.rows import CELL_LIMIT, Resolve, TableRows
 from tasks.source import Entry, LocalSource, Source, has_wildcard, open_source, source_at
 from tasks.stage import StageWriter, Workspace, atomic_file, hash_text
 
@@ -131,15 +132,10 @@ def _remembered(
 
 def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], content: str, listing: pl.DataFrame | None):
     """All tables read into one `TableRows`. Raises `SourceError` where a file is broken or changes meanwhile."""
-    rows = TableRows(
-        writer,
-        modality=spec.modality,
-        content=content,
-        columns={role: name for role, name in spec.source.columns.items() if not name.endswith(".npy")},
-        with_vector=spec.embed.kind == "vectors",
-        max_characters=spec.clean.max_text_characters,
-        resolve=_resolver(spec, listing) if listing is not None else None,
-    )
+    columns = {role: name for role, name in spec.source.columns.items() if not name.endswith(".npy")}
+    roles = Roles(content, columns, with_vector=spec.embed.kind == "vectors")
+    resolve = _resolver(spec, listing) if listing is not None else None
+    rows = TableRows(writer, roles, spec.clean.max_text_characters, resolve)
     beside = _matrix_beside(spec, files)
     first = 0
     for file in files:
@@ -157,6 +153,7 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
             )
         refuse_change(file.source, file.entry)
         first += last + 1
+    roles.refuse_absent(rows.seen_columns, ", ".join(file.name for file in files[:5]))
     return rows
 
 
@@ -228,21 +225,22 @@ def _uris(files: Sequence[TableFile], column: str, null_values: tuple[str, ...])
                     yield from (uri for uri in cells if uri is not None)
 
 
-def _resolver(spec: Spec, listing: pl.DataFrame) -> Callable[[Sequence[str | None]], list[tuple]]:
-    """`(uris) → [(content_hash, size_bytes, reason, detail, text)]` out of a listing."""
-    known = {
-        row[0]: row[1:] for row in listing.select("uri", "content_hash", "size_bytes", "reason", "detail").iter_rows()
-    }
+def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
+    """Content hash, size and (for a text) text of uris, out of a listing."""
+    columns = ("uri", "content_hash", "size_bytes", "reason", "detail")
+    known = {row[0]: row[1:] for row in listing.select(columns).iter_rows()}
     source = open_source(spec) if spec.modality == "text" else None
 
-    def resolve(uris: Sequence[str | None]) -> list[tuple]:
+    def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         found = []
-        for uri in uris:
+        for place, uri in enumerate(uris):
             content_hash, size, reason, detail = known.get(uri, (None, 0, "missing_uri", "no uri"))
             text = None
             if source and reason is None:
                 text, reason, detail = file_text(source, uri, spec.clean.max_text_characters)
-            found.append((content_hash, size, reason, detail or "", text))
+            if reason:
+                fates.refuse(place, reason, detail or "")
+            found.append((content_hash, size, text))
         return found
 
     return resolve
