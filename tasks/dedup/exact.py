@@ -119,7 +119,7 @@ def preference(samples: pl.DataFrame, largest: pl.Series, keep: str, split_order
     """(n,) int64 rank of each sample, lower is kept rather: the spec's policy, then the position in the source."""
     rank = {split: i for i, split in enumerate(split_order)}
     rules = {
-        "first": pl.lit(0),
+        "first": pl.col("position"),
         "largest": -pl.col("largest").fill_null(0).cast(pl.Int64),
         "split_order": pl.when(pl.col("split").is_null())
         .then(len(rank) + 1)
