@@ -228,10 +228,7 @@ def open_source(spec: Spec) -> Source:
         SourceError: a URL whose scheme or host cannot be used.
     """
     section = spec.source
-    if section.kind == "folder":
-        place = section.path
-    else:
-        place = section.root or os.path.dirname(_literal(section.path or _common(list(section.files.values()))))
+    place = section.path if section.kind == "folder" else section.root or _table_folder(spec)
     rules = {"follow_symlinks": section.follow_symlinks, "exclude": section.exclude}
     return source_at(place, spec.base, max_file_bytes=section.max_file_bytes, **rules)
 
@@ -253,6 +250,18 @@ def is_litter(name: str) -> bool:
 def has_wildcard(path: str) -> bool:
     """Whether a path is a glob pattern. (A `?` in a URL starts its query.)"""
     return glob.has_magic(path.replace("?", "") if "://" in path else path)
+
+
+def _table_folder(spec: Spec) -> str:
+    """The folder that a table source's files stand in."""
+    path = spec.source.path or _common(list(spec.source.files.values()))
+    last = path.rsplit("/", 1)[-1]
+    is_folder = "." not in last if "://" in path else os.path.isdir(spec.base / path)
+    return path if is_folder and not has_wildcard(path) else _literal(path).rpartition("/")[0] or _root_of(path)
+
+
+def _root_of(path: str) -> str:
+    return "/" if path.startswith("/") else "."
 
 
 def _literal(path: str) -> str:
