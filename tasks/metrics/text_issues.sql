@@ -1,0 +1,138 @@
+-- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, other_language.
+--
+-- Scores are linear on both sides of a fixed limit, which scores 0.5.
+-- near_empty       letters and digits left after cleaning; limit 4
+-- boilerplate      share of the text in lines or sentences that stand in many different texts; limit 0.5
+-- repetitive       share of repeated trigrams; limit 0.3
+-- shouting         share of capitals, of texts of 10 letters or more; limit 0.7
+-- garbled          share of symbols in what is not punctuation-free anyway; limit 0.4. At least 0.75 where a wrong
+--                  decoding was undone or characters are lost
+-- other_language   probability of a language that is not the dataset's main one; limit 0.8 (short texts are often
+--                  mistaken below); 0 where no language has half of the texts
+with facts as (
+    select
+        samples.sample_id,
+        any_value(facts.content_hash) as content_hash,
+        any_value(facts.normalized_hash) as normalized_hash,
+        any_value(facts.clean_text) as clean_text,
+        any_value(length(regexp_replace(facts.clean_text, '[^\p{L}\p{M}\p{N}]', '', 'g'))) as n_solid,
+        any_value(facts.repetition) as repetition,
+        any_value(facts.uppercase) as uppercase,
+        any_value(facts.symbols) as symbols,
+        any_value(
+            list_contains(facts.changes, 'mojibake') or list_contains(facts.changes, 'replacement_character')
+        ) as is_misdecoded,
+        any_value(facts.language) as language,
+        any_value(facts.language_confidence) as language_confidence
+    from samples
+    inner join text_facts as facts on facts.content_hash = samples.content_hash
+    group by samples.sample_id
+),
+
+-- one text of each normalised form, so that duplicates do not make boilerplate of each other
+distinct_texts as (
+    select normalized_hash, any_value(clean_text order by content_hash) as clean_text
+    from facts
+    group by normalized_hash
+),
+
+pieces as (
+    select
+        normalized_hash,
+        length(clean_text) as n_characters,
+        unnest(regexp_extract_all(clean_text, '[^\n.!?。！？]+[\n.!?。！？]*')) as piece
+    from distinct_texts
+),
+
+-- numbers differ between copies of one template
+keyed as (
+    select
+        normalized_hash,
+        n_characters,
+        length(piece) as n_piece,
+        regexp_replace(lower(trim(piece, E' \t\n.!?。！？')), '[0-9]+', '0', 'g') as template
+    from pieces
+),
+
+spread as (
+    select template, count(distinct normalized_hash) as n_texts
+    from keyed
+    where length(template) >= 25
+    group by template
+),
+
+templates as (
+    select template
+    from spread
+    where n_texts >= (select greatest(5, 0.002 * count(*)) from distinct_texts)
+),
+
+boilerplate as (
+    select
+        normalized_hash,
+        sum(case when templates.template is not null then n_piece else 0 end)
+        / max(n_characters)::double as share
+    from keyed
+    left join templates on templates.template = keyed.template
+    group by normalized_hash
+),
+
+languages as (
+    select language, count(*) as n
+    from facts
+    where language_confidence >= 0.8
+    group by language
+),
+
+main_language as (
+    select language
+    from languages
+    where n > 0.5 * (select sum(n) from languages)
+),
+
+measured as (
+    select
+        facts.*,
+        coalesce(boilerplate.share, 0.0) as boilerplate_share,
+        case
+            when facts.language != main_language.language then facts.language_confidence
+            when facts.language is not null and main_language.language is not null then 0.0
+        end as foreign_confidence
+    from facts
+    left join boilerplate on boilerplate.normalized_hash = facts.normalized_hash
+    left join main_language on true
+),
+
+limited as (
+    select sample_id, 'near_empty' as metric, 1.0 / (1.0 + n_solid / 4.0) as badness, 0.5 as bound, n_solid::double as value
+    from measured
+    union all
+    select sample_id, 'boilerplate', boilerplate_share, 0.5, boilerplate_share
+    from measured
+    union all
+    select sample_id, 'repetitive', repetition, 0.3, repetition
+    from measured
+    union all
+    select sample_id, 'shouting', case when n_solid >= 10 then uppercase end, 0.7, uppercase
+    from measured
+    union all
+    select sample_id, 'garbled', greatest(symbols, case when is_misdecoded then 0.7 else 0.0 end), 0.4, symbols
+    from measured
+    union all
+    select sample_id, 'other_language', foreign_confidence, 0.8, foreign_confidence
+    from measured
+)
+
+select
+    sample_id,
+    metric,
+    least(greatest(coalesce(
+        case
+            when badness >= bound then 0.5 + 0.5 * (badness - bound) / (1.0 - bound)
+            else 0.5 * badness / bound
+        end,
+        0.0
+    ), 0.0), 1.0) as score,
+    value
+from limited
+order by sample_id, metric
