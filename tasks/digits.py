@@ -49,7 +49,7 @@ def digit_samples(seed: int = 0, n: int | None = None) -> list[Sample]:
 
 
 def ink(digit: np.ndarray) -> bytes:
-    """A PNG of an 8 × 8 digit of 0 to 16: given a margin, smoothly enlarged, dark ink on light paper with crisp edges."""
+    """A PNG of an 8 × 8 digit of 0 to 16: a margin, smooth enlargement, crisp dark ink."""
     enlarged = Image.fromarray(np.float32(np.pad(digit, 1))).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     darkness = 1 / (1 + np.exp(-(np.asarray(enlarged) - 7.0) / 1.2))
     return encode(Image.fromarray(np.uint8(np.round(232 - 200 * darkness))))

@@ -1,4 +1,4 @@
-"""The sections of the report, each as plain values for the template: what to show, worst first, and how many there are."""
+"""The sections of the report, as plain values for the template: what to show, worst first, and how many."""
 
 import polars as pl
 

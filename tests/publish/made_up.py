@@ -23,7 +23,7 @@ def picture(number: int) -> bytes:
 def made_up_tables(
     n: int = 60, labels=("cat", "dog", "owl"), modality: str = "image", seed: int = 0, texts=None
 ) -> dict:
-    """A frame per table: every tenth label suspicious, every twentieth sample an outlier, a few duplicates and leaks."""
+    """A frame per table: suspicious labels, outliers, a few duplicates and leaks."""
     rng = np.random.default_rng(seed)
     ids = [f"s{i:07d}" for i in range(n)]
     label = [labels[i % len(labels)] for i in range(n)] if labels else [None] * n

@@ -1,0 +1,260 @@
+"""Count what a snapshot found of the defects that were planted: per kind, per detector, with average precision.
+
+A *judgement* is one detector's view of every sample: `sample_id, kind, role, score, is_issue`. The role is `planted`
+(it should be found), `excused` (another defect was planted in it that may well trip this detector, or it was flagged
+before anything was planted), or `clean`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from data_contracts.tables import empty
+from tasks.plant import DAMAGE
+from tasks.snapshots import Snapshot
+
+DETECTORS: dict[str, tuple[str, ...]] = {  # what each detector should find, in the order of a table
+    "unreadable files": ("corrupt",),
+    "exact duplicates": ("byte_duplicate", "restyled"),
+    "near duplicates": ("reencoded", "resized", "cropped", "mirrored", "relit", "edited", "nudged"),
+    "leaks": ("leak",),
+    "dark": ("dark",),
+    "bright": ("bright",),
+    "blurry": ("blurry",),
+    "garbled": ("garbled",),
+    "near_empty": ("near_empty",),
+    "repetitive": ("repetitive",),
+    "outliers": ("off_topic",),
+    "label issues": ("flipped_label",),
+}
+PAIRED = ("exact duplicates", "near duplicates", "leaks")
+EXACT_TIERS = ("bytes", "pixels", "text")
+JUDGEMENT = {"sample_id": pl.String, "kind": pl.String, "role": pl.String, "score": pl.Float64, "is_issue": pl.Boolean}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How one detector did. `average_precision` and its interval are None where there is nothing to rank."""
+
+    detector: str
+    planted: int
+    found: int
+    wrong: int  # clean samples flagged
+    average_precision: float | None
+    ap_low: float | None
+    ap_high: float | None
+
+    @property
+    def recall(self) -> float | None:
+        """Found ÷ planted."""
+        return self.found / self.planted if self.planted else None
+
+    @property
+    def precision(self) -> float | None:
+        """Found ÷ (found + wrong); None where nothing was flagged."""
+        flagged = self.found + self.wrong
+        return self.found / flagged if flagged else None
+
+
+def read_table(snapshot: Snapshot, table: str) -> pl.DataFrame:
+    """A whole table of a snapshot; an empty one where it has none."""
+    parts = snapshot.parts(table)
+    return pl.read_parquet(parts) if parts else empty(table)
+
+
+def judge(snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = None) -> dict[str, pl.DataFrame]:
+    """Each detector's judgement of every sample.
+
+    Args:
+        truth: `sample_id, kind, of` of the planted samples.
+        before: a snapshot of the same samples with nothing planted. What it flags is no false alarm of the planted
+            one: it is a defect that was there already, or a mistake that planting did not cause.
+    """
+    kinds = set(truth["kind"])
+    judgements = {}
+    for detector, finds in DETECTORS.items():
+        if not kinds.intersection(finds):
+            continue
+        rows = _judge_pairs(snapshot, truth, detector) if detector in PAIRED else _judge_one(snapshot, truth, detector)
+        if before is not None and detector != "label issues":  # label noise is estimated instead
+            earlier = flagged_before(before, detector)
+            excused = (pl.col("role") == "clean") & pl.col("sample_id").is_in(earlier)
+            rows = rows.with_columns(role=pl.when(excused).then(pl.lit("excused")).otherwise("role"))
+        judgements[detector] = rows
+    return judgements
+
+
+def flagged_before(before: Snapshot, detector: str) -> list[str]:
+    """The samples that a detector flags in a snapshot with nothing planted."""
+    if detector == "leaks":
+        leaks = read_table(before, "leaks")
+        return pl.concat([leaks["sample_id"], leaks["other_id"]]).unique().to_list()
+    if detector in PAIRED:
+        return read_table(before, "duplicates")["sample_id"].to_list()
+    return _flags(before, detector).filter("is_issue")["sample_id"].to_list()
+
+
+def _flags(snapshot: Snapshot, detector: str) -> pl.DataFrame:
+    """`sample_id, score, is_issue` of a detector that judges samples one by one."""
+    columns = ["sample_id", pl.col("score").cast(pl.Float64), "is_issue"]
+    if detector == "unreadable files":
+        refused = read_table(snapshot, "rejects").with_columns(pl.col("sample_id").fill_null(pl.col("uri")))
+        refused = refused.drop_nulls("sample_id").unique("sample_id", maintain_order=True)
+        return refused.select("sample_id", score=pl.lit(1.0), is_issue=pl.lit(True))
+    if detector == "label issues":
+        return read_table(snapshot, "label_issues").filter(pl.col("label").is_not_null()).select(columns)
+    metric = {"outliers": "outlier"}.get(detector, detector)
+    return read_table(snapshot, "scores").filter(pl.col("metric") == metric).select(columns)
+
+
+def _judge_one(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+    """Judgement of a detector with a score a sample. One without a score counts as 0."""
+    ids = pl.concat([read_table(snapshot, "samples")["sample_id"], truth["sample_id"]]).unique(maintain_order=True)
+    rows = ids.to_frame().join(_flags(snapshot, detector), on="sample_id", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("score").fill_null(0.0), pl.col("is_issue").fill_null(False))
+    return _with_roles(rows, truth, detector)
+
+
+def _with_roles(rows: pl.DataFrame, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+    joined = rows.join(truth.select("sample_id", "kind"), on="sample_id", how="left", maintain_order="left")
+    role = (
+        pl.when(pl.col("kind").is_in(DETECTORS[detector])).then(pl.lit("planted"))
+        .when(pl.col("kind").is_in(_excusing(detector))).then(pl.lit("excused")).otherwise(pl.lit("clean"))
+    )  # fmt: skip
+    return joined.with_columns(role=role).select(list(JUDGEMENT))
+
+
+def _excusing(detector: str) -> Collection[str]:
+    """Kinds of planted defect that may rightly trip a detector made for another one."""
+    if detector == "unreadable files":
+        return ("near_empty",)
+    return {*DAMAGE, "off_topic", "resized", "cropped"} - {*DETECTORS[detector]}
+
+
+def _judge_pairs(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+    """Judgement of a detector of pairs: a copy is found where it is tied to its original, wrong where to another.
+
+    Pairs of damaged or off-topic samples are excused: two black pictures do look alike.
+    """
+    pairs = _pairs(snapshot, detector)
+    roots = dict(truth.drop_nulls("of").select("sample_id", "of").iter_rows())
+    damaged = set(truth.filter(pl.col("kind").is_in([*DAMAGE, "off_topic"]))["sample_id"])
+    kinds = dict(truth.select("sample_id", "kind").iter_rows())
+    finds, families = DETECTORS[detector], _families(snapshot, detector)
+    rows = []
+    for sample_id, of, kind in truth.drop_nulls("of").select("sample_id", "of", "kind").iter_rows():
+        if kind in finds:
+            similarity = families(sample_id, of)
+            rows.append((sample_id, kind, "planted", similarity or 0.0, similarity is not None))
+    for a, b, similarity in pairs.iter_rows():
+        if roots.get(a, a) != roots.get(b, b):
+            role = "excused" if a in damaged and b in damaged else "clean"
+            rows.append((a, kinds.get(a), role, similarity, True))
+    samples = read_table(snapshot, "samples")["sample_id"]
+    named = {row[0] for row in rows}
+    rows += [(key, None, "clean", 0.0, False) for key in samples if key not in named]
+    return pl.DataFrame(rows, schema=JUDGEMENT, orient="row")
+
+
+def _pairs(snapshot: Snapshot, detector: str) -> pl.DataFrame:
+    """The pairs that a detector claims: a member and its kept one, or two samples in two splits."""
+    if detector == "leaks":
+        leaks = read_table(snapshot, "leaks")
+        return leaks.select("sample_id", "other_id", "similarity")
+    members = read_table(snapshot, "duplicates").filter(~pl.col("keep"))
+    exact = pl.col("tier").is_in(EXACT_TIERS)
+    mine = exact if detector == "exact duplicates" else ~exact
+    return members.filter(mine).select("sample_id", "group_id", "similarity")
+
+
+def _families(snapshot: Snapshot, detector: str):
+    """A function `(a, b) → similarity`, or None where the snapshot does not tie the two."""
+    if detector == "leaks":
+        leaks = read_table(snapshot, "leaks").select("sample_id", "other_id", "similarity")
+        tied = {frozenset((a, b)): s for a, b, s in leaks.iter_rows()}
+        return lambda a, b: tied.get(frozenset((a, b)))
+    members = read_table(snapshot, "duplicates").select("sample_id", "group_id", "similarity")
+    groups = {sample_id: (group, similarity) for sample_id, group, similarity in members.iter_rows()}
+
+    def tie(a: str, b: str) -> float | None:
+        if a in groups and b in groups and groups[a][0] == groups[b][0]:
+            return min(groups[a][1], groups[b][1])
+        return None
+
+    return tie
+
+
+def summarize(detector: str, rows: pl.DataFrame, already: float = 0.0, draws: int = 1000, seed: int = 0) -> Judged:
+    """Counts and average precision of one judgement.
+
+    Args:
+        already: estimated number of true defects of this kind among the samples called clean. The planted ones are
+            taken as a fair sample of all (Elkan & Noto 2008), so that of `already` as large a share ranks above any
+            threshold as of the planted ones, and that many of the flagged clean samples are not wrong.
+        draws: bootstrap samples for the 95% interval; 0 leaves it out.
+    """
+    considered = rows.filter(pl.col("role") != "excused")
+    planted = (considered["role"] == "planted").to_numpy()
+    score, flag = considered["score"].to_numpy(), considered["is_issue"].to_numpy()
+    n, found = int(planted.sum()), int((flag & planted).sum())
+    spared = already * found / n if n else 0.0
+    wrong = max(0, round(int((flag & ~planted).sum()) - spared))
+    if not n:
+        return Judged(detector, 0, 0, wrong, None, None, None)
+    value = average_precision(score, planted, already)
+    low, high = bootstrap(score, planted, already, draws, seed) if draws else (None, None)
+    return Judged(detector, n, found, wrong, value, low, high)
+
+
+def average_precision(
+    score: np.ndarray, planted: np.ndarray, already: float = 0.0, weight: np.ndarray | None = None
+) -> float:
+    """Mean over the planted samples of the precision at each one's score; ties share the lower precision.
+
+    Precision at a threshold is, with R the share of the planted ones at or above it: min(1, R (n + already) ÷ flagged).
+    With `already` = 0 this is the usual average precision. Five samples with scores 5, 4, 3, 2, 1, of which the first
+    and the third were planted: (1/1 + 2/3) ÷ 2 = 0.833.
+
+    Args (each (n,)): scores; which were planted; optional weights (counts of a bootstrap).
+    """
+    weight = np.ones(len(score)) if weight is None else weight
+    order = np.argsort(-score, kind="stable")
+    ranked, hits = score[order], (planted * weight)[order]
+    total = hits.sum()
+    if total == 0:
+        return 0.0
+    last_of_tie = np.searchsorted(-ranked, -ranked, side="right") - 1
+    flagged = np.cumsum(weight[order])[last_of_tie]
+    caught = np.cumsum(hits)[last_of_tie]
+    precision = np.minimum(1.0, caught / total * (total + already) / np.maximum(flagged, 1e-12))
+    return float((precision * hits).sum() / total)
+
+
+def bootstrap(score: np.ndarray, planted: np.ndarray, already: float, draws: int, seed: int) -> tuple[float, float]:
+    """95% percentile interval of the average precision, planted and clean samples drawn apart."""
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(planted), np.flatnonzero(~planted)]
+    values = np.empty(draws)
+    for draw in range(draws):
+        weight = np.zeros(len(score))
+        for group in groups:
+            if len(group):
+                weight[group] = np.bincount(rng.integers(len(group), size=len(group)), minlength=len(group))
+        values[draw] = average_precision(score, planted, already, weight)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def by_kind(judgements: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """`detector, kind, planted, found` per kind of planted defect."""
+    rows = []
+    for detector, judgement in judgements.items():
+        planted = judgement.filter(pl.col("role") == "planted")
+        for kind in DETECTORS[detector]:
+            here = planted.filter(pl.col("kind") == kind)
+            if len(here):
+                rows.append((detector, kind, len(here), int(here["is_issue"].sum())))
+    schema = {"detector": pl.String, "kind": pl.String, "planted": pl.Int64, "found": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
