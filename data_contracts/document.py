@@ -1,12 +1,14 @@
-"""`python -m data_contracts.document` writes docs/tables.md from the contracts, so that it cannot be wrong."""
+"""`python -m data_contracts.document` writes docs/tables.md and docs/spec.md from the code, so that they stay true."""
 
 import inspect
 import re
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
+from data_contracts.spec import Section, Spec
 from data_contracts.tables import CONTRACTS, FACTS, INTERNAL, PUBLISHED, Contract
 
-TARGET = Path(__file__).parents[1] / "docs" / "tables.md"
+DOCS = Path(__file__).parents[1] / "docs"
 INTRODUCTION = """# The tables
 
 Written by `python -m data_contracts.document` from `data_contracts/tables.py`; a test holds it to that.
@@ -18,8 +20,81 @@ Facts are keyed by content and shared between snapshots: join them from `samples
 """
 
 
-def document() -> str:
-    """The page: a chapter per published table, then the internal ones."""
+SPEC_INTRODUCTION = """# The dataset spec
+
+Written by `python -m data_contracts.document` from `data_contracts/spec.py`; a test holds it to that.
+
+One TOML file, one dataset. A spec of `name`, `modality` and `[source]` runs; all else has a default. Unknown keys
+are errors that name the nearest known one. Paths are relative to the spec's own file.
+
+```toml
+name = "caltech101"
+modality = "image"                   # image | text | vectors
+
+[source]
+kind = "folder"
+path = "data/101_ObjectCategories"
+exclude = ["BACKGROUND_Google"]
+
+[embed]
+model = "ViT-B-32"                   # any open_clip model, hf-hub:… or local-dir:PATH
+pretrained = "laion2b_s34b_b79k"
+
+[schedule]
+cron = "0 2 * * *"
+timezone = "Asia/Seoul"
+
+[gates]                              # any headline number or row of dataset_metrics
+label_issue_rate = { max = 0.05 }
+```
+"""
+
+
+def spec_page() -> str:
+    """The page of the spec: a chapter per section, a row per key."""
+    chapters = [SPEC_INTRODUCTION]
+    for name, field in Spec.model_fields.items():
+        section = next((t for t in (field.annotation, *get_args(field.annotation)) if _is_section(t)), None)
+        if section:
+            chapters.append(section_chapter(name, section))
+    return "\n".join(chapters)
+
+
+def section_chapter(name: str, section: type[Section]) -> str:
+    """One section: what it is, and a row per key with its values and default."""
+    notes = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(section), re.M))
+    lines = [
+        f"## [{name}]",
+        "",
+        inspect.getdoc(section),
+        "",
+        "| key | values | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for key, field in section.model_fields.items():
+        default = "required" if field.is_required() else f"`{field.default!r}`"
+        lines.append(f"| {key} | {values_text(field.annotation)} | {default} | {notes.get(key, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def values_text(annotation) -> str:
+    """A key's type, or its allowed values."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return f"list of {values_text(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return "table"
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    return values_text(parts[0]) if parts else getattr(annotation, "__name__", str(annotation))
+
+
+def _is_section(candidate) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, Section)
+
+
+def tables_page() -> str:
+    """The page of tables: a chapter per published table, then the internal ones."""
     chapters = [INTRODUCTION]
     chapters += [chapter(name) for name in PUBLISHED]
     chapters.append("# Internal tables\n\nThey cross a stage and are not published.\n")
@@ -69,5 +144,8 @@ def comments(contract: type[Contract]) -> dict[str, str]:
     return found
 
 
+PAGES = {"tables.md": tables_page, "spec.md": spec_page}
+
 if __name__ == "__main__":
-    TARGET.write_text(document(), encoding="utf-8")
+    for page, write in PAGES.items():
+        (DOCS / page).write_text(write(), encoding="utf-8")

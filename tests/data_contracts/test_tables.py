@@ -56,8 +56,9 @@ def test_rows_outside_the_contract_stop_the_stage(frame, rule):
     assert rule in str(raised.value)
 
 
-def test_the_page_of_tables_is_what_the_contracts_say():
-    """docs/tables.md is written by `python -m data_contracts.document`."""
-    from data_contracts.document import TARGET, document
+@pytest.mark.parametrize("page", ["tables.md", "spec.md"])
+def test_the_pages_say_what_the_code_says(page):
+    """docs/tables.md and docs/spec.md are written by `python -m data_contracts.document`."""
+    from data_contracts.document import DOCS, PAGES
 
-    assert TARGET.read_text(encoding="utf-8") == document()
+    assert (DOCS / page).read_text(encoding="utf-8") == PAGES[page]()
