@@ -32,19 +32,21 @@ def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: Stag
     """
     samples = cleaned.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
     contents = samples.unique("content_hash", keep="first", maintain_order=True)
-    plan = _plan(spec, workspace, ingested, contents["content_hash"])
+    given = given_dimensions(ingested) if embedder_kind(spec) == "vectors" else None
+    plan = _plan(spec, workspace, given, contents["content_hash"])
     store = FactStore(workspace, "vectors", plan.fingerprint)
 
     def body(writer: StageWriter) -> None:
-        if plan.kind == "vectors":
-            refusals = _take_given(spec, ingested, contents["content_hash"], store)
-        else:
+        if given is None:
             refusals = _embed(spec, plan, store, cleaned, contents)
+        else:
+            missing = store.missing(contents["content_hash"])
+            refusals = store_given(ingested, missing, store, given, spec.embed.storage, f"vectors of {spec.name}")
         parts = store.parts_for(contents["content_hash"])
         for part in parts:
             writer.link("vectors", part)
         write_rows(writer, "rejects", _rejects(samples, refusals))
-        norms = given_norms(ingested, given_dimensions(ingested)) if plan.kind == "vectors" else None
+        norms = None if given is None else given_norms(ingested, given)
         stats = statistics(parts, contents["content_hash"])
         write_rows(writer, "embedding_health", health_rows(stats, len(contents), refusals, plan.basis_overlap, norms))
 
@@ -54,16 +56,12 @@ def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: Stag
     )
 
 
-def _plan(spec: Spec, workspace: Workspace, ingested: StageOutput, content_hashes: pl.Series) -> Plan:
-    if embedder_kind(spec) != "vectors":
+def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series) -> Plan:
+    """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint."""
+    if given is None:
         return plan_embedder(spec, workspace, content_hashes)
-    fingerprint = fingerprint_of(kind="vectors", dimensions=given_dimensions(ingested), storage=spec.embed.storage)
-    return Plan("vectors", fingerprint, lambda: plan_embedder(spec, workspace, content_hashes).build())
-
-
-def _take_given(spec: Spec, ingested: StageOutput, content_hashes: pl.Series, store: FactStore) -> Refusals:
-    missing, dimensions = store.missing(content_hashes), given_dimensions(ingested)
-    return store_given(ingested, missing, store, dimensions, spec.embed.storage, f"vectors of {spec.name}")
+    fingerprint = fingerprint_of(kind="vectors", dimensions=given, storage=spec.embed.storage)
+    return Plan("vectors", fingerprint, build=Embedder)
 
 
 def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, contents: pl.DataFrame) -> Refusals:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.embed.pipeline import Refusals, normalize
@@ -18,8 +19,9 @@ def given_dimensions(ingested: StageOutput) -> int:
     """The most frequent length of the given vectors (of equally frequent ones the largest); 0 without any."""
     lengths: Counter[int] = Counter()
     for part in ingested.parts("contents"):
-        counted = pl.scan_parquet(part).select(pl.col("vector").list.len()).collect()["vector"].drop_nulls()
-        lengths.update(dict(counted.value_counts().iter_rows()))
+        for batch in pq.ParquetFile(part).iter_batches(_ROWS, columns=["vector"]):
+            for counted in pc.value_counts(pc.list_value_length(batch.column(0)).drop_null()).to_pylist():
+                lengths[counted["values"]] += counted["counts"]
     return max(lengths, key=lambda length: (lengths[length], length), default=0)
 
 

@@ -103,10 +103,11 @@ def _spread(stats: VectorStatistics) -> list[tuple]:
     hashes = np.concatenate(stats.hashes)
     duplicates = 1.0 - len(np.unique(hashes)) / len(hashes)
     constant = int((stats.high - stats.low <= 1e-7).sum()) if stats.n > 1 else 0
+    dead = "dimensions with one value in all vectors"
     rank = effective_rank(np.concatenate(stats.sample))
     return [
         ("dimensions", float(stats.dimensions), ">= 1", True, None),
-        _count("constant_dimensions", constant, "dimensions with one value in all vectors"),
+        ("constant_dimensions", float(constant), "<= 10% of them", constant <= 0.1 * stats.dimensions, dead),
         ("duplicate_vectors", duplicates, "<= 0.1", duplicates <= 0.1, "share of contents with another one's vector"),
         ("effective_rank", rank, ">= 2", rank >= 2 or stats.n <= 2, "dimensions that the vectors really use"),
     ]  # fmt: skip

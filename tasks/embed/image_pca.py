@@ -73,14 +73,26 @@ def principal_components(features: np.ndarray, wanted: int) -> tuple[np.ndarray,
     The sign of each eigenvector makes its largest entry positive. Rows that are all equal give one column of zeros.
     """
     mean = features.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((features.shape[1],) * 2)
-    for start in range(0, len(features), 2048):
-        block = features[start : start + 2048] - mean
-        covariance += block.T @ block
-    values, vectors = np.linalg.eigh(covariance)
-    values, vectors = values[::-1][:wanted], vectors[:, ::-1][:, :wanted]
-    kept = vectors[:, values > max(values[0] * _FAINTEST, 1e-6)]
+    values, vectors = _few(features - mean) if len(features) < features.shape[1] else _many(features, mean)
+    kept = vectors[:, :wanted][:, values[:wanted] > max(values[0] * _FAINTEST, 1e-6)]
     if kept.shape[1] == 0:
         return mean.astype(np.float32), np.zeros((features.shape[1], 1), dtype=np.float32)
     signs = np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
     return mean.astype(np.float32), np.ascontiguousarray(kept * signs, dtype=np.float32)
+
+
+def _many(features: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors (d, d) of the scatter matrix, largest first, some rows at a time."""
+    scatter = np.zeros((features.shape[1],) * 2)
+    for start in range(0, len(features), 2048):
+        block = features[start : start + 2048] - mean
+        scatter += block.T @ block
+    values, vectors = np.linalg.eigh(scatter)
+    return values[::-1], vectors[:, ::-1]
+
+
+def _few(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same by way of the (n, n) matrix of inner products: (n,) and (d, n)."""
+    values, left = np.linalg.eigh(centred @ centred.T)
+    values, left = values[::-1], left[:, ::-1]
+    return values, centred.T @ left / np.sqrt(np.clip(values, 1e-30, None))

@@ -70,14 +70,8 @@ class Lsa(FittedEmbedder):
 
 
 def _counter(kind: str, ngrams: tuple[int, int], **options) -> CountVectorizer:
-    return CountVectorizer(
-        analyzer=kind,
-        ngram_range=ngrams,
-        token_pattern=r"(?u)\b\w+\b",
-        decode_error="replace",
-        dtype=np.float32,
-        **options,
-    )
+    pattern = r"(?u)\b\w+\b" if kind == "word" else None
+    return CountVectorizer(analyzer=kind, ngram_range=ngrams, token_pattern=pattern, dtype=np.float32, **options)
 
 
 def _count(kind: str, ngrams: tuple[int, int], texts: list[str]) -> tuple[sparse.csr_matrix, list[str]]:
