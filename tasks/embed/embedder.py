@@ -78,9 +78,9 @@ class Embedder:
             UnreadableSample: one of the items cannot be decoded.
         """
         self.load()
-        rows = []
-        for start in range(0, len(items), self.batch_size):
-            prepared = [self.prepare(item) for item in items[start : start + self.batch_size]]
+        rows, size = [], self.batch_size  # it may shrink meanwhile
+        for start in range(0, len(items), size):
+            prepared = [self.prepare(item) for item in items[start : start + size]]
             rows.append(self.launch(self.collate(prepared), len(prepared))())
         return np.concatenate(rows) if rows else np.zeros((0, self.dimensions), dtype=np.float32)
 

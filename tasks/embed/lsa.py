@@ -47,8 +47,8 @@ class Lsa(FittedEmbedder):
         self._idf, self._components = stored["idf"], stored["components"]
 
     def prepare(self, item: str) -> str:
-        """The part of a text that counts."""
-        return item[:_CHARACTERS]
+        """The part of a text that counts; a NUL, which parts the stored terms, as a space."""
+        return item[:_CHARACTERS].replace("\0", " ")
 
     def collate(self, prepared: Sequence[str]) -> list[str]:
         return list(prepared)
@@ -101,7 +101,8 @@ def _components(matrix: sparse.csr_matrix, wanted: int, seed: int) -> np.ndarray
     k = min(wanted, matrix.shape[0], matrix.shape[1])
     if k == 0:
         return np.zeros((matrix.shape[1], 1), dtype=np.float32)
-    svd = TruncatedSVD(k, algorithm="randomized", n_iter=7, random_state=seed).fit(matrix)
+    with np.errstate(invalid="ignore"):  # texts that are all equal have no variance to explain
+        svd = TruncatedSVD(k, algorithm="randomized", n_iter=7, random_state=seed).fit(matrix)
     kept = svd.singular_values_ > svd.singular_values_[0] * 1e-5
     return np.ascontiguousarray(svd.components_[kept].T, dtype=np.float32)
 
