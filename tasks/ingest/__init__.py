@@ -27,6 +27,7 @@ from tasks.ingest.labels import count_confusable, normalize_column
 from tasks.ingest.listing import list_files
 from tasks.ingest.tables import (
     content_role,
+    file_beside,
     file_text,
     read_rows,
     table_files,
@@ -102,7 +103,9 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
     files = with_digests(workspace, table_files(spec))
     content = content_role(spec, workspace, files)
     listing = uri_listing(spec, workspace, files) if content == "uri" else None
-    described = [(file.name, file.split, file.content_hash) for file in files]
+    beside = file_beside(spec, files)
+    hashed = [*files, *with_digests(workspace, [beside])] if beside else files
+    described = [(file.name, file.split, file.content_hash) for file in hashed]
     digest = hash_text(repr(described) + (_listing_digest(listing) if listing is not None else ""))
 
     def body(writer: StageWriter) -> None:

@@ -1,5 +1,6 @@
 """Samples from tables: which files they are, which uris they name, and their rows read in one pass."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from tasks.ingest.readers import Batch, reader_of
 from tasks.ingest.roles import Roles
 from tasks.ingest.rows import CELL_LIMIT, Resolve, TableRows
 from tasks.source import Entry, LocalSource, Source, has_wildcard, open_source, source_at
-from tasks.stage import StageWriter, Workspace, atomic_file, hash_text
+from tasks.stage import Progress, StageWriter, Workspace, atomic_file, hash_text
 
 ENDINGS = ".csv, .tsv, .jsonl, .ndjson, .parquet, .pq"
 UNLIMITED = 2**62
@@ -118,16 +119,19 @@ def uri_listing(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) ->
 def _remembered(
     workspace: Workspace, kind: str, files: Sequence[TableFile], detail: str, compute: Callable[[], list[str]]
 ) -> list[str]:
-    """Strings that are computed from the tables' contents, kept for nights when these are the same."""
+    """Strings computed from the tables' contents, kept for nights when these are the same."""
     key = hash_text(repr([(file.name, file.content_hash) for file in files]) + detail)
-    place = workspace.facts / "files" / f"{kind}-{key}.parquet"
-    try:
-        return pl.read_parquet(place)["value"].to_list()
-    except Exception:  # absent or damaged: read the tables again
-        values = compute()
-        with atomic_file(place) as aside:
-            pl.DataFrame({"value": values}, schema={"value": pl.String}).write_parquet(aside)
-        return values
+    where = hash_text(repr([(file.source.root, file.name) for file in files]))
+    place = workspace.facts / "files" / f"{kind}-{where}.parquet"
+    with contextlib.suppress(Exception):  # absent or damaged: read the tables again
+        stored = pl.read_parquet(place)
+        if stored["key"][0] == key:
+            return stored["value"].to_list()
+    values = compute()
+    with atomic_file(place) as aside:
+        frame = pl.DataFrame({"value": values}, schema={"value": pl.String})
+        frame.with_columns(key=pl.lit(key)).write_parquet(aside)
+    return values
 
 
 def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], content: str, listing: pl.DataFrame | None):
@@ -139,12 +143,13 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
     beside = _matrix_beside(spec, files)
     first = 0
     for file in files:
-        last = -1
+        last, progress = -1, Progress(f"bytes of {file.name}", file.entry.size_bytes)
         with file.source.open(file.name) as handle:
             for batch in reader_of(file.name)(handle, file.name, spec.source.null_values):
                 if beside is not None and batch.rows:
                     batch.columns["vector"] = _rows_beside(beside, batch)
                 rows.take(batch, file.name, file.split, first)
+                progress.advance(max(0, handle.tell() - progress.done) if not handle.closed else 0)
                 last = max([last, *batch.rows[-1:], *(row for row, _, _ in batch.refused)])
         if beside is not None and last + 1 != len(beside):
             raise SourceError(
@@ -198,11 +203,16 @@ def _one_file(spec: Spec, path: str, split: str | None) -> TableFile:
     folder, _, name = path.rpartition("/")
     folder = folder or ("/" if path.startswith("/") else ".")
     source = source_at(folder, spec.base, max_file_bytes=UNLIMITED, follow_symlinks=True)
+    return _at(source, name, split)
+
+
+def _at(source: Source, name: str, split: str | None) -> TableFile:
+    """One named file, which must be there and hold something. Raises `SourceError`."""
     try:
         return _checked(source, source.stat(name), split)
     except UnreadableSample as problem:
         raise SourceError(
-            f"the table {path} cannot be read: {problem.reason} ({problem.detail}); "
+            f"the table {name} cannot be read: {problem.reason} ({problem.detail}); "
             "check source.path (relative to the spec's own file)"
         ) from None
 
@@ -261,17 +271,25 @@ def file_text(source: Source, uri: str, max_characters: int) -> tuple[str | None
     return text, None, None
 
 
-def _matrix_beside(spec: Spec, files: Sequence[TableFile]) -> np.ndarray | None:
-    """The .npy file that `columns.vector` names, memory-mapped; its rows go with the table's. Raises `SourceError`."""
+def file_beside(spec: Spec, files: Sequence[TableFile]) -> TableFile | None:
+    """The .npy of vectors that `columns.vector` names, in the table's own folder. Raises `SourceError`."""
     name = spec.source.columns.get("vector", "")
     if not name.endswith(".npy"):
         return None
     if len(files) != 1 or not isinstance(files[0].source, LocalSource):
         raise SourceError("a .npy of vectors goes with one local table; give the vectors as a column instead")
+    return _at(files[0].source, name, None)
+
+
+def _matrix_beside(spec: Spec, files: Sequence[TableFile]) -> np.ndarray | None:
+    """That file memory-mapped, never unpickled; its rows go with the table's. Raises `SourceError`."""
+    beside = file_beside(spec, files)
+    if beside is None:
+        return None
+    name = beside.name
     try:
-        files[0].source.stat(name)
         matrix = np.load(files[0].source.path(name), mmap_mode="r", allow_pickle=False)
-    except (UnreadableSample, ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
         raise SourceError(f"{name} cannot be read as a .npy of numbers: {error}") from None
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
         raise SourceError(f"{name} holds {matrix.dtype} of shape {matrix.shape}; wanted numbers of shape (rows, d)")
