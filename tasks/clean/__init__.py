@@ -30,7 +30,10 @@ from tasks.stage import (
 
 VERSION = 1
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
-LIBRARIES = {"image": ("pillow", "numpy"), "text": ("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso")}
+LIBRARIES = {
+    "image": ("pillow", "numpy", "blake3"),
+    "text": ("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso"),
+}
 CHUNK = {"image": 512, "text": 4096}  # contents, on average
 
 Measured = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # facts, lasting failures, contents not read this time

@@ -17,8 +17,8 @@ with facts as (
         any_value(facts.colorfulness) as colorfulness,
         -- edges for the contrast there is; where there is hardly any, 0.2, which is sharp: a flat image is not blurry
         any_value((facts.sharpness + 0.8) / (power(facts.contrast * 127.5, 2) + 4.0)) as pixel_edges,
-        -- sharpness is measured at no more than 192 pixels
-        any_value(least(greatest(facts.width, facts.height), 192)) as working_pixels,
+        -- sharpness is measured at no more than 128 pixels
+        any_value(least(greatest(facts.width, facts.height), 128)) as working_pixels,
         any_value(greatest(facts.width, facts.height) / least(facts.width, facts.height)::double) as aspect,
         any_value(sqrt(facts.width::double * facts.height)) as side_pixels
     from samples
@@ -47,7 +47,7 @@ limits as (
     select
         0.32 as dark,
         0.95 as bright,
-        least(0.05, 0.25 * median_edges) as edges,
+        least(0.08, 0.25 * median_edges) as edges,
         least(3.0, 0.5 * median_entropy_bits) as entropy_bits,
         0.2 as contrast,
         1.0 / 0.35 as aspect,
