@@ -17,6 +17,7 @@ from tasks.metrics.sql import Queries
 TEMPERATURES = (0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.25)  # of the vote, in cosine distance
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 VOTE_FLOOR = 0.02  # share of the vote spread evenly, so that no class has none
+NEGLIGIBLE = 1e-4  # belief below which a pair is not carried on
 N_BEST = 5  # probe classes that are always candidates
 
 
@@ -86,7 +87,8 @@ def believe(corpus: Corpus, cases: pl.DataFrame, n_classes: int, queries: Querie
     vote = vote_share(unit[case], label, votes, n_classes)
     vote = normalize(case, vote, len(unit))
     belief = combine(case, label, given, share, probed, vote)
-    return Beliefs(unit, given, share, n, case, label, probed, vote, belief, n_classes)
+    kept = (belief > NEGLIGIBLE) | (label == given[case])
+    return Beliefs(unit, given, share, n, case[kept], label[kept], probed[kept], vote[kept], belief[kept], n_classes)
 
 
 def make_problem(corpus, unit, given, share, n_classes: int, folds: int, seed: int) -> probe.Problem:

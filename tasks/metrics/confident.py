@@ -2,7 +2,8 @@
 
 A class's threshold t_c is the mean belief in c of the cases labelled c. A case labelled g counts for true class c
 where c has the greatest belief of those at or above their threshold; the counts, scaled to the class sizes, estimate
-the joint of given and true labels; and in each off-diagonal cell as many cases are flagged as it estimates.
+the joint of given and true labels. On hard classes that overcounts, for a sample that is merely difficult counts as
+wrong; so the joint is where the noise model of `noise.py` starts, and what that expects is flagged in each class.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.metrics import noise
 from tasks.metrics.beliefs import Beliefs, best_pair
+from tasks.metrics.noise import NoiseModel
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Findings:
     confidence: np.ndarray
     is_issue: np.ndarray
     joint: pl.DataFrame
+    model: NoiseModel
 
 
 def thresholds(beliefs: Beliefs) -> np.ndarray:
@@ -58,38 +62,54 @@ def confident_joint(beliefs: Beliefs) -> pl.DataFrame:
 
 
 def find(beliefs: Beliefs) -> Findings:
-    """Score, suggest and flag every case."""
-    joint = confident_joint(beliefs)
-    own = beliefs.of_given(beliefs.belief)
-    score = np.where(beliefs.given >= 0, (1.0 - own) * evidence(beliefs), 0.0)
-    top = beliefs.best(beliefs.belief)
-    suggested = beliefs.label[top]
-    flagged = flag(beliefs, joint, score)
-    return Findings(np.clip(score, 0.0, 1.0), suggested, np.clip(beliefs.belief[top], 0, 1), flagged, joint)
+    """Score, suggest and flag every case.
+
+    The score is 1 minus the mean of two probabilities of the given class: from the vectors alone, and with the label
+    itself and the noise between classes taken into account; times how far the class can be judged at all.
+    """
+    model = noise.fit(beliefs, confident_joint(beliefs))
+    given, labeled = beliefs.given, beliefs.given >= 0
+    stands = beliefs.of_given(model.posterior)
+    doubt = 1.0 - (beliefs.of_given(model.clean) + stands) / 2
+    score = np.clip(np.where(labeled, doubt * evidence(beliefs), 0.0), 0.0, 1.0)
+    top = beliefs.best(model.posterior)
+    flagged = flag(beliefs, score, expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given)))
+    top = np.where(flagged, noise.best_other(beliefs, model.posterior), top)
+    confidence = np.clip(model.posterior[top], 0.0, 1.0)
+    return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, model), model)
+
+
+def expected_wrong(beliefs: Beliefs, stands: np.ndarray, differs: np.ndarray) -> np.ndarray:
+    """(n_classes,) number of wrong labels in each class.
+
+    The mean of two estimates: the expected number, Σ p(true ≠ given), which sums many small doubts, and the number
+    of cases whose most probable class differs, which ignores them all.
+    """
+    judged = (beliefs.given >= 0) & (evidence(beliefs) > 0)
+    given, n = beliefs.given[judged], beliefs.n[judged].astype(float)
+    both = (1.0 - stands[judged] + differs[judged]) / 2
+    return np.bincount(given, n * both, beliefs.n_classes)
 
 
 def evidence(beliefs: Beliefs) -> np.ndarray:
-    """(m,) how far a case's class can be judged at all: m ÷ (m + ½) for the m other units of the class."""
+    """(m,) how far a case's class can be judged at all: 1 − 2^−m for the m other units of the class."""
     labeled = beliefs.given >= 0
     units = np.bincount(beliefs.given[labeled], minlength=beliefs.n_classes)
     others = np.where(labeled, units[np.maximum(beliefs.given, 0)] - 1, 0)
-    return others / (others + 0.5)
+    return 1.0 - 0.5**others
 
 
-def flag(beliefs: Beliefs, joint: pl.DataFrame, score: np.ndarray) -> np.ndarray:
-    """(m,) the most suspicious cases of each class, as many as the joint's off-diagonal counts say."""
-    wrong = joint.filter(pl.col("given") != pl.col("true")).group_by("given").agg(pl.col("count").sum())
-    budget = np.zeros(beliefs.n_classes)
-    budget[wrong["given"].to_numpy()] = wrong["count"].to_numpy()
+def flag(beliefs: Beliefs, score: np.ndarray, budget: np.ndarray) -> np.ndarray:
+    """(m,) the most suspicious cases of each class, as many members as its budget, to the nearest whole case."""
     order = np.lexsort((np.arange(len(score)), -score, beliefs.given))
     labeled = order[beliefs.given[order] >= 0]
     given, n = beliefs.given[labeled], beliefs.n[labeled].astype(float)
     before = np.cumsum(n) - n
     first = np.r_[True, np.diff(given) > 0] if len(given) else np.zeros(0, dtype=bool)
     rank = before - np.maximum.accumulate(np.where(first, before, 0.0)) + n / 2
-    best = beliefs.label[beliefs.best(beliefs.belief)]
+    alone = np.bincount(beliefs.case, minlength=len(score)) < 2
     out = np.zeros(len(score), dtype=bool)
-    out[labeled] = (rank <= budget[given]) & (best[labeled] != given) & (score[labeled] > 0)
+    out[labeled] = (rank <= budget[given]) & (score[labeled] > 0) & ~alone[labeled]
     return out
 
 

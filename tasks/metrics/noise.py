@@ -1,0 +1,138 @@
+"""A noise model of the labels: what is the true class, given what the vectors say and what the label says.
+
+The vectors' beliefs are fitted to labels some of which are wrong, so they are too timid where noise is high. The
+model takes them apart: p(true | vectors) is the belief sharpened by one power, p(given | true) a transition matrix;
+both are fitted to the given labels by maximum likelihood (expectation maximisation, as in Dawid & Skene 1979 with
+the vectors as prior), starting once from confident learning's joint and once from its diagonal. A class's noise is
+shrunk to the overall one and its direction to the class sizes, so that small classes do not invent any.
+
+Noise that follows the vectors themselves cannot be told from classes that overlap; two guards keep the model from
+explaining all noise away as overlap: a small penalty on blurred beliefs, and a least count, a share of confident
+learning's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
+
+PRIOR = 8.0  # cases' worth of shrinkage
+POWERS = np.exp(np.linspace(np.log(0.5), np.log(3.0), 12)).round(3)
+ROUNDS, FINAL_ROUNDS = 16, 40
+BLUR_PENALTY = 0.07  # nats for a wholly blurred case: classes are meant to be told apart
+LEAST = 0.5  # of confident learning's count, which is high by up to half where classes are hard
+START_NOISE = 0.1  # share of the labels that both starts spread over all cells
+SEARCH_LIMIT = 6_000  # cases that the power is searched on
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """`clean` and `posterior`: (p,) per pair of the beliefs, p(true | vectors) and p(true | vectors, given)."""
+
+    clean: np.ndarray
+    posterior: np.ndarray
+    power: float
+    likelihood: float
+
+
+def fit(beliefs: Beliefs, joint: pl.DataFrame) -> NoiseModel:
+    """The model of the greatest likelihood over `POWERS`, started from a joint of counts (given, true, count)."""
+    log_product = np.log(np.maximum(beliefs.probe, 1e-12)) + np.log(np.maximum(beliefs.vote, 1e-12))
+    step = max(1, -(-len(beliefs.unit) // SEARCH_LIMIT))
+    some = beliefs.case % step == 0
+    starts = (joint, joint.filter(pl.col("given") == pl.col("true")))
+    least = LEAST * _off_diagonal(joint) / max(float(joint["count"].sum()), 1e-12)
+    search = []
+    for power in POWERS:
+        clean = softmax_pairs(beliefs.case[some], power * log_product[some], len(beliefs.unit))
+        blur = 1.0 - float((clean**2).sum() / max(clean.sum(), 1e-12))
+        for number, start in enumerate(starts):
+            posterior, likelihood = _maximize(beliefs, some, log_product, start, power, ROUNDS)
+            enough = _wrong_share(beliefs, some, posterior) >= least
+            search.append((enough, likelihood - BLUR_PENALTY * blur, power, number))
+    _, _, power, number = max(search)
+    every = np.ones(len(beliefs.case), dtype=bool)
+    posterior, likelihood = _maximize(beliefs, every, log_product, starts[number], power, FINAL_ROUNDS)
+    clean = softmax_pairs(beliefs.case, power * log_product, len(beliefs.unit))
+    return NoiseModel(clean, posterior, float(power), likelihood)
+
+
+def _off_diagonal(joint: pl.DataFrame) -> float:
+    """The joint's count of wrong labels."""
+    return float(joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
+
+
+def _wrong_share(beliefs: Beliefs, chosen: np.ndarray, posterior: np.ndarray) -> float:
+    """The expected share of wrong labels among the chosen labelled cases."""
+    case = beliefs.case[chosen]
+    given, weight = beliefs.given[case], beliefs.share[case]
+    own = beliefs.label[chosen] == given
+    total = (posterior * weight)[given >= 0].sum()
+    return 1.0 - float((posterior * weight)[own].sum() / max(total, 1e-12))
+
+
+def _maximize(beliefs: Beliefs, chosen: np.ndarray, log_product, joint: pl.DataFrame, power: float, rounds: int):
+    """`(posterior, mean log likelihood)` over the chosen pairs after some rounds; unlabelled cases keep their prior."""
+    case, true, m, k = beliefs.case[chosen], beliefs.label[chosen], len(beliefs.unit), beliefs.n_classes
+    given, weight = beliefs.given[case], beliefs.share[case]
+    prior = softmax_pairs(case, power * log_product[chosen], m)
+    labeled = given >= 0
+    cells, cell = np.unique(true[labeled] * np.int64(k) + given[labeled], return_inverse=True)
+    of_true, of_given = cells // k, cells % k
+    counts = _start(joint, cells, k)
+    size = np.bincount(beliefs.given[beliefs.given >= 0], minlength=k) / max((beliefs.given >= 0).sum(), 1)
+    for _ in range(rounds):
+        emitted = transition(counts, of_true, of_given, size, k)
+        likely = prior.copy()
+        likely[labeled] *= emitted[cell]
+        total = np.bincount(case, likely, m)
+        posterior = likely / np.maximum(total, 1e-300)[case]
+        counts = np.bincount(cell, posterior[labeled] * weight[labeled], len(cells))
+    judged = np.zeros(m, dtype=bool)
+    judged[case[labeled]] = True
+    loss = np.log(np.maximum(total[judged], 1e-300)) * beliefs.share[judged]
+    return posterior, float(loss.sum() / max(beliefs.share[judged].sum(), 1e-12))
+
+
+def transition(counts: np.ndarray, of_true: np.ndarray, of_given: np.ndarray, size: np.ndarray, k: int) -> np.ndarray:
+    """p(given | true) of each cell from counts: the rate shrunk to the overall one, the direction to `size`."""
+    right = of_true == of_given
+    wrong = np.where(right, 0.0, counts)
+    mass, off = np.bincount(of_true, counts, k), np.bincount(of_true, wrong, k)
+    overall = off.sum() / max(mass.sum(), 1e-12)
+    rate = (off + 5 * PRIOR * overall) / (mass + 5 * PRIOR)
+    direction = (wrong + PRIOR * size[of_given]) / (off[of_true] + PRIOR)
+    return np.where(right, 1.0 - rate[of_true], rate[of_true] * direction)
+
+
+def _start(joint: pl.DataFrame, cells: np.ndarray, k: int) -> np.ndarray:
+    """The joint's counts at each cell (true · k + given); a little where it has none."""
+    key = joint["true"].to_numpy().astype(np.int64) * k + joint["given"].to_numpy()
+    order = np.argsort(key)
+    key, count = key[order], joint["count"].to_numpy()[order]
+    at = np.minimum(np.searchsorted(key, cells), len(key) - 1)
+    known = np.where(key[at] == cells, count[at], 0.0)
+    return known + START_NOISE * known[cells // k == cells % k].sum() / max(len(cells), 1)
+
+
+def posterior_joint(beliefs: Beliefs, model: NoiseModel) -> pl.DataFrame:
+    """Expected counts of members: columns given, true, count; rows sum to the class sizes."""
+    labeled = beliefs.given[beliefs.case] >= 0
+    case = beliefs.case[labeled]
+    pairs = pl.DataFrame(
+        {
+            "given": beliefs.given[case],
+            "true": beliefs.label[labeled],
+            "count": model.posterior[labeled] * beliefs.n[case],
+        }
+    )
+    return pairs.group_by("given", "true").agg(pl.col("count").sort().sum()).sort("given", "true")
+
+
+def best_other(beliefs: Beliefs, values: np.ndarray) -> np.ndarray:
+    """(m,) index of the best pair of each case that is not its given class; that class's own where it is alone."""
+    return best_pair(
+        beliefs.case, np.where(beliefs.label == beliefs.given[beliefs.case], -1.0, values), len(beliefs.unit)
+    )
