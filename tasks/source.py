@@ -255,6 +255,8 @@ def has_wildcard(path: str) -> bool:
 def _table_folder(spec: Spec) -> str:
     """The folder that a table source's files stand in."""
     path = spec.source.path or _common(list(spec.source.files.values()))
+    if "://" not in path and os.path.isfile(spec.base / path):
+        return os.path.dirname(path) or _root_of(path)  # also where its name looks like a pattern
     last = path.rsplit("/", 1)[-1]
     is_folder = "." not in last if "://" in path else os.path.isdir(spec.base / path)
     return path if is_folder and not has_wildcard(path) else _literal(path).rpartition("/")[0] or _root_of(path)

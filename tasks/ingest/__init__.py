@@ -25,16 +25,8 @@ from tasks.ingest.guards import (
 )
 from tasks.ingest.labels import count_confusable, normalize_column
 from tasks.ingest.listing import list_files
-from tasks.ingest.tables import (
-    content_role,
-    file_beside,
-    file_text,
-    read_rows,
-    table_files,
-    table_folder,
-    uri_listing,
-    with_digests,
-)
+from tasks.ingest.table_files import file_beside, table_files, table_folder, with_digests
+from tasks.ingest.tables import content_role, file_text, read_rows, uri_listing
 from tasks.policy import stage_task
 from tasks.source import LocalSource, Source, open_source
 from tasks.stage import StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from data_contracts.tables import Ingested
 from tasks.ingest.labels import as_text
 
-INTEGER = r"^-?(0|[1-9][0-9]{0,17})$"  # no leading zeros: 007 is a name, not a number
+INTEGER = r"^-?(0|[1-9][0-9]*)$"  # no leading zeros: 007 is a name, not a number
+EXACT = 2**53  # whole numbers beyond this are not exact as decimals: an account number would become another one
 DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"
 BOOLEAN = r"^(true|false|True|False|TRUE|FALSE)$"
 
@@ -87,7 +88,7 @@ def group_column(column: Sequence | pa.Array, fates: Fates, name: str, limit: in
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
         return pl.Series(name, values, dtype=pl.Int64)
-    if kinds and kinds <= {int, float} and all(value is None or abs(value) < 2**1023 for value in values):
+    if kinds and kinds <= {int, float} and not any(type(value) is int and abs(value) > EXACT for value in values):
         return pl.Series(name, values, dtype=pl.Float64, strict=False).fill_nan(None)
     found = strings(values, fates, name, limit)
     return pl.Series(name, found, dtype=pl.String if kinds else pl.Null)
@@ -136,14 +137,18 @@ def _one_type(kinds: set[pl.DataType]) -> pl.DataType:
 
 
 def _inferred(values: pl.Series) -> pl.Series:
-    """CSV text as the narrowest of integer, decimal, boolean and text that every value fits."""
+    """CSV text as the narrowest of integer, decimal, boolean and text that holds every value exactly."""
     given = values.drop_nulls()
     if values.dtype != pl.String or given.is_empty():
         return values
     if given.str.contains(INTEGER).all():
-        return values.cast(pl.Int64)
+        whole = values.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == values.null_count() else values
     if given.str.contains(DECIMAL).all():
-        return values.cast(pl.Float64)
+        numbers = values.cast(pl.Float64)
+        whole = given.str.contains(INTEGER)
+        exact = given.filter(whole).cast(pl.Float64).abs().max() or 0.0
+        return numbers if exact <= EXACT and numbers.drop_nulls().is_finite().all() else values
     if given.str.contains(BOOLEAN).all():
         return values.str.to_lowercase() == "true"
     return values

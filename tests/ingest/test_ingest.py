@@ -16,7 +16,7 @@ import pytest
 
 from data_contracts.errors import SpecError
 from tasks.ingest.folder import label_and_split, layout_of
-from tasks.ingest.tables import matches
+from tasks.ingest.table_files import matches
 from tasks.source import LocalSource
 from tasks.stage import hash_bytes
 
@@ -221,6 +221,31 @@ def test_types_of_group_columns_across_files(run, data):
     )
     frame = run({"kind": "table", "path": "t.jsonl"}, "text").read("ingested")
     assert frame["m"].to_list() == ["1", "x", "true"] and frame["o"].to_list() == ['{"k": [1]}', None, None]
+
+
+def test_long_numbers_are_not_rounded(run, data):
+    """Whole numbers that no type holds exactly stay text; those of 64 bits stay numbers."""
+    (data / "t.csv").write_text(
+        f"text,id,huge,mixed,fits,far\na,{2**63 - 1},{10**20},{2**60},1,1e400\nb,1,1,0.5,0.5,1\n"
+    )
+    frame = run({"kind": "table", "path": "t.csv"}, "text").read("ingested")
+    assert frame["id"].to_list() == [2**63 - 1, 1] and frame["huge"].to_list() == [str(10**20), "1"]
+    assert frame["mixed"].to_list() == [str(2**60), "0.5"] and frame["fits"].to_list() == [1.0, 0.5]
+    assert frame["far"].to_list() == ["1e400", "1"]
+    rows = [
+        {"text": "a", "huge": 10**20, "mixed": 2**60, "fits": 1},
+        {"text": "b", "huge": 1, "mixed": 0.5, "fits": 0.5},
+    ]
+    (data / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    frame = run({"kind": "table", "path": "t.jsonl"}, "text").read("ingested")
+    assert frame["huge"].to_list() == [str(10**20), "1"] and frame["mixed"].to_list() == [str(2**60), "0.5"]
+    assert frame["fits"].to_list() == [1.0, 0.5]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(run, data):
+    """A file that is there is that file."""
+    (data / "[x]*.csv").write_text("text\na\n")
+    assert len(run({"kind": "table", "path": "[x]*.csv"}, "text").read("ingested")) == 1
 
 
 def test_parquet_types_of_group_columns(run, data, numbers):
