@@ -41,3 +41,27 @@ def embedder_of(embedded: StageOutput) -> str:
     """The fingerprint of the embedder that made the vectors; empty where there are none."""
     first = embedded.scan("vectors").select("embedder").head(1).collect()
     return first["embedder"][0] if len(first) else ""
+
+
+def unit_graph(indexed: StageOutput, ids: pl.Series, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The `neighbors` table as arrays: its first `k` ranks (default: all there are).
+
+    Args:
+        ids: sample_id of the units, in the order of `unit_vectors`.
+
+    Returns:
+        `(rows, similarities)`: int32 and float32 of shape (n, k); `rows` counts in `ids`.
+    """
+    names = pl.Enum(ids)
+    rows, similarities = [], []
+    for part in indexed.parts("neighbors"):
+        frame = pl.scan_parquet(part).select("rank", "neighbor_id", "similarity")
+        if k is not None:
+            frame = frame.filter(pl.col("rank") <= k)
+        near = frame.select(pl.col("neighbor_id").cast(names).to_physical().cast(pl.Int32), "similarity").collect()
+        rows.append(near["neighbor_id"].to_numpy())
+        similarities.append(near["similarity"].to_numpy())
+    total = sum(len(part) for part in rows)
+    if not total:
+        return np.zeros((len(ids), 0), dtype=np.int32), np.zeros((len(ids), 0), dtype=np.float32)
+    return np.concatenate(rows).reshape(len(ids), -1), np.concatenate(similarities).reshape(len(ids), -1)
