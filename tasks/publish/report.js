@@ -36,6 +36,8 @@ class Plot {
     this.view = { k: 1, x: 0.5, y: 0.5 };
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.cells = new Map();
+    this.extents = [];
+    this.flagged = Array.from({ length: data.n }, (_, i) => i).filter((i) => this.flags[i] & 1);
     if (data.pictures) {
       words(data.pictures.points).forEach((point, cell) => this.cells.set(point, cell));
       this.sheet = new Image();
@@ -86,22 +88,26 @@ class Plot {
       const ramp = element("canvas", { className: "ramp", width: 180, height: 12 }), g = ramp.getContext("2d");
       for (let i = 0; i < 180; i++) { g.fillStyle = heatColor(i / 179 * 255, this.dark.matches); g.fillRect(i, 0, 1, 12); }
       place.append(element("span", { className: "scale" }, "0 clean", ramp, "1 surely an issue"));
+      if (mode === "suspicion") place.append(element("span", { className: "quiet", textContent: "Ringed: flagged as a label issue." }));
       return;
     }
     const names = mode === "class" ? this.data.labels : this.data.splits, field = this.fields[mode];
     const counts = new Array(names.length + 1).fill(0);
     field.forEach((v) => counts[Math.min(v, names.length)]++);
-    names.slice(0, 60).forEach((name, i) => {
+    const shown = names.slice(0, 60).map((_, i) => i);
+    if (names.length <= 30) shown.sort((a, b) => names[a].localeCompare(names[b], undefined, { numeric: true }));
+    for (const i of shown) {
+      const name = names[i];
       const dot = element("i");
       dot.style.background = classColor(i, names.length);
       const button = element("button", { type: "button", "aria-pressed": "false", title: "Show only this" }, dot, element("bdi", { className: "name", textContent: name }), element("span", { className: "n", textContent: counts[i].toLocaleString("en") }));
       button.onclick = () => {
         this.state.only = this.state.only === i ? null : i;
-        [...place.children].forEach((b, j) => b.setAttribute("aria-pressed", this.state.only === j));
+        [...place.children].forEach((b, j) => b.setAttribute("aria-pressed", this.state.only === shown[j]));
         this.draw();
       };
       place.append(button);
-    });
+    }
     if (names.length > 60) place.append(element("span", { className: "quiet", textContent: `and ${names.length - 60} more` }));
   }
 
@@ -112,14 +118,25 @@ class Plot {
     return value < names.length ? classColor(value, names.length) : "#9a9a9a";
   }
 
-  frame() {
-    const box = this.canvas.getBoundingClientRect(), side = Math.min(box.width, box.height) - 28;
-    return { w: box.width, h: box.height, s: side * this.view.k, ratio: Math.min(window.devicePixelRatio || 1, 2) };
+  frame() { // pixels per unit in x and y: a layout has no true aspect, so it may stretch a little to fill its place
+    const box = this.canvas.getBoundingClientRect(), { w, h } = this.extent(), pad = 44;
+    const fitX = (box.width - pad) / w, fitY = (box.height - pad) / h, least = Math.min(fitX, fitY);
+    return { w: box.width, h: box.height, sx: Math.min(fitX, least * 1.7) * this.view.k, sy: Math.min(fitY, least * 1.7) * this.view.k, ratio: Math.min(window.devicePixelRatio || 1, 2) };
+  }
+
+  extent() { // of the current layout, in units of the box
+    const layout = this.state.layout;
+    if (!this.extents[layout]) {
+      const xy = this.layouts[layout], low = [65535, 65535], high = [0, 0];
+      xy.forEach((v, i) => { low[i % 2] = Math.min(low[i % 2], v); high[i % 2] = Math.max(high[i % 2], v); });
+      this.extents[layout] = { w: Math.max(high[0] - low[0], 600) / 65535, h: Math.max(high[1] - low[1], 600) / 65535 };
+    }
+    return this.extents[layout];
   }
 
   at(i, frame) {
     const xy = this.layouts[this.state.layout];
-    return [(xy[2 * i] / 65535 - this.view.x) * frame.s + frame.w / 2, (this.view.y - xy[2 * i + 1] / 65535) * frame.s + frame.h / 2];
+    return [(xy[2 * i] / 65535 - this.view.x) * frame.sx + frame.w / 2, (this.view.y - xy[2 * i + 1] / 65535) * frame.sy + frame.h / 2];
   }
 
   order() { // suspicious ones last, so that they lie on top
@@ -155,7 +172,58 @@ class Plot {
       g.fill();
     }
     g.globalAlpha = 1;
+    this.paintRings(frame, radius);
+    if (mode === "class" && !this.state.pictures) this.paintNames(frame);
     if (this.state.pictures && this.sheet.complete) this.paintPictures(frame);
+  }
+
+  paintRings(frame, radius) { // around the samples whose label is flagged
+    const g = this.context, { mode, only } = this.state;
+    if (mode === "outlier") return;
+    g.strokeStyle = this.dark.matches ? "#fff" : "#111";
+    g.lineWidth = 1.3;
+    for (const i of this.flagged) {
+      if (only !== null && this.fields[mode][i] !== only) continue;
+      const [x, y] = this.at(i, frame);
+      g.beginPath();
+      g.arc(x, y, radius + 2, 0, 6.2832);
+      g.stroke();
+    }
+  }
+
+  paintNames(frame) { // each class's name where its middle is, where there are few enough and they do not collide
+    const g = this.context, names = this.data.labels, taken = [];
+    if (names.length > 120) return;
+    g.font = "600 14px system-ui, sans-serif";
+    g.textAlign = "center";
+    g.textBaseline = "middle";
+    g.lineJoin = "round";
+    for (const [code, x0, y0] of this.middles()) {
+      if (this.state.only !== null && this.state.only !== code) continue;
+      const x = (x0 - this.view.x) * frame.sx + frame.w / 2, y = (this.view.y - y0) * frame.sy + frame.h / 2;
+      const name = names[code].length > 18 ? names[code].slice(0, 17) + "…" : names[code], half = g.measureText(name).width / 2 + 3;
+      if (taken.some(([tx, ty, th]) => Math.abs(tx - x) < th + half && Math.abs(ty - y) < 18)) continue;
+      taken.push([x, y, half]);
+      g.lineWidth = 4;
+      g.strokeStyle = this.dark.matches ? "rgb(20 21 24 / .85)" : "rgb(255 255 255 / .9)";
+      g.strokeText(name, x, y);
+      g.fillStyle = this.dark.matches ? "#fff" : "#111";
+      g.fillText(name, x, y);
+    }
+  }
+
+  middles() { // [class, x, y]: the medoid-like point nearest to the median of each class
+    const layout = this.state.layout;
+    this.middle ??= [];
+    if (this.middle[layout]) return this.middle[layout];
+    const xy = this.layouts[layout], members = this.data.labels.map(() => []);
+    this.fields.class.forEach((code, i) => { if (code < members.length) members[code].push(i); });
+    const median = (list, axis) => list.map((i) => xy[2 * i + axis]).sort((a, b) => a - b)[list.length >> 1];
+    return (this.middle[layout] = members.map((list, code) => {
+      const mx = median(list, 0), my = median(list, 1);
+      const near = list.reduce((best, i) => { const d = (xy[2 * i] - mx) ** 2 + (xy[2 * i + 1] - my) ** 2; return d < best[0] ? [d, i] : best; }, [Infinity, list[0]])[1];
+      return [code, xy[2 * near] / 65535, xy[2 * near + 1] / 65535];
+    }));
   }
 
   paintPictures(frame) { // one picture a cell of a grid: as many as fit without covering each other
@@ -209,17 +277,17 @@ class Plot {
 
   zoom(by, x, y) {
     const before = this.frame(), cx = (x ?? before.w / 2) - before.w / 2, cy = (y ?? before.h / 2) - before.h / 2;
-    const k = Math.min(60, Math.max(0.7, this.view.k * by)), after = before.s / this.view.k * k;
-    this.view.x += cx / before.s - cx / after;
-    this.view.y -= cy / before.s - cy / after;
+    const k = Math.min(60, Math.max(0.7, this.view.k * by)), grow = k / this.view.k;
+    this.view.x += cx / before.sx * (1 - 1 / grow);
+    this.view.y -= cy / before.sy * (1 - 1 / grow);
     this.view.k = k;
     this.draw();
   }
 
   move(dx, dy) {
     const frame = this.frame();
-    this.view.x -= dx / frame.s;
-    this.view.y += dy / frame.s;
+    this.view.x -= dx / frame.sx;
+    this.view.y += dy / frame.sy;
     this.draw();
   }
 

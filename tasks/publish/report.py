@@ -67,6 +67,7 @@ def gather(tables: Tables, context: dict) -> dict:
         "tier_names": sections.SPLIT_TIERS,
     }
     values["n_outliers"] = next((g["total"] for g in values["galleries"] if g["metric"] == "outlier"), 0)
+    values["verdict"] = sections.verdict(values)
     values["faces"] = read_faces(tables, shown_ids(values))
     values["map"] = embedding_map(tables)
     values["map_json"] = as_script_data(values["map"]) if values["map"] else None

@@ -110,10 +110,12 @@ def as_codes(values: pl.Series) -> tuple[list[str], np.ndarray]:
 
 
 def as_bytes(scores: pl.Series) -> np.ndarray:
+    """Scores of 0 to 1 as uint8 of 0 to 255; none as 0."""
     return np.round(255 * np.clip(np.nan_to_num(scores.fill_null(0.0).to_numpy()), 0, 1)).astype("u1")
 
 
 def packed(values: np.ndarray) -> str:
+    """An array's bytes in base64."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
 
 

@@ -84,7 +84,8 @@ def matrix(pairs: pl.DataFrame) -> dict:
     highest = max((cell["value"] for cell in cells), default=0.0)
     for cell in cells:
         cell["strength"] = round(0.12 + 0.88 * cell["value"] / highest, 3) if highest else 0.0
-    return {"labels": labels, "cells": cells, "omitted": len(ranked) - len(labels)}
+    gutter = 24 + 7 * max((min(len(label), 20) for label in labels), default=0)  # pixels for the names
+    return {"labels": labels, "cells": cells, "omitted": len(ranked) - len(labels), "gutter": gutter}
 
 
 def natural(label: str) -> tuple:
@@ -222,9 +223,33 @@ def proposal_curves(tables: Tables) -> list[dict]:
     return curves
 
 
-WORTH_PREFIXES = ("worth_", "worth:", "act_", "acting_", "downstream")
+WORTH = {
+    "worth_accuracy_raw": "As it is",
+    "worth_accuracy_deduplicated": "Duplicates and leaks removed",
+    "worth_accuracy_flagged_dropped": "… and flagged labels dropped",
+    "worth_accuracy_flagged_replaced": "… or replaced by the suggestion",
+}
 
 
 def worth(numbers: dict[str, dict]) -> list[dict]:
-    """The rows of `dataset_metrics` that say what acting on the findings is worth."""
-    return [row for metric, row in numbers.items() if metric.startswith(WORTH_PREFIXES)]
+    """The rows of `dataset_metrics` that say what acting on the findings is worth, with the gain over doing nothing."""
+    raw = numbers.get("worth_accuracy_raw", {}).get("value")
+    rows = []
+    for metric, title in WORTH.items():
+        row = numbers.get(metric)
+        if row and row["value"] is not None:
+            gain = row["value"] - raw if raw is not None and metric != "worth_accuracy_raw" else None
+            rows.append({"title": title, "value": row["value"], "gain": gain, "note": row["note"]})
+    return rows
+
+
+def verdict(values: dict) -> list[tuple[int, str]]:
+    """The findings in a sentence: counts with their words, none of them zero."""
+    findings = [
+        (values["labels"]["total"], "label looks wrong", "labels look wrong"),
+        (values["duplicates"]["redundant"], "sample is redundant", "samples are redundant"),
+        (values["leaks"]["total"], "pair leaks between splits", "pairs leak between splits"),
+        (values["n_outliers"], "is an outlier", "are outliers"),
+        (values["rejects"]["total"], "could not be used", "could not be used"),
+    ]
+    return [(n, one if n == 1 else many) for n, one, many in findings if n]
