@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 
-from data_contracts.errors import AssayError
+from data_contracts.errors import AssayError, UnreadableSample
 from explorer.columns import Category, Number, View
 from explorer.facts import text, thumbnail
 from explorer.meanings import MEASURES, SCORES, title
@@ -198,7 +198,10 @@ class Raw:
         uri = self.view.scan("samples").filter(pl.col("sample_id") == sample).select("uri", "content_hash").collect()
         if uri.is_empty() or uri["uri"][0] is None:
             raise AssayError("this sample has no file of its own")
-        data = self._open().read(uri["uri"][0])
+        try:
+            data = self._open().read(uri["uri"][0])
+        except UnreadableSample as error:
+            raise AssayError(f"the file cannot be read any more ({error.reason.replace('_', ' ')})") from None
         from tasks.stage import hash_bytes
 
         if hash_bytes(data) != uri["content_hash"][0]:

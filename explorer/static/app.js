@@ -13,14 +13,13 @@ import { fresh, read, state, write } from "./state.js";
 const at = (id) => document.getElementById(id);
 let meta = null, listing = null, turn = 0, opened = -1, last = null;
 
-const plot = new Plot(at("plot"), { hover, open: (row) => openRow(row), select: lasso, region: () => meta && last && last.there > last.count && drawPoints(), camera: keepCamera });
+const plot = new Plot(at("plot"), { hover, open: (row) => openRow(row), select: lasso, region: () => meta && last && last.there > last.count && drawPoints(), camera: () => keepCamera() });
 const facets = new Facets(at("facets"), {
   color: (key) => change({ color: key }), sort: (key) => change({ sort: key, color: key, descending: true, tab: "samples" }), values: setValues,
   hide: (key, name, away) => setFilter("hidden", withKey(state.filter.hidden, key, away ? [...(state.filter.hidden?.[key] ?? []), name] : (state.filter.hidden?.[key] ?? []).filter((n) => n !== name))),
-  range: debounce(120, (key, range) => 0), flag: (metric, on) => setFilter("flags", on ? [...(state.filter.flags ?? []), metric] : (state.filter.flags ?? []).filter((m) => m !== metric)), wanted: () => countFacets(),
+  range: (key, low, high) => applyRange(key, low === null ? null : [low, high]), flag: (metric, on) => setFilter("flags", on ? [...(state.filter.flags ?? []), metric] : (state.filter.flags ?? []).filter((m) => m !== metric)), wanted: () => countFacets(),
 });
 const applyRange = debounce(130, (key, range) => setFilter("ranges", withKey(state.filter.ranges, key, range)));
-facets.on.range = (key, low, high) => applyRange(key, low === null ? null : Array.isArray(low) ? low : [low, high]);
 const lists = at("lists"), samplesHost = h("div", { class: "samples" }), panelHost = h("div", { class: "panel-host", hidden: true });
 lists.append(samplesHost, panelHost);
 const gallery = new Gallery(samplesHost, { open: (data, index) => { opened = index; openSample(data.id); } });
@@ -224,12 +223,12 @@ function header() {
   const search = h("form", { class: "search", role: "search", onsubmit: (event) => { event.preventDefault(); const text = box.value.trim(); if (kinds?.value === "words" && text) setFilter("words", { text, k: 200 }, { sort: "similarity", tab: "samples" }); else setFilter("text", text); } }, icon("search"), box, kinds);
   box.addEventListener("search", () => { if (!box.value && state.filter.text) setFilter("text", null); });
   const gates = current()?.gates?.filter((gate) => !gate.ok) ?? [];
-  at("bar").replaceChildren(
+  at("bar").replaceChildren(...[
     h("a", { class: "logo", href: location.pathname, title: "assay", onclick: (event) => { event.preventDefault(); change({ ...fresh(), snapshot: state.snapshot, method: state.method }); plot.fit(); } }, mark_(), h("b", {}, "assay")),
     h("span", { class: "dataset", title: meta.dataset }, meta.dataset), versions,
     gates.length ? h("span", { class: "gate", title: gates.map((g) => `${g.metric} is ${figure(g.value)}`).join("; ") }, `${gates.length} gate${gates.length > 1 ? "s" : ""} failed`) : null,
     h("nav", { class: "pages", "aria-label": "Pages" }, pages.map(([name, title]) => h("button", { type: "button", "aria-current": name === state.page ? "page" : null, onclick: () => change({ page: name, sample: null }) }, title))),
-    search, api.offline ? null : h("button", { type: "button", class: "quiet", title: "Everything that was decided", onclick: (event) => decisionsMenu(event.currentTarget) }, icon("list"), h("span", { class: "wide-only" }, "Decisions")), button("help", "Keys and gestures (?)", (event) => menu(event.currentTarget, help()), { class: "quiet wide-only" }));
+    search, api.offline ? null : h("button", { type: "button", class: "quiet", title: "Everything that was decided", onclick: (event) => decisionsMenu(event.currentTarget) }, icon("list"), h("span", { class: "wide-only" }, "Decisions")), button("help", "Keys and gestures (?)", (event) => menu(event.currentTarget, help()), { class: "quiet wide-only" })].filter(Boolean));
   at("phone").replaceChildren(...[["facets", "Filters"], ["stage", "Plot"], ["side", "Samples"]].map(([id, title]) => h("button", { type: "button", onclick: () => phone(id), "aria-pressed": String(document.body.dataset.part === id) }, title)));
   document.title = `${meta.dataset} v${meta.number} · assay`;
 }

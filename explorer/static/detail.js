@@ -48,7 +48,7 @@ export class Detail {
       full.onload = () => { if (this.data === data) { image.src = this.url; note.textContent = `${full.naturalWidth} × ${full.naturalHeight}`; } };
       full.src = this.url;
     } catch (error) {
-      if (this.data === data && note) note.textContent = `Thumbnail only: ${error.message}`;
+      if (this.data === data && note) note.textContent = `This is the thumbnail: ${error.message}`;
     }
   }
 

@@ -126,7 +126,8 @@ export class Facets {
     const move = (event) => {
       if (+lower.value > +upper.value) (event.target === lower ? lower : upper).value = event.target === lower ? upper.value : lower.value;
       paint();
-      this.on.range(facet.key, +lower.value <= low + step / 2 && +upper.value >= top - step / 2 ? null : [+(+lower.value).toPrecision(6), +upper.value >= top - step / 2 ? top : +(+upper.value).toPrecision(6)]);
+      if (+lower.value <= low + step / 2 && +upper.value >= top - step / 2) this.on.range(facet.key, null, null);
+      else this.on.range(facet.key, +(+lower.value).toPrecision(6), +upper.value >= top - step / 2 ? top : +(+upper.value).toPrecision(6));
     };
     lower.addEventListener("input", move); upper.addEventListener("input", move);
     bars.addEventListener("click", (event) => {

@@ -18,7 +18,7 @@ export function card(data, snapshot, options = {}) {
 function badge(data, note) {
   const marks = [];
   if (note) marks.push(h("b", { class: "mark" }, note));
-  else if (data.similarity !== undefined && data.similarity !== null) marks.push(h("b", { class: "mark" }, figure(data.similarity)));
+  else if (data.keep !== true && data.similarity !== undefined && data.similarity !== null) marks.push(h("b", { class: "mark" }, figure(data.similarity)));
   else if (data.value !== null && data.value !== undefined) marks.push(h("b", { class: `mark ${data.issues.length ? "hot" : ""}` }, figure(data.value)));
   if (data.keep === true) marks.push(h("b", { class: "mark kept" }, "kept"));
   if (data.decision) marks.push(h("b", { class: "mark decided" }, data.decision.slice(0, 40)));

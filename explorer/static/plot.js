@@ -7,14 +7,14 @@ in vec3 place; in float color; in float chosen;
 uniform vec4 camera; uniform mat3 turn; uniform float size, pass, slots, ratio;
 out float slot; out float strong;
 void main() {
-  bool mine = pass < 0.5 ? chosen < 0.5 : chosen > 0.5;
+  bool mine = pass < 0.5 ? chosen < 0.5 : chosen > 0.5 && (color > 0.5) == (pass > 1.5);
   vec3 p = turn * place;
   gl_Position = mine ? vec4((p.xy - camera.xy) * camera.zw, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
   gl_PointSize = pass < 0.5 ? max(1.5 * ratio, size * 0.72) : size;
   slot = color; strong = chosen;
 }`;
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in float slot; in float strong;
 uniform sampler2D palette; uniform vec4 context; uniform float alpha, pass, width, smooth_;
 out vec4 pixel;
@@ -186,7 +186,7 @@ export class Plot {
     gl.uniform1f(u.alpha, this.points.count > 60_000 ? 0.62 : 0.88);
     const grey = dark() ? [0.36, 0.39, 0.44, 0.38] : [0.60, 0.62, 0.65, 0.34];
     gl.uniform4f(u.context, ...grey);
-    for (const pass of this.allSelected ? [1] : [0, 1]) { gl.uniform1f(u.pass, pass); gl.drawArrays(gl.POINTS, 0, this.points.count); }
+    for (const pass of this.allSelected ? [1, 2] : [0, 1, 2]) { gl.uniform1f(u.pass, pass); gl.drawArrays(gl.POINTS, 0, this.points.count); }
   }
 
   paintFlat() {
