@@ -145,35 +145,31 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot) -> None:
-    """A view per table of the snapshot. Facts show only the contents that the snapshot's samples have."""
-    for table in sorted(snapshot.manifest["tables"]):
-        parts = [str(part) for part in snapshot.parts(table)]
-        if not parts:
-            continue
-        if table in FACTS:
-            connection.read_parquet(parts).create_view(f"all_{table}")
-        else:
-            connection.read_parquet(parts).create_view(table)
-    for table in FACTS:
-        if table in snapshot.manifest["tables"] and "samples" in snapshot.manifest["tables"]:
-            connection.execute(  # `table` is one of three constants
-                f"create view {table} as select f.* from all_{table} as f semi join samples using (content_hash)"
-            )
+    """A view per table of the snapshot. Facts show only the contents that the snapshot's samples have.
+
+    A relation becomes a view in the current schema: paths are data, and no SQL is built from them.
+    """
+    tables = [table for table in sorted(snapshot.manifest["tables"]) if snapshot.parts(table)]
+    connection.execute("create schema facts")
+    for table in tables:
+        connection.execute("set schema = 'facts'" if table in FACTS else "set schema = 'main'")
+        connection.read_parquet([str(part) for part in snapshot.parts(table)]).create_view(table)
+    connection.execute("set schema = 'main'")
+    for table in set(FACTS).intersection(tables if "samples" in tables else ()):
+        live = f"from facts.{table} as f semi join main.samples using (content_hash)"  # one of three constants
+        connection.execute(f"create view main.{table} as select f.* {live}")
 
 
 def create_history(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
     """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first."""
     connection.execute("create schema history")
+    connection.execute("set schema = 'history'")
     for table in HISTORY:
-        if not any(folder.glob(f"v*/{table}/*.parquet")):
-            continue
-        pattern = str(folder / "v*" / table / "*.parquet")
-        rows = connection.read_parquet(pattern, filename=True, union_by_name=True)
-        rows.project(
-            "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot, "
-            "* exclude (filename)"
-        ).create_view(f"history_{table}")
-        connection.execute(f"create view history.{table} as select * from history_{table}")
+        if any(folder.glob(f"v*/{table}/*.parquet")):
+            rows = connection.read_parquet(str(folder / "v*" / table / "*.parquet"), filename=True, union_by_name=True)
+            number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
+            rows.project(f"{number}, * exclude (filename)").create_view(table)
+    connection.execute("set schema = 'main'")
 
 
 def write_catalog(workspace: Workspace) -> Path:
