@@ -62,7 +62,7 @@ ratios as (
     select
         facts.*,
         limits.*,
-        limits.edges / greatest(facts.edges, 1e-9) as blur_ratio,
+        case when facts.edges is not null then limits.edges / greatest(facts.edges, 1e-9) end as blur_ratio,
         1.0 / greatest(
             facts.entropy_bits / greatest(limits.entropy_bits, 1e-9), facts.contrast / limits.contrast, 1e-9
         ) as flat_ratio,
