@@ -1,0 +1,334 @@
+"""The static report: complete, safe, small, the same for the same tables, and alive in a real browser."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import polars as pl
+import pytest
+
+from data_contracts.tables import PUBLISHED, empty
+from tasks.publish import report_map, report_reading, report_sections
+from tasks.publish.report import write_report
+from tasks.publish.report_reading import Tables, printable
+from tests.publish.made_up import context, made_up_tables, write_tables
+
+CHROMIUM = shutil.which("chromium")
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    '"><img src=x onerror="window.hacked = 1">',
+    "</script><script>window.hacked = 1</script>",
+    "{{ 7 * 7 }}{% raise %}",
+    "\u202egnp.exe\u202c \u0007bell",
+    "x" * 10_000,
+    "naïve 한국어 🦉",
+    "' or 1=1 --",
+    " ",
+]
+
+
+class Reader(HTMLParser):
+    """The text, the tags and the outside addresses of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.tags, self.addresses, self.handlers, self._skip = [], [], [], [], 0
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self._skip = tag in ("script", "style")
+        for name, value in attributes:
+            if name.startswith("on") or name == "style":
+                self.handlers.append((tag, name))
+            if name in ("src", "href", "srcset", "action", "data") and not re.match(
+                r"data:image/jpeg;base64,|#", value or ""
+            ):
+                self.addresses.append(value)
+
+    def handle_endtag(self, tag):
+        self._skip = False
+
+    def handle_data(self, data):
+        if not self._skip:
+            self.words.append(data)
+
+
+def render(frames, folder, **changes) -> tuple[str, Reader]:
+    """The page of some tables, as HTML and as read."""
+    target = folder / "report.html"
+    write_report(write_tables(frames, folder / "tables"), context(**changes), target)
+    page = target.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(page)
+    return page, reader
+
+
+def map_of(page: str) -> dict:
+    """The values that the page's script draws."""
+    return json.loads(re.search(r'id="map-data">(.*?)</script>', page, re.S)[1])
+
+
+def test_the_headline_numbers_are_the_tables_numbers(tmp_path):
+    """Each tile shows a plain count of its table."""
+    frames = made_up_tables(60)
+    _, reader = render(frames, tmp_path)
+    text = " ".join(" ".join(reader.words).split())
+    issues = frames["label_issues"]["is_issue"].sum()
+    outliers = frames["scores"].filter(pl.col("is_issue") & (pl.col("metric") == "outlier")).height
+    assert f"Samples 60 3 classes Label issues {issues} " in text
+    assert "Duplicates 3 in 2 groups · 5.0% Leaks 1 " in text
+    assert f"Outliers {outliers} " in text and "Rejects 1 truncated image" in text
+    assert "estimated noise 10.0%" in text
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    """Nothing but the tables and the context decides what is written."""
+    first, _ = render(made_up_tables(80), tmp_path / "a")
+    second, _ = render(made_up_tables(80), tmp_path / "b")
+    assert first == second
+    assert str(tmp_path) not in first
+
+
+def test_the_order_of_parts_does_not_matter_to_what_is_worst(tmp_path):
+    """Cards are ordered by score, then by id, wherever the rows lie."""
+    frames = made_up_tables(60)
+    shuffled = frames | {
+        name: frames[name].sample(fraction=1.0, shuffle=True, seed=3) for name in ("label_issues", "scores")
+    }
+    assert render(frames, tmp_path / "a")[0] == render(shuffled, tmp_path / "b")[0]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Reader:
+    """The page of harmless tables."""
+    return render(made_up_tables(40), tmp_path_factory.mktemp("plain"))[1]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_hostile_word_is_text(tmp_path, plain, number):
+    """A label, a file name, a reject's detail full of markup is shown, shortened, and never becomes markup."""
+    word = HOSTILE[number]
+    frames = made_up_tables(40, labels=(word, "b"))
+    frames["samples"] = frames["samples"].with_columns(uri=pl.lit(word), split=pl.lit(word))
+    frames["rejects"] = frames["rejects"].with_columns(uri=pl.lit(word), detail=pl.lit(word))
+    frames["leaks"] = frames["leaks"].with_columns(split=pl.lit(word))
+    page, reader = render(frames, tmp_path / "hostile", dataset=word)
+    assert reader.tags.count("script") == plain.tags.count("script")
+    assert not reader.handlers and not reader.addresses
+    assert set(reader.tags) <= set(plain.tags) | {"p", "b", "bdi"}
+    assert len(page) < 1_500_000
+    assert not report_reading.BIDI & set(page) and "\u0007" not in page
+    if word.isprintable() and len(word) < 20 and word.strip():
+        assert word in " ".join(reader.words)
+
+
+def test_a_hostile_text_is_text(tmp_path):
+    """A text sample of ten thousand characters of markup is a short card."""
+    texts = [HOSTILE[i % len(HOSTILE)] * 20 for i in range(40)]
+    page, reader = render(made_up_tables(40, modality="text", texts=texts), tmp_path, modality="text")
+    assert "x" * 398 in page and "x" * 402 not in page
+    assert reader.tags.count("script") == 2 and not reader.addresses
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_a_snapshot_with_hardly_anything_has_a_report(tmp_path, n):
+    """No sample, one or two; no labels; no projection: a page all the same."""
+    frames = {name: empty(name) for name in PUBLISHED if name not in ("image_facts", "text_facts", "vectors")}
+    frames |= made_up_tables(n, labels=()) if n else {}
+    page, reader = render(frames, tmp_path)
+    assert "No duplicates." in page and "Nothing was left out." in page
+    assert ('id="map-data"' in page) == (n > 0)
+
+
+def test_no_tables_at_all(tmp_path):
+    """A snapshot of which no table was written still opens."""
+    page, _ = render({}, tmp_path)
+    assert "Nothing looks wrong." in page
+
+
+def test_nulls_and_infinities_do_not_stop_it(tmp_path):
+    """Unknown numbers are dashes; a score that is not a number is 0 on the map."""
+    frames = made_up_tables(40)
+    unknown = ("noise", "separability", "purity", "coverage", "probe_accuracy")
+    nulls = {name: pl.lit(None, pl.Float64) for name in unknown} | {"overlap_label": pl.lit(None, pl.String)}
+    frames["classes"] = frames["classes"].with_columns(**nulls)
+    frames["dataset_metrics"] = pl.DataFrame(
+        {"metric": ["a", "b", "c"], "value": [None, float("inf"), float("nan")], "note": [None] * 3},
+        schema={"metric": pl.String, "value": pl.Float64, "note": pl.String},
+    )
+    frames["scores"] = frames["scores"].with_columns(value=pl.lit(float("nan")))
+    page, _ = render(frames, tmp_path)
+    assert ">–<" in page
+
+
+def test_changes_since_the_last_night_are_counted(tmp_path):
+    """The `diff` table is told in words and on the tiles."""
+    changes = [
+        ("s1", "added", ""),
+        ("s2", "added", ""),
+        ("s3", "new_issue", "label_issue"),
+        ("s4", "resolved", "outlier"),
+    ]
+    frames = made_up_tables(40) | {"diff": pl.DataFrame(changes, schema=empty("diff").schema, orient="row")}
+    _, reader = render(frames, tmp_path, parent=2)
+    text = " ".join(" ".join(reader.words).split())
+    assert "Since v00000002" in text and "2 samples added" in text
+    assert "+1 new" in text and "−1 resolved" in text
+
+
+def test_gates_say_what_was_found_and_wanted(tmp_path):
+    """A failed gate has its value and its limit; where the context does not judge them, the spec's are."""
+    page, _ = render(made_up_tables(40), tmp_path, spec={"gates": {"label_issue_rate": {"max": 0.05, "min": None}}})
+    assert "✕ failed" in page and "≤ 0.05" in page
+
+
+def test_a_policy_forbids_all_but_the_pages_own_script(tmp_path):
+    """The content-security policy names the hashes of one style and one script, and images inside the page."""
+    page, _ = render(made_up_tables(40), tmp_path)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_the_map_holds_a_bounded_sample_with_the_worst_in_it(tmp_path, monkeypatch):
+    """Of more points than fit, the flagged ones and an even spread are drawn, each in its place."""
+    monkeypatch.setattr(report_map, "POINTS", 100)
+    monkeypatch.setattr(report_map, "FLAGGED_POINTS", 30)
+    frames = made_up_tables(1000)
+    drawn = report_map.choose_points(Tables(write_tables(frames, tmp_path)), "umap")
+    assert 90 <= len(drawn) <= 100 and drawn["position"].is_sorted()
+    flagged = (
+        frames["scores"].filter(pl.col("is_issue") & (pl.col("metric") == "outlier")).sort("score", descending=True)
+    )
+    assert set(flagged["sample_id"].head(30)) <= set(drawn["sample_id"])
+
+
+def test_coordinates_survive_the_packing(tmp_path):
+    """The unpacked coordinates are the projection's, moved and scaled alike in x and y."""
+    frames = made_up_tables(50)
+    page, _ = render(frames, tmp_path)
+    packed = next(method for method in map_of(page)["methods"] if method["name"] == "UMAP")["xy"]
+    import base64
+
+    drawn = np.frombuffer(base64.b64decode(packed), "<u2").reshape(-1, 2).astype(float)
+    given = frames["projection"].filter(pl.col("method") == "umap").sort("sample_id").select("x", "y").to_numpy()
+    span = (given.max(0) - given.min(0)).max()
+    assert np.allclose((drawn - drawn[0]) / 65535 * span, given - given[0], atol=span / 30_000)
+
+
+def test_the_matrix_counts_what_is_flagged(tmp_path):
+    """Each cell is a plain count of (given, suggested) among the flagged."""
+    frames = made_up_tables(90)
+    found = report_sections.label_issues(Tables(write_tables(frames, tmp_path)))["matrix"]
+    for cell in found["cells"]:
+        rows = frames["label_issues"].filter(
+            (pl.col("label") == cell["label"]) & (pl.col("suggested_label") == cell["other"]) & pl.col("is_issue")
+        )
+        assert cell["value"] == len(rows)
+    assert sum(cell["value"] for cell in found["cells"]) == frames["label_issues"]["is_issue"].sum()
+
+
+def test_a_great_many_classes_stay_small(tmp_path):
+    """Five hundred classes: a matrix of twenty, a table of two hundred, and the rest is said to be elsewhere."""
+    page, reader = render(made_up_tables(1500, labels=tuple(f"class {i}" for i in range(500))), tmp_path)
+    assert "The 200 with the most wrong labels" in page
+    assert len(page) < 3_000_000
+
+
+def test_large_thumbnails_are_shrunk_and_the_budget_holds(tmp_path, monkeypatch):
+    """Pictures stop when their budget is spent; the cards remain."""
+    monkeypatch.setattr(report_reading, "IMAGES_BYTES", 5_000)
+    page, _ = render(made_up_tables(60), tmp_path)
+    cards = re.sub(r'id="map-data">.*?</script>', "", page, flags=re.S)
+    assert 2_000 < sum(map(len, re.findall(r'src="(data:[^"]*)"', cards))) < 60_000
+    assert "no preview" in page
+
+
+def test_printable_spells_out_what_cannot_be_seen():
+    """Control and bidi characters are written as escapes; long words are cut at the end asked for."""
+    assert printable("a\u202eb\x00c\nd") == "a\\u202eb\\u0000c d"
+    assert printable("abcdef", 4) == "abc…" and printable("abcdef", 4, from_end=True) == "…def"
+    assert printable(None) == "" and len(printable("y" * 99, 10)) == 10
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One headless Chromium for the tests below."""
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield running
+        running.close()
+
+
+def opened(browser, path, **options):
+    """A page on the report, with everything that it complained of or asked the network for."""
+    page = browser.new_page(**options)
+    trouble = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: trouble.append(request.url) if request.url.startswith(("http", "ws")) else None)
+    page.goto(path.as_uri())
+    page.wait_for_timeout(150)
+    return page, trouble
+
+
+@pytest.mark.browser
+def test_in_a_browser_it_draws_sorts_and_asks_nothing_of_the_network(tmp_path, browser):
+    """The map has coloured pixels, a tooltip, other colours by suspicion; a click on a heading sorts the table."""
+    frames = made_up_tables(200)
+    frames["classes"] = frames["classes"].with_columns(n=pl.Series([30, 90, 60]))
+    render(frames, tmp_path)
+    page, trouble = opened(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 720})
+    pixels = "document.getElementById('plot').toDataURL()"
+    by_class = page.evaluate(pixels)
+    page.get_by_role("button", name="Label suspicion").click()
+    page.wait_for_timeout(100)
+    assert page.evaluate(pixels) != by_class
+    page.locator("#plot").scroll_into_view_if_needed()
+    box = page.locator("#plot").bounding_box()
+    for step in range(1, 30):  # somewhere along the diagonal there is a point
+        page.mouse.move(box["x"] + box["width"] * step / 30, box["y"] + box["height"] * step / 30)
+        if page.locator("#tip").is_visible():
+            break
+    assert "outlier" in page.locator("#tip").inner_text() or "/" in page.locator("#tip").inner_text()
+    page.locator("#classes").get_by_role("button", name="Samples").click()
+    assert page.locator("#classes tbody th").all_inner_texts() == ["dog", "owl", "cat"]
+    assert trouble == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_runs_over_the_edge(tmp_path, browser, scheme):
+    """At 360 pixels the page does not scroll sideways, with long labels and names."""
+    render(made_up_tables(60, labels=("a" * 300, "b c " * 50, "한" * 80)), tmp_path, dataset="d" * 200)
+    page, trouble = opened(
+        browser, tmp_path / "report.html", viewport={"width": 360, "height": 700}, color_scheme=scheme
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_hostile_words_do_not_run_in_a_browser(tmp_path, browser):
+    """No word of the data is executed, on the page or in a tooltip."""
+    frames = made_up_tables(60, labels=tuple(HOSTILE[:5]))
+    frames["samples"] = frames["samples"].with_columns(uri=pl.lit(HOSTILE[1]))
+    render(frames, tmp_path, dataset=HOSTILE[2])
+    page, trouble = opened(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 720})
+    box = page.locator("#plot").bounding_box()
+    for step in range(1, 30):
+        page.mouse.move(box["x"] + box["width"] * step / 30, box["y"] + box["height"] * step / 30)
+    assert page.evaluate("window.hacked") is None
+    assert trouble == []
