@@ -1,5 +1,6 @@
 """Content → vectors: one unit-length vector per content, kept as a fact under the embedder's fingerprint."""
 
+import itertools
 from collections.abc import Callable
 
 import polars as pl
@@ -71,6 +72,8 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, conte
         forget_plan(store)
         return Refusals()
     embedder = plan.build()
+    if not _must_fit(embedder):
+        contents = contents.filter(pl.col("content_hash").is_in(list(itertools.chain(*chunks))))
     read = _reader(spec, cleaned, contents)
     ready = _fit(embedder, read, spec)
     embedder.load()
@@ -79,9 +82,13 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, conte
     return refusals
 
 
+def _must_fit(embedder: Embedder) -> bool:
+    return isinstance(embedder, FittedEmbedder) and not embedder.basis.is_fitted
+
+
 def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
     """Fit on the basis's sample where that is still to be done; what was prepared for it need not be read again."""
-    if not isinstance(embedder, FittedEmbedder) or embedder.basis.is_fitted:
+    if not _must_fit(embedder):
         return {}
     ready = prepare_all(embedder, embedder.basis.sample().to_list(), read, f"reading {spec.name} to fit on")
     if not ready:
@@ -93,8 +100,7 @@ def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
 def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
     """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
     if spec.modality == "text":
-        texts = cleaned.scan("text_facts").select("content_hash", "clean_text").unique("content_hash").collect()
-        return dict(texts.join(contents, on="content_hash", how="semi").iter_rows()).__getitem__
+        return _text_reader(cleaned, contents)
     source = open_source(spec)
     places = dict(contents.select("content_hash", "uri").iter_rows())
 
@@ -103,6 +109,18 @@ def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callabl
         if hash_bytes(data) != content_hash:
             raise UnreadableSample("changed_meanwhile", "the file is not what it was when the run began")
         return data
+
+    return read
+
+
+def _text_reader(cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], str]:
+    facts = cleaned.scan("text_facts").select("content_hash", "clean_text")
+    texts = dict(facts.join(contents.lazy(), on="content_hash", how="semi").collect().iter_rows())
+
+    def read(content_hash: str) -> str:
+        if texts.get(content_hash) is None:
+            raise UnreadableSample("no_text", "there is no cleaned text of this content")
+        return texts[content_hash]
 
     return read
 

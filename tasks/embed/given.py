@@ -35,7 +35,7 @@ def store_given(
         frame = frame.join(wanted, on="content_hash", how="semi", maintain_order="left")
         if frame.is_empty():
             continue
-        fits = frame["vector"].list.len().fill_null(0) == dimensions
+        fits = (frame["vector"].list.len().fill_null(0) == dimensions) & (dimensions > 0)
         for name, length in frame.filter(~fits).select("content_hash", pl.col("vector").list.len()).iter_rows():
             refusals.reasons[name] = ("vector_wrong_length", f"{length or 0} numbers where most have {dimensions}")
         good = frame.filter(fits)

@@ -69,21 +69,27 @@ def embedder_kind(spec: Spec) -> str:
     )
 
 
-def make_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series | None = None) -> Embedder:
+def make_embedder(
+    spec: Spec, workspace: Workspace, content_hashes: pl.Series | None = None, tower: str = ""
+) -> Embedder:
     """The embedder of a spec. A fitted kind takes the basis that goes with `content_hashes`.
+
+    `tower="text"` gives the text tower of an open_clip model whose images are embedded, to search them by words.
 
     Raises:
         EmbedderError: the kind does not fit the modality, or its weights or package cannot be had.
     """
     hashes = pl.Series("content_hash", [], dtype=pl.String) if content_hashes is None else content_hashes
-    return plan_embedder(spec, workspace, hashes).build()
+    return plan_embedder(spec, workspace, hashes, tower).build()
 
 
-def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series) -> Plan:
+def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, tower: str = "") -> Plan:
     """What `make_embedder` would build, and its fingerprint. Raises as it does."""
     kind = embedder_kind(spec)
     if kind == "open_clip":
-        return _plan_open_clip(spec, workspace)
+        return _plan_open_clip(spec, workspace, tower or spec.modality)
+    if tower:
+        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
     if kind == "sentence_transformers":
         return _plan_sentences(spec)
     if kind == "vectors":
@@ -98,7 +104,7 @@ def text_steps(spec: Spec) -> dict | None:
     return spec.clean.model_dump(mode="json", include={"text_steps", "max_text_characters", "language"})
 
 
-def _plan_open_clip(spec: Spec, workspace: Workspace) -> Plan:
+def _plan_open_clip(spec: Spec, workspace: Workspace, tower: str) -> Plan:
     _need(spec, "open_clip", "open_clip_torch")
     folder = local_folder(spec, spec.embed.model)
     pretrained = None
@@ -112,21 +118,21 @@ def _plan_open_clip(spec: Spec, workspace: Workspace) -> Plan:
     device = resolve_device(spec.embed.device)
     precision = resolve_precision(spec.embed.precision, device)
     fingerprint = fingerprint_of(
-        kind="open_clip", tower=spec.modality, weights=weights, model=None if folder else name, preprocessing=1,
+        kind="open_clip", tower=tower, weights=weights, model=None if folder else name, preprocessing=1,
         precision=precision, storage=spec.embed.storage, text=text_steps(spec),
     )  # fmt: skip
 
     def build() -> Embedder:
         from tasks.embed.open_clip_model import OpenClip
 
-        return OpenClip(spec, fingerprint, spec.modality, name, pretrained or None, device, precision)
+        return OpenClip(spec, fingerprint, tower, name, pretrained or None, device, precision)
 
     return Plan("open_clip", fingerprint, build)
 
 
 def _open_clip_files(spec: Spec, folder: Path) -> list[Path]:
     """The configuration, weights and tokenizer files of an open_clip folder."""
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in MODEL_FILES]
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in MODEL_FILES and file.is_file()]
     if not (folder / "open_clip_config.json").is_file():
         raise refuse(spec, f"{folder} holds no open_clip_config.json, so it is no open_clip model")
     if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in files):

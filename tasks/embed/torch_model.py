@@ -132,7 +132,7 @@ def sized_batch(device: str, wanted: int, pixels: int) -> int:
     if wanted:
         return wanted
     if device == "cpu":
-        return max(1, min(32, 32 * 224 * 224 // max(pixels, 1)))
+        return max(1, min(16, 16 * 224 * 224 // max(pixels, 1)))
     if device != "cuda":
         return 32
     free, _ = torch.cuda.mem_get_info()

@@ -13,6 +13,7 @@ from data_contracts.spec import Spec
 
 LOCAL = "local-dir:"
 PACKAGE = "package:"
+_GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA, under Windows, AMD
 _OTHERS = {
     "image": 'kind = "pca" or "autoencoder" (no weights needed), or model = "local-dir:PATH" (an open_clip folder)',
     "text": 'kind = "lsa" (no weights needed), or kind = "sentence_transformers" with model = "local-dir:PATH"',
@@ -55,14 +56,23 @@ def _package_folder(spec: Spec, name: str) -> Path:
 
 
 def digest_file(file: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a model's file, hex.
+
+    Raises:
+        EmbedderError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise EmbedderError(
+            f"the model's file {file} cannot be read: {error.strerror}; check its permissions"
+        ) from error
 
 
 def resolve_device(wanted: str) -> str:
     """`auto` as cuda where there is a usable GPU, else cpu; importing torch only where there may be one."""
-    if wanted == "auto" and sys.platform.startswith("linux") and not Path("/dev/nvidiactl").exists():
+    if wanted == "auto" and sys.platform.startswith("linux") and not any(Path(place).exists() for place in _GPUS):
         return "cpu"
     import torch
 

@@ -178,6 +178,17 @@ def test_fingerprint_follows_weights_and_settings(tmp_path, workspace, tiny_mode
     assert len(seen) == 5
 
 
+def test_text_tower_of_an_image_model(tmp_path, workspace, tiny_model):
+    """The words' vectors for searching images are encode_text's, of the images' length; pca has no such tower."""
+    words = make_embedder(clip_spec(tmp_path, tiny_model), workspace, tower="text").encode(["a cat"])
+    model = open_clip.create_model(f"local-dir:{tiny_model}").eval()
+    with torch.inference_mode():
+        expected = model.encode_text(open_clip.get_tokenizer(f"local-dir:{tiny_model}")(["a cat"])).numpy()
+    assert cosines(words, expected)[0] >= 0.9999
+    with pytest.raises(EmbedderError, match="no text tower"):
+        make_embedder(ImageSet(tmp_path / "none", {}).spec(), workspace, tower="text")
+
+
 def test_relative_model_folder_starts_at_the_spec(tmp_path, workspace, tiny_model):
     """local-dir:PATH is relative to the spec's own folder."""
     pictures = ImageSet(tmp_path / "set", {})

@@ -179,6 +179,15 @@ def test_given_vectors_are_checked_and_made_unit_length(tmp_path, workspace):
     assert (checks["given_norm_min"], checks["given_norm_max"]) == (0.0, 5.0)
 
 
+@pytest.mark.parametrize("vectors", [[], [None, None], [[]], [[0.0, 0.0]]])
+def test_no_usable_vector_at_all(tmp_path, workspace, vectors):
+    """Without one vector of a length above 0 there are rejects and health rows, and no error."""
+    given = VectorSet(tmp_path, vectors)
+    output = embed.fn(given.spec(), workspace, *given.inputs(workspace))
+    assert output.parts("vectors") == []
+    assert len(output.read("rejects")) == health(output)["vectors_missing"] == len(vectors)
+
+
 def test_text_without_known_terms_is_rejected(tmp_path, workspace):
     """An empty text has no direction under lsa; texts of like words lie near each other."""
     texts = TextSet(tmp_path, ["how do I pay", "how can I pay my card", "the weather is fine", "fine weather", ""])
