@@ -14,7 +14,7 @@ from data_contracts.spec import Spec
 from tasks.dedup.exact import Tier, codes, describe_pairs, exact_groups, image_tier, preference, text_tier
 from tasks.dedup.group_tables import duplicate_rows, leak_rows
 from tasks.dedup.grouping import best_of_group
-from tasks.dedup.near import near_groups
+from tasks.dedup.near import Measure, near_groups
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
 
@@ -112,7 +112,7 @@ def _near_dedup(
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
     unit = _unit_rows(samples, collapsed)
-    near = near_groups(spec, workspace, samples, unit, cleaned, embedded, indexed)
+    near = near_groups(spec, workspace, samples, unit, cleaned, collapsed, embedded, indexed)
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
     kept = best_of_group(near.group, order)
 
@@ -120,13 +120,19 @@ def _near_dedup(
         tiers, similarity = np.full(len(left), "embedding", dtype=object), np.zeros(len(left))
         same = unit[left] == unit[right]
         tiers[same], similarity[same] = describe_pairs(contents, tier, left[same], right[same])
-        similarity[~same] = near.similarity(left[~same], right[~same])
+        similarity[~same] = _of_units(near.similarity, unit[left[~same]], unit[right[~same]])
         return tiers, similarity
 
     tiers, similarity = describe(np.arange(len(kept)), kept)
     write_rows(writer, "duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
     close_keys = [contents, *([tier.keys] if tier else []), unit]
     write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe))
+
+
+def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`measure` of pairs of unit rows, each pair measured once."""
+    pairs, inverse = np.unique(np.stack([left, right], axis=1), axis=0, return_inverse=True)
+    return measure(pairs[:, 0], pairs[:, 1])[inverse.reshape(-1)]
 
 
 def _unit_rows(samples: pl.DataFrame, collapsed: StageOutput) -> np.ndarray:

@@ -1,32 +1,78 @@
-"""The embedding tier: units whose vectors are close, confirmed on their pixels or shingles."""
+"""The embedding tier: units whose vectors are close, confirmed on their aligned pixels or on their text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from data_contracts.spec import Spec
 from tasks.dedup.grouping import star_groups
-from tasks.stage import StageOutput, Workspace, read_vectors
+from tasks.dedup.pictures import Pictures
+from tasks.dedup.reference import FEWEST, median_radius, probe_pairs, stored_reference
+from tasks.dedup.texts import Texts
+from tasks.stage import StageOutput, Workspace
+from tasks.units import embedder_of, unit_vectors
+
+Pairs = tuple[np.ndarray, np.ndarray]
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Confirmer(Protocol):
+    """What decides on candidates of one modality; `left` and `right` are rows of samples.
+
+    Attributes:
+        rings: candidates are, for one of these (ranks, reach), among the nearest so many neighbours of either of the
+            two and nearer than so many times the reference radius.
+    """
+
+    rings: tuple[tuple[int, float], ...]
+
+    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) float64 in [0, 1]."""
+
+    def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+        """What goes into the reference, from pairs of neighbours that are hardly ever duplicates."""
+
+    def least(self, reference: dict[str, float]) -> float:
+        """The similarity that confirms a pair."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The kNN graph over rows of samples: `right` is the `rank`th neighbour of `left`."""
+
+    left: np.ndarray
+    right: np.ndarray
+    rank: np.ndarray
+    similarity: np.ndarray
+
+    @property
+    def radius(self) -> float:
+        return median_radius(self.similarity[self.rank == 1])
+
+    def near(self, rings: tuple[tuple[int, float], ...], radius: float) -> Pairs:
+        """The pairs `left < right` within one of the rings, once each."""
+        distance = np.sqrt(np.maximum(2.0 - 2.0 * self.similarity.astype(np.float64), 0.0))
+        close = np.zeros(len(self.rank), dtype=bool)
+        for ranks, reach in rings:
+            close |= (self.rank <= ranks) & (distance <= reach * radius)
+        a, b = np.minimum(self.left, self.right)[close], np.maximum(self.left, self.right)[close]
+        return tuple(np.unique(np.stack([a, b], axis=1), axis=0).T) if len(a) else (a, b)
 
 
 @dataclass(frozen=True)
 class Near:
-    """What the embedding tier found.
+    """What was found.
 
     Attributes:
-        group: (n,) for each sample the row of its group's medoid.
-        vectors: (n_units, d) float32, unit length; `place` (n,) is each sample's row in it.
+        group: (n,) for each sample the row of its group's medoid unit.
+        similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
     """
 
     group: np.ndarray
-    vectors: np.ndarray
-    place: np.ndarray
-
-    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Cosine of the two samples' units, below 0 as 0."""
-        one, other = self.vectors[self.place[left]], self.vectors[self.place[right]]
-        return np.clip(np.einsum("ij,ij->i", one, other).astype(np.float64), 0.0, 1.0)
+    similarity: Measure
 
 
 def near_groups(
@@ -35,13 +81,80 @@ def near_groups(
     samples: pl.DataFrame,
     unit: np.ndarray,
     cleaned: StageOutput,
+    collapsed: StageOutput,
     embedded: StageOutput,
     indexed: StageOutput,
 ) -> Near:
-    """Groups of samples through their units."""
-    rows, place = np.unique(unit, return_inverse=True)
-    vectors, found = read_vectors(embedded, samples["content_hash"].gather(rows))
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True) if vectors.size else np.ones((len(rows), 1))
-    vectors = vectors / np.maximum(norms, 1e-12)
-    star = star_groups(len(rows), *(np.zeros(0, np.int64),) * 2, np.zeros(0))
-    return Near(rows[star][place], vectors, place)
+    """Groups of samples through their units. Where there is no graph, or a unit has no vector, the units stay apart.
+
+    Args:
+        samples: by position.
+        unit: (n,) the row of each sample's unit.
+    """
+    if not spec.dedup.embedding:
+        return Near(unit, lambda left, right: np.zeros(len(left)))
+    graph = read_graph(samples, indexed)
+    if spec.modality == "image":
+        confirmer = Pictures(samples, cleaned)
+    elif spec.modality == "text":
+        confirmer = Texts(samples, cleaned)
+    else:
+        confirmer = Vectors(samples, *unit_vectors(cleaned, collapsed, embedded))
+    reference = _reference(workspace, embedder_of(embedded), spec.modality, graph, confirmer)
+    candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
+    if spec.modality == "image":
+        candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
+    similarity = confirmer.similarity(*candidates)
+    confirmed = similarity >= confirmer.least(reference)
+    left, right = (ends[confirmed] for ends in candidates)
+    star = star_groups(len(samples), left, right, similarity[confirmed])
+    return Near(star[unit], confirmer.similarity)
+
+
+def _union(one: Pairs, other: Pairs) -> Pairs:
+    pairs = np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)])
+    return tuple(np.unique(pairs, axis=0).T)
+
+
+def read_graph(samples: pl.DataFrame, indexed: StageOutput) -> Graph:
+    """The `neighbors` table with rows of `samples` for ids, by row and rank."""
+    rows = samples.select("sample_id").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    edges = indexed.read("neighbors")
+    edges = edges.join(rows.rename({"row": "left"}), on="sample_id").join(
+        rows.rename({"row": "right", "sample_id": "neighbor_id"}), on="neighbor_id"
+    )
+    edges = edges.sort("left", "rank")
+    columns = (edges[name].to_numpy() for name in ("left", "right", "rank", "similarity"))
+    return Graph(*columns)
+
+
+def _reference(
+    workspace: Workspace, embedder: str, modality: str, graph: Graph, confirmer: Confirmer
+) -> dict[str, float]:
+    """The stored reference, or tonight's where there are units enough to make one; else empty."""
+    known = stored_reference(workspace, embedder, modality, None)
+    if known or len(np.unique(graph.left)) < FEWEST:
+        return known
+    fresh = {"radius": graph.radius, **confirmer.typical(*probe_pairs(graph.left, graph.right, graph.rank))}
+    return stored_reference(workspace, embedder, modality, fresh)
+
+
+class Vectors:
+    """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
+
+    rings = ((10, 0.13),)
+
+    def __init__(self, samples: pl.DataFrame, units: pl.DataFrame, vectors: np.ndarray):
+        places = units.select("sample_id").with_row_index("place")
+        place = samples.select("sample_id").join(places, on="sample_id", how="left", maintain_order="left")["place"]
+        self._place, self._vectors = place.cast(pl.Int64).fill_null(-1).to_numpy(), vectors
+
+    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        one, other = self._vectors[self._place[left]], self._vectors[self._place[right]]
+        return np.clip(np.einsum("ij,ij->i", one, other).astype(np.float64), 0.0, 1.0)
+
+    def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+        return {}
+
+    def least(self, reference: dict[str, float]) -> float:
+        return 0.0

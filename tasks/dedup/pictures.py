@@ -1,0 +1,115 @@
+"""Image near duplicates: candidates from the kNN graph and from hashes of flipped pictures, decided by alignment."""
+
+import io
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from tasks.dedup.alignment import SIDE, align
+from tasks.dedup.hamming import close_pairs
+from tasks.dedup.luminance import is_flat, luminance_matrix
+from tasks.stage import StageOutput
+
+MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
+CLOSEST = 0.055  # of the reference misfit: what aligned pictures of one origin stay under
+CAUTIOUS = 0.1  # the reference misfit where there were too few units to measure it
+DCT_SIDE = 8
+
+
+class Pictures:
+    """Confirms pairs of samples on their aligned thumbnails, decoded when first asked for."""
+
+    rings = ((10, 0.8), (2, 1.4))
+
+    def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
+        self._hashes, self._facts = samples["content_hash"], cleaned.scan("image_facts")
+        self._decoded = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
+        self._place = np.full(len(samples), -1, dtype=np.int64)
+
+    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) float64 in [0, 1]: 1 − `misfit`."""
+        self._decode(np.union1d(left, right))
+        return 1.0 - misfit(self._decoded, self._place[left], self._place[right])
+
+    def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+        """The median misfit of neighbours."""
+        self._decode(np.union1d(left, right))
+        return {"misfit": float(np.median(misfit(self._decoded, self._place[left], self._place[right], thorough=True)))}
+
+    def least(self, reference: dict[str, float]) -> float:
+        """Digits resemble each other, photographs do not: the bound is a share of the usual misfit."""
+        return 1.0 - CLOSEST * reference.get("misfit", CAUTIOUS)
+
+    def look_alikes(self, rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs `left < right` of rows whose hashes agree within `bits`, one of them flipped or not.
+
+        Fitted embedders know nothing of flips, so the kNN graph alone misses mirrored copies.
+        """
+        luminance = self._column("luminance", rows)
+        known = np.array([value is not None for value in luminance], dtype=bool)
+        matrix = luminance_matrix(luminance.drop_nulls().to_list())
+        shown = ~is_flat(matrix)
+        rows, hashes = rows[known][shown], np.concatenate(flip_hashes(matrix[shown]))
+        left, right = close_pairs(hashes, bits)
+        upright = left < len(rows)
+        one, other = left[upright], right[upright] % max(len(rows), 1)
+        one, other = np.minimum(one, other)[one != other], np.maximum(one, other)[one != other]
+        pairs = np.unique(np.stack([one, other], axis=1), axis=0)
+        return rows[pairs[:, 0]], rows[pairs[:, 1]]
+
+    def _column(self, name: str, rows: np.ndarray) -> pl.Series:
+        """A column of the facts of some rows; null where there is no fact."""
+        wanted = self._hashes.gather(rows).to_frame()
+        facts = self._facts.select("content_hash", name).join(wanted.lazy().unique(), on="content_hash", how="semi")
+        found = facts.collect().unique("content_hash", keep="any")
+        return wanted.join(found, on="content_hash", how="left", maintain_order="left")[name]
+
+    def _decode(self, rows: np.ndarray) -> None:
+        new = rows[self._place[rows] < 0]
+        if len(new):
+            self._place[new] = np.arange(len(new)) + len(self._decoded)
+            self._decoded = np.concatenate([self._decoded, decode_pictures(self._column("thumbnail", new))])
+
+
+def decode_pictures(thumbnails: pl.Series) -> np.ndarray:
+    """(n, 64, 64) uint8 luminance from thumbnails; the aspect is not kept, as alignment scales each axis."""
+    pictures = np.zeros((len(thumbnails), SIDE, SIDE), dtype=np.uint8)
+    for i, data in enumerate(thumbnails):
+        if data:
+            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                gray = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            pictures[i] = np.asarray(gray)
+    return pictures
+
+
+def misfit(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, thorough: bool = False) -> np.ndarray:
+    """(m,) float64 in [0, 1]: how badly each pair matches once aligned; 0 is a perfect match.
+
+    √((1 − c)(1 − g)) with the correlations c of the luminance and g of its gradients; 1 where one picture is less
+    than `MIN_OVERLAP` of the other, or, unless `thorough`, where a coarse look is enough to tell.
+    """
+    found = align(pictures, left, right, thorough)
+    value = np.sqrt(np.clip(1 - found.luminance, 0, 1) * np.clip(1 - found.gradient, 0, 1))
+    enough = np.minimum(found.overlap, found.overlap * found.zoom) >= MIN_OVERLAP
+    return np.where(enough, value, 1.0)
+
+
+def flip_hashes(luminance: np.ndarray) -> list[np.ndarray]:
+    """64-bit DCT hashes, (n,) uint64, of each picture upright, mirrored, upside down and both.
+
+    A flip negates the odd frequencies of its axis, so one transform serves all four.
+    """
+    n = len(luminance)
+    side = int(round(luminance.shape[1] ** 0.5)) if luminance.size else 32
+    k, x = np.arange(DCT_SIDE)[:, None], np.arange(side)[None, :]
+    basis = np.cos(np.pi * k * (2 * x + 1) / (2 * side)).astype(np.float32)
+    coefficients = basis @ luminance.reshape(n, side, side).astype(np.float32) @ basis.T
+    sign = np.where(np.arange(DCT_SIDE) % 2, -1, 1)
+    hashes = []
+    for down, across in ((1, 1), (1, sign), (sign, 1), (sign, sign)):
+        turned = (coefficients * np.reshape(down, (-1, 1)) * across).reshape(n, -1).round(2)
+        bits = turned > np.median(turned[:, 1:], axis=1, keepdims=True)
+        bits[:, 0] = False
+        hashes.append(np.packbits(bits, axis=1).view(">u8").reshape(n).astype(np.uint64))
+    return hashes
