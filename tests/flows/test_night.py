@@ -1,0 +1,168 @@
+"""Whole nights on real digits with planted defects: found, cheap to repeat, the same in two homes, safe to kill."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data_contracts.errors import SourceError
+from tasks.snapshots import Workspace, list_snapshots, read_snapshot, verify
+from tests.corpus import write_digits
+from tests.digits_night import SPEC, digits_snapshot
+from tests.nightly import run_nightly
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    return digits_snapshot(tmp_path_factory)
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    """A spec over a small folder of digits of its own."""
+    write_digits(tmp_path / "digits", seed=1, n=120)
+    spec = tmp_path / "digits.toml"
+    spec.write_text(SPEC)
+    return spec
+
+
+def digests(snapshot) -> dict[str, str]:
+    return {name: table["digest"] for name, table in snapshot.manifest["tables"].items()}
+
+
+def test_a_snapshot_is_whole_and_has_every_table_filled(night):
+    """Digests and contracts hold; no table of the design is missing."""
+    assert verify(night) == []
+    filled = {name for name, table in night.manifest["tables"].items() if table["rows"]}
+    assert filled >= {
+        "samples", "rejects", "image_facts", "vectors", "neighbors", "duplicates", "leaks", "projection", "scores",
+        "label_issues", "label_noise", "classes", "embedding_health", "dataset_metrics",
+    }  # fmt: skip
+    health = pl.concat([pl.read_parquet(part) for part in night.parts("embedding_health")])
+    assert health.filter(check="index_recall_at_10")["value"].item() >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "recall"),
+    [
+        ("corrupt", "select uri from rejects", 1.0),
+        ("byte_duplicate", "select uri from duplicates join samples using (sample_id)", 1.0),
+        ("dark", "select uri from scores join samples using (sample_id) where metric = 'dark' and is_issue", 0.9),
+        ("bright", "select uri from scores join samples using (sample_id) where metric = 'bright' and is_issue", 0.9),
+        ("leak", "select uri from leaks join samples using (sample_id)", 0.8),
+        ("flipped_label", "select uri from label_issues join samples using (sample_id) where is_issue", 0.6),
+    ],
+)
+def test_planted_defects_are_found(night, kind, query, recall):
+    """By the table in which a user would look."""
+    truth = pl.read_parquet(night.path.parents[3] / "truth.parquet").filter(kind=kind)["uri"]
+    found = {row[0] for row in night.connect().sql(query).fetchall()}
+    assert len(truth) >= 2
+    assert sum(uri in found for uri in truth) / len(truth) >= recall
+
+
+def test_an_unchanged_night_decodes_embeds_and_reads_nothing(dataset, tmp_path, monkeypatch):
+    """The second snapshot has the first's tables, and no stage's body ran."""
+    first = run_nightly(dataset, tmp_path / "home")
+    import tasks.images
+    import tasks.source
+    import tasks.stage
+
+    def forbidden(*_arguments, **_options):
+        raise AssertionError("an unchanged night touched the data")
+
+    monkeypatch.setattr(tasks.images, "decode_rgb", forbidden)
+    monkeypatch.setattr(tasks.source.Source, "read", forbidden)
+    monkeypatch.setattr(tasks.stage.FactStore, "append", forbidden)
+    work = sorted(path.name for path in (tmp_path / "home/digits/work").iterdir())
+    second = run_nightly(dataset, tmp_path / "home")
+    assert second.number == 2 and digests(second) == digests(first)
+    assert second.manifest["stages"] == first.manifest["stages"] or work
+
+
+def test_a_new_file_is_the_only_one_decoded(dataset, tmp_path, monkeypatch):
+    """Facts are kept by content: one new content, one decode in the clean stage."""
+    run_nightly(dataset, tmp_path / "home")
+    facts = tmp_path / "home/digits/facts/image_facts"
+    before = set(facts.rglob("part-*.parquet"))
+    source = next((tmp_path / "digits/train/3").glob("*.png"))
+    from PIL import Image, ImageOps
+
+    ImageOps.flip(Image.open(source)).save(tmp_path / "digits/train/3/new.png")
+    snapshot = run_nightly(dataset, tmp_path / "home")
+    (added,) = set(facts.rglob("part-*.parquet")) - before
+    assert len(pl.read_parquet(added)) == 1
+    assert ("train/3/new.png", "added", "") in pl.read_parquet(snapshot.parts("diff")).rows()
+
+
+def test_two_homes_agree_on_every_table(dataset, tmp_path):
+    """The same input gives the same snapshot, also when the data has moved."""
+    first = run_nightly(dataset, tmp_path / "one")
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "digits", elsewhere / "digits")
+    (elsewhere / "digits.toml").write_text(SPEC)
+    second = run_nightly(elsewhere / "digits.toml", tmp_path / "two")
+    assert digests(first) == digests(second)
+
+
+def test_a_threshold_recomputes_no_fact(dataset, tmp_path):
+    """Thresholds are applied late: embed, index and project are found again."""
+    first = run_nightly(dataset, tmp_path / "home")
+    dataset.write_text(SPEC + "[thresholds]\ndark = 0.9\n")
+    second = run_nightly(dataset, tmp_path / "home")
+    kept = set(first.manifest["stages"]) & set(second.manifest["stages"])
+    assert {name.split("-")[0] for name in kept} >= {"ingest", "clean", "dedup", "embed", "index", "project"}
+
+
+def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):
+    """A night that lost most of its data stops, and the last snapshot stays the newest."""
+    run_nightly(dataset, tmp_path / "home")
+    for path in sorted((tmp_path / "digits/train").rglob("*.png")):
+        path.unlink()
+    with pytest.raises(SourceError, match="max_shrink"):
+        run_nightly(dataset, tmp_path / "home")
+    assert [s.number for s in list_snapshots(Workspace(tmp_path / "home", "digits"))] == [1]
+
+
+def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, tmp_path):
+    """SIGKILL loses nothing and leaves no half snapshot (benchmarks/kill.py does it fifty times)."""
+    wanted = digests(run_nightly(dataset, tmp_path / "undisturbed"))
+    command = [sys.executable, str(ROOT / "tests/nightly.py"), str(dataset), str(tmp_path / "home")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    moments = random.Random(0)
+    for _ in range(3):
+        victim = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for_work(tmp_path / "home/digits", victim)
+        time.sleep(moments.uniform(0.0, 1.5))
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        assert all(verify(s) == [] for s in list_snapshots(Workspace(tmp_path / "home", "digits")))
+    assert digests(run_nightly(dataset, tmp_path / "home")) == wanted
+
+
+def wait_for_work(folder: Path, process: subprocess.Popen) -> None:
+    """Until the run has begun to write (its imports take most of the time)."""
+    deadline = time.monotonic() + 60
+    while not (folder / ".lock").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_the_flow_runs_under_prefect_with_no_server(dataset, tmp_path):
+    """`assay run` starts Prefect's ephemeral server, quietly, and keeps its files in the home."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "flows.cli", "run", str(dataset), "--home", str(tmp_path / "home")]
+    finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    snapshot = read_snapshot(Path(finished.stdout.splitlines()[-1]))
+    assert snapshot.number == 1 and verify(snapshot) == []
+    assert "Traceback" not in finished.stderr and "ephemeral" not in finished.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits", "digits.toml", "home"]
