@@ -117,7 +117,7 @@ def forward_seconds(embedder, files: list[Path]) -> float:
 def plain_seconds(model: str, embedder, files: list[Path]) -> float:
     """open_clip's `encode_image` as its documentation calls it, batches of 32 prepared beforehand."""
     plain = open_clip.create_model(model).eval()
-    pixels = torch.stack([torch.from_numpy(embedder.prepare(path.read_bytes())) for path in files])
+    pixels = torch.stack([torch.tensor(embedder.prepare(path.read_bytes())) for path in files])
     pixels = pixels.permute(0, 3, 1, 2).contiguous().float() / 255
     with torch.inference_mode():
         plain.encode_image(pixels[:32])
