@@ -12,6 +12,7 @@ import torch
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 BLOCK_BYTES = 128 * 2**20
+GATHER_BYTES = 32 * 2**20
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
 STEP = 2.0**20
 TRUSTED_RECALL = 0.999
@@ -78,22 +79,31 @@ def rerank(
         `(rows, similarities, is_tied)`: as `exact_knn`, and whether the worst candidate ties with the k-th.
     """
     data = torch.from_numpy(vectors)
-    picked = np.empty((len(rows), k), dtype=np.int32)
-    similar = np.empty((len(rows), k), dtype=np.float32)
-    tied = np.zeros(len(rows), dtype=bool)
-    block = max(1, 32 * 2**20 // max(1, candidates.shape[1] * vectors.shape[1] * 4))
-    for start in range(0, len(rows), block):
-        place = slice(start, start + block)
-        mine = torch.from_numpy(rows[place].astype(np.int64))
-        near = torch.from_numpy(candidates[place].astype(np.int64)).sort(dim=1).values
-        values = _rounded(torch.bmm(data[near], data[mine][:, :, None])[:, :, 0])
-        values[near == mine[:, None]] = -2.0
-        values, order = values.sort(dim=1, descending=True, stable=True)
-        picked[place] = near.gather(1, order[:, :k]).numpy()
-        similar[place] = values[:, :k].numpy()
-        last = values[:, -1] if near.shape[1] <= k else torch.where(values[:, -1] < -1.5, values[:, -2], values[:, -1])
-        tied[place] = (last == values[:, k - 1]).numpy()
-    return picked, similar, tied
+    n, c, d = len(rows), candidates.shape[1], vectors.shape[1]
+    block = max(1, min(n, GATHER_BYTES // max(1, 4 * c * d)))
+    gathered = torch.empty((block * c, d))  # filled again and again: fresh memory costs more than the products
+    values = torch.empty((n, c))
+    near = torch.from_numpy(candidates.astype(np.int64))
+    mine = torch.from_numpy(rows.astype(np.int64))
+    for start in range(0, n, block):
+        size = min(block, n - start)
+        torch.index_select(data, 0, near[start : start + size].reshape(-1), out=gathered[: size * c])
+        queries = data[mine[start : start + size]][:, :, None]
+        torch.bmm(gathered[: size * c].view(size, c, d), queries, out=values[start : start + size, :, None])
+    return _ranked(mine, near, values, k)
+
+
+def _ranked(
+    rows: torch.Tensor, near: torch.Tensor, values: torch.Tensor, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best `k` of the candidates `near` (m, c) by `values`, ties by row number; see `rerank`."""
+    values = _rounded(values)
+    values[near == rows[:, None]] = -2.0
+    near, order = near.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    near = near.gather(1, order[:, :k])
+    last = torch.where(values[:, -1] < -1.5, values[:, -2], values[:, -1])
+    return near.numpy().astype(np.int32), values[:, :k].numpy(), (last == values[:, k - 1]).numpy()
 
 
 def _search(vectors: np.ndarray, k: int, device: str, space: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +119,13 @@ def _search(vectors: np.ndarray, k: int, device: str, space: np.ndarray | None =
     for start in range(0, n, block):
         rows = np.arange(start, min(n, start + block))
         values = torch.mm(data[start : start + block], data.T, out=product[: len(rows)])
-        candidates = torch.topk(values, wanted, dim=1, sorted=False).indices.cpu().numpy()
-        picked[rows], similar[rows], tied[rows] = rerank(vectors, rows, candidates, k)
+        values, near = torch.topk(values, wanted, dim=1, sorted=False)
+        near = near.cpu()
+        if space is None:
+            found = _ranked(torch.from_numpy(rows), near, values.cpu(), k)
+        else:
+            found = rerank(vectors, rows, near.numpy(), k)
+        picked[rows], similar[rows], tied[rows] = found
     _settle_ties(vectors, k, tied if wanted < n else np.zeros(n, dtype=bool), picked, similar)
     return picked, similar
 

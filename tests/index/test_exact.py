@@ -1,0 +1,125 @@
+"""Exact search against brute force in float64."""
+
+import numpy as np
+import pytest
+
+from tasks.index import exact
+from tasks.index.exact import exact_knn, principal_basis, query_knn, recall, rerank
+from tasks.units import normalize
+from tests.graph_builder import cosine
+
+
+def clustered(n: int, d: int, seed: int = 0) -> np.ndarray:
+    """Unit rows around a few centres, most of their variance in 40 directions."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(20, 40))[rng.integers(0, 20, n)] + rng.normal(size=(n, 40))
+    rows = rows @ rng.normal(size=(40, d)) + rng.normal(size=(n, d)) * 0.3
+    return normalize(rows.astype(np.float32))
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 39), (700, 10)])
+def test_neighbours_equal_brute_force(n, k):
+    """Similarities equal the k largest of all pairs, and each row given has the similarity given."""
+    vectors = clustered(n, 32)
+    rows, similarities = exact_knn(vectors, k, device="cpu")
+    pairs = cosine(vectors)
+    assert np.allclose(similarities, -np.sort(-pairs, axis=1)[:, :k], atol=2e-6)
+    assert np.allclose(np.take_along_axis(pairs, rows.astype(int), axis=1), similarities, atol=2e-6)
+    assert all(len(set(row)) == k for row in rows.tolist())
+
+
+def test_a_row_is_never_its_own_neighbour():
+    """Also where all vectors are equal, so that every other row is just as near."""
+    rows, similarities = exact_knn(normalize(np.ones((50, 8), dtype=np.float32)), 5, device="cpu")
+    assert not (rows == np.arange(50)[:, None]).any()
+    assert (similarities == 1.0).all()
+
+
+def test_equal_similarities_stand_in_row_order():
+    """Of 200 equally near rows the first five are the neighbours, though there were fewer candidates than ties."""
+    rows, _ = exact_knn(normalize(np.ones((200, 8), dtype=np.float32)), 5, device="cpu")
+    assert rows[100].tolist() == [0, 1, 2, 3, 4]
+    assert rows[2].tolist() == [0, 1, 3, 4, 5]
+
+
+def test_ties_are_settled_across_two_values():
+    """Nearer rows first, then the earliest of the tied ones."""
+    vectors = np.zeros((60, 2), dtype=np.float32)
+    vectors[:, 1] = 1.0
+    vectors[[7, 40]] = [1.0, 0.0]
+    rows, similarities = exact_knn(vectors, 3, device="cpu")
+    assert rows[7].tolist() == [40, 0, 1]
+    assert similarities[7].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_zero_vectors_are_similar_to_nothing():
+    """A zero row has similarity 0 to all, and no NaN spreads from it."""
+    vectors = clustered(30, 8)
+    vectors[4] = 0.0
+    rows, similarities = exact_knn(vectors, 3, device="cpu")
+    assert (similarities[4] == 0).all()
+    assert np.isfinite(similarities).all() and rows[4].tolist() == [0, 1, 2]
+
+
+def test_two_passes_find_what_one_pass_finds(monkeypatch):
+    """Candidates from the leading directions, ranked in full, equal the full search."""
+    vectors = clustered(1500, 600)
+    one = exact_knn(vectors, 10, device="cpu")
+    monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
+    two = exact_knn(vectors, 10, device="cpu")
+    assert np.array_equal(one[0], two[0]) and np.allclose(one[1], two[1], atol=2e-6)
+
+
+def test_full_search_takes_over_where_the_leading_directions_hold_nothing(monkeypatch):
+    """Vectors without any structure defeat the first pass; the result is exact all the same."""
+    rng = np.random.default_rng(0)
+    vectors = normalize(rng.normal(size=(1500, 1200)).astype(np.float32))
+    monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
+    monkeypatch.setattr(exact, "PCA_DIMENSIONS", 16)
+    monkeypatch.setattr(exact.principal_basis, "__defaults__", (16,))
+    _, similarities = exact_knn(vectors, 10, device="cpu")
+    assert np.allclose(similarities, -np.sort(-cosine(vectors), axis=1)[:, :10], atol=2e-6)
+
+
+def test_small_blocks_change_nothing(monkeypatch):
+    """The result does not hang on how the rows are cut into blocks."""
+    vectors = clustered(300, 32)
+    whole = exact_knn(vectors, 10, device="cpu")
+    monkeypatch.setattr(exact, "BLOCK_BYTES", 4 * 300 * 7)
+    cut = exact_knn(vectors, 10, device="cpu")
+    assert np.array_equal(whole[0], cut[0]) and np.array_equal(whole[1], cut[1])
+
+
+def test_query_of_some_rows_equals_the_search_of_all():
+    """`query_knn` gives the same rows as `exact_knn`."""
+    vectors = clustered(300, 32)
+    some = np.array([5, 17, 299])
+    assert np.array_equal(query_knn(vectors, some, 8)[0], exact_knn(vectors, 8, device="cpu")[0][some])
+
+
+def test_rerank_orders_candidates_and_skips_the_row_itself():
+    """Candidates come back by true similarity, in full space."""
+    vectors = clustered(50, 16)
+    candidates = np.tile(np.arange(50), (50, 1))
+    rows, similarities, _ = rerank(vectors, np.arange(50), candidates, 6)
+    expected = exact_knn(vectors, 6, device="cpu")
+    assert np.array_equal(rows, expected[0]) and np.allclose(similarities, expected[1], atol=2e-6)
+
+
+def test_recall_counts_what_is_as_near_as_the_last_true_neighbour():
+    """Half of the neighbours replaced by far ones: recall is a half."""
+    vectors = clustered(100, 16)
+    rows = np.arange(100)
+    order = np.argsort(-cosine(vectors), axis=1)
+    true = np.take_along_axis(cosine(vectors), order[:, :4], axis=1)
+    found = np.hstack([order[:, :2], order[:, -4:-2]])
+    assert recall(order[:, :4], vectors, rows, true) == 1.0
+    assert recall(found, vectors, rows, true) == 0.5
+
+
+def test_the_basis_is_orthonormal_and_repeatable():
+    """Two fits of the same rows agree to the last bit."""
+    vectors = clustered(200, 300)
+    basis = principal_basis(vectors, 64)
+    assert np.allclose(basis.T @ basis, np.eye(64), atol=1e-5)
+    assert basis.tobytes() == principal_basis(vectors, 64).tobytes()
