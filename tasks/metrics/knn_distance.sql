@@ -1,4 +1,4 @@
--- Mean cosine distance of each unit to its nearest neighbours, leaving out those of its own little cluster.
+-- Mean cosine distance of each unit to its nearest neighbours.
 select unit, avg(distance) as value
 from edges
 where rank <= $neighbors

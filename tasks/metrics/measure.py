@@ -102,7 +102,7 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
     corpus, n = night.corpus, night.corpus.n_units
     if n == 0:
         return
-    cluster = outliers.small_clusters(corpus)
+    gap, size = outliers.isolation(corpus, outliers.cluster_limit(n))
     raw = {
         "knn_distance": by_unit(night.queries.run("knn_distance", neighbors=outliers.NEIGHBORS), n),
         "local_outlier": by_unit(
@@ -113,16 +113,15 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
     off = outliers.off_class_ratio(
         corpus, cases["unit"].to_numpy(), cases["label"].to_numpy(), cases["share"].to_numpy(), len(night.labels.names)
     )
+    raw["isolation"] = np.where(gap > 0, gap, np.nan)
     known = {**raw, "off_class": off[np.isfinite(off)]}
     scales = outliers.stored_reference(workspace.facts / "reference", corpus.embedder, known, n)
-    outside = outliers.outside_distance(corpus, cluster)
     z = {name: outliers.standardize(values, scales.get(name)) for name, values in raw.items()}
-    z["junk_cluster"] = np.where(cluster >= 0, outliers.standardize(outside, scales.get("knn_distance")), 0.0)
-    combined = np.maximum((z["knn_distance"] + z["local_outlier"]) / np.sqrt(2.0 + 1e-9), z["junk_cluster"])
+    combined = np.maximum((z["knn_distance"] + z["isolation"]) / 2, z["isolation"] - 1.0)
     add_unit_measure(night, "outlier", combined, raw["knn_distance"])
     add_unit_measure(night, "knn_distance", z["knn_distance"], raw["knn_distance"])
     add_unit_measure(night, "local_outlier", z["local_outlier"], raw["local_outlier"])
-    add_unit_measure(night, "junk_cluster", z["junk_cluster"], outside, only=cluster >= 0)
+    add_unit_measure(night, "junk_cluster", z["isolation"], gap, only=size >= 2)
     add_case_measure(night, "off_class", outliers.tail_score(outliers.standardize(off, scales.get("off_class"))), off)
 
 

@@ -1,8 +1,8 @@
 """Outliers on the duplicate-collapsed kNN graph: far from everything, locally sparse, off their class, junk clusters.
 
 A measurement becomes a score through a *reference*: its median and upper spread on the log scale, stored at the
-first fit of an embedder and kept, so that nights can be compared. Score = −log10 p ÷ 6, where p is the upper tail of
-that log-normal: 0.5 is one in a thousand by chance, 1 is one in a million.
+first fit of an embedder and kept, so that nights can be compared. Score = −log10 p ÷ 5, where p is the upper tail of
+that log-normal: 0.5 is three in a thousand by chance, 1 is one in a hundred thousand.
 """
 
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.special import log_ndtr
 
 from tasks.metrics.corpus import Corpus
 from tasks.stage import hash_text, write_json
 
 NEIGHBORS = 10
-MUTUAL = 5  # ranks within which an edge must be mutual to tie a cluster
-CLUSTER_LIMIT = 20  # units of the largest junk cluster
+RANKS = 15  # of the graph, for the spanning tree
+ISLAND_LIMIT = 200  # components without an edge to the rest that are measured exactly, smallest first
 ENOUGH = 100  # units from which a reference is kept for good
 FLOOR = 1e-6  # of a distance, before its logarithm
 
@@ -62,45 +62,74 @@ def standardize(values: np.ndarray, scale: list[float] | None) -> np.ndarray:
 
 
 def tail_score(z: np.ndarray) -> np.ndarray:
-    """Score in [0, 1] of a standard-normal z: −log10 P(Z > z) ÷ 6."""
-    return np.clip(-log_ndtr(-z) / (6 * math.log(10)), 0.0, 1.0)
+    """Score in [0, 1] of a standard-normal z: −log10 P(Z > z) ÷ 5."""
+    return np.clip(-log_ndtr(-z) / (5 * math.log(10)), 0.0, 1.0)
 
 
-def small_clusters(corpus: Corpus, ranks: int = MUTUAL, limit: int = CLUSTER_LIMIT) -> np.ndarray:
-    """(n_units,) cluster id of units in mutual-neighbour components of 2 to `limit` units, −1 for the others."""
-    n = corpus.n_units
-    near = corpus.neighbors[:, :ranks]
-    source, at = np.nonzero(near >= 0)
-    target = near[source, at]
-    graph = coo_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(n, n)).tocsr()
-    graph = graph.minimum(graph.T)
-    count, component = connected_components(graph, directed=False)
-    size = np.bincount(component, minlength=count)[component]
-    largest = min(limit, max(n // 10, 1))
-    return np.where((size >= 2) & (size <= largest), component, -1)
+def isolation(corpus: Corpus, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """`(distance, size)` of each unit: the greatest gap around it, and the size of the cluster that the gap surrounds.
 
-
-def outside_distance(corpus: Corpus, cluster: np.ndarray) -> np.ndarray:
-    """(n_units,) mean distance to the nearest neighbours outside the unit's own small cluster; NaN off clusters.
-
-    Where fewer than `NEIGHBORS` are left in the graph, of those; where none is left, the farthest known.
+    Single linkage on the kNN graph (its minimum spanning tree): going up from a unit, clusters merge at growing
+    distances; the greatest merge distance of a cluster of at most `limit` units counts. So a lone unit has the
+    distance to its nearest neighbour, and a member of a junk cluster that of the whole cluster to the rest.
     """
-    out = np.full(len(cluster), np.nan)
-    members = np.nonzero(cluster >= 0)[0]
-    if not len(members):
-        return out
-    near = corpus.neighbors[members]
-    distance = np.maximum(1.0 - corpus.similarities[members].astype(np.float64), 0.0)
-    foreign = (near >= 0) & (cluster[near] != cluster[members][:, None])
-    foreign &= np.cumsum(foreign, axis=1) <= NEIGHBORS
-    count = foreign.sum(axis=1)
-    farthest = np.where(near >= 0, distance, 0.0).max(axis=1)
-    mean = np.where(foreign, distance, 0.0).sum(axis=1) / np.maximum(count, 1)
-    mean = np.where(count > 0, mean, farthest)
-    size = np.bincount(cluster[members], minlength=cluster.max() + 1)
-    total = np.bincount(cluster[members], mean, minlength=cluster.max() + 1)
-    out[members] = (total / np.maximum(size, 1))[cluster[members]]
-    return out
+    n = corpus.n_units
+    parent, height, count = _dendrogram(corpus)
+    gap, size = np.zeros(len(parent)), np.ones(len(parent))
+    for node in range(len(parent) - 1, -1, -1):
+        above = parent[node]
+        if above >= 0:
+            gap[node], size[node] = gap[above], size[above]
+        if count[node] <= limit and height[node] > gap[node]:
+            gap[node], size[node] = height[node], count[node]
+    return gap[:n], size[:n]
+
+
+def cluster_limit(n: int) -> int:
+    """Units of the largest cluster that can be junk: 2% of all, or 20, but never over a quarter."""
+    return max(min(20, n // 4), n // 50, 1)
+
+
+def _dendrogram(corpus: Corpus) -> tuple[list[int], list[float], list[int]]:
+    """Of every node (units first, then merges in order): its parent or −1, the distance it merges at, its size."""
+    n = corpus.n_units
+    near = corpus.neighbors[:, :RANKS]
+    source, at = np.nonzero(near >= 0)
+    distance = np.maximum(1.0 - corpus.similarities[source, at].astype(np.float64), 1e-9)  # 0 would be no edge
+    graph = coo_array((distance, (source, near[source, at])), shape=(n, n)).tocsr()
+    tree = minimum_spanning_tree(graph.maximum(graph.T)).tocoo()
+    order = np.lexsort((tree.col, tree.row, tree.data))
+    root, parent, height, count = list(range(n)), [-1] * n, [0.0] * n, [1] * n
+
+    def top(node: int) -> int:
+        while root[node] != node:
+            root[node] = root[root[node]]
+            node = root[node]
+        return node
+
+    for one, other, gap in zip(
+        tree.row[order].tolist(), tree.col[order].tolist(), tree.data[order].tolist(), strict=True
+    ):
+        one, other, merged = top(one), top(other), len(parent)
+        root.append(merged)
+        parent.append(-1)
+        height.append(0.0)
+        count.append(count[one] + count[other])
+        for child in (one, other):
+            root[child] = parent[child] = merged
+            height[child] = gap
+    _islands(corpus, np.array([top(unit) for unit in range(n)]), height)
+    return parent, height, count
+
+
+def _islands(corpus: Corpus, component: np.ndarray, height: list[float]) -> None:
+    """Give each component without an edge to the rest its exact distance to the rest; the largest one has none."""
+    roots, sizes = np.unique(component, return_counts=True)
+    small = roots[np.argsort(sizes, kind="stable")][:-1]
+    for island in small[:ISLAND_LIMIT].tolist():
+        inside = component == island
+        if inside.sum() <= cluster_limit(corpus.n_units):
+            height[island] = max(1.0 - float((corpus.vectors[inside] @ corpus.vectors[~inside].T).max()), 1e-9)
 
 
 def off_class_ratio(
