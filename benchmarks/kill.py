@@ -22,16 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from tasks.snapshots import Workspace, list_snapshots, read_snapshot, verify  # noqa: E402
 from tests.corpus import write_digits  # noqa: E402
-
-SPEC = """
-name = "digits"
-modality = "image"
-[source]
-kind = "folder"
-path = "digits"
-[project]
-methods = ["pca"]
-"""
+from tests.nightly import DIGITS_SPEC  # noqa: E402
 
 
 def start(spec: Path, home: Path) -> subprocess.Popen:
@@ -75,7 +66,7 @@ def main() -> None:
         base = Path(folder)
         write_digits(base / "digits", seed=0, n=200)
         spec = base / "digits.toml"
-        spec.write_text(SPEC)
+        spec.write_text(DIGITS_SPEC)
         started = time.monotonic()
         output, _ = start(spec, base / "undisturbed").communicate()
         whole = time.monotonic() - started
@@ -84,7 +75,9 @@ def main() -> None:
         for number in range(arguments.kills):
             seconds = moments.uniform(0.3 * whole, whole)
             killed += kill_once(spec, base / f"home{number}", seconds, wanted)
-            print(f"kill {number + 1} at {seconds:.2f} of {whole:.2f} s: whole, and equal after the next run", flush=True)
+            print(
+                f"kill {number + 1} at {seconds:.2f} of {whole:.2f} s: whole, and equal after the next run", flush=True
+            )
             shutil.rmtree(base / f"home{number}")
     print(json.dumps({"kills": arguments.kills, "before_the_end": killed, "run_seconds": round(whole, 1)}))
 

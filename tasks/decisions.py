@@ -59,7 +59,7 @@ def append_decisions(
     workspace: Workspace,
     samples: pl.DataFrame,
     kind: str,
-    values: str | list[str | None] | None,
+    values: str | list | None,
     who: str,
     snapshot: int,
 ) -> str:
@@ -121,7 +121,7 @@ def effective_decisions(decisions: pl.DataFrame, samples: pl.DataFrame | None = 
         latest = latest.join(now, on="sample_id", how="inner").filter(
             (pl.col("content_hash") == pl.col("hash_now")) & same_label
         )
-    return latest.select(SCHEMA).sort("sample_id", "kind", "value")
+    return latest.select(list(SCHEMA)).sort("sample_id", "kind", "value")
 
 
 def rejected_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.Series:

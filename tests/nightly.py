@@ -1,4 +1,4 @@
-"""`python tests/nightly.py SPEC HOME`: the nightly flow's body without a Prefect server, for tests that run it often."""
+"""`python tests/nightly.py SPEC HOME`: the nightly flow's body without a Prefect server, for tests to run it often."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,16 @@ from tasks.snapshots import Snapshot, read_snapshot
 STAGES = (
     "ingest", "clean", "dedup", "near_dedup", "embed", "index", "project", "metrics", "validate", "publish",
 )  # fmt: skip
+
+DIGITS_SPEC = """
+name = "digits"
+modality = "image"
+[source]
+kind = "folder"
+path = "digits"
+[project]
+methods = ["pca"]
+"""
 
 
 def run_nightly(spec: Path, home: Path) -> Snapshot:

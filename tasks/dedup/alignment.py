@@ -13,7 +13,8 @@ import numpy as np
 
 SIDE = 64  # pixels of the finest level
 COARSE = 16
-STEPS = {16: 8, 32: 3, 64: 2}
+MIDDLE = 32
+STEPS = {COARSE: 8, MIDDLE: 3, SIDE: 2}
 GATES = {"start": 0.6, "coarse": 0.75, "middle": 0.7}  # correlations that hardly any pair of one origin stays under
 FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 STARTS = (1.0, 0.85, 1.18, 0.7, 1.43)  # scales to start from
@@ -38,45 +39,68 @@ class Alignment:
     overlap: np.ndarray
     zoom: np.ndarray
 
-    def put(self, rows: np.ndarray, other: "Alignment") -> None:
-        """Replace some rows."""
-        for name in FIELDS:
-            getattr(self, name)[rows] = getattr(other, name)
+
+@dataclass(frozen=True)
+class Match:
+    """A coarse match of the pairs that are worth a closer look.
+
+    Attributes:
+        pairs: (k,) numbers of these pairs.
+        flip: (k,) entry of `FLIPS` that the second picture is turned by.
+        warp: (k, 4) scale and shift across, scale and shift down.
+    """
+
+    pairs: np.ndarray
+    flip: np.ndarray
+    warp: np.ndarray
 
 
-def align(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, thorough: bool = False) -> Alignment:
-    """The best alignment of each pair: upright, mirrored, upside down or both.
+def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thorough: bool = False) -> Match:
+    """The pairs that may match: upright, mirrored, upside down or both.
+
+    Args:
+        small: (n, 32, 32) uint8 luminance.
+        left, right: (m,) rows.
+        thorough: keep hopeless pairs too.
+    """
+    found = [Match(left[:0].astype(int), left[:0].astype(int), np.zeros((0, 4), np.float32))]
+    for start in range(0, len(left), BATCH):
+        part = slice(start, start + BATCH)
+        match = _match(small[left[part]].astype(np.float32), small[right[part]].astype(np.float32), thorough)
+        found.append(Match(match.pairs + start, match.flip, match.warp))
+    return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "flip", "warp")))
+
+
+def compare_finely(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, match: Match) -> Alignment:
+    """How the matched pairs compare at the finest level; arrays as long as `match.pairs`.
 
     Args:
         pictures: (n, 64, 64) uint8 luminance.
-        left, right: (m,) rows.
-        thorough: follow hopeless pairs to the finest level too; else they have 0 in every field.
+        left, right: (k,) rows, one for each of `match.pairs`.
     """
-    result = Alignment(*(np.zeros(len(left)) for _ in FIELDS))
+    found = [Alignment(*(np.zeros(0) for _ in FIELDS))]
     for start in range(0, len(left), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(left)))
-        one, other = (pictures[ends[rows]].astype(np.float32) for ends in (left, right))
-        _align(one, other, rows, result, thorough)
-    return result
+        part = slice(start, start + BATCH)
+        one, other = (pictures[ends[part]].astype(np.float32) for ends in (left, right))
+        found.append(_refine(one, _flip(other, match.flip[part]), match.warp[part], SIDE)[1])
+    return Alignment(*(np.concatenate([getattr(part, name) for part in found]) for name in FIELDS))
 
 
-def _align(one: np.ndarray, other: np.ndarray, rows: np.ndarray, result: Alignment, thorough: bool) -> None:
-    """From coarse to fine; a pair that is far from matching at one level does not go on to the next."""
-    scores = _start_scores(_shrink(one, COARSE), _shrink(other, COARSE))
+def _match(one: np.ndarray, other: np.ndarray, thorough: bool) -> Match:
+    """From coarse to middle; a pair that is far from matching at one level does not go on to the next."""
+    small, small_other = _halve(one), _halve(other)
+    scores = _start_scores(small, small_other)
     go = np.flatnonzero((scores.max(axis=1) >= GATES["start"]) | thorough)
-    one, other, rows, scores = one[go], other[go], rows[go], scores[go]
-    flip, warp, luminance = _coarse(_shrink(one, COARSE), _shrink(other, COARSE), scores)
-    go = np.flatnonzero((luminance >= GATES["coarse"]) | thorough)
-    one, other, rows, warp = one[go], _flip(other[go], flip[go]), rows[go], warp[go]
-    warp, middle = _refine(one, other, warp, 32)
-    go = np.flatnonzero((middle.gradient >= GATES["middle"]) | thorough)
-    _, found = _refine(one[go], other[go], warp[go], SIDE)
-    result.put(rows[go], found)
+    flip, warp, luminance = _coarse(small[go], small_other[go], scores[go])
+    close = (luminance >= GATES["coarse"]) | thorough
+    go, flip, warp = go[close], flip[close], warp[close]
+    warp, middle = _refine(one[go], _flip(other[go], flip), warp, MIDDLE)
+    close = (middle.gradient >= GATES["middle"]) | thorough
+    return Match(go[close], flip[close], warp[close])
 
 
 def _refine(one: np.ndarray, other: np.ndarray, warp: np.ndarray, side: int) -> tuple[np.ndarray, Alignment]:
     """A few steps at one level, and how the pairs compare there."""
-    one, other = _shrink(one, side), _shrink(other, side)
     for _ in range(STEPS[side]):
         warp = _step(one, other, warp)
     return warp, _compare(one, other, warp)
@@ -121,9 +145,10 @@ def _start_scores(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.stack(scores, axis=1)
 
 
-def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
-    factor = pictures.shape[1] // side
-    return pictures.reshape(len(pictures), side, factor, side, factor).mean(axis=(2, 4))
+def _halve(pictures: np.ndarray) -> np.ndarray:
+    """Means of 2 × 2 pixels."""
+    rows = pictures[:, ::2] + pictures[:, 1::2]
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
 
 
 def _axis(scale: np.ndarray, shift: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ CHUNK = 65_536  # pairs in memory at a time
 
 def luminance_matrix(column: list[bytes]) -> np.ndarray:
     """(n, 1024) uint8 from the `luminance` column."""
-    return np.frombuffer(b"".join(column), dtype=np.uint8).reshape(len(column), -1)
+    return np.frombuffer(b"".join(column), dtype=np.uint8).reshape(len(column), 1024)
 
 
 def correlation(luminance: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

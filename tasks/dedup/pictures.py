@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from tasks.dedup.alignment import SIDE, align
+from tasks.dedup.alignment import MIDDLE, SIDE, Alignment, compare_finely, match_coarsely
 from tasks.dedup.hamming import close_pairs
 from tasks.dedup.luminance import is_flat, luminance_matrix
 from tasks.stage import StageOutput
@@ -24,18 +24,27 @@ class Pictures:
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
         self._hashes, self._facts = samples["content_hash"], cleaned.scan("image_facts")
-        self._decoded = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
-        self._place = np.full(len(samples), -1, dtype=np.int64)
+        self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
+        self._small_at = np.full(len(samples), -1, dtype=np.int64)
+        self._fine = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
+        self._fine_at = np.full(len(samples), -1, dtype=np.int64)
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(m,) float64 in [0, 1]: 1 − `misfit`."""
-        self._decode(np.union1d(left, right))
-        return 1.0 - misfit(self._decoded, self._place[left], self._place[right])
+        """(m,) float64 in [0, 1]: 1 − `misfit`; 0 where a coarse look is enough to tell that a pair does not match."""
+        return 1.0 - self._misfit(left, right, thorough=False)
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
         """The median misfit of neighbours."""
+        return {"misfit": float(np.median(self._misfit(left, right, thorough=True)))}
+
+    def _misfit(self, left: np.ndarray, right: np.ndarray, thorough: bool) -> np.ndarray:
+        self._load(np.union1d(left, right))
+        match = match_coarsely(self._small, self._small_at[left], self._small_at[right], thorough)
+        left, right, value = left[match.pairs], right[match.pairs], np.ones(len(left))
         self._decode(np.union1d(left, right))
-        return {"misfit": float(np.median(misfit(self._decoded, self._place[left], self._place[right], thorough=True)))}
+        found = compare_finely(self._fine, self._fine_at[left], self._fine_at[right], match)
+        value[match.pairs] = misfit(found)
+        return value
 
     def least(self, reference: dict[str, float]) -> float:
         """Digits resemble each other, photographs do not: the bound is a share of the usual misfit."""
@@ -65,11 +74,19 @@ class Pictures:
         found = facts.collect().unique("content_hash", keep="any")
         return wanted.join(found, on="content_hash", how="left", maintain_order="left")[name]
 
+    def _load(self, rows: np.ndarray) -> None:
+        """The luminance of rows not yet in memory; a row without facts is blank, and blank matches nothing."""
+        new = rows[self._small_at[rows] < 0]
+        self._small_at[new] = np.arange(len(new)) + len(self._small)
+        blank = bytes(MIDDLE * MIDDLE)
+        pictures = luminance_matrix([value or blank for value in self._column("luminance", new)])
+        self._small = np.concatenate([self._small, pictures.reshape(-1, MIDDLE, MIDDLE)])
+
     def _decode(self, rows: np.ndarray) -> None:
-        new = rows[self._place[rows] < 0]
-        if len(new):
-            self._place[new] = np.arange(len(new)) + len(self._decoded)
-            self._decoded = np.concatenate([self._decoded, decode_pictures(self._column("thumbnail", new))])
+        """The same for thumbnails."""
+        new = rows[self._fine_at[rows] < 0]
+        self._fine_at[new] = np.arange(len(new)) + len(self._fine)
+        self._fine = np.concatenate([self._fine, decode_pictures(self._column("thumbnail", new))])
 
 
 def decode_pictures(thumbnails: pl.Series) -> np.ndarray:
@@ -83,16 +100,14 @@ def decode_pictures(thumbnails: pl.Series) -> np.ndarray:
     return pictures
 
 
-def misfit(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, thorough: bool = False) -> np.ndarray:
-    """(m,) float64 in [0, 1]: how badly each pair matches once aligned; 0 is a perfect match.
+def misfit(found: Alignment) -> np.ndarray:
+    """(m,) float64 in [0, 1]: how badly aligned pairs match; 0 is a perfect match.
 
     √((1 − c)(1 − g)) with the correlations c of the luminance and g of its gradients; 1 where one picture is less
-    than `MIN_OVERLAP` of the other, or, unless `thorough`, where a coarse look is enough to tell.
+    than `MIN_OVERLAP` of the other.
     """
-    found = align(pictures, left, right, thorough)
     value = np.sqrt(np.clip(1 - found.luminance, 0, 1) * np.clip(1 - found.gradient, 0, 1))
-    enough = np.minimum(found.overlap, found.overlap * found.zoom) >= MIN_OVERLAP
-    return np.where(enough, value, 1.0)
+    return np.where(np.minimum(found.overlap, found.overlap * found.zoom) >= MIN_OVERLAP, value, 1.0)
 
 
 def flip_hashes(luminance: np.ndarray) -> list[np.ndarray]:

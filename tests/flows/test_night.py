@@ -15,15 +15,9 @@ import pytest
 from data_contracts.errors import SourceError
 from tasks.snapshots import Workspace, list_snapshots, read_snapshot, verify
 from tests.corpus import write_digits
-from tests.digits_night import SPEC, digits_snapshot
-from tests.nightly import run_nightly
+from tests.nightly import DIGITS_SPEC, run_nightly
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory):
-    return digits_snapshot(tmp_path_factory)
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def dataset(tmp_path) -> Path:
     """A spec over a small folder of digits of its own."""
     write_digits(tmp_path / "digits", seed=1, n=120)
     spec = tmp_path / "digits.toml"
-    spec.write_text(SPEC)
+    spec.write_text(DIGITS_SPEC)
     return spec
 
 
@@ -39,15 +33,15 @@ def digests(snapshot) -> dict[str, str]:
     return {name: table["digest"] for name, table in snapshot.manifest["tables"].items()}
 
 
-def test_a_snapshot_is_whole_and_has_every_table_filled(night):
+def test_a_snapshot_is_whole_and_has_every_table_filled(digits_night):
     """Digests and contracts hold; no table of the design is missing."""
-    assert verify(night) == []
-    filled = {name for name, table in night.manifest["tables"].items() if table["rows"]}
+    assert verify(digits_night) == []
+    filled = {name for name, table in digits_night.manifest["tables"].items() if table["rows"]}
     assert filled >= {
         "samples", "rejects", "image_facts", "vectors", "neighbors", "duplicates", "leaks", "projection", "scores",
         "label_issues", "label_noise", "classes", "embedding_health", "dataset_metrics",
     }  # fmt: skip
-    health = pl.concat([pl.read_parquet(part) for part in night.parts("embedding_health")])
+    health = pl.concat([pl.read_parquet(part) for part in digits_night.parts("embedding_health")])
     assert health.filter(check="index_recall_at_10")["value"].item() >= 0.95
 
 
@@ -62,10 +56,10 @@ def test_a_snapshot_is_whole_and_has_every_table_filled(night):
         ("flipped_label", "select uri from label_issues join samples using (sample_id) where is_issue", 0.6),
     ],
 )
-def test_planted_defects_are_found(night, kind, query, recall):
+def test_planted_defects_are_found(digits_night, kind, query, recall):
     """By the table in which a user would look."""
-    truth = pl.read_parquet(night.path.parents[3] / "truth.parquet").filter(kind=kind)["uri"]
-    found = {row[0] for row in night.connect().sql(query).fetchall()}
+    truth = pl.read_parquet(digits_night.path.parents[3] / "truth.parquet").filter(kind=kind)["uri"]
+    found = {row[0] for row in digits_night.connect().sql(query).fetchall()}
     assert len(truth) >= 2
     assert sum(uri in found for uri in truth) / len(truth) >= recall
 
@@ -109,7 +103,7 @@ def test_two_homes_agree_on_every_table(dataset, tmp_path):
     first = run_nightly(dataset, tmp_path / "one")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "digits", elsewhere / "digits")
-    (elsewhere / "digits.toml").write_text(SPEC)
+    (elsewhere / "digits.toml").write_text(DIGITS_SPEC)
     second = run_nightly(elsewhere / "digits.toml", tmp_path / "two")
     assert digests(first) == digests(second)
 
@@ -117,7 +111,7 @@ def test_two_homes_agree_on_every_table(dataset, tmp_path):
 def test_a_threshold_recomputes_no_fact(dataset, tmp_path):
     """Thresholds are applied late: embed, index and project are found again."""
     first = run_nightly(dataset, tmp_path / "home")
-    dataset.write_text(SPEC + "[thresholds]\ndark = 0.9\n")
+    dataset.write_text(DIGITS_SPEC + "[thresholds]\ndark = 0.9\n")
     second = run_nightly(dataset, tmp_path / "home")
     kept = set(first.manifest["stages"]) & set(second.manifest["stages"])
     assert {name.split("-")[0] for name in kept} >= {"ingest", "clean", "dedup", "embed", "index", "project"}

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.digits_night import digits_snapshot
-
 QUERIES = re.findall(r"```sql\n-- (\d+)\. (.*?)\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.S)
 EMPTY_IN_A_FIRST_SNAPSHOT = {"9"}
 
@@ -17,7 +15,7 @@ def test_there_are_ten_queries():
 
 
 @pytest.mark.parametrize(("number", "question", "sql"), QUERIES, ids=[number for number, _, _ in QUERIES])
-def test_a_query_of_the_readme_answers(number, question, sql, tmp_path_factory):
+def test_a_query_of_the_readme_answers(number, question, sql, digits_night):
     """Each runs as written, under the explorer's lock, and finds what was planted."""
-    rows = digits_snapshot(tmp_path_factory).connect().sql(sql).fetchall()
+    rows = digits_night.connect().sql(sql).fetchall()
     assert (len(rows) > 0) == (number not in EMPTY_IN_A_FIRST_SNAPSHOT), question
