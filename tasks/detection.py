@@ -100,13 +100,21 @@ def _flags(snapshot: Snapshot, detector: str) -> pl.DataFrame:
     """`sample_id, score, is_issue` of a detector that judges samples one by one."""
     columns = ["sample_id", pl.col("score").cast(pl.Float64), "is_issue"]
     if detector == "unreadable files":
-        refused = read_table(snapshot, "rejects").with_columns(pl.col("sample_id").fill_null(pl.col("uri")))
-        refused = refused.drop_nulls("sample_id").unique("sample_id", maintain_order=True)
-        return refused.select("sample_id", score=pl.lit(1.0), is_issue=pl.lit(True))
+        return _refused(snapshot)
     if detector == "label issues":
         return read_table(snapshot, "label_issues").filter(pl.col("label").is_not_null()).select(columns)
     metric = {"outliers": "outlier"}.get(detector, detector)
-    return read_table(snapshot, "scores").filter(pl.col("metric") == metric).select(columns)
+    found = read_table(snapshot, "scores").filter(pl.col("metric") == metric).select(columns)
+    if detector == "near_empty":  # a text with nothing at all in it is not carried on
+        found = pl.concat([found, _refused(snapshot).join(found, on="sample_id", how="anti")])
+    return found
+
+
+def _refused(snapshot: Snapshot) -> pl.DataFrame:
+    """The samples that were rejected, as flags."""
+    refused = read_table(snapshot, "rejects").with_columns(pl.col("sample_id").fill_null(pl.col("uri")))
+    refused = refused.drop_nulls("sample_id").unique("sample_id", maintain_order=True)
+    return refused.select("sample_id", score=pl.lit(1.0), is_issue=pl.lit(True))
 
 
 def _judge_one(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:

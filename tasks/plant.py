@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 Content = bytes | str | np.ndarray
 Alter = Callable[[Content, np.random.Generator], Content]
+Relabel = Callable[[str, list[str], np.random.Generator], str]
 
 TRUTH = {"name": pl.String, "kind": pl.String, "of": pl.String, "true_label": pl.String}
 JPEG = b"\xff\xd8\xff"
@@ -34,12 +35,17 @@ class Sample:
 
 
 def plant(
-    samples: Sequence[Sample], counts: Mapping[str, int], seed: int, modality: str = "image"
+    samples: Sequence[Sample],
+    counts: Mapping[str, int],
+    seed: int,
+    modality: str = "image",
+    relabel: Relabel | None = None,
 ) -> tuple[list[Sample], pl.DataFrame]:
     """`samples` with `counts[kind]` defects of each kind planted.
 
     Copies and off-topic samples come after the given ones, under new numbers for names that say nothing about them.
-    Where there are too few samples for all the targets asked for, every kind gets its share.
+    Where there are too few samples for all the targets asked for, every kind gets its share. `relabel(label, others,
+    rng)` picks the wrong label of a flipped one; any other label by default.
 
     Returns:
         The samples, and the truth: a row per planted sample with `name`, `kind`, `of` (the name of the sample that a
@@ -59,7 +65,10 @@ def plant(
             _add_off_topic(planted, truth, samples, counts.get(kind, 0), modality, rng)
             continue
         for position in targets.get(kind, ()):
-            _plant_one(planted, truth, int(position), kind, DEFECTS[modality][kind], samples, rng)
+            if kind == "flipped_label":
+                _flip_label(planted, truth, int(position), samples, relabel or any_label, rng)
+            else:
+                _plant_one(planted, truth, int(position), kind, DEFECTS[modality][kind], samples, rng)
     return planted, pl.DataFrame(truth, schema=TRUTH, orient="row")
 
 
@@ -94,17 +103,13 @@ def _plant_one(
     truth: list[tuple],
     position: int,
     kind: str,
-    alter: Alter | None,
+    alter: Alter,
     samples: Sequence[Sample],
     rng: np.random.Generator,
 ) -> None:
     """Plant one defect and note it."""
     target = planted[position]
-    if kind == "flipped_label":
-        others = sorted({sample.label for sample in samples if sample.label is not None} - {target.label})
-        planted[position] = replace(target, label=str(rng.choice(others)))
-        truth.append((target.name, kind, None, target.label))
-    elif kind in DAMAGE:
+    if kind in DAMAGE:
         planted[position] = replace(target, content=alter(target.content, rng))
         truth.append((target.name, kind, None, None))
     else:
@@ -113,6 +118,26 @@ def _plant_one(
         copy = Sample(_new_name(len(planted), content), content, target.label, split)
         planted.append(copy)
         truth.append((copy.name, kind, target.name, None))
+
+
+def any_label(label: str, others: list[str], rng: np.random.Generator) -> str:
+    """One of the other labels, each as likely."""
+    return str(rng.choice(others))
+
+
+def _flip_label(
+    planted: list[Sample],
+    truth: list[tuple],
+    position: int,
+    samples: Sequence[Sample],
+    relabel: Relabel,
+    rng: np.random.Generator,
+) -> None:
+    """Give one sample another's label and note its own."""
+    target = planted[position]
+    others = sorted({sample.label for sample in samples if sample.label is not None} - {target.label})
+    planted[position] = replace(target, label=relabel(target.label, others, rng))
+    truth.append((target.name, "flipped_label", None, target.label))
 
 
 def _add_off_topic(
@@ -137,7 +162,7 @@ def _other_split(samples: Sequence[Sample], split: str | None, rng: np.random.Ge
 
 
 def _new_name(number: int, content: Content) -> str:
-    """A name that says nothing about the defect."""
+    """A name that says nothing about the defect, and is no name of the given samples."""
     if not isinstance(content, bytes):
         return f"{number:07d}"
     return f"{number:07d}.{'jpg' if content.startswith(JPEG) else 'png'}"

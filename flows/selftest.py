@@ -1,0 +1,210 @@
+"""`assay selftest SPEC`: plant known defects into a copy of the user's own data, run the pipeline, count what it finds.
+
+A random sample of the data is run twice in a temporary home: as it is, then with defects planted. What is flagged as
+it is, is not held against a detector, since nobody knows whether it is wrong. Wrong labels that are there already
+are estimated from the first run and counted in: the planted ones are taken as a fair sample of all wrong labels
+(Elkan & Noto 2008), so average precision is that of finding both. Half of the planted wrong labels go to the class
+that a class is most confused with, as people's mistakes do, the other half to any.
+"""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from data_contracts.errors import SourceError, SpecError
+from data_contracts.spec import Spec, load_spec
+from flows.quality_snapshot import quality_snapshot
+from tasks.detection import Judged, by_kind, judge, read_table, summarize
+from tasks.ingest import ingest
+from tasks.plant import DEFECTS, Sample, plant
+from tasks.snapshots import Snapshot, Workspace, read_snapshot
+from tasks.source import open_source
+from tasks.stage import StageOutput, write_json
+
+SIZE = 2_000  # samples of the user's that are copied
+SEED = 0
+RATES = {"flipped_label": 0.05}  # of the copied samples; any other kind has DEFAULT_RATE
+DEFAULT_RATE = 0.01
+LEAST = 5  # of each kind
+CONFUSED_SHARE = 0.5
+KEPT_SECTIONS = ("clean", "dedup", "embed", "index", "thresholds")  # of the user's spec
+NOISE = "label_noise"
+
+
+def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
+    """Test every detector on the data of a spec; print a table, and keep it in `HOME/DATASET/selftest/`.
+
+    Raises:
+        SpecError: a modality for which there is nothing to plant.
+        SourceError: fewer than 20 samples can be read.
+    """
+    spec = load_spec(spec_path)
+    if spec.modality not in DEFECTS or (spec.modality != "vectors" and spec.embed.kind == "vectors"):
+        raise SpecError(
+            f"selftest plants defects in images, texts and vectors; `{spec.name}` is modality {spec.modality!r} with "
+            f"embed.kind {spec.embed.kind!r}. Use it on a spec whose embedder assay runs itself"
+        )
+    with tempfile.TemporaryDirectory(prefix="assay-selftest-") as folder:
+        samples = read_samples(spec, Path(folder), size)
+        found, kinds = measure(spec, samples, Path(folder))
+    target = home / spec.name / "selftest"
+    save(target, found, kinds, len(samples))
+    print(table_of(found, kinds, len(samples)))
+    print(f"kept in {target}")
+    return found
+
+
+def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
+    """Both runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`."""
+    before = publish_copy(spec, samples, folder, "before")
+    rates = {kind: RATES.get(kind, DEFAULT_RATE) for kind in DEFECTS[spec.modality]}
+    counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
+    planted, truth = plant(samples, counts, SEED, spec.modality, confusable(before))
+    after = publish_copy(spec, planted, folder, "after")
+    judgements = judge(after, truth.rename({"name": "sample_id"}), before)
+    already = {"label issues": wrong_labels(before)}
+    found = [summarize(name, rows, already.get(name, 0.0)) for name, rows in judgements.items()]
+    return found, by_kind(judgements)
+
+
+def read_samples(spec: Spec, folder: Path, size: int) -> list[Sample]:
+    """At most `size` samples of the spec's data at random, with their contents. Names are new: they may be anything."""
+    found = ingest.fn(spec, Workspace(folder / "source", spec.name))
+    rows = found.read("ingested").sort("position")
+    if len(rows) > size:
+        chosen = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:size])
+        rows = rows[chosen]
+    read = content_reader(spec, found)
+    samples = []
+    for number, row in enumerate(rows.select("uri", "content_hash", "label", "split").iter_rows(named=True)):
+        content = read(row)
+        if content is not None:
+            samples.append(Sample(f"{number:07d}", content, row["label"], row["split"]))
+    if len(samples) < 20:
+        raise SourceError(f"selftest found {len(samples)} readable samples of `{spec.name}`; it needs at least 20")
+    return samples
+
+
+def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict], bytes | str | np.ndarray | None]:
+    """A function from a row of `ingested` to its content; None where it cannot be read or decoded."""
+    if spec.modality == "image":
+        from tasks.images import decode_rgb
+
+        source = open_source(spec)
+
+        def read(row: dict) -> bytes | None:
+            try:
+                content = source.read(row["uri"])
+                decode_rgb(content, spec.clean.max_pixels)
+                return content
+            except SourceError:
+                return None
+
+        return read
+    column = "vector" if spec.modality == "vectors" else "text"
+    contents = dict(found.scan("contents").select("content_hash", column).collect().iter_rows())
+    if spec.modality == "vectors":
+        return lambda row: np.array(contents.get(row["content_hash"]), dtype=np.float32)
+    return lambda row: contents.get(row["content_hash"])
+
+
+def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> Snapshot:
+    """Write samples as a table source and publish a snapshot of them. Both copies share the embedded contents."""
+    place = folder / name
+    place.mkdir()
+    columns = {
+        "sample_id": [sample.name for sample in samples],
+        "label": pl.Series([sample.label for sample in samples], dtype=pl.String),
+        "split": pl.Series([sample.split for sample in samples], dtype=pl.String),
+    }
+    if spec.modality == "image":
+        for sample in samples:
+            (place / sample.name).write_bytes(sample.content)
+        columns["uri"] = columns["sample_id"]
+    elif spec.modality == "text":
+        columns["text"] = [sample.content for sample in samples]
+    else:
+        columns["vector"] = [sample.content.tolist() for sample in samples]
+    frame = pl.DataFrame(columns)
+    frame.drop([c for c in ("label", "split") if frame[c].is_null().all()]).write_parquet(place / "samples.parquet")
+    (place / "spec.toml").write_text(to_toml(copied_spec(spec, place)), encoding="utf-8")
+    return read_snapshot(Path(quality_snapshot(str(place / "spec.toml"), str(folder / "home"), spec.name)))
+
+
+def copied_spec(spec: Spec, place: Path) -> dict:
+    """The user's spec as plain values, on the copy: same cleaning, embedder and thresholds; no layout, no groups."""
+    values = {name: spec.part(name) for name in KEPT_SECTIONS}
+    model = values["embed"]["model"]
+    if model.startswith("local-dir:"):
+        values["embed"]["model"] = f"local-dir:{(spec.base / model.removeprefix('local-dir:')).resolve()}"
+    return values | {
+        "name": spec.name,
+        "modality": spec.modality,
+        "source": {"kind": "table", "path": str(place / "samples.parquet"), "max_shrink": 1.0, "max_rejects": 1.0},
+        "project": {"methods": []},
+        "metrics": {"group_columns": [], "folds": spec.metrics.folds, "seed": spec.metrics.seed},
+    }
+
+
+def to_toml(values: dict) -> str:
+    """Plain values and one level of tables as TOML; None is left out."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for name, section in values.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in section.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def confusable(before: Snapshot) -> Callable[[str, list[str], np.random.Generator], str]:
+    """How a label goes wrong: half of the time to the class it is most confused with, else to any."""
+    overlaps = dict(read_table(before, "classes").select("label", "overlap_label").drop_nulls().iter_rows())
+
+    def relabel(label: str, others: list[str], rng: np.random.Generator) -> str:
+        near = overlaps.get(label)
+        return near if near in others and rng.random() < CONFUSED_SHARE else str(rng.choice(others))
+
+    return relabel
+
+
+def wrong_labels(snapshot: Snapshot) -> float:
+    """Estimated number of wrong labels in a snapshot."""
+    noise = read_table(snapshot, NOISE)
+    return float(noise.filter(pl.col("label") != pl.col("true_label"))["count"].sum())
+
+
+def save(target: Path, found: list[Judged], kinds: pl.DataFrame, n: int) -> None:
+    """`detectors.parquet`, `kinds.parquet` and `selftest.json`, the last with both and what was planted."""
+    target.mkdir(parents=True, exist_ok=True)
+    rows = [dataclasses.asdict(one) | {"precision": one.precision, "recall": one.recall} for one in found]
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(target / "detectors.parquet")
+    kinds.write_parquet(target / "kinds.parquet")
+    planting = {"n_samples": n, "seed": SEED, "rates": RATES, "default_rate": DEFAULT_RATE}
+    write_json(target / "selftest.json", planting | {"detectors": rows, "kinds": kinds.to_dicts()})
+
+
+def table_of(found: list[Judged], kinds: pl.DataFrame, n: int) -> str:
+    """A line per detector with its average precision and interval, and per kind where it looks for several."""
+    lines = [
+        "",
+        f"Planted into a copy of {n:,} of your samples:",
+        "",
+        f"{'':20}{'planted':>9}{'found':>7}{'wrong':>7}{'precision':>11}{'recall':>8}{'avg. precision (95%)':>25}",
+    ]
+    for one in found:
+        shares = "".join(f"{_share(value):>{width}}" for value, width in ((one.precision, 11), (one.recall, 8)))
+        interval = f"{_share(one.average_precision)} ({_share(one.ap_low)} to {_share(one.ap_high)})"
+        lines.append(f"{one.detector:20}{one.planted:>9}{one.found:>7}{one.wrong:>7}{shares}{interval:>25}")
+        parts = kinds.filter(pl.col("detector") == one.detector)
+        for kind, planted, hits in parts.select("kind", "planted", "found").iter_rows() if len(parts) > 1 else ():
+            lines.append(f"  {kind.replace('_', ' '):18}{planted:>9}{hits:>7}{'':18}{_share(hits / planted):>8}")
+    return "\n".join([*lines, ""])
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
