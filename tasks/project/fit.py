@@ -9,6 +9,7 @@ import numpy as np
 
 SMALLEST = 10  # fewer units than this are drawn by their principal components
 LARGEST_PCA = 20_000  # rows that the principal components are fitted on
+REFIT_RATE = 0.1  # UMAP's learning rate where it starts from an earlier layout
 LARGEST = 200_000  # UMAP and t-SNE fit at most so many units; the others are placed by their neighbours
 
 
@@ -29,9 +30,18 @@ def pca_coordinates(vectors: np.ndarray, seed: int) -> np.ndarray:
 
 
 def umap_coordinates(
-    rows: np.ndarray, similarities: np.ndarray, init: np.ndarray, n_neighbors: int, min_dist: float, seed: int
+    rows: np.ndarray,
+    similarities: np.ndarray,
+    init: np.ndarray,
+    n_neighbors: int,
+    min_dist: float,
+    seed: int,
+    is_refit: bool = False,
 ) -> np.ndarray:
-    """UMAP (McInnes, Healy and Melville, 2018) of a kNN graph (n, k), started from `init` (n, 2). Float32 (n, 2)."""
+    """UMAP (McInnes, Healy and Melville, 2018) of a kNN graph (n, k), started from `init` (n, 2). Float32 (n, 2).
+
+    A refit starts from an earlier layout and takes small steps, so that it stays near it.
+    """
     import umap
 
     n = len(rows)
@@ -46,6 +56,7 @@ def umap_coordinates(
             init=spread(init, seed),
             precomputed_knn=(indices, distances),
             force_approximation_algorithm=True,
+            learning_rate=REFIT_RATE if is_refit else 1.0,
             random_state=seed,
             n_jobs=1,
         )

@@ -89,13 +89,13 @@ def fit_layout(graph: Graph, method: str, config: Project, old: np.ndarray, know
     start = components[:, :2]
     if known.any():
         start = place_new(old, known, graph.rows, graph.similarities, graph.content_hashes)[:, :2]
-    places[:, :2] = _fit_sample(graph, method, config, start)
+    places[:, :2] = _fit_sample(graph, method, config, start, bool(known.any()))
     if known.any():
         places[:, :2] = fit.align(places[:, :2], old[:, :2], known)
     return places
 
 
-def _fit_sample(graph: Graph, method: str, config: Project, start: np.ndarray) -> np.ndarray:
+def _fit_sample(graph: Graph, method: str, config: Project, start: np.ndarray, is_refit: bool) -> np.ndarray:
     """Fit on at most `fit.LARGEST` units, and place the others by their neighbours."""
     n = len(start)
     chosen = np.ones(n, dtype=bool)
@@ -105,7 +105,7 @@ def _fit_sample(graph: Graph, method: str, config: Project, start: np.ndarray) -
     rows, similarities = _subgraph(graph.rows, graph.similarities, chosen)
     if method == "umap":
         fitted = fit.umap_coordinates(
-            rows, similarities, start[chosen], config.n_neighbors, config.min_dist, config.seed
+            rows, similarities, start[chosen], config.n_neighbors, config.min_dist, config.seed, is_refit
         )
     else:
         fitted = fit.tsne_coordinates(rows, similarities, start[chosen], config.seed)
