@@ -81,7 +81,9 @@ def compare(folder: Path, peer_python: Path) -> list[dict]:
         runs = []
         for side in ("cleanvision", "assay", "assay", "cleanvision"):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            done = subprocess.run(commands[side], stdout=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(
+                commands[side], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+            )
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             seconds = float(done.stdout.rsplit("SECONDS", 1)[1])
             cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -47,6 +47,7 @@ class DecodedImage:
         format: Pillow's name of the file format.
         mode: Pillow's mode before conversion.
         n_frames: frames, pages or pictures in the file.
+        size: width and height of the whole image, upright; more than `image`'s where it was decoded at a scale.
         changes: what decoding changed, of `first_frame`, `exif_rotated`, `depth_reduced`, `alpha_composited`,
             `mode_converted`, in this order.
     """
@@ -55,11 +56,14 @@ class DecodedImage:
     format: str
     mode: str
     n_frames: int
+    size: tuple[int, int]
     changes: tuple[str, ...]
 
 
-def decode_rgb(data: bytes, max_pixels: int) -> DecodedImage:
+def decode_rgb(data: bytes, max_pixels: int, at_least: int = 0) -> DecodedImage:
     """Decode the bytes of one image file. Safe to call from several threads.
+
+    With `at_least`, a JPEG is decoded at ½, ¼ or ⅛ of its size where its longer side keeps that many pixels.
 
     Raises:
         UnreadableSample: the bytes are not an image of an allowed format, are damaged, or hold more than
@@ -68,7 +72,7 @@ def decode_rgb(data: bytes, max_pixels: int) -> DecodedImage:
     if not data:
         raise UnreadableSample("zero_bytes", "the file is empty")
     try:
-        return _decode(data, max_pixels)
+        return _decode(data, max_pixels, at_least)
     except UnreadableSample:
         raise
     except Image.DecompressionBombError as error:
@@ -78,7 +82,7 @@ def decode_rgb(data: bytes, max_pixels: int) -> DecodedImage:
         raise UnreadableSample(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _decode(data: bytes, max_pixels: int) -> DecodedImage:
+def _decode(data: bytes, max_pixels: int, at_least: int) -> DecodedImage:
     limit = max(max_pixels // 2, 1)  # Pillow raises above twice this, also for pictures inside a container
     if limit != Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limit
@@ -88,18 +92,24 @@ def _decode(data: bytes, max_pixels: int) -> DecodedImage:
         raise UnreadableSample("decompression_bomb", f"{width} × {height} pixels; at most {max_pixels} are allowed")
     name, mode = image.format or "", image.mode
     before = _orientation(image) if name == "TIFF" else 1  # Pillow rotates TIFF itself while loading
+    if at_least:
+        scale = at_least / max(width, height)
+        image.draft(None, (max(int(width * scale), 1), max(int(height * scale), 1)))  # of no effect but on JPEG
+    whole = (width, height) if image.size != (width, height) else None
     image.load()
     changes = []
     orientation = _orientation(image)
     rgb, converted = _to_rgb(image)
     if orientation in _TRANSPOSE:
         rgb = rgb.transpose(_TRANSPOSE[orientation])
+    if whole and orientation in range(5, 9):
+        whole = whole[::-1]
     n_frames = _count_frames(image)
     if n_frames > 1:
         changes.append("first_frame")
     if orientation in _TRANSPOSE or before in _TRANSPOSE:
         changes.append("exif_rotated")
-    return DecodedImage(rgb, name, mode, n_frames, (*changes, *converted))
+    return DecodedImage(rgb, name, mode, n_frames, whole or rgb.size, (*changes, *converted))
 
 
 def _open(data: bytes) -> Image.Image:

@@ -31,7 +31,7 @@ from tasks.stage import (
 VERSION = 1
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
 LIBRARIES = {
-    "image": ("pillow", "numpy", "blake3"),
+    "image": ("pillow", "numpy", "xxhash"),
     "text": ("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso"),
 }
 CHUNK = {"image": 512, "text": 4096}  # contents, on average

@@ -1,8 +1,9 @@
 """One decode per image content → one row of `image_facts`.
 
 Every measurement but the pixel hash comes from one reduced copy (longer side 128 px, never enlarged): large images cost
-little more than their decoding, and numbers mean the same at every resolution. What can be done for many images at
-once (histograms, the DCT of the perceptual hash) is done per chunk.
+little more than their decoding, JPEGs not even that (they are decoded at ½, ¼ or ⅛), and numbers mean the same at
+every resolution. What can be done for many images at once (histograms, the DCT of the perceptual hash) is done per
+chunk.
 """
 
 import io
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from blake3 import blake3
 from PIL import Image
+from xxhash import xxh3_128
 
 from data_contracts.errors import UnreadableSample
 from data_contracts.tables import empty
@@ -85,24 +86,25 @@ def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Mea
     Raises:
         UnreadableSample: as `tasks.images.decode_rgb`.
     """
-    decoded = decode_rgb(data, max_pixels)
+    decoded = decode_rgb(data, max_pixels, at_least=max(WORKING_PIXELS, thumbnail_pixels))
     rgb = decoded.image
     small = reduced(rgb, WORKING_PIXELS)
     gray, pixels = small.convert("L"), np.asarray(small)
+    sample = pixels[::2, ::2] if max(small.size) == WORKING_PIXELS else pixels  # for what needs no neighbours
     return Measured(
         format=decoded.format,
         mode=decoded.mode,
-        width=rgb.width,
-        height=rgb.height,
+        width=decoded.size[0],
+        height=decoded.size[1],
         n_frames=decoded.n_frames,
         changes=list(decoded.changes),
-        pixel_hash=hash_pixels(rgb),
+        pixel_hash=hash_pixels(rgb, decoded.size),
         thumbnail=_jpeg(small if thumbnail_pixels == WORKING_PIXELS else reduced(rgb, thumbnail_pixels)),
         luminance=np.asarray(gray.resize((32, 32), Image.Resampling.BILINEAR)),
-        brightness_counts=np.bincount(perceived_brightness(pixels).ravel(), minlength=256),
+        brightness_counts=np.bincount(perceived_brightness(sample).ravel(), minlength=256),
         luminance_counts=np.asarray(gray.histogram()),
         sharpness=sharpness(np.asarray(gray)),
-        colorfulness=colorfulness(pixels),
+        colorfulness=colorfulness(sample),
     )
 
 
@@ -198,8 +200,8 @@ def _rows(content_hashes: list[str], measured: list[Measured]) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(name, columns[name], dtype=schema[name]) for name in schema})
 
 
-def hash_pixels(rgb: Image.Image) -> str:
-    """BLAKE3-128 of the size and the pixels, row-major, four bytes each: R, G, B, 255.
+def hash_pixels(rgb: Image.Image, size: tuple[int, int]) -> str:
+    """XXH3-128 of the whole image's size, the size of `rgb` and its pixels, row-major, four bytes each: R, G, B, 255.
 
     Pillow keeps RGB that way, so its memory is hashed without a copy of three bytes a pixel, which would take longer
     than the hash; the fourth byte, which is left to chance, is set in a buffer that a thread uses again.
@@ -208,12 +210,12 @@ def hash_pixels(rgb: Image.Image) -> str:
         words = np.asarray(pa.array(rgb).flatten()).view(np.uint32)
     except ValueError:  # of several memory blocks: 16 MB or more
         words = np.asarray(rgb.convert("RGBA")).view(np.uint32).reshape(-1)
-    digest = blake3(f"{rgb.width}x{rgb.height}:".encode())
+    digest = xxh3_128(f"{size[0]}x{size[1]} {rgb.width}x{rgb.height}:".encode())
     buffer = _buffers.__dict__.setdefault("words", np.empty(HASHED_WORDS, np.uint32))
     for start in range(0, len(words), HASHED_WORDS):
         part = words[start : start + HASHED_WORDS]
         digest.update(np.bitwise_or(part, OPAQUE, out=buffer[: len(part)]).view(np.uint8))
-    return digest.hexdigest(length=16)
+    return digest.hexdigest()
 
 
 def _jpeg(rgb: Image.Image) -> bytes:

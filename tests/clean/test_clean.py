@@ -26,9 +26,9 @@ def decoded(monkeypatch):
     """The number of decodes so far, as the length of a list."""
     calls = []
 
-    def counted(data, max_pixels):
+    def counted(data, max_pixels, at_least):
         calls.append(len(data))
-        return decode_rgb(data, max_pixels)
+        return decode_rgb(data, max_pixels, at_least)
 
     monkeypatch.setattr("tasks.clean.images.decode_rgb", counted)
     return calls
