@@ -1,0 +1,153 @@
+"""Label issues against cleanlab Datalab and the SelfClean ratio, on the same vectors and the same probe.
+
+    python benchmarks/detection/label_issues.py [--datasets cora,…] [--rates 0.05,…] [--kinds symmetric,…]
+
+Average precision with bootstrap intervals, number flagged ÷ number wrong, calibration of the suggested labels.
+Peers run in their own environment (PEERS, made by `python3 -m venv; pip install cleanlab[datalab]`).
+Writes benchmarks/results/label_issues.json.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from corrupt import KINDS, corrupt
+from graph import exact_corpus
+from sklearn.metrics import average_precision_score
+from vectors import load
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tasks.metrics import beliefs, confident, probe  # noqa: E402
+from tasks.metrics.corpus import cases_frame, edges_frame  # noqa: E402
+from tasks.metrics.sql import Queries  # noqa: E402
+
+PEERS = Path(os.environ.get("ASSAY_PEERS", "/tmp/bench-venv")) / "bin/python"
+RESULTS = ROOT / "benchmarks/results/label_issues.json"
+
+
+def ours(corpus, queries: Queries, labels: np.ndarray, n_classes: int):
+    """`(findings, probe probabilities (n, n_classes), seconds)`."""
+    logits = {}
+
+    def remembered(problem):
+        logits["all"] = original(problem)
+        logits["temperature"] = probe.fit_temperature(logits["all"], problem)
+        return logits["all"]
+
+    original, beliefs.probe_logits = beliefs.probe_logits, remembered
+    started = time.perf_counter()
+    try:
+        believed = beliefs.believe(corpus, cases_frame(corpus, labels.astype(np.int32)), n_classes, queries, 5, 0)
+    finally:
+        beliefs.probe_logits = original
+    found = confident.find(believed)
+    seconds = time.perf_counter() - started
+    probabilities = torch.softmax(torch.from_numpy(logits["all"] / logits["temperature"]), dim=1).numpy()
+    return found, probabilities, seconds
+
+
+def peers(labels: np.ndarray, vectors: np.ndarray, probabilities: np.ndarray) -> dict:
+    """What cleanlab makes of the same arrays."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, answer = Path(folder) / "in.npz", Path(folder) / "out.npz"
+        np.savez(given, labels=labels, features=vectors, probabilities=probabilities)
+        script = Path(__file__).with_name("peer_cleanlab.py")
+        subprocess.run([PEERS, script, given, answer], check=True, capture_output=True)
+        with np.load(answer) as stored:
+            return {name: stored[name] for name in stored.files}
+
+
+def selfclean_ratio(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """d_same² ÷ (d_same² + d_other²), nearest of each kind (Gröger et al. 2023, by the formula)."""
+    out = np.empty(len(labels))
+    for start in range(0, len(labels), 2_000):
+        distance = 1.0 - vectors[start : start + 2_000] @ vectors.T
+        rows = np.arange(len(distance))
+        distance[rows, start + rows] = np.inf
+        same = labels[start : start + 2_000][:, None] == labels[None]
+        near = np.where(same, distance, np.inf).min(axis=1) ** 2
+        far = np.where(same, np.inf, distance).min(axis=1) ** 2
+        out[start : start + 2_000] = np.where(np.isfinite(near), near / np.maximum(near + far, 1e-12), 1.0)
+    return out
+
+
+def calibration_error(right: np.ndarray, confidence: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error over equal-width bins."""
+    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    mass = np.bincount(at, minlength=bins)
+    gap = np.abs(np.bincount(at, right, bins) - np.bincount(at, confidence, bins))
+    return float(gap[mass > 0].sum() / len(right))
+
+
+def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[float]:
+    """Average precision and its 95% bootstrap interval."""
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(draws):
+        rows = rng.integers(0, len(wrong), len(wrong))
+        values.append(average_precision_score(wrong[rows], score[rows]))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return [round(float(v), 4) for v in (average_precision_score(wrong, score), low, high)]
+
+
+def trial(name: str, kind: str, rate: float, corpus, queries, truth: np.ndarray) -> dict:
+    """One dataset, one kind of noise, one rate."""
+    labels = corrupt(kind, truth, corpus.vectors, rate, seed=1)
+    wrong = labels != truth
+    found, probabilities, seconds = ours(corpus, queries, labels, int(truth.max()) + 1)
+    peer = peers(labels, corpus.vectors, probabilities)
+    flagged = found.is_issue
+    right = found.suggested == truth
+    return {
+        "dataset": name,
+        "noise": kind,
+        "rate": rate,
+        "n": len(truth),
+        "n_wrong": int(wrong.sum()),
+        "assay": interval(wrong, found.score),
+        "cleanlab_same_probe": interval(wrong, peer["probed_score"]),
+        "cleanlab_features": interval(wrong, peer["near_score"]),
+        "selfclean_ratio": interval(wrong, selfclean_ratio(corpus.vectors, labels)),
+        "flagged_over_wrong": round(float(flagged.sum() / wrong.sum()), 3),
+        "cleanlab_flagged_over_wrong": round(float(peer["probed_flag"].sum() / wrong.sum()), 3),
+        "precision_of_flags": round(float(wrong[flagged].mean()), 3) if flagged.any() else None,
+        "recall_of_flags": round(float(flagged[wrong].mean()), 3),
+        "ece_suggested": round(calibration_error(right, found.confidence), 4),
+        "seconds": round(seconds, 2),
+        "cleanlab_features_seconds": round(float(peer["near_seconds"]), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datasets", default="cora,caltech101,banking77")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--rates", default="0.05,0.1,0.2,0.4")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    rows = []
+    for name in chosen.datasets.split(","):
+        vectors, strings = load(name)
+        truth = np.unique(strings, return_inverse=True)[1]
+        corpus = exact_corpus(vectors)
+        with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
+            queries.table("edges", edges_frame(corpus))
+            for kind in chosen.kinds.split(","):
+                for rate in map(float, chosen.rates.split(",")):
+                    rows.append(trial(name, kind, rate, corpus, queries, truth))
+                    print(json.dumps(rows[-1]), flush=True)
+                    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+                    chosen.out.write_text(json.dumps({"trials": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Every SQL metric against a plain Python version, and hand-made rows."""
+
+from collections import Counter, defaultdict
+from math import exp
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.metrics.sql import Queries
+
+LABELS = 3
+
+
+@pytest.fixture
+def queries(tmp_path):
+    """An empty in-memory DuckDB."""
+    with Queries(tmp_path) as opened:
+        yield opened
+
+
+def random_graph(n=40, k=8, seed=0):
+    """`edges` and `cases` of random units, some with two labels, some with none."""
+    rng = np.random.default_rng(seed)
+    edges = {"unit": [], "neighbor": [], "rank": [], "distance": []}
+    for unit in range(n):
+        near = rng.permutation([u for u in range(n) if u != unit])[:k]
+        for rank, (other, distance) in enumerate(zip(near, np.sort(rng.random(k)), strict=True), 1):
+            for name, value in zip(edges, (unit, int(other), rank, float(distance)), strict=True):
+                edges[name].append(value)
+    cases = []
+    for unit in range(n):
+        kind = rng.random()
+        if kind < 0.1:
+            cases.append((unit, -1, 1, 0.0, 1))
+        elif kind < 0.2:
+            cases += [(unit, 0, 2, 2 / 3, 2), (unit, 1, 1, 1 / 3, 2)]
+        else:
+            cases.append((unit, int(rng.integers(LABELS)), 1, 1.0, 1))
+    frame = pl.DataFrame(cases, schema=["unit", "label", "n", "share", "n_values"], orient="row")
+    return pl.DataFrame(edges), frame
+
+
+@pytest.fixture
+def graph(queries):
+    """`(queries, edges by unit, cases)` with both registered."""
+    edges, cases = random_graph()
+    queries.table("edges", edges)
+    queries.table("cases", cases)
+    near = defaultdict(list)
+    for row in edges.iter_rows(named=True):
+        near[row["unit"]].append(row)
+    return queries, near, list(cases.iter_rows(named=True))
+
+
+def shares(cases):
+    """{unit: {label: share}} of the labelled cases."""
+    out = defaultdict(dict)
+    for case in cases:
+        if case["label"] >= 0:
+            out[case["unit"]][case["label"]] = case["share"]
+    return out
+
+
+def test_neighbor_vote_is_the_weighted_count(graph):
+    """Votes are shares of the neighbours' labels times exp(−distance ÷ temperature), own copies where they disagree."""
+    queries, near, cases = graph
+    votes = defaultdict(float)
+    for unit, edges in near.items():
+        for edge in edges:
+            for label, share in shares(cases)[edge["neighbor"]].items():
+                votes[unit, label] += share * exp(-edge["distance"] / 0.1)
+    for case in cases:
+        if case["label"] >= 0 and case["n_values"] > 1:
+            votes[case["unit"], case["label"]] += case["share"]
+    found = {(u, c): w for u, c, w in queries.run("neighbor_vote", temperature=0.1).iter_rows()}
+    assert found.keys() == votes.keys()
+    assert all(found[key] == pytest.approx(votes[key]) for key in votes)
+
+
+def test_knn_distance_and_local_outlier(graph):
+    """The mean distance to the nearest five, and its ratio to the mean of the neighbours' own."""
+    queries, near, _ = graph
+    mean = {u: np.mean([e["distance"] for e in edges if e["rank"] <= 5]) for u, edges in near.items()}
+    ratio = {u: mean[u] / np.mean([mean[e["neighbor"]] for e in near[u] if e["rank"] <= 5]) for u in near}
+    found = dict(queries.run("knn_distance", neighbors=5).iter_rows())
+    assert found == pytest.approx(mean)
+    assert dict(queries.run("local_outlier", neighbors=5, floor=0.0).iter_rows()) == pytest.approx(ratio)
+
+
+def test_silhouette_and_purity(graph):
+    """Silhouette of each case over its labelled neighbours; a class not among them is as far as the farthest one."""
+    queries, near, cases = graph
+    by_unit = shares(cases)
+    expected = {}
+    for case in cases:
+        weight, total = Counter(), Counter()
+        for edge in near[case["unit"]]:
+            for label, share in by_unit[edge["neighbor"]].items():
+                weight[label] += share
+                total[label] += share * edge["distance"]
+        if case["label"] < 0 or not weight:
+            continue
+        farthest = max(e["distance"] for e in near[case["unit"]])
+        mean = {label: total[label] / weight[label] for label in weight}
+        own = mean.get(case["label"], farthest)
+        other = min((d for label, d in mean.items() if label != case["label"]), default=farthest)
+        expected[case["unit"], case["label"]] = (
+            (other - own) / max(other, own),
+            weight[case["label"]] / sum(weight.values()),
+        )
+    found = {(u, c): (s, p) for u, c, s, p in queries.run("silhouette").iter_rows()}
+    assert found.keys() == expected.keys()
+    for key in found:
+        assert found[key] == pytest.approx(expected[key])
+
+
+def test_class_overlap_and_coverage(graph):
+    """The other class with most neighbour votes; the share of a class within reach of its own."""
+    queries, near, cases = graph
+    by_unit = shares(cases)
+    votes, reached = defaultdict(Counter), defaultdict(list)
+    for case in cases:
+        if case["label"] < 0:
+            continue
+        for edge in near[case["unit"]]:
+            for label, share in by_unit[edge["neighbor"]].items():
+                votes[case["label"]][label] += case["share"] * share
+        near_own = any(e["distance"] <= 0.2 and case["label"] in by_unit[e["neighbor"]] for e in near[case["unit"]])
+        reached[case["label"]].append(near_own)
+    for label, other, overlap in queries.run("class_overlap").iter_rows():
+        rest = {c: v for c, v in votes[label].items() if c != label}
+        assert overlap == pytest.approx(max(rest.values()) / sum(votes[label].values()))
+        assert rest[other] == pytest.approx(max(rest.values()))
+    found = dict(queries.run("class_coverage", radius=0.2).iter_rows())
+    assert found == pytest.approx({label: np.mean(hits) for label, hits in reached.items()})
+
+
+def samples(*rows):
+    """A `samples` view from (sample_id, label, split)."""
+    return pl.DataFrame(
+        [(i, n, "0" * 32, label, split) for n, (i, label, split) in enumerate(rows)],
+        schema={
+            "sample_id": pl.String,
+            "position": pl.Int64,
+            "content_hash": pl.String,
+            "label": pl.String,
+            "split": pl.String,
+        },
+        orient="row",
+    )
+
+
+LEAKS = pl.DataFrame(
+    {"sample_id": ["a", "a"], "other_id": ["c", "d"], "split": ["train"] * 2, "other_split": ["test"] * 2,
+     "tier": ["bytes"] * 2, "similarity": [1.0, 0.9]}
+)  # fmt: skip
+
+
+def test_leaks_are_scored_from_both_sides(queries):
+    """Both samples of a leaked pair get the greatest similarity as their score."""
+    queries.table("leaks", LEAKS)
+    found = {row["sample_id"]: row["score"] for row in queries.run("leak").iter_rows(named=True)}
+    assert found == {"a": 1.0, "c": 1.0, "d": 0.9}
+
+
+def test_leakage_per_pair_of_splits(queries):
+    """Each ordered pair of splits has the share of the first that stands in the second; none is 0, not absent."""
+    queries.table(
+        "samples",
+        samples(("a", "x", "train"), ("b", "x", "train"), ("c", "x", "test"), ("d", None, "test"), ("e", "x", "dev")),
+    )
+    queries.table("leaks", LEAKS)
+    found = {row["metric"]: row["value"] for row in queries.run("leakage").iter_rows(named=True)}
+    assert found["leakage:train→test"] == 0.5
+    assert found["leakage:test→train"] == 1.0
+    assert found["leakage:dev→test"] == 0.0
+    assert len(found) == 6
+
+
+def test_duplicates_and_conflicting_labels(queries):
+    """Members that are not kept are duplicates; in a group of three with one dissenter all three are in conflict."""
+    group = {
+        "group_id": ["a"] * 3,
+        "sample_id": ["a", "b", "c"],
+        "tier": ["bytes"] * 3,
+        "keep": [True, False, False],
+        "similarity": [1.0, 0.9, 0.8],
+    }
+    queries.table("duplicates", pl.DataFrame(group))
+    queries.table("samples", samples(("a", "x", None), ("b", "x", None), ("c", "y", None)))
+    assert queries.run("duplicate").select("sample_id", "score").rows() == [("b", 0.9), ("c", 0.8)]
+    found = queries.run("label_conflict").select("sample_id", "score", "value").rows()
+    assert found == [("a", 0.5, 1), ("b", 0.5, 1), ("c", 1.0, 2)]
+
+
+def test_dataset_counts_by_hand(queries):
+    """Counts and rates of five samples, three labelled, one flagged."""
+    queries.table(
+        "samples", samples(("a", "x", None), ("b", "x", None), ("c", "y", None), ("d", None, None), ("e", None, None))
+    )
+    queries.table(
+        "scores",
+        pl.DataFrame(
+            {
+                "sample_id": ["a", "b"],
+                "metric": ["label_issue", "outlier"],
+                "score": [0.9, 0.9],
+                "is_issue": [True, True],
+            }
+        ),
+    )
+    found = dict(queries.run("dataset_counts").select("metric", "value").iter_rows())
+    assert (found["n_samples"], found["n_labeled"], found["n_classes"]) == (5, 3, 2)
+    assert found["label_issue_rate"] == pytest.approx(1 / 3)
+    assert found["outlier_rate"] == pytest.approx(0.2)
+    assert found["class_imbalance"] == pytest.approx(1 + (2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3)) / np.log(2))
+
+
+def test_rates_without_labels_are_null(queries):
+    """Where nothing is labelled the label rates are null, not zero and not a division by zero."""
+    queries.table("samples", samples(("a", None, None)))
+    queries.table("scores", pl.DataFrame(schema={"sample_id": pl.String, "metric": pl.String, "is_issue": pl.Boolean}))
+    found = dict(queries.run("dataset_counts").select("metric", "value").iter_rows())
+    assert found["label_issue_rate"] is None and found["class_imbalance"] is None
+
+
+def test_thresholds_are_joined_late(queries):
+    """A metric with a threshold is an issue from there on; one without keeps its own flag; scores stay in [0, 1]."""
+    queries.table(
+        "measures",
+        pl.DataFrame(
+            {
+                "sample_id": ["a", "b", "c"],
+                "metric": ["dark", "dark", "leak"],
+                "score": [0.6, 0.4, 1.7],
+                "value": [1.0, None, 2.0],
+                "is_issue": [None, None, True],
+            }
+        ),
+    )
+    queries.table("thresholds", pl.DataFrame({"metric": ["dark"], "threshold": [0.5]}))
+    assert queries.run("scores").select("sample_id", "score", "is_issue").rows() == [
+        ("a", 0.6, True),
+        ("b", 0.4, False),
+        ("c", 1.0, True),
+    ]
+
+
+def test_split_coverage(queries):
+    """The share of a split's units that have a unit of the other split within the radius."""
+    queries.table(
+        "places",
+        pl.DataFrame({"sample_id": list("abcd"), "split": ["train", "train", "test", None], "unit": [0, 1, 2, 3]}),
+    )
+    queries.table(
+        "edges",
+        pl.DataFrame({"unit": [0, 1, 2], "neighbor": [2, 2, 0], "rank": [1, 1, 1], "distance": [0.1, 0.5, 0.1]}),
+    )
+    found = dict(queries.run("split_coverage", radius=0.2).select("metric", "value").iter_rows())
+    assert found == {"coverage:train→test": 0.5, "coverage:test→train": 1.0}
