@@ -198,9 +198,8 @@ def summarize(detector: str, rows: pl.DataFrame, already: float = 0.0, draws: in
     """Counts and average precision of one judgement.
 
     Args:
-        already: estimated number of true defects of this kind among the samples called clean. The planted ones are
-            taken as a fair sample of all (Elkan & Noto 2008), so that of `already` as large a share ranks above any
-            threshold as of the planted ones, and that many of the flagged clean samples are not wrong.
+        already: estimated number of true defects of this kind among the samples called clean. As large a share of
+            them is taken to be flagged as of the planted ones, so that many of the flagged clean ones are not wrong.
         draws: bootstrap samples for the 95% interval; 0 leaves it out.
     """
     considered = rows.filter(pl.col("role") != "excused")
@@ -219,25 +218,47 @@ def summarize(detector: str, rows: pl.DataFrame, already: float = 0.0, draws: in
 def average_precision(
     score: np.ndarray, planted: np.ndarray, already: float = 0.0, weight: np.ndarray | None = None
 ) -> float:
-    """Mean over the planted samples of the precision at each one's score; ties share the lower precision.
+    """Mean over the defects of the precision at each one's score; ties share the lower precision.
 
-    Precision at a threshold is, with R the share of the planted ones at or above it: min(1, R (n + already) ÷ flagged).
-    With `already` = 0 this is the usual average precision. Five samples with scores 5, 4, 3, 2, 1, of which the first
-    and the third were planted: (1/1 + 2/3) ÷ 2 = 0.833.
+    Each clean sample counts as a defect in part where `already` of them are estimated to be (`share_bad`); with 0 this
+    is the usual average precision. Five samples with scores 5, 4, 3, 2, 1, of which the first and the third were
+    planted: (1/1 + 2/3) ÷ 2 = 0.833.
 
     Args (each (n,)): scores; which were planted; optional weights (counts of a bootstrap).
     """
     weight = np.ones(len(score)) if weight is None else weight
-    order = np.argsort(-score, kind="stable")
-    ranked, hits = score[order], (planted * weight)[order]
-    total = hits.sum()
-    if total == 0:
+    if not (planted * weight).sum():
         return 0.0
+    bad = np.where(planted, 1.0, share_bad(score, planted, already, weight)) * weight
+    order = np.argsort(-score, kind="stable")
+    ranked, hits = score[order], bad[order]
     last_of_tie = np.searchsorted(-ranked, -ranked, side="right") - 1
-    flagged = np.cumsum(weight[order])[last_of_tie]
-    caught = np.cumsum(hits)[last_of_tie]
-    precision = np.minimum(1.0, caught / total * (total + already) / np.maximum(flagged, 1e-12))
-    return float((precision * hits).sum() / total)
+    precision = np.cumsum(hits)[last_of_tie] / np.maximum(np.cumsum(weight[order])[last_of_tie], 1e-12)
+    return float((precision * hits).sum() / hits.sum())
+
+
+def share_bad(score: np.ndarray, planted: np.ndarray, already: float, weight: np.ndarray) -> np.ndarray:
+    """(n,) probability that each sample that was not planted is a defect too; they sum to `already`.
+
+    The planted ones are taken as a fair sample of all defects (Elkan & Noto 2008). With q the share of planted ones at
+    a score, made to rise with the score (isotonic regression), the odds q ÷ (1 − q) are those of a defect among the
+    others, up to a factor; the factor is the one that gives the right sum.
+    """
+    others = ~planted & (weight > 0)
+    if already <= 0 or not others.any():
+        return np.zeros(len(score))
+    from sklearn.isotonic import IsotonicRegression
+
+    there = weight > 0
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(score[there], planted[there], sample_weight=weight[there])
+    share = np.where(there, fitted.predict(score), 0.0)
+    odds = share / np.maximum(1.0 - share, 1e-9)
+    low, high = 0.0, 1e9
+    for _ in range(60):
+        middle = (low * high) ** 0.5 if low > 0 else high / 1e6
+        total = (np.minimum(1.0, middle * odds) * weight)[others].sum()
+        low, high = (middle, high) if total < already else (low, middle)
+    return np.where(others, np.minimum(1.0, low * odds), 0.0)
 
 
 def bootstrap(score: np.ndarray, planted: np.ndarray, already: float, draws: int, seed: int) -> tuple[float, float]:

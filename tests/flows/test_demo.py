@@ -1,0 +1,89 @@
+"""`assay demo`: the digits are written once, the pipeline finds what was planted, and the table says so."""
+
+import contextlib
+import io
+
+import polars as pl
+import pytest
+
+import flows.demo as demo
+from tasks.detection import Judged
+from tasks.digits import write_digits
+from tests.nightly import run_nightly
+
+N = 400
+
+
+@pytest.fixture(scope="module")
+def small_demo(tmp_path_factory):
+    """The demonstration on fewer digits, its tasks called as plain functions; the snapshot and what was printed."""
+    home, printed = tmp_path_factory.mktemp("home"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(demo, "write_digits", lambda folder, seed: write_digits(folder, seed, N))
+        patch.setattr(demo, "quality_snapshot", lambda spec, home, _: str(run_nightly(spec, home).path))
+        patch.setattr(demo, "SPEC", demo.SPEC + '\n[project]\nmethods = ["pca"]\n')
+        snapshot = demo.run_demo(home)
+    return home, snapshot, printed.getvalue()
+
+
+def row(text: str, name: str) -> list[int]:
+    """Planted, found, missed and wrong of one line of the table."""
+    line = next(line for line in text.splitlines() if line.startswith(name + " "))
+    return [int(word) for word in line.removeprefix(name).split() if word.isdigit()]
+
+
+def test_it_finds_most_of_what_was_planted(small_demo):
+    """Broken, dark, bright and copied files are all found; most flipped labels are."""
+    _, _, text = small_demo
+    for name in ("unreadable files", "exact duplicates", "leaks", "dark", "bright"):
+        planted, found, missed, _ = row(text, name)
+        assert planted == found > 0 and missed == 0, name
+    planted, found, _, wrong = row(text, "label issues")
+    assert found >= 0.6 * planted and wrong <= planted
+
+
+def test_it_ends_with_where_to_look_and_what_to_ask(small_demo):
+    """The snapshot, its report, the explorer and three queries that run."""
+    home, snapshot, text = small_demo
+    assert str(snapshot.path) in text and (snapshot.path / "report.html").stat().st_size > 50_000
+    assert f"assay explore digits --home {home}" in text
+    connection = snapshot.connect()
+    for query in demo.QUERIES:
+        assert query in text
+        assert connection.sql(query).fetchall()
+
+
+def test_the_data_are_written_once(small_demo):
+    """A second demo finds the files as they are: nothing is newer."""
+    home, _, _ = small_demo
+    files = sorted((home / "demo-data" / "digits").rglob("*.*"))
+    before = [file.stat().st_mtime_ns for file in files]
+    spec, truth = demo.write_demo_data(home / "demo-data")
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert spec.name == "digits.toml" and set(truth.columns) == {"uri", "kind", "of", "true_label"}
+
+
+def test_a_half_written_corpus_is_written_again(tmp_path, monkeypatch):
+    """The stamp comes last, so that a demo that was killed while writing starts over."""
+    monkeypatch.setattr(demo, "write_digits", lambda folder, seed: write_digits(folder, seed, 20))
+    demo.write_demo_data(tmp_path)
+    (tmp_path / "written.json").unlink()
+    victim = next((tmp_path / "digits").rglob("*.png"))
+    victim.write_bytes(b"half")
+    demo.write_demo_data(tmp_path)
+    assert victim.read_bytes() != b"half"
+
+
+def test_the_table_has_a_line_per_detector_and_kind():
+    """Counts, and dashes where a share is not defined."""
+    kinds = pl.DataFrame(
+        [("near duplicates", "cropped", 2, 1), ("near duplicates", "resized", 2, 2)],
+        schema=["detector", "kind", "planted", "found"],
+        orient="row",
+    )
+    text = demo.found_table(
+        [Judged("near duplicates", 4, 3, 1, None, None, None), Judged("dark", 2, 0, 0, *[None] * 3)], kinds
+    )
+    assert row(text, "near duplicates") == [4, 3, 1, 1] and "0.75" in text
+    assert row(text, "  cropped") == [2, 1, 1]
+    assert next(line for line in text.splitlines() if line.startswith("dark")).split()[-2:] == ["–", "0.00"]

@@ -1,0 +1,110 @@
+"""`assay selftest SPEC`: planted into the user's own data, counted, near the truth where that is known, and kept."""
+
+import json
+import tomllib
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.metrics import average_precision_score
+
+import flows.selftest as selftest
+from data_contracts.errors import SourceError, SpecError
+from data_contracts.spec import load_spec
+from tasks.detection import judge
+from tests.nightly import run_nightly
+
+
+@pytest.fixture(autouse=True)
+def plain_nights(monkeypatch):
+    """The nightly flow without a Prefect server."""
+    monkeypatch.setattr(selftest, "quality_snapshot", lambda spec, home, _: str(run_nightly(spec, home).path))
+
+
+def write_vectors(folder, n: int, wrong: float):
+    """Digits as 64-d vectors, a share of their labels wrong; the spec's path and which are wrong, by row."""
+    digits = load_digits()
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(digits.data))[:n]
+    bad = rng.random(n) < wrong
+    label = np.where(bad, (digits.target[chosen] + rng.integers(1, 10, n)) % 10, digits.target[chosen])
+    frame = pl.DataFrame({"vector": digits.data[chosen].tolist(), "label": label.astype(str)})
+    frame.write_parquet(folder / "vectors.parquet")
+    (folder / "spec.toml").write_text(
+        'name = "points"\nmodality = "vectors"\n[source]\nkind = "table"\npath = "vectors.parquet"\n'
+    )
+    return folder / "spec.toml", bad
+
+
+def test_its_average_precision_is_near_the_true_one(tmp_path, monkeypatch, capsys):
+    """With 8% of the labels wrong before anything is planted, the estimate is within 0.05 of what all truth gives."""
+    spec, bad = write_vectors(tmp_path, 1000, 0.08)
+    true = {}
+
+    def spying(after, truth, before=None):
+        found = judge(after, truth, before)
+        rows = found["label issues"].filter(pl.col("role") != "excused")
+        wrong = [bad[int(key)] if int(key) < len(bad) else False for key in rows["sample_id"]]
+        true["label issues"] = average_precision_score((rows["role"] == "planted").to_numpy() | wrong, rows["score"])
+        return found
+
+    monkeypatch.setattr(selftest, "judge", spying)
+    found = {one.detector: one for one in selftest.run_selftest(spec, tmp_path / "home")}
+    labels = found["label issues"]
+    assert abs(labels.average_precision - true["label issues"]) < 0.05
+    assert labels.ap_low <= labels.average_precision <= labels.ap_high
+    assert found["exact duplicates"].recall == 1.0
+    kept = json.loads((tmp_path / "home" / "points" / "selftest" / "selftest.json").read_text())
+    assert {row["detector"] for row in kept["detectors"]} == set(found)
+    assert len(pl.read_parquet(tmp_path / "home" / "points" / "selftest" / "detectors.parquet")) == len(found)
+    assert not (tmp_path / "home" / "points" / "snapshots").exists()
+    assert "Planted into a copy of 1,000 of your samples" in capsys.readouterr().out
+
+
+def test_texts_are_planted_into_as_well(tmp_path, capsys):
+    """A CSV of texts: copies, empty and garbled texts and leaks are found."""
+    subjects = ["card", "loan", "transfer", "refund"]
+    verbs = ["lost", "blocked", "delayed", "declined", "charged twice", "missing", "frozen", "expired", "late"]
+    times = ["today", "yesterday", "last week", "in March", "on Friday", "twice", "again", "this morning"]
+    rows = [(f"my {s} was {v} {t} and I need some help", s) for s in subjects for v in verbs for t in times]
+    frame = pl.DataFrame(rows, schema=["text", "label"], orient="row")
+    frame = frame.with_columns(split=pl.Series(["train", "test"] * (len(rows) // 2)))
+    frame.sample(fraction=1.0, shuffle=True, seed=0).write_csv(tmp_path / "queries.csv")
+    spec = tmp_path / "spec.toml"
+    spec.write_text('name = "queries"\nmodality = "text"\n[source]\nkind = "table"\npath = "queries.csv"\n')
+    found = {one.detector: one for one in selftest.run_selftest(spec, tmp_path / "home")}
+    for detector in ("exact duplicates", "garbled", "near_empty", "repetitive", "leaks"):
+        assert found[detector].recall >= 0.8, detector
+    assert found["label issues"].average_precision > 0.5
+
+
+@pytest.mark.parametrize("modality", ["graph", "audio"])
+def test_a_modality_without_defects_is_refused(tmp_path, modality):
+    """The message says which ones there are."""
+    spec = tmp_path / "spec.toml"
+    spec.write_text(f'name = "x"\nmodality = "{modality}"\n[source]\nkind = "table"\npath = "x.csv"\n')
+    with pytest.raises(SpecError, match="images, texts and vectors"):
+        selftest.run_selftest(spec, tmp_path / "home")
+
+
+def test_too_little_data_is_refused(tmp_path):
+    """Three samples cannot hold defects; the message says how many are needed."""
+    (tmp_path / "x.csv").write_text("text,label\none two,a\nthree four,b\nfive six,a\n")
+    spec = tmp_path / "spec.toml"
+    spec.write_text('name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n')
+    with pytest.raises(SourceError, match="found 3 readable samples.*at least 20"):
+        selftest.run_selftest(spec, tmp_path / "home")
+
+
+def test_the_copied_spec_is_the_users_own(tmp_path):
+    """Cleaning, embedder and thresholds are kept, a model's folder is found from anywhere, odd words survive TOML."""
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        'name = "x"\nmodality = "image"\n[source]\nkind = "folder"\npath = "a\\"b\\\\c"\n'
+        '[embed]\nmodel = "local-dir:models/m"\n[thresholds]\ndark = 0.7\n[gates]\nn_samples = { min = 5 }\n'
+    )
+    copied = tomllib.loads(selftest.to_toml(selftest.copied_spec(load_spec(spec), tmp_path / 'odd "place" \\ 한')))
+    assert copied["embed"]["model"] == f"local-dir:{tmp_path / 'models/m'}"
+    assert copied["thresholds"]["dark"] == 0.7 and "gates" not in copied
+    assert copied["source"]["path"] == str(tmp_path / 'odd "place" \\ 한' / "samples.parquet")

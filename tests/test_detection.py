@@ -1,0 +1,93 @@
+"""Counting what was found: plain oracles for average precision, and for the estimate where the truth is known."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score
+
+from tasks.detection import JUDGEMENT, average_precision, bootstrap, judge, summarize
+from tasks.snapshots import Workspace, open_snapshot
+from tests.snapshot_builder import publish_toy
+
+
+def test_average_precision_is_scikit_learns():
+    """Without defects that were there already it is the usual one, ties included."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        planted = rng.random(60) < 0.2
+        planted[0] = True
+        score = rng.integers(0, 8, 60) / 7 if rng.random() < 0.5 else rng.random(60)
+        assert average_precision(score, planted) == pytest.approx(average_precision_score(planted, score))
+
+
+def test_a_case_by_hand():
+    """Scores 5, 4, 3, 2, 1 with the first and third planted: (1/1 + 2/3) ÷ 2."""
+    planted = np.array([True, False, True, False, False])
+    assert average_precision(np.arange(5, 0, -1.0), planted) == pytest.approx((1 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("already", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("sharpness", [1.0, 2.0, 3.0])
+def test_the_estimate_is_near_the_truth_where_defects_were_there_already(already, sharpness):
+    """With only the planted ones known and the number of the others, it is nearly what full knowledge gives."""
+    errors = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        n, n_planted, n_already = 2000, 100, round(2000 * already)
+        bad = np.arange(n) < n_planted + n_already
+        score = rng.normal(size=n) + sharpness * bad
+        estimate = average_precision(score, np.arange(n) < n_planted, n_already)
+        errors.append(estimate - average_precision_score(bad, score))
+    assert abs(np.mean(errors)) < 0.03 and np.std(errors) < 0.08
+
+
+def test_the_interval_holds_the_value():
+    """The bootstrap's 95% interval is ordered, inside [0, 1], and narrower with more data."""
+    widths = []
+    for n in (100, 2000):
+        rng = np.random.default_rng(1)
+        planted = np.arange(n) < n // 10
+        score = rng.normal(size=n) + 2 * planted
+        low, high = bootstrap(score, planted, 0.0, 200, 0)
+        assert 0 <= low <= average_precision(score, planted) <= high <= 1
+        widths.append(high - low)
+    assert widths[1] < 0.7 * widths[0]
+
+
+def test_excused_samples_count_neither_way():
+    """Of two planted, one found, one clean flagged and one excused flagged: precision 1/2, recall 1/2."""
+    rows = pl.DataFrame(
+        [
+            ("a", "dark", "planted", 0.9, True),
+            ("b", "dark", "planted", 0.1, False),
+            ("c", None, "clean", 0.8, True),
+            ("d", "off_topic", "excused", 0.95, True),
+            ("e", None, "clean", 0.0, False),
+        ],
+        schema=JUDGEMENT,
+        orient="row",
+    )
+    found = summarize("dark", rows, draws=50)
+    assert (found.planted, found.found, found.wrong) == (2, 1, 1)
+    assert found.precision == found.recall == 0.5
+    assert found.average_precision == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_nothing_planted_has_no_average_precision():
+    """A detector without planted defects says so, and does not divide by zero."""
+    rows = pl.DataFrame([("c", None, "clean", 0.8, True)], schema=JUDGEMENT, orient="row")
+    found = summarize("dark", rows)
+    assert found.average_precision is None and found.recall is None and found.wrong == 1
+
+
+def test_what_was_flagged_before_planting_is_not_held_against_a_detector(tmp_path):
+    """`before` excuses a clean sample that it flags too; a newly flagged one is wrong."""
+    workspace = Workspace(tmp_path, "toy")
+    names = ["a", "b", "c", "d"]
+    publish_toy(workspace, names, [("c", "outlier", 0.9, True)])
+    before = open_snapshot(workspace)
+    flags = [("a", "outlier", 0.8, True), ("c", "outlier", 0.9, True), ("d", "outlier", 0.7, True)]
+    publish_toy(workspace, names, flags)
+    truth = pl.DataFrame({"sample_id": ["a"], "kind": ["off_topic"], "of": pl.Series([None], dtype=pl.String)})
+    roles = dict(judge(open_snapshot(workspace), truth, before)["outliers"].select("sample_id", "role").iter_rows())
+    assert roles == {"a": "planted", "b": "clean", "c": "excused", "d": "clean"}
