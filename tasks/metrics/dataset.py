@@ -107,6 +107,12 @@ def reference_radius(corpus: Corpus) -> float:
     return float(max(np.quantile(nearest, 0.9), 1e-6)) if len(nearest) else 0.0
 
 
+def typical_distance(vectors: np.ndarray) -> float:
+    """Mean cosine distance of two units: 1 − ‖mean vector‖²."""
+    mean = vectors.mean(axis=0, dtype=np.float64) if len(vectors) else np.zeros(1)
+    return float(max(1.0 - mean @ mean, 0.0))
+
+
 def rows(values: dict[str, tuple[float | None, str | None]]) -> pl.DataFrame:
     """Rows of `dataset_metrics` from `{metric: (value, note)}`; values that are not finite become null."""
     finite = [float(v) if v is not None and np.isfinite(v) else None for v, _ in values.values()]

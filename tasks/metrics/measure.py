@@ -284,7 +284,11 @@ def classes(night: Night) -> pl.DataFrame:
     names = pl.Series(night.labels.names, dtype=pl.String)
     queries = night.queries
     queries.table("cases", night.cases)
-    silhouette = queries.run("silhouette").group_by("label").agg(pl.col("silhouette").mean(), pl.col("purity").mean())
+    silhouette = (
+        queries.run("silhouette", typical=dataset.typical_distance(night.corpus.vectors))
+        .group_by("label")
+        .agg(pl.col("silhouette").mean(), pl.col("purity").mean())
+    )
     overlap, coverage = (
         queries.run("class_overlap"),
         queries.run("class_coverage", radius=dataset.reference_radius(night.corpus)),

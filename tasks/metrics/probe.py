@@ -114,7 +114,7 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
 
 
 def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 4_000) -> float:
-    """The penalty of `grid` with the least tempered cross entropy out of fold, measured on at most `rows` rows, two folds."""
+    """The penalty of `grid` with the least tempered cross entropy out of fold, in two folds of at most `rows` rows."""
     labeled = np.unique(problem.row)
     kept = np.zeros(len(problem.features), dtype=bool)
     kept[labeled[:: max(1, -(-len(labeled) // rows))]] = True

@@ -1,6 +1,6 @@
 -- Per labelled case: silhouette (Rousseeuw 1987) on the kNN graph, and the share of neighbours with its label.
 -- The mean distance to the nearest other class among the neighbours against that to its own; a class with no
--- neighbour there counts as farther than the farthest one.
+-- neighbour there counts as far as the farthest one, or as two units typically are, whichever is more.
 with
 
 near as (
@@ -25,8 +25,8 @@ summary as (
     select
         by_label.unit,
         by_label.label,
-        coalesce(min(by_label.distance) filter (where other_label = label), any_value(farthest.distance)) as own,
-        coalesce(min(by_label.distance) filter (where other_label != label), any_value(farthest.distance)) as nearest,
+        coalesce(min(by_label.distance) filter (where other_label = label), greatest(any_value(farthest.distance), $typical)) as own,
+        coalesce(min(by_label.distance) filter (where other_label != label), greatest(any_value(farthest.distance), $typical)) as nearest,
         coalesce(sum(votes) filter (where other_label = label), 0) / sum(votes) as purity
     from by_label
     inner join farthest on farthest.unit = by_label.unit
