@@ -21,7 +21,7 @@ from tasks.stage import StageOutput, StageWriter, Workspace, run_stage, write_ro
 VERSION = 1
 FACTS = {"image": "image_facts", "text": "text_facts"}
 COLUMNS = {
-    "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "width", "height"],
+    "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
     "text_facts": ["content_hash", "normalized_hash", "minhash", "text", "n_characters"],
 }
 

@@ -7,6 +7,8 @@ What is compared then is the structure of the pictures where they overlap: the c
 and that of its gradients, which unlike the former does not let two dark shapes on white pass for one.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,11 +65,15 @@ def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thoro
         left, right: (m,) rows.
         thorough: keep hopeless pairs too.
     """
-    found = [Match(left[:0].astype(int), left[:0].astype(int), np.zeros((0, 4), np.float32))]
-    for start in range(0, len(left), BATCH):
+
+    def one_batch(start: int) -> Match:
         part = slice(start, start + BATCH)
         match = _match(small[left[part]].astype(np.float32), small[right[part]].astype(np.float32), thorough)
-        found.append(Match(match.pairs + start, match.flip, match.warp))
+        return Match(match.pairs + start, match.flip, match.warp)
+
+    none = Match(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter's lock
+        found = [none, *pool.map(one_batch, range(0, len(left), BATCH))]
     return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "flip", "warp")))
 
 

@@ -3,6 +3,7 @@
 Each tier works on one sample for each group of the tiers before it.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,10 +12,10 @@ import polars as pl
 
 from tasks.dedup.grouping import first_of_equal, star_groups
 from tasks.dedup.hamming import close_pairs
-from tasks.dedup.luminance import correlation, is_flat, luminance_matrix
+from tasks.dedup.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
 from tasks.dedup.shingles import band_pairs, jaccard
 
-CORRELATION = 0.97  # of two pictures' luminance, to confirm equal or nearly equal perceptual hashes
+IN_PLACE = 0.992  # similarity that confirms nearly equal hashes; more altered copies wait for the embedding tier
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -46,20 +47,32 @@ def image_tier(facts: pl.DataFrame, bits: int) -> Tier:
     """Pixels, then the 64-bit perceptual hash within `bits`, confirmed on luminance.
 
     Args:
-        facts: a row per sample with `pixel_hash`, `perceptual_hash`, `luminance`; null where there is no fact.
+        facts: a row per sample with `pixel_hash`, `perceptual_hash`, `luminance`, `colorfulness`; null without facts.
     """
     has_fact = facts["pixel_hash"].is_not_null().to_numpy()
     luminance = np.zeros((len(facts), 1024), dtype=np.uint8)
     luminance[has_fact] = luminance_matrix(facts["luminance"].drop_nulls().to_list()).reshape(-1, 1024)
     hashes = facts["perceptual_hash"].fill_null(0).to_numpy()
+    colorfulness = facts["colorfulness"].fill_null(0.0).to_numpy()
+    measure = functools.partial(similarity_in_place, luminance)
 
     def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = rows[has_fact[rows]]
-        rows = rows[~is_flat(luminance[rows])]
-        left, right = close_pairs(hashes[rows], bits)
-        return _confirmed(rows[left], rows[right], lambda a, b: correlation(luminance, a, b), CORRELATION)
+        flat = is_flat(luminance[rows])
+        shown, blank = rows[~flat], rows[flat]
+        left, right = close_pairs(hashes[shown], bits)
+        same = first_of_equal(_shade(luminance[blank], colorfulness[blank]))
+        left = np.concatenate([shown[left], blank[same[same != np.arange(len(blank))]]])
+        right = np.concatenate([shown[right], blank[same != np.arange(len(blank))]])
+        return _confirmed(left, right, measure, IN_PLACE)
 
-    return Tier("pixels", "perceptual", codes(facts["pixel_hash"]), pairs, lambda a, b: correlation(luminance, a, b))
+    return Tier("pixels", "perceptual", codes(facts["pixel_hash"]), pairs, measure)
+
+
+def _shade(luminance: np.ndarray, colorfulness: np.ndarray) -> np.ndarray:
+    """A code for the brightness and the colour of flat pictures, whose hashes are all alike."""
+    level = np.rint(luminance.mean(axis=1) / FLAT_DIFFERENCE).astype(np.int64)
+    return level * 1000 + np.rint(colorfulness * 255 / FLAT_DIFFERENCE).astype(np.int64)
 
 
 def text_tier(facts: pl.DataFrame, threshold: float) -> Tier:

@@ -1,14 +1,16 @@
-"""Confirming image duplicates on their 32 × 32 luminance.
+"""Confirming image duplicates of one framing on their 32 × 32 luminance, pixel by pixel.
 
-The measure is normalised cross-correlation: it does not see a change of brightness or contrast. A flat picture has
-none to speak of, so flat ones are compared by their level, and never with a picture that shows something.
+The measure is correlation, of the luminance and of its gradients: it does not see a change of brightness or contrast.
+A flat picture has no structure to correlate, so flat ones are compared by their level, and never with a picture that
+shows something.
 """
 
 import numpy as np
 
-FLAT_LEVELS = 2.0  # standard deviation, in 8-bit levels, below which a picture shows nothing
+SIDE = 32
+FLAT_LEVELS = 0.75  # standard deviation, in 8-bit levels, below which a picture shows nothing
 FLAT_DIFFERENCE = 4.0  # levels: two flat pictures that differ by less are one
-CHUNK = 65_536  # pairs in memory at a time
+CHUNK = 8_192  # pairs in memory at a time
 
 
 def luminance_matrix(column: list[bytes]) -> np.ndarray:
@@ -16,8 +18,8 @@ def luminance_matrix(column: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(column), dtype=np.uint8).reshape(len(column), 1024)
 
 
-def correlation(luminance: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(m,) float64 in [0, 1]: how alike the two pictures of each pair are; below 0 counts as 0.
+def similarity_in_place(luminance: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(m,) float64 in [0, 1]: 1 − √((1 − c)(1 − g)), with the correlations c of luminance and g of its gradients.
 
     Args:
         luminance: (n, 1024) uint8.
@@ -26,22 +28,33 @@ def correlation(luminance: np.ndarray, left: np.ndarray, right: np.ndarray) -> n
     result = np.zeros(len(left))
     for start in range(0, len(left), CHUNK):
         part = slice(start, start + CHUNK)
-        result[part] = _correlation(luminance[left[part]], luminance[right[part]])
+        result[part] = _similarity(*(luminance[ends[part]].astype(np.float32) for ends in (left, right)))
     return result
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    one, other = one.astype(np.float32), other.astype(np.float32)
-    level_one, level_other = one.mean(axis=1), other.mean(axis=1)
-    one -= level_one[:, None]
-    other -= level_other[:, None]
-    spread_one, spread_other = np.sqrt((one**2).mean(axis=1)), np.sqrt((other**2).mean(axis=1))
-    product = np.maximum(spread_one * spread_other, 1e-9)
-    value = np.clip(np.einsum("ij,ij->i", one, other) / one.shape[1] / product, 0.0, 1.0)
-    flat_one, flat_other = spread_one < FLAT_LEVELS, spread_other < FLAT_LEVELS
-    difference = np.abs(level_one - level_other)
+def _similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    level_one, level_other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
+    luminance = _cosine(one - level_one, other - level_other)
+    gradient = _cosine(_gradients(one), _gradients(other))
+    value = 1.0 - np.sqrt((1.0 - luminance) * (1.0 - gradient))
+    flat_one, flat_other = is_flat(one), is_flat(other)
+    difference = np.abs(level_one - level_other)[:, 0]
     level = np.where(difference < FLAT_DIFFERENCE, 1.0 - difference / 255.0, 0.0)
     return np.where(flat_one & flat_other, level, np.where(flat_one | flat_other, 0.0, value))
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(m,) float64 in [0, 1] between rows; below 0 counts as 0."""
+    shared = np.einsum("ij,ij->i", one, other, dtype=np.float64)
+    lengths = np.linalg.norm(one, axis=1).astype(np.float64) * np.linalg.norm(other, axis=1)
+    return np.clip(shared / np.maximum(lengths, 1e-9), 0.0, 1.0)
+
+
+def _gradients(pictures: np.ndarray) -> np.ndarray:
+    """Differences of neighbouring pixels across and down, (n, 2 × 32 × 31)."""
+    square = pictures.reshape(-1, SIDE, SIDE)
+    across, down = square[:, :, 1:] - square[:, :, :-1], square[:, 1:] - square[:, :-1]
+    return np.concatenate([part.reshape(len(square), SIDE * (SIDE - 1)) for part in (across, down)], axis=1)
 
 
 def is_flat(luminance: np.ndarray) -> np.ndarray:
