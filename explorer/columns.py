@@ -240,7 +240,9 @@ def _catalog(view: View):
         yield _describe("split", "Split", "category", "both", "")
     yield _describe("issue", "Worst issue", "category", "both", "the flagged metric with the highest score")
     if view.snapshot.parts("label_issues"):
-        n = view.once("n_label_issues", lambda: view.scan("label_issues").select(pl.col("is_issue").sum()).collect().item())
+        n = view.once(
+            "n_label_issues", lambda: view.scan("label_issues").select(pl.col("is_issue").sum()).collect().item()
+        )
         about = SCORES["label_issue"]
         yield _describe("label_issues.score", "Label suspicion", "number", "label", about, n, "label_issue")
         yield _describe("label_issues.confidence", "Confidence", "number", "label", "that the suggested label is right")

@@ -36,13 +36,13 @@ def compare(old: View, new: View, change: str = "", metric: str = "") -> dict:
 def plots(old: View, new: View, method: str) -> dict:
     """Both projections as columns, with the code of each point's change (0: unchanged, 1: added or removed,
     2: newly flagged or worse, 3: resolved, 4: label changed)."""
-    rows = changes(old, new)
     code = {"added": 1, "removed": 1, "new_issue": 2, "worse": 2, "resolved": 3, "label_changed": 4}
+    rows = changes(old, new).with_columns(code=pl.col("change").replace_strict(code, return_dtype=pl.Int8))
+    rows = rows.sort("code", descending=True, maintain_order=True)  # the last of a sample's rows colours it
     sides = []
     for view in (old, new):
         layout = view.layout(method)
-        values = rows["change"].replace_strict(code, return_dtype=pl.Int8).to_numpy()
-        here = view.spread(rows["sample_id"], values, 0)
+        here = view.spread(rows["sample_id"], rows["code"].to_numpy(), 0)
         shown = np.flatnonzero(np.isfinite(layout.x))
         if len(shown) > MOST_POINTS:
             changed = shown[here[shown] > 0][:MOST_POINTS]

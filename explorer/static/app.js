@@ -17,7 +17,7 @@ const plot = new Plot(at("plot"), { hover, open: (row) => openRow(row), select: 
 const facets = new Facets(at("facets"), {
   color: (key) => change({ color: key }), sort: (key) => change({ sort: key, color: key, descending: true, tab: "samples" }), values: setValues,
   hide: (key, name, away) => setFilter("hidden", withKey(state.filter.hidden, key, away ? [...(state.filter.hidden?.[key] ?? []), name] : (state.filter.hidden?.[key] ?? []).filter((n) => n !== name))),
-  range: (key, low, high) => applyRange(key, low === null ? null : [low, high]), flag: (metric, on) => setFilter("flags", on ? [...(state.filter.flags ?? []), metric] : (state.filter.flags ?? []).filter((m) => m !== metric)), wanted: () => countFacets(),
+  range: (key, low, high) => applyRange(key, low === null ? null : [low, high]), flag: (metric, on) => setFilter("flags", on ? [...(state.filter.flags ?? []), metric] : (state.filter.flags ?? []).filter((m) => m !== metric)), wanted: () => meta && guard(countFacets()),
 });
 const applyRange = debounce(130, (key, range) => setFilter("ranges", withKey(state.filter.ranges, key, range)));
 const lists = at("lists"), samplesHost = h("div", { class: "samples" }), panelHost = h("div", { class: "panel-host", hidden: true });

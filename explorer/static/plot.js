@@ -171,6 +171,7 @@ export class Plot {
     if (!this.points || !this.width) return;
     if (this.gl) this.paintGl(); else this.paintFlat();
     this.host.dataset.drawn = String(this.points.count);
+    this.host.dataset.camera = JSON.stringify(this.camera);
   }
 
   paintGl() {

@@ -1,0 +1,77 @@
+"""Two made-up snapshots of one dataset, an HTTP client on the explorer over them, and a browser where there is one."""
+
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from explorer.server import make_app
+from tasks.stage import Workspace
+from tests.explorer.make_snapshot import make_snapshot
+
+N = 1200
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A home with the dataset `toy`: v1, and v2 in which twenty samples are gone and labels differ."""
+    home = tmp_path_factory.mktemp("home")
+    make_snapshot(home, "toy", N, 1)
+    make_snapshot(home, "toy", N, 2, previous=1, drop=20, seed=1)
+    make_snapshot(home, "texts", 300, 1, modality="text")
+    return home
+
+
+@pytest.fixture
+def workspace(home):
+    """The dataset, without any decisions."""
+    found = Workspace(home, "toy")
+    yield found
+    shutil.rmtree(found.root / "decisions", ignore_errors=True)
+
+
+@pytest.fixture
+def client(workspace):
+    """An HTTP client that stands on this machine."""
+    return TestClient(make_app(workspace), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Start a real server over a workspace; gives its address."""
+    servers = []
+
+    def start(workspace):
+        server = uvicorn.Server(uvicorn.Config(make_app(workspace), log_level="error", lifespan="off"))
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True).start()
+        while not server.started:
+            time.sleep(0.01)
+        servers.append(server)
+        return f"http://127.0.0.1:{bound.getsockname()[1]}/"
+
+    yield start
+    for server in servers:
+        server.should_exit = True
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium with software WebGL."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()

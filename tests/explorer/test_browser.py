@@ -1,0 +1,250 @@
+"""The page itself, driven in headless Chromium: load, colour, lasso, filter, decide, export, compare, share the view."""
+
+import csv
+import io
+import json
+import math
+import re
+from urllib.parse import unquote
+
+import polars as pl
+import pytest
+
+from tasks.decisions import effective_decisions, read_decisions
+from tests.explorer.make_snapshot import CLASSES
+
+pytestmark = pytest.mark.browser
+READY = "#plot[data-state=drawn]"
+
+
+@pytest.fixture
+def open_page(browser, serve, workspace):
+    """Open the explorer; fails on any script error or refused script."""
+    problems, contexts = [], []
+
+    def start(address=None, path="", width=1280, height=720, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
+        page.goto((address or serve(workspace)) + path)
+        page.wait_for_selector(READY)
+        page.wait_for_selector(".card img, .card .words", state="attached")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def count(page):
+    """The number that the page says is selected, once it has settled."""
+    page.wait_for_timeout(250)
+    page.wait_for_function(
+        "document.getElementById('plot').dataset.count === document.getElementById('plot').dataset.selected"
+    )
+    return int(page.locator("#plot").get_attribute("data-count"))
+
+
+def lasso(page, cluster):
+    """Draw around one cluster of the ring, with the mouse."""
+    box = page.locator("#plot").bounding_box()
+    place = page.evaluate(
+        """async ([x, y, r]) => { const c = JSON.parse(document.getElementById('plot').dataset.camera);
+           return [(x - c.x) * c.scale, -(y - c.y) * c.scale, r * c.scale]; }""",
+        [6 * math.cos(2 * math.pi * cluster / 10), 6 * math.sin(2 * math.pi * cluster / 10), 1.8],
+    )
+    cx, cy, r = box["x"] + box["width"] / 2 + place[0], box["y"] + box["height"] / 2 + place[1], place[2]
+    page.mouse.move(cx + r, cy)
+    page.mouse.down()
+    for step in range(1, 25):
+        page.mouse.move(cx + r * math.cos(step * math.pi / 12), cy + r * math.sin(step * math.pi / 12))
+    page.mouse.up()
+
+
+def state(page):
+    """What the address holds."""
+    return json.loads(unquote(page.evaluate("location.hash.slice(1)")) or "{}")
+
+
+def even_odd(polygon, x, y):
+    odd = False
+    for (x1, y1), (x2, y2) in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
+            odd = not odd
+    return odd
+
+
+def colors_of(page, box):
+    """How many pixels of a part of the plot have a strong colour, and how many are grey."""
+    return page.evaluate(
+        """([x, y, w, h]) => { const from = document.querySelector('#plot .ink'), to = document.createElement('canvas');
+           to.width = from.width; to.height = from.height; const pen = to.getContext('2d'); pen.drawImage(from, 0, 0);
+           const data = pen.getImageData(x, y, w, h).data; let strong = 0, grey = 0;
+           for (let i = 0; i < data.length; i += 4) { if (data[i + 3] < 40) continue;
+             if (Math.max(data[i], data[i+1], data[i+2]) - Math.min(data[i], data[i+1], data[i+2]) > 60) strong++; else grey++; }
+           return [strong, grey]; }""",
+        box,
+    )
+
+
+def test_a_lasso_finds_the_planted_mislabelled_samples(open_page, workspace):
+    """Around one cluster: exactly the oracle's samples, the wrong labels first; the rest of the plot turns grey."""
+    page = open_page()
+    page.get_by_role("button", name="Label quality").click()
+    count(page)
+    strong, _ = colors_of(page, [0, 0, 630, 670])
+    lasso(page, 3)
+    n = count(page)
+    polygon = state(page)["f"]["lasso"]["points"]
+    rows = pl.read_parquet(workspace.snapshots / "v00000002/projection/*.parquet").filter(pl.col("method") == "umap")
+    inside = [i for i, x, y in rows.select("sample_id", "x", "y").iter_rows() if even_odd(polygon, x, y)]
+    assert n == len(inside) > 80
+    issues = pl.read_parquet(workspace.snapshots / "v00000002/label_issues/*.parquet")
+    wrong = issues.filter(pl.col("is_issue") & pl.col("sample_id").is_in(inside)).sort("score", descending=True)
+    page.wait_for_timeout(400)
+    first = [card.get_attribute("data-id") for card in page.locator(".window .card").all()[: len(wrong)]]
+    assert len(wrong) and set(first) == set(wrong["sample_id"])
+    assert page.locator(".window .card .suggested").first.inner_text() == f"→ {CLASSES[3]}"
+    left, grey = colors_of(page, [0, 0, 630, 670])
+    assert left < strong / 4 and grey > 500
+
+
+def test_the_address_holds_the_whole_view(open_page, serve, workspace):
+    """Colour, class, range and opened sample come back from the address alone, in another window."""
+    address = serve(workspace)
+    page = open_page(address)
+    page.select_option("#color", "split")
+    page.locator(".class-name", has_text="test").click()
+    page.locator("[data-key='scores.blurry'] input.lower").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    n = count(page)
+    page.locator(".window .card").nth(2).click()
+    page.wait_for_selector(".detail-scroll .id")
+    sample = page.locator(".detail-scroll .id").inner_text()
+    other = open_page(address, "#" + page.evaluate("location.hash.slice(1)"))
+    assert count(other) == n < 240
+    assert other.locator(".detail-scroll .id").inner_text() == sample
+    assert other.locator("#color").input_value() == "split"
+    assert other.locator(".chip").count() == 2
+
+
+def test_decide_with_the_keyboard_and_undo(open_page, workspace):
+    """Open the worst, press A: it is written; Undo in the message takes it back."""
+    page = open_page()
+    page.get_by_role("button", name="Label quality").click()
+    count(page)
+    page.locator(".window .card").first.click()
+    page.wait_for_selector(".actions")
+    page.keyboard.press("a")
+    page.wait_for_selector(".made .chip")
+    made = effective_decisions(read_decisions(workspace))
+    assert made["kind"].to_list() == ["accept_label"]
+    page.locator("#toast button").click()
+    page.wait_for_selector(".made", state="detached")
+    assert effective_decisions(read_decisions(workspace)).is_empty()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    page.keyboard.press("Escape")
+    assert page.locator("#detail").is_hidden()
+
+
+def test_isolate_a_class_and_export_it(open_page, workspace):
+    """A click on the legend isolates; the file that is downloaded holds exactly that class."""
+    page = open_page()
+    page.select_option("#color", "label")
+    page.locator(".class-name", has_text="dolphin").click()
+    n = count(page)
+    page.get_by_role("button", name="Take these samples away").click()
+    with page.expect_download() as download:
+        page.locator("#menu").get_by_role("button", name="CSV").first.click()
+    rows = list(csv.DictReader(io.StringIO(open(download.value.path(), encoding="utf-8").read())))
+    assert len(rows) == n > 50 and {row["label"] for row in rows} == {"dolphin"}
+
+
+def test_confusion_cells_select(open_page):
+    """A cell of the matrix shows as many samples as it counts, all with that pair of labels."""
+    page = open_page()
+    page.get_by_role("button", name="Label quality").click()
+    page.get_by_role("tab", name="Confusion").click()
+    cell = page.locator(".cell").first
+    wanted = int(cell.inner_text())
+    cell.click()
+    assert count(page) == wanted
+    assert page.locator(".window .card").count() == wanted
+
+
+def test_lists_of_the_data_page_and_comparison(open_page):
+    """Each list opens with its rows; the comparison draws both plots and counts what was removed."""
+    page = open_page()
+    for tab, row in (("Duplicates", ".dup"), ("Leaks", ".leak"), ("Rejects", "tbody tr"), ("Health", ".figures div")):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_selector(f".panel {row}")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_selector("#compare[data-ready]")
+    assert page.locator(".half canvas.ink").count() == 2
+    page.get_by_role("button", name=re.compile("^Removed")).click()
+    page.wait_for_function("document.querySelectorAll('.compare-list .card').length === 20")
+
+
+def test_hostile_labels_and_texts_are_shown_as_text(open_page):
+    """No label, caption or search ever becomes markup or script; the page stays as wide as it was."""
+    page = open_page()
+    page.select_option("#color", "label")
+    page.get_by_role("button", name=re.compile("Show all")).click()
+    assert page.get_by_text("<script>window.hacked=1</script>").first.is_visible()
+    for text in ("<img src=x onerror=window.hacked=1>", "xxxxxxxx", "'; drop"):
+        page.fill("#search", text)
+        page.keyboard.press("Enter")
+        count(page)
+    page.fill("#search", "<img src=x")
+    page.keyboard.press("Enter")
+    assert count(page) >= 1
+    page.wait_for_timeout(300)
+    page.locator(".window .card").first.click()
+    page.wait_for_selector(".detail-scroll")
+    assert page.evaluate("window.hacked === undefined && document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("renderer", ["webgl2", "canvas"])
+def test_points_are_drawn_with_and_without_webgl(open_page, renderer):
+    """Coloured pixels in a ring and none in its middle, in both renderers."""
+    page = open_page(path="?nogl" if renderer == "canvas" else "")
+    page.select_option("#color", "label")
+    count(page)
+    assert page.locator("#plot").get_attribute("data-renderer") == renderer
+    box = page.locator("#plot").bounding_box()
+    assert colors_of(page, [0, 0, int(box["width"]), int(box["height"])])[0] > 2_000
+    middle = [int(box["width"] / 2) - 60, int(box["height"] / 2) - 60, 120, 120]
+    assert colors_of(page, middle)[0] < 100
+
+
+def test_a_phone_has_all_three_parts(open_page):
+    """At 390 pixels: plot, filters and samples one at a time, nothing wider than the screen."""
+    page = open_page(width=390, height=800, color_scheme="light", has_touch=True)
+    for part, inside in (("Filters", "#color"), ("Samples", ".window .card"), ("Plot", "#plot canvas")):
+        page.locator("#phone").get_by_role("button", name=part).click()
+        assert page.locator(inside).first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_keyboard_reaches_plot_gallery_and_search(open_page):
+    """Slash searches, arrows walk the gallery, Enter opens, plus zooms the plot and the address remembers."""
+    page = open_page()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.locator(".window .card").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.dataset.index") == "4"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".detail-scroll")
+    page.keyboard.press("Escape")
+    page.locator(".over").focus()
+    page.keyboard.press("+")
+    page.wait_for_timeout(500)
+    assert state(page)["v"][2] == pytest.approx(1.4, rel=1e-3)

@@ -1,0 +1,263 @@
+"""The server's answers: points, counts, cards, one sample, lists, decisions, files to take away, comparison."""
+
+import csv
+import io
+import json
+import shutil
+import struct
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.decisions import effective_decisions, read_decisions
+from tasks.stage import Workspace
+from tests.explorer.make_snapshot import HOSTILE
+
+N = 1200
+
+
+def post(client, path, **body):
+    answer = client.post(f"/api/1/{path}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def table(workspace, name, number=1):
+    return pl.read_parquet(workspace.snapshots / f"v{number:08d}" / name / "*.parquet")
+
+
+def unpack(data):
+    """x, y, row, color code, chosen of a reply without z."""
+    count, there, selected, deep = struct.unpack("<4I", data[:16])
+    kinds = [("<f4", 4), ("<f4", 4), ("<u4", 4), ("<u2", 2), ("u1", 1)]
+    columns, at = [], 16
+    for kind, size in kinds:
+        columns.append(np.frombuffer(data[at : at + size * count], kind))
+        at += size * count
+    assert at == len(data) and not deep
+    return there, selected, columns
+
+
+def test_points_are_columns_of_every_sample(client, workspace):
+    """x and y of each row equal the projection's; the chosen ones are those that pass the filter."""
+    reply = post(client, "points", method="umap", color="label", filter={"values": {"split": ["test"]}}).content
+    there, selected, (x, y, row, code, chosen) = unpack(reply)
+    plain = table(workspace, "projection").filter(pl.col("method") == "umap")
+    assert there == N and np.array_equal(row, np.arange(N))
+    assert np.array_equal(x, plain["x"].to_numpy()) and np.array_equal(y, plain["y"].to_numpy())
+    assert selected == chosen.sum() == (table(workspace, "samples")["split"] == "test").sum()
+    names = client.post("/api/1/facets", json={"columns": ["label"]}).json()["facets"][0]["names"]
+    assert [names[c] for c in code] == table(workspace, "samples")["label"].to_list()
+
+
+def test_a_crowd_is_thinned_but_few_chosen_ones_are_all_drawn(client):
+    """With room for 300 points, the 20 chosen of 1,200 are all there."""
+    ids = [f"s/{i:07d}" for i in range(0, 1200, 60)]
+    there, selected, columns = unpack(post(client, "points", method="umap", limit=300, filter={"ids": ids}).content)
+    assert there == N and selected == 20 and len(columns[0]) <= 300 and columns[4].sum() == 20
+
+
+def test_a_region_gives_more_of_itself(client):
+    """Zooming in asks for one region: only its points come, and all of them where they fit."""
+    reply = post(client, "points", method="umap", limit=300, region=[4, -3, 9, 3], filter={}).content
+    there, _, (x, y, *_) = unpack(reply)
+    assert len(x) == there <= 300 and (x >= 4).all() and (np.abs(y) <= 3).all()
+
+
+def test_counts_agree_with_the_table(client, workspace):
+    """Class counts of a selection and the bins of a score, against plain Polars."""
+    body = {"filter": {"values": {"camera": ["EOS"]}}, "columns": ["label"]}
+    assert client.post("/api/1/facets", json=body).status_code == 400
+    reply = post(
+        client, "facets", filter={"values": {"columns.camera": ["EOS"]}}, columns=["label", "scores.dark"]
+    ).json()
+    samples = table(workspace, "samples").filter(pl.col("camera") == "EOS")
+    label, dark = reply["facets"]
+    plain = dict(samples.group_by("label").len().rows())
+    assert {name: n for name, n in zip(label["names"], label["selected"], strict=True) if n} == plain
+    scores = table(workspace, "scores").filter(pl.col("metric") == "dark").join(samples, on="sample_id", how="semi")
+    bins = np.histogram(scores["score"].to_numpy(), bins=48, range=(0, 1))[0]
+    assert dark["selected"] == bins.tolist() and reply["selected"] == len(samples)
+
+
+def test_the_gallery_is_worst_first_and_pages_without_gaps(client, workspace):
+    """Three pages together are the sorted table."""
+    pages = [post(client, "gallery", sort="scores.outlier", offset=o, limit=50, filter={}).json() for o in (0, 50, 100)]
+    shown = [card["id"] for page in pages for card in page["cards"]]
+    plain = table(workspace, "scores").filter(pl.col("metric") == "outlier")
+    scores = dict(plain.select("sample_id", "score").rows())
+    assert len(set(shown)) == 150 and pages[0]["total"] == N
+    assert [scores[i] for i in shown] == sorted(scores.values(), reverse=True)[:150]
+
+
+def test_one_sample_tells_everything(client, workspace):
+    """Scores with meanings, neighbours, its group with the kept one first, and its past."""
+    reply = client.get("/api/1/sample", params={"id": "s/0000037"}).json()
+    assert reply["source"]["uri"] == "s/0000037.jpg"
+    assert {line["metric"] for line in reply["scores"]} >= {"outlier", "dark"} and reply["scores"][0]["title"]
+    assert [m["id"] for m in reply["group"]] == ["s/0000027", "s/0000037"] and reply["group"][0]["keep"]
+    near = (
+        table(workspace, "neighbors").filter(pl.col("sample_id") == "s/0000027").sort("rank")["neighbor_id"].to_list()
+    )
+    assert [card["id"] for card in reply["neighbors"]] == near
+    past = client.get("/api/1/history", params={"id": "s/0000003"}).json()["history"]
+    assert [line["there"] for line in past] == [True, False]
+
+
+@pytest.mark.parametrize("sample", ["../../etc/passwd", "s/0000003.jpg", "", "' or 1=1 --", "\0", "s/%"])
+def test_only_ids_open_samples(client, sample):
+    """A path is no id, and neither is SQL."""
+    assert client.get("/api/1/sample", params={"id": sample}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/1/thumbnail?row=-1", "/api/1/thumbnail?row=99999999", "/api/1/raw?row=1e3", "/api/9/meta", "/api/1/table/samples", "/api/1/table/..%2fmanifest", "/api/99999999999999999999/meta"])  # fmt: skip
+def test_what_is_not_there_is_said(client, path):
+    """Rows out of range, unknown snapshots, tables that are not for listing: 404 or 400, never a trace."""
+    answer = client.get(path)
+    assert answer.status_code in (400, 404) and "Traceback" not in answer.text
+
+
+def test_a_vanished_file_says_so_and_the_thumbnail_stays(client):
+    """The raw sample is gone since the snapshot; the page still has something to show."""
+    gone = client.get("/api/1/raw?row=3")
+    assert gone.status_code == 409 and gone.json()["error"]
+    picture = client.get("/api/1/thumbnail?row=3")
+    assert picture.status_code == 200 and picture.content.startswith(b"\xff\xd8")
+    assert "sandbox" in picture.headers["content-security-policy"]
+
+
+def test_lists_of_both_pages(client, workspace):
+    """Duplicate groups, leaks by pair of splits, rejects and the confusion matrix count what the tables hold."""
+    groups = post(client, "duplicates", filter={}, limit=60).json()
+    assert groups["total"] == table(workspace, "duplicates")["group_id"].n_unique()
+    assert all(group["members"][0]["keep"] for group in groups["groups"])
+    leaks = post(client, "leaks", filter={}).json()
+    assert leaks["total"] == len(table(workspace, "leaks")) and leaks["pairs"] == [["test ↔ train", leaks["total"]]]
+    assert client.get("/api/1/table/rejects").json()["total"] == 2
+    flagged = table(workspace, "label_issues").filter("is_issue")
+    matrix = client.get("/api/1/confusion").json()
+    assert matrix["total"] == len(flagged) == sum(n for *_, n in matrix["cells"])
+    for given, suggested, n in matrix["cells"]:
+        assert post(client, "facets", filter={"cell": [given, suggested]}).json()["selected"] == n
+
+
+def test_a_decision_is_kept_shown_and_undone(client, workspace):
+    """Accepting a suggestion writes who and when, shows on the card, and undo takes it back."""
+    worst = post(client, "gallery", sort="label_issues.score", limit=1, filter={}).json()["cards"][0]
+    done = post(client, "decide", kind="accept_label", ids=[worst["id"]]).json()
+    row = read_decisions(workspace).row(0, named=True)
+    assert (row["value"], row["label"], row["snapshot"]) == (worst["suggested"], worst["label"], 1)
+    assert row["who"] and row["at"].utcoffset().total_seconds() == 0
+    assert client.get("/api/1/sample", params={"id": worst["id"]}).json()["decision"] == "label accepted"
+    assert client.get("/api/decisions").json()["batches"][0]["n"] == 1
+    assert client.post("/api/1/undo", json={"batch": done["batch"]}).status_code == 200
+    assert effective_decisions(read_decisions(workspace)).is_empty()
+    assert client.get("/api/1/sample", params={"id": worst["id"]}).json()["decision"] is None
+
+
+def test_tagging_a_selection_tags_exactly_it(client, workspace):
+    """Every sample of the filter and no other; the tag can then be filtered by."""
+    wanted = {"values": {"label": ["bonsai"]}}
+    n = post(client, "decide", kind="tag", value="trees", filter=wanted).json()["n"]
+    tagged = effective_decisions(read_decisions(workspace))
+    bonsai = table(workspace, "samples").filter(pl.col("label") == "bonsai")["sample_id"]
+    assert n == len(bonsai) and set(tagged["sample_id"]) == set(bonsai)
+    assert post(client, "facets", filter={"values": {"decision": ["tag: trees"]}}).json()["selected"] == n
+
+
+@pytest.mark.parametrize("body", [{"kind": "burn", "ids": ["s/0000001"]}, {"kind": "tag", "ids": ["s/0000001"]}, {"kind": "drop", "ids": []}, {"kind": "undo", "ids": ["s/0000001"]}, {"kind": "drop"}, {"ids": ["s/0000001"]}])  # fmt: skip
+def test_decisions_that_mean_nothing_write_nothing(client, workspace, body):
+    """Unknown kinds, empty selections, missing tags."""
+    assert client.post("/api/1/decide", json=body).status_code in (400, 404, 409)
+    assert read_decisions(workspace).is_empty()
+
+
+def test_a_decision_in_one_snapshot_holds_in_the_next(client, workspace):
+    """It belongs to the content, not to the snapshot: still there where content and label are the same."""
+    post(client, "decide", kind="keep", ids=["s/0000100"])
+    assert client.get("/api/2/sample", params={"id": "s/0000100"}).json()["decision"] == "keep"
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_exports_hold_exactly_the_selection(client, workspace, form):
+    """The same ids in every format, in source order."""
+    reply = post(client, "export", what="selection", format=form, filter={"values": {"split": ["test"]}})
+    wanted = table(workspace, "samples").filter(pl.col("split") == "test")["sample_id"].to_list()
+    if form == "parquet":
+        found = pl.read_parquet(reply.content)["sample_id"].to_list()
+    elif form == "csv":
+        found = [row["sample_id"] for row in csv.DictReader(io.StringIO(reply.text))]
+    else:
+        found = [json.loads(line)["data"]["sample_id"] for line in reply.text.split("\n") if line]
+    assert found == wanted and "attachment" in reply.headers["content-disposition"]
+
+
+def test_cells_of_a_csv_cannot_become_formulas(client):
+    """Whatever a spreadsheet would run starts with an apostrophe; Parquet keeps the text as it is."""
+    csv.field_size_limit(10**7)
+    rows = list(csv.reader(io.StringIO(post(client, "export", what="selection", format="csv", filter={}).text)))
+    assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r" and cell]
+    assert any(cell == "'" + HOSTILE[3] for row in rows for cell in row)
+    frame = pl.read_parquet(post(client, "export", what="selection", format="parquet", filter={}).content)
+    assert HOSTILE[3] in frame["label"]
+
+
+def test_the_cleaned_dataset_follows_duplicates_and_decisions(client, workspace):
+    """Copies out, but not one that somebody keeps; dropped ones out; accepted labels in."""
+    copies = table(workspace, "duplicates").filter(~pl.col("keep"))["sample_id"].to_list()
+    post(client, "decide", kind="keep", ids=copies[:1])
+    post(client, "decide", kind="drop", ids=["s/0000001"])
+    post(client, "decide", kind="accept_label", ids=["s/0000002"], value="zebra")
+    frame = pl.read_parquet(post(client, "export", what="cleaned", format="parquet", filter={}).content)
+    assert set(table(workspace, "samples")["sample_id"]) - set(frame["sample_id"]) == {*copies[1:], "s/0000001"}
+    assert frame.filter(pl.col("sample_id") == "s/0000002")["label"].to_list() == ["zebra"]
+
+
+def test_two_snapshots_compared(client, workspace):
+    """Twenty samples are gone in v2; each kind of change has as many cards as it counts."""
+    reply = client.get("/api/2/compare/1", params={"change": "removed"}).json()
+    assert ["removed", "", 20] in reply["counts"] and reply["total"] == 20 and reply["snapshot"] == 1
+    assert len(reply["cards"]) == 20 and reply["n"] == [N, N - 20]
+    sides = client.get("/api/2/compare/1/plots", params={"method": "umap"}).json()["sides"]
+    assert [len(side["x"]) for side in sides] == [N, N - 20] and sides[0]["code"].count(1) == 20
+
+
+def test_a_broken_snapshot_is_named_and_skipped(client, workspace, home):
+    """The page opens the newest one that can be read, and says which cannot."""
+    broken = workspace.snapshots / "v00000003"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{half")
+    try:
+        reply = client.get("/api/snapshots").json()
+        assert [s["number"] for s in reply["snapshots"]] == [1, 2] and reply["broken"] == [3]
+        assert client.get("/api/3/meta").status_code == 404
+    finally:
+        shutil.rmtree(broken)
+
+
+def test_texts_and_missing_tables(home):
+    """A text dataset shows its texts; a snapshot without some tables opens all the same."""
+    from starlette.testclient import TestClient
+
+    from explorer.server import make_app
+
+    client = TestClient(make_app(Workspace(home, "texts")), base_url="http://127.0.0.1")
+    card = post(client, "gallery", filter={}, limit=1, descending=False).json()["cards"][0]
+    assert card["text"] == HOSTILE[0]
+    assert client.get("/api/1/sample", params={"id": card["id"]}).json()["text"] == HOSTILE[0]
+    path = Workspace(home, "texts").snapshots / "v00000001" / "manifest.json"
+    text = path.read_text()
+    manifest = json.loads(text)
+    for name in ("label_issues", "duplicates", "leaks", "projection", "vectors", "neighbors", "diff", "text_facts"):
+        del manifest["tables"][name]
+    path.write_text(json.dumps(manifest))
+    try:
+        client = TestClient(make_app(Workspace(home, "texts")), base_url="http://127.0.0.1")
+        meta = client.get("/api/1/meta").json()
+        assert meta["layouts"] == [] and not meta["has_vectors"]
+        keys = [column["key"] for column in meta["columns"]]
+        assert len(post(client, "facets", filter={}, columns=keys).json()["facets"]) == len(keys)
+        assert client.get("/api/1/sample", params={"id": card["id"]}).status_code == 200
+    finally:
+        path.write_text(text)
