@@ -117,8 +117,8 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
     known = {**raw, "off_class": off[np.isfinite(off)]}
     scales = outliers.stored_reference(workspace.facts / "reference", corpus.embedder, known, n)
     z = {name: outliers.standardize(values, scales.get(name)) for name, values in raw.items()}
-    combined = np.maximum((z["knn_distance"] + z["isolation"]) / 2, z["isolation"] - 1.0)
-    add_unit_measure(night, "outlier", combined, raw["knn_distance"])
+    both = outliers.combined(z["knn_distance"], z["isolation"])
+    add_unit_measure(night, "outlier", both, raw["knn_distance"])
     add_unit_measure(night, "knn_distance", z["knn_distance"], raw["knn_distance"])
     add_unit_measure(night, "local_outlier", z["local_outlier"], raw["local_outlier"])
     add_unit_measure(night, "junk_cluster", z["isolation"], gap, only=size >= 2)

@@ -66,6 +66,14 @@ def tail_score(z: np.ndarray) -> np.ndarray:
     return np.clip(-log_ndtr(-z) / (5 * math.log(10)), 0.0, 1.0)
 
 
+def combined(near: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """z of `outlier` from those of the distance to neighbours and of the isolation.
+
+    Their mean; or the isolation less one, where it alone speaks: a tight cluster of junk has near neighbours.
+    """
+    return np.maximum((near + alone) / 2, alone - 1.0)
+
+
 def isolation(corpus: Corpus, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """`(distance, size)` of each unit: the greatest gap around it, and the size of the cluster that the gap surrounds.
 

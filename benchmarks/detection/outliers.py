@@ -1,0 +1,82 @@
+"""Outliers against scikit-learn's LOF and the mean distance to ten neighbours, on the same vectors.
+
+    python benchmarks/detection/outliers.py
+
+Digits among photographs (a lone handful and a whole cluster), web clutter among objects, and held-out classes:
+all but a few samples of ten classes are taken away, and those few are the outliers. Area under the ROC curve over
+five draws, mean with the least and the greatest. Writes benchmarks/results/outliers.json.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from graph import exact_corpus
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from vectors import load
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tasks.metrics import outliers  # noqa: E402
+from tasks.metrics.corpus import edges_frame  # noqa: E402
+from tasks.metrics.sql import Queries  # noqa: E402
+
+RESULTS = ROOT / "benchmarks/results/outliers.json"
+DRAWS = 5
+
+
+def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """The stage's own combination, and the mean distance to ten neighbours that it starts from."""
+    corpus = exact_corpus(vectors)
+    with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
+        queries.table("edges", edges_frame(corpus))
+        near = queries.run("knn_distance", neighbors=outliers.NEIGHBORS)["value"].to_numpy()
+    gap, _ = outliers.isolation(corpus, outliers.cluster_limit(corpus.n_units))
+    scales = outliers.reference_of({"knn_distance": near, "isolation": gap})
+    z = outliers.combined(
+        outliers.standardize(near, scales["knn_distance"]), outliers.standardize(gap, scales["isolation"])
+    )
+    return {"assay": z, "knn_distance": near}
+
+
+def trials(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """`(name, inliers, outliers)` of one draw."""
+    photos, classes = load("caltech101")
+    digits, clutter = load("digits")[0], load("background")[0]
+    yield "20 digits among photographs", photos, digits[rng.permutation(len(digits))[:20]]
+    yield "90 digits among photographs", photos, digits[rng.permutation(len(digits))[:90]]
+    yield "clutter among objects", photos, clutter[rng.permutation(len(clutter))[:200]]
+    for name, count in (("caltech101", 10), ("banking77", 8)):
+        vectors, labels = load(name)
+        held = np.isin(labels, rng.permutation(np.unique(labels))[:count])
+        few = rng.permutation(np.nonzero(held)[0])[: 9 * count]
+        yield f"held-out classes of {name}", vectors[~held], vectors[few]
+
+
+def main() -> None:
+    found: dict[str, dict[str, list[float]]] = {}
+    for draw in range(DRAWS):
+        for name, inside, outside in trials(np.random.default_rng(draw)):
+            vectors = np.ascontiguousarray(np.r_[inside, outside])
+            truth = np.r_[np.zeros(len(inside)), np.ones(len(outside))]
+            scores = ours(vectors)
+            lof = LocalOutlierFactor(n_neighbors=20, metric="cosine").fit(vectors)
+            scores["lof"] = -lof.negative_outlier_factor_
+            for method, score in scores.items():
+                found.setdefault(name, {}).setdefault(method, []).append(float(roc_auc_score(truth, score)))
+            print(draw, name, {m: round(v[-1], 3) for m, v in found[name].items()}, flush=True)
+            summary = {
+                n: {m: [round(x, 3) for x in (np.mean(v), min(v), max(v))] for m, v in methods.items()}
+                for n, methods in found.items()
+            }
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
+            RESULTS.write_text(json.dumps({"draws": draw + 1, "auroc": summary}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
