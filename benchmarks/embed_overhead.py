@@ -3,8 +3,9 @@
     python benchmarks/embed_overhead.py FOLDER_OF_IMAGES local-dir:MODEL [--images 512]
     python benchmarks/embed_overhead.py FOLDER_OF_IMAGES ViT-B-32 --images 512      random weights, for timing only
 
-Prints seconds of: the stage (reading, decoding, resizing, forward, writing facts and health); the forward pass of the
-same prepared batches on the same threads; and open_clip's plain `encode_image` with all of torch's threads.
+Prints seconds, by the wall clock and of the processor (which other work on the machine disturbs less), of: the stage
+(reading, decoding, resizing, forward, writing facts and health); the forward pass of the same prepared batches on the
+same threads; and open_clip's plain `encode_image` with all of torch's threads.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import polars as pl
 import torch
@@ -49,22 +51,34 @@ def measure(folder: Path, model: str, n_images: int, scratch: Path) -> None:
     workspace = Workspace(scratch / "home", "overhead")
     cleaned = samples_of(workspace, folder, files)
 
-    started = time.perf_counter()
+    started = now()
     embedder = make_embedder(spec, workspace)
     embedder.load()
-    loading = time.perf_counter() - started
+    loading = now() - started
     forward = forward_seconds(embedder, files)
     plain = plain_seconds(model, embedder, files[:512]) * len(files) / min(len(files), 512)
-
-    started = time.perf_counter()
+    started = now()
     embed.fn(spec, workspace, cleaned, cleaned)
-    stage = time.perf_counter() - started
+    stage = now() - started
     print(f"{len(files)} images, {model}, {cpu_workers()} workers, batches of {embedder.batch_size}")
-    print(f"  load the model               {loading:8.2f} s")
-    print(f"  forward pass, same threads   {forward:8.2f} s")
-    print(f"  forward pass, open_clip's    {plain:8.2f} s (channels first, torch's own threads, from 512 images)")
-    print(f"  embed stage                  {stage:8.2f} s, of which loading the model about {loading:.2f} s")
-    print(f"  everything but the forward pass, as a share of it: {(stage - forward) / forward:.1%}")
+    print("                               wall clock   processor")
+    for name, (wall, processor) in {
+        "load the model": loading,
+        "forward pass, same threads": forward,
+        "forward pass, open_clip's own": plain,
+        "embed stage": stage,
+        "embed stage − forward pass": stage - forward,
+    }.items():
+        print(f"  {name:<30}{wall:8.2f} s  {processor:8.2f} s")
+    wall, processor = (stage - forward) / forward
+    print(
+        f"  all but the forward pass, as a share of it: {wall:.1%} by the wall clock, {processor:.1%} of the processor"
+    )
+
+
+def now() -> np.ndarray:
+    """Seconds of the wall clock and of this process's processor time."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def random_model(name: str, folder: Path) -> Path:
@@ -96,9 +110,9 @@ def samples_of(workspace: Workspace, folder: Path, files: list[Path]) -> StageOu
     )  # fmt: skip
 
 
-def forward_seconds(embedder, files: list[Path]) -> float:
-    """Wall-clock seconds of the forward passes alone: batches prepared beforehand, a block of them at a time."""
-    size, total = embedder.batch_size, 0.0
+def forward_seconds(embedder, files: list[Path]) -> np.ndarray:
+    """Seconds of the forward passes alone: batches prepared beforehand, a block of them at a time."""
+    size, total = embedder.batch_size, np.zeros(2)
     with ThreadPoolExecutor(cpu_workers(), initializer=embedder.start_thread) as pool:
         for start in range(0, len(files), 64 * size):
             items = [path.read_bytes() for path in files[start : start + 64 * size]]
@@ -107,24 +121,24 @@ def forward_seconds(embedder, files: list[Path]) -> float:
             stacked = [(embedder.collate(batch), len(batch)) for batch in batches]
             if start == 0:
                 embedder.launch(*stacked[0])()
-            started = time.perf_counter()
+            started = now()
             list(pool.map(lambda pair: embedder.launch(*pair)(), stacked))
-            total += time.perf_counter() - started
+            total += now() - started
     embedder.finish()
     return total
 
 
-def plain_seconds(model: str, embedder, files: list[Path]) -> float:
+def plain_seconds(model: str, embedder, files: list[Path]) -> np.ndarray:
     """open_clip's `encode_image` as its documentation calls it, batches of 32 prepared beforehand."""
     plain = open_clip.create_model(model).eval()
     pixels = torch.stack([torch.tensor(embedder.prepare(path.read_bytes())) for path in files])
     pixels = pixels.permute(0, 3, 1, 2).contiguous().float() / 255
     with torch.inference_mode():
         plain.encode_image(pixels[:32])
-        started = time.perf_counter()
+        started = now()
         for start in range(0, len(pixels), 32):
             plain.encode_image(pixels[start : start + 32])
-        return time.perf_counter() - started
+        return now() - started
 
 
 if __name__ == "__main__":
