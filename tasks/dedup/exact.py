@@ -87,7 +87,7 @@ def text_tier(facts: pl.DataFrame, threshold: float) -> Tier:
     def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         width = int(lengths.max(initial=0))
         rows = rows[lengths[rows] == width] if width else rows[:0]
-        signatures = facts["minhash"].gather(rows).explode().to_numpy().astype(np.uint32).reshape(len(rows), -1)
+        signatures = facts["minhash"].gather(rows).explode().to_numpy().astype(np.uint32).reshape(len(rows), width)
         left, right = band_pairs(signatures, threshold) if len(rows) else (rows, rows)
         return _confirmed(rows[left], rows[right], lambda a, b: jaccard(texts, a, b), threshold)
 
