@@ -289,7 +289,7 @@ def quiet_prefect(home: Path, level: str = "CRITICAL") -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": level,
         "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
         "PREFECT_CLI_COLORS": "false",
     }
     if not (Path.home() / ".prefect" / "profiles.toml").exists():

@@ -77,10 +77,13 @@ def test_an_unchanged_night_decodes_embeds_and_reads_nothing(dataset, tmp_path, 
     monkeypatch.setattr(tasks.images, "decode_rgb", forbidden)
     monkeypatch.setattr(tasks.source.Source, "read", forbidden)
     monkeypatch.setattr(tasks.stage.FactStore, "append", forbidden)
-    work = sorted(path.name for path in (tmp_path / "home/digits/work").iterdir())
     second = run_nightly(dataset, tmp_path / "home")
-    assert second.number == 2 and digests(second) == digests(first)
-    assert second.manifest["stages"] == first.manifest["stages"] or work
+    rerun = {name.split("-")[0] for name in set(second.manifest["stages"]) - set(first.manifest["stages"])}
+    assert second.number == 2 and rerun <= {"validate"}  # it measures the drift since the parent, which is new
+    tonight = {"embedding_health", "dataset_metrics"}
+    assert {n: d for n, d in digests(second).items() if n not in tonight} == {
+        n: d for n, d in digests(first).items() if n not in tonight
+    }
 
 
 def test_a_new_file_is_the_only_one_decoded(dataset, tmp_path, monkeypatch):
@@ -129,18 +132,20 @@ def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):
 
 def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, tmp_path):
     """SIGKILL loses nothing and leaves no half snapshot (benchmarks/kill.py does it fifty times)."""
-    wanted = digests(run_nightly(dataset, tmp_path / "undisturbed"))
+    undisturbed = [digests(run_nightly(dataset, tmp_path / "undisturbed")) for _ in range(2)]
     command = [sys.executable, str(ROOT / "tests/nightly.py"), str(dataset), str(tmp_path / "home")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     moments = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         victim = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_work(tmp_path / "home/digits", victim)
         time.sleep(moments.uniform(0.0, 1.5))
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         assert all(verify(s) == [] for s in list_snapshots(Workspace(tmp_path / "home", "digits")))
-    assert digests(run_nightly(dataset, tmp_path / "home")) == wanted
+    last = run_nightly(dataset, tmp_path / "home")
+    assert last.number <= 2, "a kill between publication and exit leaves one more night, never more"
+    assert digests(last) == undisturbed[last.number - 1]
 
 
 def wait_for_work(folder: Path, process: subprocess.Popen) -> None:
