@@ -33,7 +33,7 @@ def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
             continue
         median, upper = np.quantile(logs, [0.5, 0.8])
         lower = median - np.quantile(logs, 0.2)
-        out[name] = [float(median), float(max(upper - median, 0.5 * lower, 0.02) / 0.8416)]
+        out[name] = [float(median), float(max(upper - median, 0.1 * lower, 0.02) / 0.8416)]
     return out
 
 
@@ -69,9 +69,9 @@ def tail_score(z: np.ndarray) -> np.ndarray:
 def combined(near: np.ndarray, alone: np.ndarray) -> np.ndarray:
     """z of `outlier` from those of the distance to neighbours and of the isolation.
 
-    Their mean; or the isolation less one, where it alone speaks: a tight cluster of junk has near neighbours.
+    Their mean; or the isolation less 0.7, where it alone speaks: a tight cluster of junk has near neighbours.
     """
-    return np.maximum((near + alone) / 2, alone - 1.0)
+    return np.maximum((near + alone) / 2, alone - 0.7)
 
 
 def isolation(corpus: Corpus, limit: int) -> tuple[np.ndarray, np.ndarray]:
