@@ -1,0 +1,176 @@
+"""The plain functions behind the stage, each against an oracle or by hand."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.cluster.hierarchy import linkage
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from tasks.metrics import confident, dataset, groups, noise, outliers, probe
+from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
+from tasks.metrics.corpus import Corpus
+from tests.metrics.conftest import blobs, exact_neighbors
+
+
+def corpus_of(vectors: np.ndarray, k: int) -> Corpus:
+    """A corpus with its exact graph."""
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [str(i) for i in range(len(vectors))]
+    graph = exact_neighbors(vectors, ids, k)
+    shape = (len(ids), min(k, len(ids) - 1))
+    near = graph["neighbor_id"].cast(pl.Int32).to_numpy().reshape(shape)
+    similar = graph["similarity"].to_numpy().reshape(shape)
+    frame = pl.DataFrame({"sample_id": ids})
+    return Corpus(frame, np.arange(len(ids)), frame["sample_id"], vectors.astype(np.float32), near, similar, "t", 0)
+
+
+def test_isolation_is_single_linkage():
+    """The greatest merge distance of a small cluster around each unit equals SciPy's single linkage on all pairs."""
+    rng = np.random.default_rng(0)
+    corpus = corpus_of(rng.normal(size=(60, 6)), 15)
+    distance = 1.0 - corpus.vectors.astype(np.float64) @ corpus.vectors.T
+    merges = linkage(distance[np.triu_indices(60, 1)], "single")
+    members = {i: [i] for i in range(60)}
+    expected = np.zeros(60)
+    for step, (a, b, height, _) in enumerate(merges):
+        for side in (int(a), int(b)):
+            if len(members[side]) <= 8:
+                expected[members[side]] = np.maximum(expected[members[side]], height)
+        members[60 + step] = members[int(a)] + members[int(b)]
+    found, size = outliers.isolation(corpus, 8)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert size.max() <= 8
+
+
+def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance():
+    """Seven near-identical units whose five neighbours are each other stand as far off as they really are."""
+    rng = np.random.default_rng(0)
+    vectors = np.r_[rng.normal(size=(60, 8)) * 0.2 + np.eye(8)[0], np.eye(8)[3] + 0.001 * rng.normal(size=(7, 8))]
+    corpus = corpus_of(vectors, 5)
+    found, size = outliers.isolation(corpus, 15)
+    nearest = 1.0 - (corpus.vectors[60:] @ corpus.vectors[:60].T).max()
+    assert found[60:] == pytest.approx(nearest, abs=1e-5)
+    assert set(size[60:]) == {7.0}
+
+
+def test_tail_score_by_hand():
+    """z = 0 scores −log10(½) ÷ 5; three in a thousand scores a half; nothing leaves [0, 1]."""
+    assert outliers.tail_score(np.array([0.0]))[0] == pytest.approx(np.log10(2) / 5)
+    assert outliers.tail_score(np.array([2.7266]))[0] == pytest.approx(0.4988, abs=2e-3)
+    assert outliers.tail_score(np.array([-40.0, 40.0])).tolist() == [0.0, 1.0]
+
+
+def test_reference_is_kept_and_a_broken_one_replaced(tmp_path):
+    """A stored reference comes back unchanged; one that is not JSON gives way to tonight's."""
+    first = outliers.stored_reference(tmp_path, "e", {"a": np.arange(1.0, 201.0)}, 200)
+    again = outliers.stored_reference(tmp_path, "e", {"a": np.arange(500.0, 900.0)}, 400)
+    assert again == first
+    next(tmp_path.rglob("reference.json")).write_text("{")
+    assert outliers.stored_reference(tmp_path, "e", {"a": np.arange(500.0, 900.0)}, 400) != first
+
+
+def test_probe_equals_logistic_regression():
+    """Each fold's probabilities are scikit-learn's for the same penalty and the same training rows."""
+    vectors, codes = blobs(240, classes=3, dimensions=6, spread=1.5)
+    features = probe.principal_axes(vectors)
+    fold = probe.stratified_folds(codes, 4, 0)
+    problem = probe.Problem(features, np.arange(240), codes, np.ones(240), fold, 3, 4)
+    logits = probe.out_of_fold(problem, 0.5, iterations=300)
+    found = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    for held in range(4):
+        model = LogisticRegression(C=1 / 0.5, tol=1e-8, max_iter=2000).fit(features[fold != held], codes[fold != held])
+        assert found[fold == held] == pytest.approx(model.predict_proba(features[fold == held]), abs=0.02)
+
+
+def test_folds_are_stratified_and_fixed():
+    """Every fold has its share of every label, and the same seed gives the same folds."""
+    labels = np.repeat([0, 1, 2], [50, 30, 20])
+    fold = probe.stratified_folds(labels, 5, 7)
+    for label in range(3):
+        counts = np.bincount(fold[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    assert (fold == probe.stratified_folds(labels, 5, 7)).all()
+
+
+def five() -> Beliefs:
+    """Five cases of two classes: the third is labelled 0 and surely a 1."""
+    one = np.array([0.9, 0.8, 0.1, 0.2, 0.1])
+    belief = np.stack([one, 1 - one], axis=1).ravel()
+    case, label = np.repeat(np.arange(5), 2), np.tile([0, 1], 5)
+    given, ones = np.array([0, 0, 0, 1, 1]), np.ones(5)
+    return Beliefs(np.arange(5), given, ones, ones.astype(int), case, label, belief, belief, belief, 2)
+
+
+def test_confident_joint_by_hand():
+    """Thresholds are mean self-confidences; the third case alone counts off the diagonal; rows sum to class sizes."""
+    assert confident.thresholds(five()) == pytest.approx([0.6, 0.85])
+    joint = confident.confident_joint(five())
+    found = {(g, t): c for g, t, c in joint.iter_rows()}
+    assert found[0, 0] == pytest.approx(2.0, abs=1e-4) and found[0, 1] == pytest.approx(1.0, abs=1e-4)
+    assert found[1, 1] == pytest.approx(2.0)
+
+
+def test_flags_are_the_worst_of_each_class_up_to_the_budget():
+    """With one wrong label expected in class 0 and none in class 1, only the most suspicious of class 0 is flagged."""
+    score = np.array([0.1, 0.3, 0.9, 0.95, 0.2])
+    assert confident.flag(five(), score, np.array([1.0, 0.0])).tolist() == [False, False, True, False, False]
+
+
+def test_transition_rows_sum_to_one():
+    """p(given | true) sums to 1 over the cells of a true class when every class is among them."""
+    k, counts = 3, np.array([8.0, 1, 1, 0, 5, 0, 2, 2, 6])
+    true, given = np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3)
+    size = np.array([0.4, 0.3, 0.3])
+    chance = noise.transition(counts, true, given, size, k)
+    total = np.bincount(true, chance)
+    assert (total <= 1.0 + 1e-9).all() and (total > 0.85).all()
+
+
+def test_wilson_interval():
+    """Wilson's interval of 5 in 50 (from the closed form) and of 0 in 10, which is not a point."""
+    low, high = confident.wilson(np.array([0.1, 0.0]), np.array([50.0, 10.0]))
+    assert (low[0], high[0]) == pytest.approx((0.0435, 0.2136), abs=1e-3)
+    assert low[1] == 0.0 and high[1] == pytest.approx(0.2775, abs=1e-3)
+
+
+def test_pairs_are_best_and_softmax_per_case():
+    """The best pair is the first of equals; softmax sums to one over each case."""
+    case, values = np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 0.0, 2.0])
+    assert best_pair(case, values, 2).tolist() == [0, 3]
+    assert np.bincount(case, softmax_pairs(case, values, 2)) == pytest.approx([1.0, 1.0])
+
+
+def test_vendi_counts_different_things():
+    """Four orthogonal vectors, each three times, are four things; equal ones are one."""
+    assert dataset.vendi_score(np.tile(np.eye(4, dtype=np.float32), (3, 1)))[0] == pytest.approx(4.0)
+    assert dataset.vendi_score(np.ones((5, 4), dtype=np.float32) / 2)[0] == pytest.approx(1.0)
+
+
+def test_spurious_correlation_has_the_majority_as_its_baseline():
+    """A property that is the label scores 1; a random one scores near 0, also where one class has 80%."""
+    rng = np.random.default_rng(0)
+    codes = (rng.random(500) < 0.2).astype(int)
+    fold = probe.stratified_folds(codes, 5, 0)
+    told = dataset.spurious_correlation(dataset.binned(codes.astype(float)), codes, fold)
+    random = dataset.spurious_correlation(dataset.binned(rng.random(500)), codes, fold)
+    assert told == pytest.approx(1.0) and random < 0.05
+    assert dataset.spurious_correlation(np.zeros(500, dtype=int), np.zeros(500, dtype=int), fold) is None
+
+
+def test_auc_is_scikit_learns():
+    """Ties count half, as scikit-learn counts them; fewer than two of a kind have none."""
+    rng = np.random.default_rng(0)
+    score, truth = rng.integers(0, 5, 100).astype(float), rng.random(100) < 0.3
+    assert groups.auc(score, truth) == pytest.approx(roc_auc_score(truth, score))
+    assert np.isnan(groups.auc(score, np.arange(100) == 0))
+
+
+def test_leace_leaves_no_covariance_with_the_group():
+    """After LEACE no direction of the vectors covaries with the group, and the rest is hardly moved."""
+    vectors, codes = blobs(400, classes=3, dimensions=10)
+    cleaned = groups.leace(vectors, codes).astype(np.float64)
+    one_hot = np.eye(3)[codes]
+    cross = (cleaned - cleaned.mean(axis=0)).T @ (one_hot - one_hot.mean(axis=0)) / 400
+    assert np.abs(cross).max() < 1e-5
+    assert np.linalg.matrix_rank(vectors - cleaned, tol=1e-3) <= 2
