@@ -22,13 +22,13 @@ from prefect.context import TaskRunContext
 
 from data_contracts.errors import AssayError
 from tasks.snapshots import Snapshot
-from tasks.stage import Progress, StageOutput
+from tasks.stage import Progress, StageOutput, is_disk_full
 
 
 def is_worth_retrying(_task, _run, state) -> bool:
     """Retry what may pass (a network file system, a busy device); never a user's mistake or a broken contract."""
     error = state.data if isinstance(state.data, BaseException) else getattr(state.data, "exception", None)
-    return isinstance(error, OSError) and not isinstance(error, AssayError)
+    return isinstance(error, OSError) and not isinstance(error, AssayError) and not is_disk_full(error)
 
 
 def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:

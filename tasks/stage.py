@@ -9,6 +9,7 @@ killed run resumes, and a repeated run computes nothing. A fact part is written 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -332,16 +333,21 @@ def sync_tree(root: Path) -> None:
 
 @contextlib.contextmanager
 def disk_full_is_clear(place: Path) -> Iterator[None]:
-    """Turn ENOSPC from anywhere below into one clear message."""
+    """Turn a full disk, as any library below reports it, into one clear message."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (28, 122):  # ENOSPC, EDQUOT
-            raise AssayError(
-                f"the disk under {place} is full; nothing half-written was published. Free some space "
-                "(`assay gc DATASET --keep N` removes old snapshots) and run again: finished work is kept"
-            ) from error
-        raise
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise AssayError(
+            f"the disk under {place} is full; nothing half-written was published. Free some space "
+            "(`assay gc DATASET --keep N` removes old snapshots) and run again: finished work is kept"
+        ) from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error is about a full disk or quota: by its number, or by the words of libraries without one."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
 @contextlib.contextmanager
