@@ -1,7 +1,9 @@
 """Principal components of small images, fitted on the dataset: no weights, no torch, seconds.
 
-An image is squeezed to 32 × 32 luminance and 16 × 16 of each chroma channel (1,536 numbers), centred, and projected
-on the leading eigenvectors of the covariance of the dataset's own images.
+An image is squeezed to 32 × 32 luminance and 16 × 16 of each chroma channel (1,536 numbers). Its own mean luminance
+is taken off, so that the cosine of two vectors is nearly the correlation of two pictures whatever their light, and
+the rest is projected on the leading eigenvectors of the second moments of the dataset's own images. The mean of the
+dataset is not taken off: what is unlike all of it would point to wherever its few relatives do.
 """
 
 from collections.abc import Sequence
@@ -15,11 +17,12 @@ from tasks.embed.embedder import Collect, FittedEmbedder
 from tasks.images import decode_rgb
 
 DIMENSIONS = 128
+FLAT = 128.0  # a last, constant dimension: where a picture without contrast points; 2 grey levels of 64 × 64
 _FAINTEST = 1e-7  # components with less than this share of the first one's variance are noise of the arithmetic
 
 
 class ImagePca(FittedEmbedder):
-    """`(features − mean) @ components`, float32."""
+    """`contrast(features) @ components`, then `FLAT`; float32."""
 
     def __init__(self, spec: Spec, basis: Basis):
         super().__init__(basis)
@@ -30,13 +33,12 @@ class ImagePca(FittedEmbedder):
 
     @property
     def dimensions(self) -> int:
-        return self._components.shape[1]
+        return self._components.shape[1] + 1
 
     def load(self) -> None:
         """Read the stored basis. Raises `EmbedderError` where it is damaged."""
         if self._components is None:
-            stored = self.basis.load()
-            self._mean, self._components = stored["mean"], stored["components"]
+            self._components = self.basis.load()["components"]
 
     def prepare(self, item: bytes) -> np.ndarray:
         """1,536 uint8 features of an image's bytes. Raises `UnreadableSample`."""
@@ -49,15 +51,14 @@ class ImagePca(FittedEmbedder):
         return batch
 
     def launch(self, batch: np.ndarray, n: int) -> Collect:
-        vectors = (batch.astype(np.float32) - self._mean) @ self._components
-        if self._components.any():
-            return lambda: vectors[:n]
-        return lambda: np.ones((n, 1), dtype=np.float32)  # all images are the same one: so are their vectors
+        projected = contrast(batch) @ self._components
+        vectors = np.hstack([projected, np.full((len(batch), 1), FLAT, dtype=np.float32)])
+        return lambda: vectors[:n]
 
     def fit(self, prepared: list[np.ndarray]) -> None:
-        """Eigenvectors of the covariance of the prepared features."""
-        mean, components = principal_components(np.stack(prepared), self._wanted)
-        self.basis.save(mean=mean, components=components)
+        """Eigenvectors of the second moments of the prepared features' contrast."""
+        _, components = principal_components(contrast(np.stack(prepared)), max(1, self._wanted - 1), centre=False)
+        self.basis.save(components=components)
 
 
 def image_features(image: Image.Image) -> np.ndarray:
@@ -67,12 +68,22 @@ def image_features(image: Image.Image) -> np.ndarray:
     return np.concatenate([np.asarray(channel).reshape(-1) for channel in (luminance, *small)])
 
 
-def principal_components(features: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def contrast(features: np.ndarray) -> np.ndarray:
+    """float32 of `image_features` rows (n, 1536): luminance about each image's own mean, chroma about grey."""
+    values = features.astype(np.float32)
+    values[:, :1024] -= values[:, :1024].mean(axis=1, keepdims=True)
+    values[:, 1024:] -= 128.0
+    return values
+
+
+def principal_components(features: np.ndarray, wanted: int, centre: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Mean (d,) and leading eigenvectors (d, k), k ≤ `wanted`, of uint8 or float rows (n, d); float32.
+
+    `centre`: about the rows' mean; else about zero, which is then the mean returned.
 
     The sign of each eigenvector makes its largest entry positive. Rows that are all equal give one column of zeros.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
+    mean = features.mean(axis=0, dtype=np.float64) if centre else np.zeros(features.shape[1])
     values, vectors = _few(features - mean) if len(features) < features.shape[1] else _many(features, mean)
     kept = vectors[:, :wanted][:, values[:wanted] > max(values[0] * _FAINTEST, 1e-6)]
     if kept.shape[1] == 0:

@@ -208,7 +208,7 @@ def _plan_fitted(spec: Spec, workspace: Workspace, kind: str, content_hashes: pl
     device = resolve_device(spec.embed.device) if kind == "autoencoder" else "cpu"
     algorithm = fingerprint_of(
         kind=kind, dimensions=spec.embed.dimensions, seed=spec.embed.seed, device=device, text=text_steps(spec),
-        storage=spec.embed.storage, version=1,
+        storage=spec.embed.storage, version=2,
     )  # fmt: skip
     basis = plan_basis(workspace, algorithm, content_hashes)
 

@@ -123,3 +123,25 @@ def test_damaged_basis_is_named(workspace):
     again = plan_basis(workspace, "a" * 32, hashes)
     with pytest.raises(EmbedderError, match="remove"):
         again.load()
+
+
+def test_light_does_not_matter_and_junk_is_far_away(tmp_path, workspace):
+    """A relit digit stays at its original; a photograph, a black and a white page are near no digit."""
+    from PIL import Image, ImageEnhance
+    from sklearn.datasets import load_sample_image
+
+    digits = [
+        Image.fromarray(np.uint8(16 * image)).resize((64, 64)).convert("RGB") for image in load_digits().images[:150]
+    ]
+    relit = ImageEnhance.Brightness(digits[0]).enhance(0.75)
+    flat = [Image.new("RGB", (64, 64), colour) for colour in ("black", "white")]
+    junk = [Image.fromarray(load_sample_image("flower.jpg")).resize((64, 64)), *flat]
+    files = [encoded(image) for image in (*digits, relit, *junk)]
+    hashes = pl.Series([hash_text(str(row)) for row in range(len(files))])
+    embedder = make_embedder(ImageSet(tmp_path / "p", {}).spec(kind="pca"), workspace, hashes)
+    embedder.fit([embedder.prepare(data) for data in files])
+    vectors = embedder.encode(files)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert unit[150] @ unit[0] > 0.999
+    nearest = np.sort(unit[:150] @ unit[:150].T)[:, -2]
+    assert (unit[151:] @ unit[:150].T).max() < 0.65 < np.median(nearest)
