@@ -67,6 +67,7 @@ class View:
     hashes: pl.Series = field(init=False)
     _cache: dict = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _locks: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         samples = self.scan("samples").select("sample_id", "content_hash", "position").collect()
@@ -91,8 +92,12 @@ class View:
         return empty(table).lazy()
 
     def once(self, key: object, make: Callable[[], object]):
-        """The value of `make()`, made once."""
+        """The value of `make()`, made once; who asks for another key meanwhile does not wait."""
         with self._lock:
+            if key in self._cache:
+                return self._cache[key]
+            mine = self._locks.setdefault(key, threading.RLock())
+        with mine:
             if key not in self._cache:
                 self._cache[key] = make()
             return self._cache[key]
@@ -119,6 +124,22 @@ class View:
         rows = self.rows_of(ids)
         out[rows[rows >= 0]] = values[rows >= 0]
         return out
+
+    def place(self, table: str) -> np.ndarray:
+        """Row of each sample's content in a facts table (its parts one after another), int64; −1 where it has none."""
+
+        def load() -> np.ndarray:
+            facts = _prefix(self.scan(table).select("content_hash").collect()["content_hash"])
+            mine = _prefix(self.hashes)
+            if np.array_equal(facts, mine):
+                return np.arange(len(mine))
+            order = np.argsort(facts, kind="stable")
+            at = np.minimum(np.searchsorted(facts, mine, sorter=order), max(len(facts) - 1, 0))
+            if not len(facts):
+                return np.full(len(mine), -1)
+            return np.where(facts[order[at]] == mine, order[at], -1)
+
+        return self.once(("place", table), load)
 
     def layouts(self) -> list[str]:
         """The projections there are: umap, tsne, pca, as far as computed."""
@@ -155,12 +176,13 @@ class View:
 
         def load() -> tuple[list[str], np.ndarray]:
             names = self.metrics()["metric"].to_list()[:63]
-            bit = {name: np.uint64(1 << place) for place, name in enumerate(names)}
+            bit = {name: 1 << place for place, name in enumerate(names)}
             flagged = self.scan("scores").filter(pl.col("is_issue")).select("sample_id", "metric").collect()
+            flagged = flagged.filter(pl.col("metric").is_in(names))
+            rows = self.rows_of(flagged["sample_id"])
+            marks = flagged["metric"].replace_strict(bit, default=0, return_dtype=pl.UInt64).to_numpy()
             bits = np.zeros(len(self), dtype=np.uint64)
-            for (metric,), group in flagged.partition_by("metric", as_dict=True).items():
-                if metric in bit:
-                    bits[self.spread_mask(group["sample_id"])] |= bit[metric]
+            np.bitwise_or.at(bits, rows[rows >= 0], marks[rows >= 0])
             if "label_issue" not in bit and self.snapshot.parts("label_issues"):
                 bits[self.label_issue()] |= np.uint64(1 << len(names))
                 names.append("label_issue")
@@ -223,6 +245,11 @@ class View:
             return effective_decisions(made, self.samples_of(np.arange(len(self))))
 
         return self.once("decisions", load)
+
+
+def _prefix(hashes: pl.Series) -> np.ndarray:
+    """The first 60 bits of each content hash, int64: enough to tell the contents of one dataset apart."""
+    return hashes.str.slice(0, 15).str.to_integer(base=16).to_numpy()
 
 
 def _decision_schema() -> dict:
@@ -401,8 +428,7 @@ def _decided(view: View) -> Category:
 
 def _facts(view: View) -> dict[str, np.ndarray]:
     """Every number of the facts table, over all rows."""
-    names = _fact_names(view)
-    facts = view.scan(_fact_table(view)).select("content_hash", *(pl.col(n).cast(pl.Float32) for n in names))
-    facts = facts.unique("content_hash", keep="first").collect()
-    joined = view.hashes.to_frame().join(facts, on="content_hash", how="left", maintain_order="left")
-    return {name: _floats(joined[name]) for name in names}
+    table, names = _fact_table(view), _fact_names(view)
+    facts = view.scan(table).select(pl.col(name).cast(pl.Float32) for name in names).collect()
+    place = view.place(table)
+    return {name: np.where(place < 0, np.nan, _floats(facts[name])[place]).astype(np.float32) for name in names}

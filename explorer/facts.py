@@ -1,16 +1,18 @@
 """Thumbnails, texts and vectors of some rows: read from the facts by content hash, a row group at a time, some kept."""
 
+import json
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import AssayError
 from explorer.columns import View
 
+LOCAL = "local-dir:"
 MOST_BYTES = 200 * 2**20  # of row groups kept by one reader
 
 
@@ -19,57 +21,51 @@ class FactReader:
 
     def __init__(self, view: View, table: str, column: str):
         self.column = column
-        self._files = [pq.ParquetFile(part, memory_map=True) for part in view.snapshot.parts(table)]
-        self.part, self.place = _locate(view, table)
-        self._starts = [
-            np.cumsum([0] + [file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)])
-            for file in self._files
-        ]
+        self._parts = view.snapshot.parts(table)
+        self._place = view.place(table)
+        self._starts = part_starts(view, table)
         self._kept: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def get(self, row: int):
         """The value at one row, or None."""
-        part, place = int(self.part[row]), int(self.place[row])
-        if part < 0:
+        place = int(self._place[row])
+        if place < 0:
             return None
-        group = int(np.searchsorted(self._starts[part], place, "right")) - 1
-        return self._group(part, group)[place - int(self._starts[part][group])].as_py()
-
-    def _group(self, part: int, group: int) -> pa.Array:
+        part = int(np.searchsorted(self._starts, place, "right")) - 1
+        place -= int(self._starts[part])
         with self._lock:
-            if (part, group) in self._kept:
-                self._kept.move_to_end((part, group))
-                return self._kept[part, group]
-            values = self._files[part].read_row_group(group, columns=[self.column], use_threads=False)
-            values = values.column(0).combine_chunks()
-            self._kept[part, group] = values
-            self._bytes += values.nbytes
+            for (number, start), values in self._kept.items():
+                if number == part and start <= place < start + len(values):
+                    self._kept.move_to_end((number, start))
+                    return values[place - start].as_py()
+        start, values = self._read(part, place)
+        return values[place - start].as_py()
+
+    def _read(self, part: int, place: int) -> tuple[int, pa.Array]:
+        """The row group that holds a place, and where it starts; kept, while there is room."""
+        file = pq.ParquetFile(self._parts[part], memory_map=True)
+        start = 0
+        for group in range(file.metadata.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if place < start + rows:
+                break
+            start += rows
+        values = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).combine_chunks()
+        with self._lock:
+            if (part, start) not in self._kept:
+                self._kept[part, start] = values
+                self._bytes += values.nbytes
             while self._bytes > MOST_BYTES and len(self._kept) > 1:
                 self._bytes -= self._kept.popitem(last=False)[1].nbytes
-            return values
+        return start, values
 
 
-def _locate(view: View, table: str) -> tuple[np.ndarray, np.ndarray]:
-    """Part number and row within it of each row's content, int32; part −1 where the facts do not have it."""
-
-    def load():
-        frames = [
-            pl.read_parquet(part, columns=["content_hash"])
-            .with_row_index("place")
-            .with_columns(part=pl.lit(number, dtype=pl.Int32), place=pl.col("place").cast(pl.Int32))
-            for number, part in enumerate(view.snapshot.parts(table))
-        ]
-        if not frames:
-            return np.full(len(view), -1, np.int32), np.zeros(len(view), np.int32)
-        if len(frames) == 1 and frames[0]["content_hash"].equals(view.hashes):
-            return np.zeros(len(view), np.int32), np.arange(len(view), dtype=np.int32)
-        known = pl.concat(frames).unique("content_hash", keep="first")
-        found = view.hashes.to_frame().join(known, on="content_hash", how="left", maintain_order="left")
-        return found["part"].fill_null(-1).to_numpy(), found["place"].fill_null(0).to_numpy()
-
-    return view.once(("locate", table), load)
+def part_starts(view: View, table: str) -> np.ndarray:
+    """Row at which each part of a table starts, and after the last one their number."""
+    counts = [pq.read_metadata(part).num_rows for part in view.snapshot.parts(table)]
+    return np.cumsum([0, *counts])
 
 
 def reader(view: View, table: str, column: str) -> FactReader:
@@ -92,20 +88,16 @@ def similarities(view: View, row: int | None = None, vector: np.ndarray | None =
 
     Exact, and streamed: one batch of vectors is in memory at a time.
     """
-    part_of, place_of = _locate(view, "vectors")
-    out = np.full(len(view), -np.inf, dtype=np.float32)
-    parts = view.snapshot.parts("vectors")
+    place = view.place("vectors")
     if vector is None:
-        if part_of[row] < 0:
+        if place[row] < 0:
             raise AssayError("this sample has no vector, so nothing can be compared with it")
         value = reader(view, "vectors", "vector").get(row)
         vector = np.asarray(value, dtype=np.float32)
     vector = vector / max(float(np.linalg.norm(vector)), 1e-30)
-    for number, path in enumerate(parts):
-        scores = _part_similarities(path, vector)
-        rows = np.flatnonzero(part_of == number)
-        out[rows] = scores[place_of[rows]]
-    return out
+    found = [_part_similarities(path, vector) for path in view.snapshot.parts("vectors")]
+    scores = np.concatenate([*found, np.array([-np.inf], dtype=np.float32)])  # place −1 is the last
+    return scores[place].astype(np.float32)
 
 
 def _part_similarities(path, vector: np.ndarray) -> np.ndarray:
@@ -122,8 +114,23 @@ def _part_similarities(path, vector: np.ndarray) -> np.ndarray:
 
 
 def can_search_words(view: View) -> bool:
-    """Whether the snapshot's embedder has a text tower."""
-    return view.snapshot.manifest.get("config", {}).get("embed", {}).get("kind") == "open_clip"
+    """Whether the snapshot's embedder has a real text tower (a placeholder of one layer is none)."""
+    embed = view.snapshot.manifest.get("config", {}).get("embed", {})
+    if embed.get("kind") != "open_clip":
+        return False
+    if not embed.get("model", "").startswith(LOCAL):
+        return True
+    try:
+        config = json.loads((_model_folder(view) / "open_clip_config.json").read_text(encoding="utf-8"))
+        tower = config["model_cfg"]["text_cfg"]
+        return bool(tower.get("hf_model_name")) or tower.get("layers", 12) >= 2
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _model_folder(view: View) -> Path:
+    manifest = view.snapshot.manifest
+    return Path(manifest.get("spec_base", ".")) / manifest["config"]["embed"]["model"].removeprefix(LOCAL)
 
 
 def words_vector(view: View, words: str) -> np.ndarray:
@@ -139,14 +146,20 @@ def words_vector(view: View, words: str) -> np.ndarray:
 
 
 def _load_text_tower(view: View):
+    """A function from words to their vector, of the model that embedded the snapshot."""
     import open_clip
     import torch
 
     embed = view.snapshot.manifest["config"]["embed"]
-    model = open_clip.create_model(embed["model"], pretrained=embed.get("pretrained") or None).eval()
-    if not hasattr(model, "encode_text"):
-        raise AssayError(f"{embed['model']} has no text tower")
-    tokenize = open_clip.get_tokenizer(embed["model"])
+    local = embed["model"].startswith(LOCAL)
+    name = f"{LOCAL}{_model_folder(view)}" if local else embed["model"]
+    try:
+        model = open_clip.create_model(
+            name, pretrained=embed.get("pretrained") or None, weights_only=True, require_pretrained=True
+        ).eval()
+        tokenize = open_clip.get_tokenizer(name)
+    except Exception as error:  # open_clip, timm and the hub raise anything
+        raise AssayError(f"the text tower of {embed['model']} cannot be loaded: {error}") from None
 
     def encode(words: str) -> np.ndarray:
         with torch.inference_mode():

@@ -1,5 +1,6 @@
 """Start the explorer on a port of this machine, and open a browser on it."""
 
+import contextlib
 import secrets
 import socket
 import sys
@@ -30,14 +31,19 @@ def explore(workspace: Workspace, port: int = 0, open_browser: bool = True, host
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{bound.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"explorer of {workspace.dataset}: {address}   (Ctrl-C stops it)", file=sys.stderr, flush=True)
-    config = uvicorn.Config(
-        make_app(workspace, token), log_level="warning", access_log=False, server_header=False, lifespan="off"
-    )
+    app = make_app(workspace, token)
+    threading.Thread(target=_warm, args=[app.app.state.explorer], daemon=True).start()
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     if open_browser:
         timer = threading.Timer(0.5, webbrowser.open, [address])
         timer.daemon = True
         timer.start()
     uvicorn.Server(config).run(sockets=[bound])
+
+
+def _warm(explorer) -> None:
+    with contextlib.suppress(Exception):  # whoever opens the page is told what is wrong
+        explorer.warm()
 
 
 def bind(host: str, port: int) -> socket.socket:

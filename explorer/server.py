@@ -65,6 +65,19 @@ class Explorer:
             self._views[number] = found
             return found
 
+    def warm(self) -> None:
+        """Read what the first picture of the newest snapshot needs, before anybody asks."""
+        view = self.view(open_snapshot(self.workspace).number)
+        everything = self.selections(view.snapshot.number).mask({})
+        for method in view.layouts()[:1]:
+            points_to_draw(view, method, None, everything, MOST_POINTS)
+        for key in ("issue", "label", "duplicate", "decision"):
+            view.column(key)
+        view.flags()
+        for table in ("image_facts", "text_facts"):
+            if view.snapshot.parts(table):
+                view.place(table)
+
     def decided(self) -> None:
         """Decisions changed: what depends on them is read anew."""
         with self._lock:

@@ -48,8 +48,8 @@ export class Gallery {
     this.pages = new Map([[0, answer.cards]]);
     this.empty.hidden = answer.total > 0;
     this.scroller.scrollTop = 0;
-    this.width = 0;
     this.layout();
+    this.scroller.dataset.loads = String(Number(this.scroller.dataset.loads ?? 0) + 1);
   }
 
   layout() {

@@ -84,7 +84,7 @@ async function rejects({ snapshot }) {
 async function health({ snapshot, meta }) {
   const [checks, metrics] = await Promise.all([api.table(snapshot, "embedding_health"), api.table(snapshot, "dataset_metrics")]);
   return scroller(
-    h("h3", {}, "Dataset"), h("dl", { class: "figures" }, records(metrics).map((m) => h("div", { title: cut(m.note, 300) }, h("dt", {}, words(m.metric)), h("dd", {}, figure(m.value))))),
+    h("h3", {}, "Dataset"), h("dl", { class: "figures" }, records(metrics).map((m) => h("div", { title: cut(m.note, 300) }, h("dt", {}, words(m.metric.replace(/^n_/, ""))), h("dd", {}, figure(m.value))))),
     h("h3", {}, "Embedding"), table([{ name: "", show: (l) => h("span", { class: l.ok ? "ok" : "bad", "aria-label": l.ok ? "fine" : "not fine" }, l.ok ? "●" : "▲") }, { name: "Check", show: (l) => h("span", {}, words(l.check), l.note ? h("span", { class: "small block" }, cut(l.note, 300)) : null) }, { name: "Value", num: true, show: (l) => figure(l.value) }, { name: "Wanted", show: (l) => l.wanted }], records(checks)));
 }
 

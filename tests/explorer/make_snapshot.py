@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageDraw
 
-from data_contracts.tables import CONTRACTS, PUBLISHED, empty
+from data_contracts.tables import CONTRACTS, FACTS, PUBLISHED, empty
 from tasks.stage import PARTITION, write_part
 
 CLASSES = (
@@ -28,16 +28,33 @@ CLASSES = (
     "joshua tree",
 )
 HOSTILE = (
-    "<script>window.hacked=1</script>", "<img src=x onerror=window.hacked=1>", '"; drop table samples; --',
-    "=HYPERLINK(\"http://x\")", "\u202egnp.exe", "x" * 10_000, "' or 1=1 --", "{{7*7}}", "a&b<b>bold</b>",
-)  # fmt: skip
-METRICS = ("outlier", "near_duplicate", "dark", "bright", "blurry", "label_issue")
+    "<script>window.hacked=1</script>",
+    "<img src=x onerror=window.hacked=1>",
+    '"; drop table samples; --',
+    '=HYPERLINK("http://x")',
+    "\u202egnp.exe",
+    "x" * 10_000,
+    "' or 1=1 --",
+    "{{7*7}}",
+    "a&b<b>bold</b>",
+)
+FACTS_A_PART = 2_000  # facts come in small parts, as they were measured
 
 
 def make_snapshot(
-    home: Path, dataset: str = "synthetic", n: int = 1000, number: int = 1, *, seed: int = 0, hostile: bool = True,
-    modality: str = "image", previous: int | None = None, neighbors: int = 8, dimensions: int = 16, drop: int = 0,
-) -> Path:  # fmt: skip
+    home: Path,
+    dataset: str = "synthetic",
+    n: int = 1000,
+    number: int = 1,
+    *,
+    seed: int = 0,
+    hostile: bool = True,
+    modality: str = "image",
+    previous: int | None = None,
+    neighbors: int = 8,
+    dimensions: int = 16,
+    drop: int = 0,
+) -> Path:
     """Write `HOME/DATASET/snapshots/vNNNNNNNN` and return it. `drop` leaves out the first samples (for comparing)."""
     path = home / dataset / "snapshots" / f"v{number:08d}"
     tables = make_tables(n, seed=seed, hostile=hostile, modality=modality, neighbors=neighbors, dimensions=dimensions)
@@ -55,10 +72,11 @@ def make_snapshot(
             frame = cast_to(contract, frame)
         (path / name).mkdir(parents=True)
         files = []
-        for part, start in enumerate(range(0, max(len(frame), 1), PARTITION)):
+        rows_a_part = FACTS_A_PART if name in FACTS else PARTITION
+        for part, start in enumerate(range(0, max(len(frame), 1), rows_a_part)):
             target = path / name / f"part-{part:05d}.parquet"
-            write_part(name, frame.slice(start, PARTITION), target)
-            rows = len(frame.slice(start, PARTITION))
+            write_part(name, frame.slice(start, rows_a_part), target)
+            rows = len(frame.slice(start, rows_a_part))
             files.append({"path": f"{name}/{target.name}", "bytes": target.stat().st_size, "rows": rows, "sha256": ""})
         described[name] = {"files": files, "rows": len(frame), "contract": contract.VERSION}
     manifest = {
@@ -113,51 +131,107 @@ def make_tables(n: int, *, seed: int, hostile: bool, modality: str, neighbors: i
         captions[: len(HOSTILE)] = HOSTILE
     samples = pl.DataFrame(
         {
-            "sample_id": ids, "position": np.arange(n), "uri": np.char.add(ids.astype(str), ".jpg").astype(object),
-            "content_hash": hashes, "modality": np.full(n, modality, dtype=object), "label": label, "split": splits,
-            "size_bytes": random.integers(2_000, 90_000, n), "camera": np.array(["A7", "EOS", "Pixel"], dtype=object)[random.integers(0, 3, n)],
+            "sample_id": ids,
+            "position": np.arange(n),
+            "uri": np.char.add(ids.astype(str), ".jpg").astype(object),
+            "content_hash": hashes,
+            "modality": np.full(n, modality, dtype=object),
+            "label": label,
+            "split": splits,
+            "size_bytes": random.integers(2_000, 90_000, n),
+            "camera": np.array(["A7", "EOS", "Pixel"], dtype=object)[random.integers(0, 3, n)],
             "caption": captions,
         },
         schema_overrides={"label": pl.String},
-    )  # fmt: skip
+    )
     confidence = np.clip(random.normal(0.8, 0.1, n), 0, 1)
     score = np.where(flipped, np.clip(random.normal(0.9, 0.05, n), 0, 1), random.beta(1.2, 14, n)).astype(np.float32)
     label_issues = pl.DataFrame(
         {
-            "sample_id": ids, "label": label, "suggested_label": np.where(flipped, names[true], label),
-            "confidence": confidence, "score": score, "is_issue": score > 0.7,
+            "sample_id": ids,
+            "label": label,
+            "suggested_label": np.where(flipped, names[true], label),
+            "confidence": confidence,
+            "score": score,
+            "is_issue": score > 0.7,
         }
-    )  # fmt: skip
+    )
     far = np.where(stray, 0.95, random.beta(1.5, 9, n))
     per_metric = {
-        "outlier": far, "near_duplicate": np.where(duplicate, 0.97, random.beta(1, 12, n)), "dark": random.beta(1, 20, n),
-        "bright": random.beta(1, 25, n), "blurry": random.beta(2, 9, n), "label_issue": score,
-    }  # fmt: skip
+        "outlier": far,
+        "near_duplicate": np.where(duplicate, 0.97, random.beta(1, 12, n)),
+        "dark": random.beta(1, 20, n),
+        "bright": random.beta(1, 25, n),
+        "blurry": random.beta(2, 9, n),
+        "label_issue": score,
+    }
     scores = pl.concat(
         [
-            pl.DataFrame({"sample_id": ids, "metric": [metric] * n, "score": values.astype(np.float32), "value": np.asarray(values, dtype=np.float64) * 10, "is_issue": values > 0.7})
+            pl.DataFrame(
+                {
+                    "sample_id": ids,
+                    "metric": [metric] * n,
+                    "score": values.astype(np.float32),
+                    "value": np.asarray(values, dtype=np.float64) * 10,
+                    "is_issue": values > 0.7,
+                }
+            )
             for metric, values in per_metric.items()
         ]
-    )  # fmt: skip
+    )
     pca = np.c_[xy @ np.array([[0.8, 0.3], [-0.2, 0.9]]), random.normal(0, 1, n)]
     projection = pl.concat(
         [
-            pl.DataFrame({"sample_id": ids, "method": ["umap"] * n, "x": xy[:, 0].astype(np.float32), "y": xy[:, 1].astype(np.float32), "z": pl.Series([None] * n, dtype=pl.Float32)}),
-            pl.DataFrame({"sample_id": ids, "method": ["pca"] * n, **{c: pca[:, i].astype(np.float32) for i, c in enumerate("xyz")}}),
+            pl.DataFrame(
+                {
+                    "sample_id": ids,
+                    "method": ["umap"] * n,
+                    "x": xy[:, 0].astype(np.float32),
+                    "y": xy[:, 1].astype(np.float32),
+                    "z": pl.Series([None] * n, dtype=pl.Float32),
+                }
+            ),
+            pl.DataFrame(
+                {
+                    "sample_id": ids,
+                    "method": ["pca"] * n,
+                    **{c: pca[:, i].astype(np.float32) for i, c in enumerate("xyz")},
+                }
+            ),
         ]
-    )  # fmt: skip
+    )
     tables = {
-        "samples": samples, "label_issues": label_issues, "scores": scores, "projection": projection,
+        "samples": samples,
+        "label_issues": label_issues,
+        "scores": scores,
+        "projection": projection,
         "units": pl.DataFrame({"sample_id": ids, "unit_id": ids[unit]}),
         "image_facts" if modality == "image" else "text_facts": make_facts(modality, hashes, true, captions, random),
-        "neighbors": make_neighbors(ids, neighbors), "duplicates": make_duplicates(ids, unit, duplicate),
+        "neighbors": make_neighbors(ids, neighbors),
+        "duplicates": make_duplicates(ids, unit, duplicate),
         "leaks": make_leaks(ids, unit, duplicate, splits),
         "vectors": make_vectors(hashes, true, dimensions, random),
-        "rejects": pl.DataFrame({"uri": ["broken/<b>a</b>.jpg", "b.txt"], "sample_id": pl.Series([None, None], dtype=pl.String), "stage": ["clean", "clean"], "reason": ["truncated", "not_an_image"], "detail": ["ends after 12 bytes", None]}),
-        "diff": pl.DataFrame({"sample_id": ids[:3], "change": ["added", "new_issue", "resolved"], "metric": ["", "outlier", "dark"]}),
-        "embedding_health": pl.DataFrame({"check": ["index_recall_at_10"], "value": [0.997], "wanted": [">= 0.95"], "ok": [True], "note": [None]}, schema_overrides={"note": pl.String}),
-        "dataset_metrics": pl.DataFrame({"metric": ["n_samples", "estimated_noise_rate"], "value": [float(n), 0.021], "note": [None, None]}, schema_overrides={"note": pl.String}),
-    }  # fmt: skip
+        "rejects": pl.DataFrame(
+            {
+                "uri": ["broken/<b>a</b>.jpg", "b.txt"],
+                "sample_id": pl.Series([None, None], dtype=pl.String),
+                "stage": ["clean", "clean"],
+                "reason": ["truncated", "not_an_image"],
+                "detail": ["ends after 12 bytes", None],
+            }
+        ),
+        "diff": pl.DataFrame(
+            {"sample_id": ids[:3], "change": ["added", "new_issue", "resolved"], "metric": ["", "outlier", "dark"]}
+        ),
+        "embedding_health": pl.DataFrame(
+            {"check": ["index_recall_at_10"], "value": [0.997], "wanted": [">= 0.95"], "ok": [True], "note": [None]},
+            schema_overrides={"note": pl.String},
+        ),
+        "dataset_metrics": pl.DataFrame(
+            {"metric": ["n_samples", "estimated_noise_rate"], "value": [float(n), 0.021], "note": [None, None]},
+            schema_overrides={"note": pl.String},
+        ),
+    }
     tables |= class_tables(label_issues, names)
     return tables
 
@@ -169,26 +243,48 @@ def make_facts(modality: str, hashes: np.ndarray, true: np.ndarray, captions: np
         words = [caption.split() for caption in captions]
         return pl.DataFrame(
             {
-                "content_hash": hashes, "text": captions, "clean_text": captions, "changes": [[]] * n, "language": ["en"] * n,
-                "language_confidence": np.full(n, 0.9), "n_characters": [len(c) for c in captions], "n_words": [len(w) for w in words],
-                "n_tokens": [len(w) for w in words], "repetition": np.zeros(n), "uppercase": np.zeros(n), "symbols": np.zeros(n),
-                "normalized_hash": hashes, "minhash": [[1]] * n,
+                "content_hash": hashes,
+                "text": captions,
+                "clean_text": captions,
+                "changes": [[]] * n,
+                "language": ["en"] * n,
+                "language_confidence": np.full(n, 0.9),
+                "n_characters": [len(c) for c in captions],
+                "n_words": [len(w) for w in words],
+                "n_tokens": [len(w) for w in words],
+                "repetition": np.zeros(n),
+                "uppercase": np.zeros(n),
+                "symbols": np.zeros(n),
+                "normalized_hash": hashes,
+                "minhash": [[1]] * n,
             },
             schema_overrides={"changes": pl.List(pl.String), "minhash": pl.List(pl.UInt32)},
-        )  # fmt: skip
+        )
     pictures = np.array([picture(c, v) for c in range(len(CLASSES)) for v in range(24)], dtype=object)
     chosen = true * 24 + random.integers(0, 24, n)
     return pl.DataFrame(
         {
-            "content_hash": hashes, "format": ["JPEG"] * n, "mode": ["RGB"] * n, "width": random.integers(100, 900, n),
-            "height": random.integers(100, 900, n), "n_frames": np.ones(n, dtype=np.int32), "changes": [[]] * n,
-            "brightness": random.beta(5, 5, n), "brightness_p05": random.beta(2, 8, n), "brightness_p99": random.beta(8, 2, n),
-            "contrast": random.beta(5, 5, n), "entropy_bits": random.uniform(4, 8, n), "sharpness": random.gamma(2, 200, n),
-            "colorfulness": random.gamma(2, 20, n), "pixel_hash": hashes, "perceptual_hash": random.integers(0, 2**63, n, dtype=np.uint64),
-            "luminance": [b"\0" * 16] * n, "thumbnail": pl.Series(pictures[chosen], dtype=pl.Binary),
+            "content_hash": hashes,
+            "format": ["JPEG"] * n,
+            "mode": ["RGB"] * n,
+            "width": random.integers(100, 900, n),
+            "height": random.integers(100, 900, n),
+            "n_frames": np.ones(n, dtype=np.int32),
+            "changes": [[]] * n,
+            "brightness": random.beta(5, 5, n),
+            "brightness_p05": random.beta(2, 8, n),
+            "brightness_p99": random.beta(8, 2, n),
+            "contrast": random.beta(5, 5, n),
+            "entropy_bits": random.uniform(4, 8, n),
+            "sharpness": random.gamma(2, 200, n),
+            "colorfulness": random.gamma(2, 20, n),
+            "pixel_hash": hashes,
+            "perceptual_hash": random.integers(0, 2**63, n, dtype=np.uint64),
+            "luminance": [b"\0" * 16] * n,
+            "thumbnail": pl.Series(pictures[chosen], dtype=pl.Binary),
         },
         schema_overrides={"changes": pl.List(pl.String), "width": pl.Int32, "height": pl.Int32},
-    )  # fmt: skip
+    )
 
 
 def picture(cluster: int, variant: int) -> bytes:
@@ -214,11 +310,13 @@ def make_neighbors(ids: np.ndarray, k: int) -> pl.DataFrame:
     others = (np.arange(n)[:, None] + ranks[None, :] * step) % n
     return pl.DataFrame(
         {
-            "sample_id": np.repeat(ids, k), "rank": np.tile(ranks, n).astype(np.uint16),
-            "neighbor_id": ids[others.ravel()], "similarity": np.tile(1 - 0.02 * ranks, n).astype(np.float32),
+            "sample_id": np.repeat(ids, k),
+            "rank": np.tile(ranks, n).astype(np.uint16),
+            "neighbor_id": ids[others.ravel()],
+            "similarity": np.tile(1 - 0.02 * ranks, n).astype(np.float32),
         },
         schema_overrides={"sample_id": pl.String, "neighbor_id": pl.String},
-    )  # fmt: skip
+    )
 
 
 def make_duplicates(ids: np.ndarray, unit: np.ndarray, duplicate: np.ndarray) -> pl.DataFrame:
@@ -227,10 +325,19 @@ def make_duplicates(ids: np.ndarray, unit: np.ndarray, duplicate: np.ndarray) ->
     kept = unit[copies]
     return pl.concat(
         [
-            pl.DataFrame({"group_id": ids[kept], "sample_id": ids[rows], "tier": ["pixels"] * len(rows), "keep": [keep] * len(rows), "similarity": [similarity] * len(rows)}, schema=DUPLICATES)
+            pl.DataFrame(
+                {
+                    "group_id": ids[kept],
+                    "sample_id": ids[rows],
+                    "tier": ["pixels"] * len(rows),
+                    "keep": [keep] * len(rows),
+                    "similarity": [similarity] * len(rows),
+                },
+                schema=DUPLICATES,
+            )
             for rows, keep, similarity in ((kept, True, 1.0), (copies, False, 0.99))
         ]
-    ).sort("group_id", "sample_id")  # fmt: skip
+    ).sort("group_id", "sample_id")
 
 
 DUPLICATES = {
@@ -247,11 +354,22 @@ def make_leaks(ids: np.ndarray, unit: np.ndarray, duplicate: np.ndarray, splits:
     copies = np.flatnonzero(duplicate)[::7]
     return pl.DataFrame(
         {
-            "sample_id": ids[unit[copies]], "other_id": ids[copies], "split": ["train"] * len(copies),
-            "other_split": ["test"] * len(copies), "tier": ["pixels"] * len(copies), "similarity": [0.99] * len(copies),
+            "sample_id": ids[unit[copies]],
+            "other_id": ids[copies],
+            "split": ["train"] * len(copies),
+            "other_split": ["test"] * len(copies),
+            "tier": ["pixels"] * len(copies),
+            "similarity": [0.99] * len(copies),
         },
-        schema={"sample_id": pl.String, "other_id": pl.String, "split": pl.String, "other_split": pl.String, "tier": pl.String, "similarity": pl.Float64},
-    )  # fmt: skip
+        schema={
+            "sample_id": pl.String,
+            "other_id": pl.String,
+            "split": pl.String,
+            "other_split": pl.String,
+            "tier": pl.String,
+            "similarity": pl.Float64,
+        },
+    )
 
 
 def make_vectors(hashes: np.ndarray, true: np.ndarray, dimensions: int, random) -> pl.DataFrame:
@@ -271,10 +389,16 @@ def class_tables(label_issues: pl.DataFrame, names: np.ndarray) -> dict:
     by = by.sort("label")
     m = len(by)
     classes = by.with_columns(
-        n_train=pl.col("n"), noise=pl.col("n_issues") / pl.col("n"), separability=pl.lit(0.4), purity=pl.lit(0.93),
-        probe_accuracy=pl.lit(0.9), overlap_label=pl.lit("chair"), overlap=pl.lit(0.05), coverage=pl.lit(0.8),
+        n_train=pl.col("n"),
+        noise=pl.col("n_issues") / pl.col("n"),
+        separability=pl.lit(0.4),
+        purity=pl.lit(0.93),
+        probe_accuracy=pl.lit(0.9),
+        overlap_label=pl.lit("chair"),
+        overlap=pl.lit(0.05),
+        coverage=pl.lit(0.8),
         imbalance=(1 - pl.col("n") / pl.col("n").mean()).clip(0, 1),
-    )  # fmt: skip
+    )
     noise = (
         label_issues.group_by("label", pl.col("suggested_label").alias("true_label"), maintain_order=True)
         .agg(pl.len().cast(pl.Float64).alias("count"))

@@ -1,4 +1,4 @@
-"""The page itself, driven in headless Chromium: load, colour, lasso, filter, decide, export, compare, share the view."""
+"""The page itself in headless Chromium: load, colour, lasso, filter, decide, export, compare, share the view."""
 
 import csv
 import io
@@ -84,7 +84,8 @@ def colors_of(page, box):
            to.width = from.width; to.height = from.height; const pen = to.getContext('2d'); pen.drawImage(from, 0, 0);
            const data = pen.getImageData(x, y, w, h).data; let strong = 0, grey = 0;
            for (let i = 0; i < data.length; i += 4) { if (data[i + 3] < 40) continue;
-             if (Math.max(data[i], data[i+1], data[i+2]) - Math.min(data[i], data[i+1], data[i+2]) > 60) strong++; else grey++; }
+             const rgb = [data[i], data[i + 1], data[i + 2]];
+             if (Math.max(...rgb) - Math.min(...rgb) > 60) strong++; else grey++; }
            return [strong, grey]; }""",
         box,
     )

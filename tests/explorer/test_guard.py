@@ -10,7 +10,9 @@ PATHS = ["/", "/api/snapshots", "/static/app.js", "/api/1/thumbnail?row=0", "/no
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "user@127.0.0.1", "127.0.0.1/x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "user@127.0.0.1", "127.0.0.1/x"]
+)
 def test_other_hosts_are_refused(client, path, host):
     """A name that somebody pointed at this machine does not open the page."""
     assert client.get(path, headers={"host": host}).status_code == 421
@@ -81,7 +83,9 @@ def test_a_remote_bind_asks_for_the_token(workspace):
     assert client.get("/api/snapshots", headers={"origin": "http://evil.example"}).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static//etc/passwd", "/../pyproject.toml"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static//etc/passwd", "/../pyproject.toml"]
+)
 def test_no_path_leads_out_of_the_page(client, path):
     """Only the page's own files."""
     assert client.get(path).status_code in (404, 405)

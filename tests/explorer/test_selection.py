@@ -128,12 +128,21 @@ def test_sorting_puts_nulls_last_either_way(view):
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"where": "1=1"}, [], {"ranges": {"label": [0, 1]}}, {"ranges": {"scores.outlier": [0]}}, {"flags": ["nothing"]},
-        {"lasso": {"method": "umap", "points": [[0, 0]]}}, {"lasso": {"method": "umap", "points": [[0, 0], [1, "a"], [2, 2]]}},
-        {"lasso": {"method": "../x", "points": [[0, 0], [1, 0], [1, 1]]}}, {"values": {"__class__": ["a"]}},
-        {"similar": {"id": "nobody"}}, {"cell": ["a"]}, {"values": 3}, {"words": {"text": "a dog"}},
+        {"where": "1=1"},
+        [],
+        {"ranges": {"label": [0, 1]}},
+        {"ranges": {"scores.outlier": [0]}},
+        {"flags": ["nothing"]},
+        {"lasso": {"method": "umap", "points": [[0, 0]]}},
+        {"lasso": {"method": "umap", "points": [[0, 0], [1, "a"], [2, 2]]}},
+        {"lasso": {"method": "../x", "points": [[0, 0], [1, 0], [1, 1]]}},
+        {"values": {"__class__": ["a"]}},
+        {"similar": {"id": "nobody"}},
+        {"cell": ["a"]},
+        {"values": 3},
+        {"words": {"text": "a dog"}},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_filter_is_refused_in_words(view, wanted):
     """Unknown keys, columns, shapes: an error that says so, never a guess."""
     with pytest.raises((FilterError, Exception)) as caught:

@@ -111,7 +111,18 @@ def test_only_ids_open_samples(client, sample):
     assert client.get("/api/1/sample", params={"id": sample}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/api/1/thumbnail?row=-1", "/api/1/thumbnail?row=99999999", "/api/1/raw?row=1e3", "/api/9/meta", "/api/1/table/samples", "/api/1/table/..%2fmanifest", "/api/99999999999999999999/meta"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/1/thumbnail?row=-1",
+        "/api/1/thumbnail?row=99999999",
+        "/api/1/raw?row=1e3",
+        "/api/9/meta",
+        "/api/1/table/samples",
+        "/api/1/table/..%2fmanifest",
+        "/api/99999999999999999999/meta",
+    ],
+)
 def test_what_is_not_there_is_said(client, path):
     """Rows out of range, unknown snapshots, tables that are not for listing: 404 or 400, never a trace."""
     answer = client.get(path)
@@ -166,7 +177,17 @@ def test_tagging_a_selection_tags_exactly_it(client, workspace):
     assert post(client, "facets", filter={"values": {"decision": ["tag: trees"]}}).json()["selected"] == n
 
 
-@pytest.mark.parametrize("body", [{"kind": "burn", "ids": ["s/0000001"]}, {"kind": "tag", "ids": ["s/0000001"]}, {"kind": "drop", "ids": []}, {"kind": "undo", "ids": ["s/0000001"]}, {"kind": "drop"}, {"ids": ["s/0000001"]}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "burn", "ids": ["s/0000001"]},
+        {"kind": "tag", "ids": ["s/0000001"]},
+        {"kind": "drop", "ids": []},
+        {"kind": "undo", "ids": ["s/0000001"]},
+        {"kind": "drop"},
+        {"ids": ["s/0000001"]},
+    ],
+)
 def test_decisions_that_mean_nothing_write_nothing(client, workspace, body):
     """Unknown kinds, empty selections, missing tags."""
     assert client.post("/api/1/decide", json=body).status_code in (400, 404, 409)
