@@ -127,13 +127,32 @@ def trial(name: str, kind: str, rate: float, corpus, queries, truth: np.ndarray)
     }
 
 
+def table(rows: list[dict]) -> str:
+    """The trials as a Markdown table."""
+    head = ("data", "noise", "rate", "assay", "cleanlab, same probe", "cleanlab, features", "SelfClean ratio")
+    head += ("flagged ÷ wrong", "cleanlab's", "ECE")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        average = [
+            "{:.3f} ({:.3f}–{:.3f})".format(*row[name])
+            for name in ("assay", "cleanlab_same_probe", "cleanlab_features", "selfclean_ratio")
+        ]
+        rest = [f"{row[name]:.2f}" for name in ("flagged_over_wrong", "cleanlab_flagged_over_wrong")]
+        cells = [row["dataset"], row["noise"], f"{row['rate']:.0%}", *average, *rest, f"{row['ece_suggested']:.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--datasets", default="cora,caltech101,banking77")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--rates", default="0.05,0.1,0.2,0.4")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--table", action="store_true", help="print the stored results as Markdown, run nothing")
     chosen = parser.parse_args()
+    if chosen.table:
+        return print(table(json.loads(chosen.out.read_text())["trials"]))
     rows = []
     for name in chosen.datasets.split(","):
         vectors, strings = load(name)

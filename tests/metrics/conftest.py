@@ -16,7 +16,8 @@ def exact_neighbors(vectors: np.ndarray, ids: list[str], k: int) -> pl.DataFrame
     if k < 1:
         return pl.DataFrame(schema=schema)
     norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    similarity = np.nan_to_num((vectors / norms) @ (vectors / norms).T)
+    with np.errstate(invalid="ignore"):
+        similarity = np.nan_to_num((vectors / norms) @ (vectors / norms).T)
     np.fill_diagonal(similarity, -np.inf)
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
     names = np.asarray(ids, dtype=object)
