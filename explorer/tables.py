@@ -74,7 +74,7 @@ def _with_rows(view: View) -> pl.DataFrame:
 
 def leaks(view: View, mask: np.ndarray, pair: str, offset: int, limit: int) -> dict:
     """Pairs across splits with either end in `mask`; the counts per pair of splits; most similar first."""
-    frame = view.once("leaks_by_pair", lambda: _leak_rows(view))
+    frame = view.once("leaks_by_pair", lambda: leak_rows(view))
     counts = frame.group_by("pair").len().sort(["len", "pair"], descending=[True, False]).rows()
     if pair:
         frame = frame.filter(pl.col("pair") == pair)
@@ -93,7 +93,8 @@ def leaks(view: View, mask: np.ndarray, pair: str, offset: int, limit: int) -> d
     }
 
 
-def _leak_rows(view: View) -> pl.DataFrame:
+def leak_rows(view: View) -> pl.DataFrame:
+    """Each pair across splits once: `a` and `b` are rows, `pair` names the splits; most similar first."""
     frame = view.scan("leaks").collect()
     low, high = pl.min_horizontal("split", "other_split"), pl.max_horizontal("split", "other_split")
     frame = frame.with_columns(
