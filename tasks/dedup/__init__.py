@@ -112,7 +112,7 @@ def _near_dedup(
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
     unit = _unit_rows(samples, collapsed)
-    near = near_groups(spec, workspace, samples, unit, cleaned, collapsed, embedded, indexed)
+    near = near_groups(spec, workspace, samples, unit, cleaned, embedded, indexed)
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
     kept = best_of_group(near.group, order)
 

@@ -12,8 +12,10 @@ from tasks.dedup.grouping import star_groups
 from tasks.dedup.pictures import Pictures
 from tasks.dedup.reference import FEWEST, median_radius, probe_pairs, stored_reference
 from tasks.dedup.texts import Texts
-from tasks.stage import StageOutput, Workspace
-from tasks.units import embedder_of, unit_vectors
+from tasks.stage import StageOutput, Workspace, read_vectors
+from tasks.units import embedder_of, normalize
+
+RANKS = 10  # no candidate is farther down any list of neighbours
 
 Pairs = tuple[np.ndarray, np.ndarray]
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -81,7 +83,6 @@ def near_groups(
     samples: pl.DataFrame,
     unit: np.ndarray,
     cleaned: StageOutput,
-    collapsed: StageOutput,
     embedded: StageOutput,
     indexed: StageOutput,
 ) -> Near:
@@ -99,7 +100,7 @@ def near_groups(
     elif spec.modality == "text":
         confirmer = Texts(samples, cleaned)
     else:
-        confirmer = Vectors(samples, *unit_vectors(cleaned, collapsed, embedded))
+        confirmer = Vectors(samples, graph, embedded)
     reference = _reference(workspace, embedder_of(embedded), spec.modality, graph, confirmer)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
     if spec.modality == "image":
@@ -117,9 +118,9 @@ def _union(one: Pairs, other: Pairs) -> Pairs:
 
 
 def read_graph(samples: pl.DataFrame, indexed: StageOutput) -> Graph:
-    """The `neighbors` table with rows of `samples` for ids, by row and rank."""
+    """The nearest `RANKS` of the `neighbors` table with rows of `samples` for ids, by row and rank."""
     rows = samples.select("sample_id").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    edges = indexed.read("neighbors")
+    edges = indexed.scan("neighbors").filter(pl.col("rank") <= RANKS).collect()
     edges = edges.join(rows.rename({"row": "left"}), on="sample_id").join(
         rows.rename({"row": "right", "sample_id": "neighbor_id"}), on="neighbor_id"
     )
@@ -142,16 +143,29 @@ def _reference(
 class Vectors:
     """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
 
-    rings = ((10, 0.13),)
+    rings = ((RANKS, 0.13),)
 
-    def __init__(self, samples: pl.DataFrame, units: pl.DataFrame, vectors: np.ndarray):
-        places = units.select("sample_id").with_row_index("place")
-        place = samples.select("sample_id").join(places, on="sample_id", how="left", maintain_order="left")["place"]
-        self._place, self._vectors = place.cast(pl.Int64).fill_null(-1).to_numpy(), vectors
+    def __init__(self, samples: pl.DataFrame, graph: Graph, embedded: StageOutput):
+        self._hashes, self._n, self._embedded = samples["content_hash"], len(samples), embedded
+        packed = np.minimum(graph.left, graph.right) * self._n + np.maximum(graph.left, graph.right)
+        self._edges, first = np.unique(packed, return_index=True)
+        self._cosines = graph.similarity[first].astype(np.float64)
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        one, other = self._vectors[self._place[left]], self._vectors[self._place[right]]
-        return np.clip(np.einsum("ij,ij->i", one, other).astype(np.float64), 0.0, 1.0)
+        """(m,) float64 in [0, 1]: the cosine, from the graph where it has the pair, else from the vectors."""
+        packed = np.minimum(left, right) * self._n + np.maximum(left, right)
+        place = np.searchsorted(self._edges, packed)
+        known = np.append(self._edges, -1)[place] == packed
+        value = np.append(self._cosines, 0.0)[place]
+        if not known.all():
+            value[~known] = self._from_vectors(left[~known], right[~known])
+        return np.clip(value, 0.0, 1.0)
+
+    def _from_vectors(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        rows = np.union1d(left, right)
+        vectors = normalize(read_vectors(self._embedded, self._hashes.gather(rows))[0])
+        one, other = (vectors[np.searchsorted(rows, ends)] for ends in (left, right))
+        return np.einsum("ij,ij->i", one, other).astype(np.float64)
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
         return {}

@@ -54,10 +54,17 @@ def band_pairs(signatures: np.ndarray, threshold: float) -> tuple[np.ndarray, np
     rows = band_rows(n_hashes, threshold)
     found = [np.zeros(0, np.int64)]
     for start in range(0, n_hashes - rows + 1, rows):
-        band = np.ascontiguousarray(signatures[:, start : start + rows])
-        _, key = np.unique(band.view(f"V{band.itemsize * rows}").ravel(), return_inverse=True)
-        found.append(_pairs_of_equal(key))
+        found.append(_pairs_of_equal(_band_key(signatures[:, start : start + rows])))
     return np.divmod(np.unique(np.concatenate(found)), max(n, 1))
+
+
+def _band_key(band: np.ndarray) -> np.ndarray:
+    """(n,) uint64: equal bands have equal keys (an accident the other way is caught by the true similarity)."""
+    key = np.zeros(len(band), dtype=np.uint64)
+    for column in band.T:
+        key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key
 
 
 def _pairs_of_equal(key: np.ndarray) -> np.ndarray:

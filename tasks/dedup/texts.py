@@ -12,7 +12,7 @@ from tasks.dedup.shingles import normalize
 from tasks.stage import StageOutput
 
 RUN = 3  # characters
-CONFIRMED = 0.7  # similarity
+CONFIRMED = 0.75  # similarity
 WHOLE = 0.7  # of the longer text, that the shorter one must be, to count as cut off
 
 
