@@ -293,7 +293,9 @@ def quiet_prefect(home: Path, level: str = "CRITICAL") -> None:
         "PREFECT_CLI_COLORS": "false",
     }
     if not (Path.home() / ".prefect" / "profiles.toml").exists():
-        settings["PREFECT_HOME"] = str(home.resolve() / ".prefect")
+        prefect_home = home.resolve() / ".prefect"
+        prefect_home.mkdir(parents=True, exist_ok=True)
+        settings["PREFECT_HOME"] = str(prefect_home)
     for name, value in settings.items():
         os.environ.setdefault(name, value)
 
