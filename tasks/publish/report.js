@@ -194,7 +194,7 @@ class Plot {
   paintNames(frame) { // each class's name where its middle is, where there are few enough and they do not collide
     const g = this.context, names = this.data.labels, taken = [];
     if (names.length > 120) return;
-    g.font = "600 14px system-ui, sans-serif";
+    g.font = `600 ${names.length > 20 ? 11.5 : 14}px system-ui, sans-serif`;
     g.textAlign = "center";
     g.textBaseline = "middle";
     g.lineJoin = "round";
