@@ -88,8 +88,10 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray, bins: int = 15)
     return float(gap[mass > 0].sum() / len(right))
 
 
-def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[float]:
-    """Average precision and its 95% bootstrap interval."""
+def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[float] | None:
+    """Average precision and its 95% bootstrap interval; None where the method failed."""
+    if np.isnan(score).any():
+        return None
     rng = np.random.default_rng(0)
     values = []
     for _ in range(draws):
@@ -134,7 +136,7 @@ def table(rows: list[dict]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         average = [
-            "{:.3f} ({:.3f}–{:.3f})".format(*row[name])
+            "{:.3f} ({:.3f}–{:.3f})".format(*row[name]) if row[name] else "failed"
             for name in ("assay", "cleanlab_same_probe", "cleanlab_features", "selfclean_ratio")
         ]
         rest = [f"{row[name]:.2f}" for name in ("flagged_over_wrong", "cleanlab_flagged_over_wrong")]

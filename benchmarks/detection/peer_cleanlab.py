@@ -17,7 +17,10 @@ def run(labels: np.ndarray, **given: np.ndarray) -> tuple[np.ndarray, np.ndarray
     started = time.perf_counter()
     lab = Datalab(data={"label": labels.tolist()}, label_name="label", verbosity=0)
     lab.find_issues(issue_types={"label": {}}, **given)
-    issues = lab.get_issues("label")
+    try:
+        issues = lab.get_issues("label")
+    except ValueError:  # its own kNN probabilities can pass 1 by a rounding error, which it then refuses
+        return np.full(len(labels), np.nan), np.zeros(len(labels), dtype=bool), time.perf_counter() - started
     return 1.0 - issues["label_score"].to_numpy(), issues["is_label_issue"].to_numpy(), time.perf_counter() - started
 
 
