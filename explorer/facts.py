@@ -25,8 +25,10 @@ class FactReader:
         self._place = view.place(table)
         self._starts = part_starts(view, table)
         self._kept: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
+        self._groups: dict[int, set[int]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(64)]
 
     def get(self, row: int):
         """The value at one row, or None."""
@@ -35,13 +37,17 @@ class FactReader:
             return None
         part = int(np.searchsorted(self._starts, place, "right")) - 1
         place -= int(self._starts[part])
-        with self._lock:
-            for (number, start), values in self._kept.items():
-                if number == part and start <= place < start + len(values):
-                    self._kept.move_to_end((number, start))
-                    return values[place - start].as_py()
-        start, values = self._read(part, place)
+        with self._reading[part % len(self._reading)]:  # many ask for one part at once: read it once
+            start, values = self._find(part, place) or self._read(part, place)
         return values[place - start].as_py()
+
+    def _find(self, part: int, place: int) -> tuple[int, pa.Array] | None:
+        with self._lock:
+            for start in self._groups.get(part, ()):
+                if (part, start) in self._kept and start <= place < start + len(self._kept[part, start]):
+                    self._kept.move_to_end((part, start))
+                    return start, self._kept[part, start]
+        return None
 
     def _read(self, part: int, place: int) -> tuple[int, pa.Array]:
         """The row group that holds a place, and where it starts; kept, while there is room."""
@@ -54,9 +60,9 @@ class FactReader:
             start += rows
         values = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).combine_chunks()
         with self._lock:
-            if (part, start) not in self._kept:
-                self._kept[part, start] = values
-                self._bytes += values.nbytes
+            self._groups.setdefault(part, set()).add(start)
+            self._kept[part, start] = values
+            self._bytes += values.nbytes
             while self._bytes > MOST_BYTES and len(self._kept) > 1:
                 self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return start, values

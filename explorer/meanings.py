@@ -5,6 +5,8 @@ SCORES = {
     "outlier": "how far the sample is from everything else",
     "local_outlier": "how sparse its surroundings are, next to its neighbours'",
     "off_class": "how far it is from the other samples of its class",
+    "knn_distance": "mean distance to its nearest neighbours",
+    "label_conflict": "a copy of it carries another label",
     "junk_cluster": "in a small cluster apart from the rest",
     "near_duplicate": "how close it is to being a copy of another sample",
     "duplicate": "a copy of another sample",

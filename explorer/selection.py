@@ -228,6 +228,7 @@ class Selections:
         self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
         self._orders: OrderedDict[tuple, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+        self._making: dict = {}
 
     def mask(self, wanted: dict) -> np.ndarray:
         """As `select`."""
@@ -247,13 +248,19 @@ class Selections:
             self._orders.clear()
 
     def _get(self, store: OrderedDict, key, make):
+        """The kept value, or a new one; who asks for the same meanwhile waits for it instead of making it twice."""
         with self._lock:
             if key in store:
                 store.move_to_end(key)
                 return store[key]
-        value = make()
-        with self._lock:
-            store[key] = value
-            while len(store) > self.keep:
-                store.popitem(last=False)
-        return value
+            mine = self._making.setdefault((id(store), key), threading.Lock())
+        with mine:
+            if key not in store:
+                value = make()
+                with self._lock:
+                    store[key] = value
+                    while len(store) > self.keep:
+                        store.popitem(last=False)
+                    self._making.pop((id(store), key), None)
+                return value
+            return store[key]

@@ -82,10 +82,10 @@ function render(before = null) {
   if (moved("method") || moved("deep") || moved("page")) tools();
   chips();
   tabs();
+  showList(moved("filter") || moved("sort") || moved("descending") || moved("tab") || moved("page"));
   const ground = moved("method") || moved("deep");
   if (ground || moved("filter") || moved("color") || moved("page")) guard(drawPoints(ground));
   if (moved("filter") || moved("color") || moved("page")) guard(countFacets());
-  showList(moved("filter") || moved("sort") || moved("descending") || moved("tab") || moved("page"));
   sampleShown(before);
 }
 
@@ -145,6 +145,8 @@ async function countFacets() {
     const answer = await api.facets(meta.number, { filter: state.filter, columns: keys.slice(from, from + (from ? 4 : 1)) }, abort.signal);
     if (abort.signal.aborted) return;
     if (!from) counted(answer);
+    if (!from) await gallery.busy?.catch(() => 0); // samples first, histograms after them
+    if (abort.signal.aborted) return;
     answer.facets.forEach((facet) => facets.show(facet));
   }
 }
@@ -177,7 +179,7 @@ function showList(changed) {
   const samples = state.tab === "samples";
   samplesHost.hidden = !samples; panelHost.hidden = samples;
   if (!changed) return;
-  if (samples) return guard(gallery.load(meta.number, meta.modality === "image" ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }));
+  if (samples) return guard(gallery.busy = gallery.load(meta.number, meta.modality === "image" ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }));
   const tab = state.tab, me = turn;
   guard(showPanel(panelHost, tab, { meta, snapshot: meta.number, filter: state.filter, current: () => tab === state.tab && me === turn, on: { open: openSample, decide, cell: (given, suggested) => setFilter("cell", same(state.filter.cell, [given, suggested]) ? null : [given, suggested], { tab: "samples" }), values: (key, names) => setFilter("values", withKey(state.filter.values, key, names), { tab: "samples" }) } }));
 }
@@ -272,7 +274,7 @@ async function openRow(row) { try { const data = await api.peek(meta.number, row
 function openSample(id) { peek.hidden = true; if (document.body.dataset.part) phone("side"); change({ sample: id }); gallery.opened = id; gallery.scrolled(true); }
 function closeSample() { const index = opened; change({ sample: null }); gallery.opened = null; gallery.scrolled(true); if (index >= 0 && state.tab === "samples") gallery.focus(index); }
 async function step(by) { const found = await gallery.neighbor(opened + by); if (found) { opened += by; openSample(found.id); } }
-function mark() { plot.marked = state.sample && detail.data ? detail.data.row : null; plot.draw(); }
+function mark() { plot.marked = state.sample && detail.data ? detail.data.row : null; plot.trace(); }
 const keepCamera = debounce(250, () => { state.camera = plot.where(); write(); });
 
 // decisions

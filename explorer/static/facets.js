@@ -91,6 +91,8 @@ export class Facets {
         button("eye", `${hidden.includes(name) ? "Show" : "Hide"} ${label.slice(0, 60)}`, () => this.on.hide(facet.key, name, !hidden.includes(name)), { class: "hide", "aria-pressed": String(hidden.includes(name)) }));
     };
     const all = facet.names.map((name, place) => [name, place]).filter(([name]) => name.toLowerCase().includes(this.find));
+    const narrowed = facet.selected.some((n, place) => n !== facet.counts[place]) && !only && !hidden.length;
+    if (narrowed && facet.key !== "change") all.sort((a, b) => facet.selected[b[1]] - facet.selected[a[1]] || a[1] - b[1]); // what is selected, first
     const shown = this.wide || this.find ? all.slice(0, 2000) : all.slice(0, FEW);
     const rows = shown.map(([name, place]) => row(name, place, facet.counts[place], facet.selected[place]));
     if (facet.none && !this.find) rows.push(row(null, -1, facet.none, facet.none_selected));

@@ -69,8 +69,8 @@ export class Plot {
   // points: { count, x, y, z?, row, slot (palette slots, Float32), chosen (Uint8) }; palette: RGBA bytes
   setData(points, palette) {
     this.points = points; this.palette = palette; this.grid = null; this.hovered = -1;
-    this.anySelected = points.chosen.some((v) => v);
-    this.allSelected = points.chosen.every((v) => v);
+    this.chosen = points.chosen.reduce((sum, v) => sum + (v ? 1 : 0), 0);
+    this.allSelected = this.chosen === points.count;
     if (this.gl) this.upload();
     this.draw();
   }
@@ -154,17 +154,21 @@ export class Plot {
     return [x0 - mx, y0 - my, x1 + mx, y1 + my];
   }
 
-  pointSize() {
-    const n = Math.max(this.points?.count ?? 1, 1);
+  // of the chosen points, or of the grey ones: a few chosen among many are drawn larger
+  pointSize(chosen = true) {
+    const n = Math.max(chosen ? Math.max(this.chosen ?? 1, 600) : this.points?.count ?? 1, 1);
     const base = Math.min(7, Math.max(2.2, 0.36 * Math.sqrt((this.width * this.height) / n)));
     const zoom = this.home ? Math.max(1, this.camera.scale / this.home) : 1;
     return Math.min(base * zoom ** 0.35, 16);
   }
 
-  draw() {
+  draw() { this.stale = true; this.trace(); }
+
+  // only what lies over the points: the lasso, the rings
+  trace() {
     if (this.pending) return;
     this.pending = true;
-    requestAnimationFrame(() => { this.pending = false; this.paint(); this.overlay(); });
+    requestAnimationFrame(() => { this.pending = false; if (this.stale) { this.stale = false; this.paint(); } this.overlay(); });
   }
 
   paint() {
@@ -175,19 +179,18 @@ export class Plot {
   }
 
   paintGl() {
-    const gl = this.gl, u = this.uniforms, c = this.camera, t = this.turn(), size = this.pointSize() * this.ratio;
+    const gl = this.gl, u = this.uniforms, c = this.camera, t = this.turn(), size = this.pointSize() * this.ratio, grounds = this.pointSize(false) * this.ratio;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 0); gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND); gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.useProgram(this.program);
     gl.uniform4f(u.camera, c.x, c.y, (2 * c.scale) / this.width, (2 * c.scale) / this.height);
     gl.uniformMatrix3fv(u.turn, true, new Float32Array(t));
-    gl.uniform1f(u.size, size); gl.uniform1f(u.width, WIDE); gl.uniform1f(u.ratio, this.ratio);
-    gl.uniform1f(u.smooth_, size > 2.5 ? 1 : 0);
-    gl.uniform1f(u.alpha, this.points.count > 60_000 ? 0.62 : 0.88);
+    gl.uniform1f(u.width, WIDE); gl.uniform1f(u.ratio, this.ratio);
+        gl.uniform1f(u.alpha, this.points.count > 60_000 ? 0.62 : 0.88);
     const grey = dark() ? [0.36, 0.39, 0.44, 0.38] : [0.60, 0.62, 0.65, 0.34];
     gl.uniform4f(u.context, ...grey);
-    for (const pass of this.allSelected ? [1, 2] : [0, 1, 2]) { gl.uniform1f(u.pass, pass); gl.drawArrays(gl.POINTS, 0, this.points.count); }
+    for (const pass of this.allSelected ? [1, 2] : [0, 1, 2]) { const wide = pass ? size : grounds; gl.uniform1f(u.size, wide); gl.uniform1f(u.smooth_, wide > 2.5 ? 1 : 0); gl.uniform1f(u.pass, pass); gl.drawArrays(gl.POINTS, 0, this.points.count); }
   }
 
   paintFlat() {
@@ -198,7 +201,7 @@ export class Plot {
     for (let s = 0; s < this.palette.length / 4; s++) colors.push(`rgb(${this.palette[4 * s]} ${this.palette[4 * s + 1]} ${this.palette[4 * s + 2]})`);
     for (const pass of [0, 1]) {
       context.globalAlpha = pass ? 0.85 : 0.35;
-      const side = Math.max(1, (pass ? size : size * 0.72) * r * 0.9);
+      const side = Math.max(1, (pass ? size : this.pointSize(false) * 0.72) * r * 0.9);
       if (!pass) context.fillStyle = dark() ? "#5c636e" : "#9a9ea6";
       for (let i = 0; i < count; i++) {
         if ((chosen[i] ? 1 : 0) !== pass) continue;
@@ -285,22 +288,22 @@ export class Plot {
       else if (drag.kind === "box") this.stroke = [drag.start, [here[0], drag.start[1]], here, [drag.start[0], here[1]]];
       else if (Math.hypot(here[0] - this.stroke.at(-1)[0], here[1] - this.stroke.at(-1)[1]) > 2.5) this.stroke.push(here);
       drag.last = here;
-      this.draw();
+      if (this.stroke) this.trace(); else this.draw();
     });
     const up = (event) => {
       fingers.delete(event.pointerId);
       if (!drag) return;
       const done = drag, stroke = this.stroke;
       drag = null; this.stroke = null;
-      if (event.type === "pointercancel") return this.draw();
+      if (event.type === "pointercancel") return this.trace();
       if (done.kind === "pinch") return;
       if (done.far < 4) { const found = this.pick(...at(event), 14); if (found >= 0) this.on.open?.(this.points.row[found]); else if (done.kind !== "pan" && done.kind !== "turn") this.on.select?.(null); }
       else if (stroke && stroke.length >= 3) this.finish(stroke);
-      this.draw();
+      this.trace();
     };
     over.addEventListener("pointerup", up);
     over.addEventListener("pointercancel", up);
-    over.addEventListener("pointerleave", () => { if (!drag) { this.hovered = -1; this.on.hover?.(null); this.draw(); } });
+    over.addEventListener("pointerleave", () => { if (!drag) { this.hovered = -1; this.on.hover?.(null); this.trace(); } });
     over.addEventListener("contextmenu", (event) => event.preventDefault());
     over.addEventListener("dblclick", (event) => this.zoom(2, ...at(event)));
     over.addEventListener("wheel", (event) => { event.preventDefault(); this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.04 : 0.0016)), ...at(event)); }, { passive: false });
@@ -343,7 +346,7 @@ export class Plot {
     if (found === this.hovered) return;
     this.hovered = found;
     this.on.hover?.(found < 0 ? null : this.points.row[found], ...(found < 0 ? [0, 0] : this.screenOf(found)));
-    this.draw();
+    this.trace();
   }
 
   finish(stroke) {
