@@ -7,19 +7,19 @@ contract in `data_contracts/tables.py`. What is finished is found by its key and
 from pathlib import Path
 
 from prefect import flow
+
+from data_contracts.spec import load_spec
 from tasks.clean import clean
 from tasks.dedup import dedup, near_dedup
 from tasks.embed import embed
 from tasks.index import index
 from tasks.ingest import ingest
-from tasks.project import project
-from tasks.validate import validate
-
-from data_contracts.spec import load_spec
 from tasks.metrics import metrics
+from tasks.project import project
 from tasks.publish import publish
 from tasks.snapshots import Workspace
 from tasks.stage import dataset_lock, disk_full_is_clear
+from tasks.validate import validate
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
