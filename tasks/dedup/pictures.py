@@ -20,7 +20,7 @@ DCT_SIDE = 8
 class Pictures:
     """Confirms pairs of samples on their aligned thumbnails, decoded when first asked for."""
 
-    rings = ((10, 0.8), (5, 2.0))
+    rings = ((10, 0.8), (5, 2.5))
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
         self._hashes, self._facts = samples["content_hash"], cleaned.scan("image_facts")
