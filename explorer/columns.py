@@ -82,6 +82,10 @@ class View:
     def modality(self) -> str:
         return self.snapshot.manifest.get("config", {}).get("modality", "image")
 
+    def has_thumbnails(self) -> bool:
+        """Whether samples are shown as pictures."""
+        return self.once("has_thumbnails", lambda: self.scan("image_facts").select(pl.len() > 0).collect().item())
+
     def scan(self, table: str) -> pl.LazyFrame:
         """A table of the snapshot, lazily; an empty frame of its contract where the snapshot has none."""
         parts = self.snapshot.parts(table)

@@ -89,13 +89,12 @@ def collect(view: View) -> dict:
     manifest = view.snapshot.manifest
     metrics, bits = view.flags()
     neighbors, nearness = _neighbors(view)
-    everything = np.ones(len(view), dtype=bool)
     rows = range(len(view))
     return {
         "meta": {
             "number": view.snapshot.number, "dataset": manifest.get("dataset", ""), "modality": view.modality,
             "n": len(view), "layouts": [{"method": method} for method in view.layouts()], "columns": view.catalog(),
-            "has_thumbnails": view.modality == "image", "has_vectors": False, "has_words": False,
+            "has_thumbnails": view.has_thumbnails(), "has_vectors": False, "has_words": False,
             "created_at": manifest.get("created_at", ""), "most_points": MOST_POINTS,
         },
         "snapshot": {
@@ -113,9 +112,8 @@ def collect(view: View) -> dict:
         "leaks": _leaks(view),
         "confusion": tables.confusion(view) if view.snapshot.parts("label_issues") else {"total": 0},
         "tables": {name: tables.plain(view, name, 0, tables.MOST_ROWS) for name in tables.PLAIN},
-        "thumbnails": [_picture(view, row) for row in rows] if view.modality == "image" else None,
-        "texts": None if view.modality == "image" else [(text(view, row) or "")[:5_000] for row in rows],
-        "total": int(everything.sum()),
+        "thumbnails": [_picture(view, row) for row in rows] if view.has_thumbnails() else None,
+        "texts": None if view.has_thumbnails() else [(text(view, row) or "")[:5_000] for row in rows],
     }  # fmt: skip
 
 

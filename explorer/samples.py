@@ -45,7 +45,7 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
         }
         if similarity is not None:
             card["similarity"] = _json(similarity[row])
-        if view.modality != "image":
+        if not view.has_thumbnails():
             card["text"] = (text(view, row) or "")[:SNIPPET]
         found.append(card)
     return found

@@ -195,7 +195,7 @@ def meta(explorer: Explorer, request: Request, _) -> dict:
         "n": len(view),
         "layouts": [{"method": name} for name in view.layouts()],
         "columns": view.catalog(),
-        "has_thumbnails": bool(view.snapshot.parts("image_facts")),
+        "has_thumbnails": view.has_thumbnails(),
         "has_vectors": bool(view.snapshot.parts("vectors")),
         "has_words": can_search_words(view),
         "created_at": view.snapshot.manifest.get("created_at", ""),

@@ -179,7 +179,7 @@ function showList(changed) {
   const samples = state.tab === "samples";
   samplesHost.hidden = !samples; panelHost.hidden = samples;
   if (!changed) return;
-  if (samples) return guard(gallery.busy = gallery.load(meta.number, meta.modality === "image" ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }));
+  if (samples) return guard(gallery.busy = gallery.load(meta.number, meta.has_thumbnails ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }));
   const tab = state.tab, me = turn;
   guard(showPanel(panelHost, tab, { meta, snapshot: meta.number, filter: state.filter, current: () => tab === state.tab && me === turn, on: { open: openSample, decide, cell: (given, suggested) => setFilter("cell", same(state.filter.cell, [given, suggested]) ? null : [given, suggested], { tab: "samples" }), values: (key, names) => setFilter("values", withKey(state.filter.values, key, names), { tab: "samples" }) } }));
 }
@@ -259,7 +259,7 @@ async function hover(row, x, y) {
   const column = meta.columns.find((c) => c.key === state.color);
   const wrong = data.suggested && data.suggested !== data.label && data.issues.includes("label_issue");
   peek.replaceChildren(
-    meta.modality === "image" ? h("img", { src: api.thumbnail(meta.number, row), alt: "" }) : h("p", {}, (data.text || "no text").slice(0, 220)),
+    meta.has_thumbnails ? h("img", { src: api.thumbnail(meta.number, row), alt: "" }) : h("p", {}, (data.text || "no text").slice(0, 220)),
     h("div", { class: "peek-label" }, h("span", { class: wrong ? "given" : "" }, (data.label ?? "no label").slice(0, 80)), wrong ? h("span", { class: "suggested" }, ` → ${data.suggested.slice(0, 80)}`) : null),
     data.scores?.length ? h("div", { class: "peek-scores" }, data.scores.map(([name, score]) => h("div", {}, h("span", {}, words(name)), h("i", { vars: { "--share": `${100 * score}%` } }), h("span", {}, figure(score))))) : null);
   peek.hidden = false;
@@ -288,7 +288,7 @@ async function decided(promise, text) {
 async function afterDecision() {
   known.clear(); facetCache.delete(`${meta.number}:decision`);
   const keep = gallery.place;
-  if (state.tab === "samples") { await gallery.load(meta.number, meta.modality === "image" ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }); gallery.go(keep); }
+  if (state.tab === "samples") { await gallery.load(meta.number, meta.has_thumbnails ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }); gallery.go(keep); }
   guard(countFacets());
   if (state.sample) guard(detail.show(meta, meta.number, state.sample));
 }

@@ -60,7 +60,7 @@ export class Compare {
   async pick(change, metric, pill) {
     for (const other of this.changes.querySelectorAll(".pill")) other.setAttribute("aria-pressed", String(other === pill));
     try {
-      const answer = await api.compare(this.meta.number, this.other, change, metric), kind = this.meta.modality === "image" ? "image" : "text";
+      const answer = await api.compare(this.meta.number, this.other, change, metric), kind = this.meta.has_thumbnails ? "image" : "text";
       this.list.replaceChildren(h("p", { class: "lead" }, answer.total > answer.cards.length ? `The first ${number(answer.cards.length)} of ${number(answer.total)}.` : `${number(answer.total)} samples.`),
         h("div", { class: `strip tall ${kind === "image" ? "" : "texts"}` }, answer.cards.map((data) => card(data, answer.snapshot, { kind, onopen: (found) => this.on.open(answer.snapshot, found.id) }))));
     } catch (error) { toast(error.message); }

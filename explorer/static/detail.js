@@ -15,7 +15,7 @@ export class Detail {
     this.host.hidden = false;
     this.host.replaceChildren(h("div", { class: "detail-scroll", tabindex: "-1" }, ...this.parts(data)));
     this.host.firstChild.focus({ preventScroll: true });
-    if (meta.modality === "image") this.large(data);
+    if (meta.has_thumbnails) this.large(data);
     this.history(data);
   }
 
@@ -26,12 +26,12 @@ export class Detail {
       h("div", { class: "detail-bar" },
         button("close", "Back to the list (Esc)", () => this.on.close()), h("span", { class: "grow id", title: data.id.slice(0, 500) }, data.id.slice(0, 400)),
         button("back", "Previous (left arrow)", () => this.on.step(-1)), button("next", "Next (right arrow)", () => this.on.step(1))),
-      this.view(data), this.label(data), this.actions(data), this.group(data), this.scores(data), this.near(data), this.past(), this.about(data),
+      this.view(data), this.label(data), this.actions(data), this.group(data), this.near(data), this.scores(data), this.past(), this.about(data),
     ].filter(Boolean);
   }
 
   view(data) {
-    if (this.meta.modality === "image") {
+    if (this.meta.has_thumbnails) {
       return h("figure", { class: "large" }, h("img", { src: api.thumbnail(this.snapshot, data.row), alt: `Sample labelled ${(data.label ?? "nothing").slice(0, 100)}` }), h("figcaption", {}));
     }
     return h("div", { class: "text" }, data.text ?? "No text is kept for this sample.");
@@ -76,7 +76,7 @@ export class Detail {
   }
 
   cards(list, noteOf) {
-    return h("div", { class: `strip ${this.meta.modality === "image" ? "" : "texts"}` }, list.map((other) => card(other, this.snapshot, { kind: this.meta.modality === "image" ? "image" : "text", note: noteOf?.(other), onopen: (found) => this.on.open(found.id) })));
+    return h("div", { class: `strip ${this.meta.has_thumbnails ? "" : "texts"}` }, list.map((other) => card(other, this.snapshot, { kind: this.meta.has_thumbnails ? "image" : "text", note: noteOf?.(other), onopen: (found) => this.on.open(found.id) })));
   }
 
   group(data) {

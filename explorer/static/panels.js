@@ -8,7 +8,7 @@ export const TABS = {
   label: [["samples", "Samples"], ["confusion", "Confusion"], ["classes", "Classes"], ["noise", "Noise"], ["groups", "Groups"]],
 };
 
-const kindOf = (meta) => (meta.modality === "image" ? "image" : "text");
+const kindOf = (meta) => (meta.has_thumbnails ? "image" : "text");
 
 // on: { open(id), decide(kind, ids), cell(given, suggested), values(key, names) }
 export async function showPanel(host, name, context) {

@@ -156,7 +156,7 @@ export class Plot {
 
   // of the chosen points, or of the grey ones: a few chosen among many are drawn larger
   pointSize(chosen = true) {
-    const n = Math.max(chosen ? Math.max(this.chosen ?? 1, 600) : this.points?.count ?? 1, 1);
+    const n = Math.max(chosen ? Math.max(this.chosen ?? 1, 2500) : this.points?.count ?? 1, 1);
     const base = Math.min(7, Math.max(2.2, 0.36 * Math.sqrt((this.width * this.height) / n)));
     const zoom = this.home ? Math.max(1, this.camera.scale / this.home) : 1;
     return Math.min(base * zoom ** 0.35, 16);
