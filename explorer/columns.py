@@ -133,15 +133,8 @@ class View:
         """Row of each sample's content in a facts table (its parts one after another), int64; −1 where it has none."""
 
         def load() -> np.ndarray:
-            facts = _prefix(self.scan(table).select("content_hash").collect()["content_hash"])
-            mine = _prefix(self.hashes)
-            if np.array_equal(facts, mine):
-                return np.arange(len(mine))
-            order = np.argsort(facts, kind="stable")
-            at = np.minimum(np.searchsorted(facts, mine, sorter=order), max(len(facts) - 1, 0))
-            if not len(facts):
-                return np.full(len(mine), -1)
-            return np.where(facts[order[at]] == mine, order[at], -1)
+            facts = self.scan(table).select("content_hash").collect()["content_hash"]
+            return match(self.hashes, facts)
 
         return self.once(("place", table), load)
 
@@ -251,8 +244,25 @@ class View:
         return self.once("decisions", load)
 
 
-def _prefix(hashes: pl.Series) -> np.ndarray:
-    """The first 60 bits of each content hash, int64: enough to tell the contents of one dataset apart."""
+def match(hashes: pl.Series, facts: pl.Series) -> np.ndarray:
+    """Index of each content hash in `facts`, int64; −1 where it is not there.
+
+    The first 60 bits decide, which is quick; should two contents ever share them, the whole hashes are joined.
+    """
+    if not len(facts):
+        return np.full(len(hashes), -1)
+    mine, theirs = _bits(hashes), _bits(facts)
+    order = np.argsort(theirs, kind="stable")
+    at = order[np.minimum(np.searchsorted(theirs, mine, sorter=order), len(facts) - 1)]
+    found = theirs[at] == mine
+    if facts.gather(at[found]).equals(hashes.filter(pl.Series(found))):
+        return np.where(found, at, -1)
+    known = facts.alias("content_hash").to_frame().with_row_index("at").unique("content_hash", keep="first")
+    joined = hashes.alias("content_hash").to_frame().join(known, on="content_hash", how="left", maintain_order="left")
+    return joined["at"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _bits(hashes: pl.Series) -> np.ndarray:
     return hashes.str.slice(0, 15).str.to_integer(base=16).to_numpy()
 
 

@@ -329,7 +329,7 @@ function exports(n) {
 async function decisionsMenu(from) {
   try {
     const { batches, total } = await api.decisions();
-    menu(from, h("div", { class: "items log" }, h("p", { class: "small" }, total ? `${number(total)} decisions, newest first. They outlive snapshots, and the next run respects them.` : "Nothing was decided yet. Open a sample and press A, R, K, D or T."),
+    menu(from, h("div", { class: "items log" }, h("p", { class: "small" }, total ? `${number(total)} decision${total === 1 ? "" : "s"}, newest first. They outlive snapshots, and the next run respects them.` : "Nothing was decided yet. Open a sample and press A, R, K, D or T."),
       batches.map((b) => h("div", { class: b.undone ? "undone" : "" }, h("span", { class: "grow" }, `${sentence(b)} · ${number(b.n)} sample${b.n === 1 ? "" : "s"}`, h("span", { class: "small block" }, `${b.who}, ${b.at}, v${b.snapshot}`)), b.undone ? h("span", { class: "small" }, "undone") : button("undo", "Undo", () => { closeMenu(); undo(b.batch); })))));
   } catch (error) { toast(error.message); }
 }

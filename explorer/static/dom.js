@@ -1,5 +1,9 @@
 // Small ways to build the page. Text is only ever set as text.
 
+// Characters that turn the direction of text could make one label look like another: they are shown, not obeyed.
+const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+export const seen = (text) => (typeof text === "string" ? text.replace(TURNING, "\ufffd") : text);
+
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -9,9 +13,9 @@ export function h(tag, props = {}, ...children) {
     else if (name === "data") Object.assign(node.dataset, value);
     else if (name === "vars") for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
     else if (name === "checked" || name === "value" || name === "selected") node[name] = value;
-    else node.setAttribute(name, value === true ? "" : value);
+    else node.setAttribute(name, value === true ? "" : seen(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map(seen));
   return node;
 }
 

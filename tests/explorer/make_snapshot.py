@@ -13,7 +13,7 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from data_contracts.tables import CONTRACTS, FACTS, PUBLISHED, empty
-from tasks.stage import PARTITION, write_part
+from tasks.stage import PARTITION, hash_text, write_part
 
 CLASSES = (
     "airplane",
@@ -112,7 +112,7 @@ def make_tables(n: int, *, seed: int, hostile: bool, modality: str, neighbors: i
     given = np.where(flipped, (true + 1 + random.integers(0, k - 1, n)) % k, true)
     names = np.array(CLASSES, dtype=object)
     ids = np.char.add("s/", np.char.zfill(np.arange(n).astype(str), 7)).astype(object)
-    hashes = np.array([f"{i:032x}" for i in range(n)], dtype=object)
+    hashes = np.array([hash_text(f"content {i}") for i in range(n)], dtype=object)
     duplicate = (np.arange(n) % 40 == 37) & (np.arange(n) >= k)  # of the sample ten before it
     unit = np.where(duplicate, np.arange(n) - k, np.arange(n))
     angle = 2 * np.pi * true / k

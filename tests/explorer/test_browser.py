@@ -197,6 +197,7 @@ def test_hostile_labels_and_texts_are_shown_as_text(open_page):
     page.select_option("#color", "label")
     page.get_by_role("button", name=re.compile("Show all")).click()
     assert page.get_by_text("<script>window.hacked=1</script>").first.is_visible()
+    assert page.locator(".class-name", has_text="\ufffdgnp.exe").count() == 1
     for text in ("<img src=x onerror=window.hacked=1>", "xxxxxxxx", "'; drop"):
         page.fill("#search", text)
         page.keyboard.press("Enter")

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from explorer.columns import match
 from tasks.decisions import effective_decisions, read_decisions
 from tasks.stage import Workspace
 from tests.explorer.make_snapshot import HOSTILE
@@ -136,6 +137,22 @@ def test_a_vanished_file_says_so_and_the_thumbnail_stays(client):
     picture = client.get("/api/1/thumbnail?row=3")
     assert picture.status_code == 200 and picture.content.startswith(b"\xff\xd8")
     assert "sandbox" in picture.headers["content-security-policy"]
+
+
+def test_each_thumbnail_is_that_of_its_content(client, workspace):
+    """Whatever the order of the facts, a row shows the picture measured for its content hash."""
+    facts = dict(table(workspace, "image_facts", 2).select("content_hash", "thumbnail").rows())
+    hashes = table(workspace, "samples", 2)["content_hash"]
+    rows = list(range(0, len(hashes), 97))
+    assert [client.get(f"/api/2/thumbnail?row={row}").content for row in rows] == [facts[hashes[row]] for row in rows]
+
+
+def test_contents_that_share_their_first_bits_stay_apart():
+    """Matching looks at the whole hash when the quick part is not enough; what is not there is −1."""
+    facts = pl.Series([f"{i:032x}" for i in (5, 3, 9)])
+    assert match(pl.Series([f"{i:032x}" for i in (9, 7, 5)]), facts).tolist() == [2, -1, 0]
+    assert match(pl.Series(["f" * 32]), facts).tolist() == [-1]
+    assert match(pl.Series(["f" * 32]), facts.head(0)).tolist() == [-1]
 
 
 def test_lists_of_both_pages(client, workspace):
