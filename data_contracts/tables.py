@@ -92,7 +92,9 @@ class ImageFacts(Contract):
     entropy_bits = dy.Float64(min=0.0, max=8.0, nullable=True)
     sharpness = dy.Float64(min=0.0, nullable=True)  # variance of the Laplacian at a fixed scale
     colorfulness = dy.Float64(min=0.0, nullable=True)  # mean spread between channels; 0 is grayscale
-    pixel_hash = dy.String(min_length=32, max_length=32)  # XXH3-128 of size and RGB pixels; of a large JPEG, pixels at the scale it is measured at
+    pixel_hash = dy.String(
+        min_length=32, max_length=32
+    )  # XXH3-128 of size and RGB pixels; of a large JPEG, pixels at the scale it is measured at
     perceptual_hash = dy.UInt64()  # DCT pHash, 64 bits
     luminance = dy.Binary()  # 32 × 32 uint8, row-major, for confirming near duplicates
     thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side
@@ -156,7 +158,7 @@ class ExactDuplicates(Duplicates):
 
 
 class Leaks(Contract):
-    """Every pair of duplicates that stand in two splits."""
+    """Every pair of duplicates that stand in two splits, once: `split` is the alphabetically first of the two."""
 
     sample_id = dy.String(primary_key=True)
     other_id = dy.String(primary_key=True)

@@ -124,7 +124,19 @@ def effective_decisions(decisions: pl.DataFrame, samples: pl.DataFrame | None = 
     return latest.select(list(SCHEMA)).sort("sample_id", "kind", "value")
 
 
-def rejected_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.Series:
-    """`sample_id` of the samples whose given label somebody confirmed: no label issue any more. Sorted."""
-    standing = effective_decisions(decisions, samples)
-    return standing.filter(pl.col("kind") == "reject_label")["sample_id"].sort()
+DISMISSES = {  # kind: the metrics whose suspicion it takes back
+    "reject_label": ("label_issue", "label_conflict", "off_class"),
+    "keep": ("duplicate",),
+}
+
+
+def dismissed_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+    """Columns `sample_id`, `metric`, sorted: suspicions that somebody looked at and took back. Their scores stay; they
+    are no issues any more, until the content or the label changes."""
+    standing = effective_decisions(decisions, samples).select("sample_id", "kind")
+    metrics = pl.DataFrame(
+        [(kind, metric) for kind, names in DISMISSES.items() for metric in names],
+        schema={"kind": pl.String, "metric": pl.String},
+        orient="row",
+    )
+    return standing.join(metrics, on="kind").select("sample_id", "metric").unique().sort("sample_id", "metric")

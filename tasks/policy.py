@@ -3,6 +3,7 @@
 Prefect's own result cache stays off: it does not see a change in a helper; `tasks/stage.py` is the cache.
 """
 
+import contextvars
 import functools
 import re
 import sys
@@ -86,6 +87,7 @@ class _progress_artifact:
     def __init__(self, stage: str, dataset: str):
         self.stage, self.dataset = stage, dataset
         self._artifact, self._shown = None, 0.0
+        self._context = contextvars.copy_context()  # progress is also reported by threads that know of no task run
 
     def __enter__(self):
         if TaskRunContext.get():
@@ -100,7 +102,9 @@ class _progress_artifact:
         if now - self._shown < 2.0 and fraction < 1.0:
             return
         self._shown = now
-        percent = round(100.0 * fraction, 1)
+        self._context.copy().run(self._publish, label, round(100.0 * fraction, 1))
+
+    def _publish(self, label: str, percent: float) -> None:
         if self._artifact is None:
             self._artifact = create_progress_artifact(percent, key=_key(self.dataset, self.stage), description=label)
         else:

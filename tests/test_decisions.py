@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from data_contracts.errors import AssayError
-from tasks.decisions import append_decisions, effective_decisions, read_decisions, rejected_suspicions, undo_batch
+from tasks.decisions import append_decisions, dismissed_suspicions, effective_decisions, read_decisions, undo_batch
 from tasks.stage import Workspace
 
 SAMPLES = pl.DataFrame({"sample_id": ["a", "b"], "content_hash": ["1" * 32, "2" * 32], "label": ["cat", None]})
@@ -64,7 +64,10 @@ def test_a_rejected_suspicion_comes_back_only_when_content_or_label_changed(work
     """A confirmed label holds while content and label (a missing one too) are as they were."""
     append_decisions(workspace, SAMPLES, "reject_label", None, "kim", 1)
     samples = SAMPLES.with_columns(**{name: pl.Series(values) for name, values in now.items()})
-    assert rejected_suspicions(read_decisions(workspace), samples).to_list() == stands
+    assert (
+        dismissed_suspicions(read_decisions(workspace), samples).filter(metric="label_issue")["sample_id"].to_list()
+        == stands
+    )
 
 
 def test_a_tag_outlives_a_new_label_but_not_new_content(workspace):

@@ -1,9 +1,10 @@
 """metrics: every score, from one kNN graph, SQL over the tables, and a linear probe."""
 
 from data_contracts.spec import Spec
+from tasks.decisions import dismissed_suspicions, read_decisions
 from tasks.metrics.measure import TABLES, measure
 from tasks.policy import stage_task
-from tasks.stage import StageOutput, Workspace, run_stage
+from tasks.stage import StageOutput, Workspace, hash_text, run_stage
 
 VERSION = 1
 
@@ -19,13 +20,23 @@ def metrics(
     duplicates: StageOutput,
 ) -> StageOutput:
     """samples, facts, units, vectors, neighbors, duplicates, leaks → scores, label_issues, label_noise, classes,
-    groups, proposals, proposal_quality, dataset_metrics; debiased vectors as files in `debiased/` where asked for."""
+    groups, proposals, proposal_quality, dataset_metrics; debiased vectors as files in `debiased/` where asked for.
+
+    A suspicion that somebody took back in the explorer is no issue, until the content or the label changes.
+    """
+    dismissed = dismissed_suspicions(read_decisions(workspace), cleaned.read("samples"))
     return run_stage(
         workspace,
         "metrics",
         version=VERSION,
         tables=TABLES,
-        config={"metrics": spec.part("metrics"), "thresholds": spec.part("thresholds")},
+        config={
+            "metrics": spec.part("metrics"),
+            "thresholds": spec.part("thresholds"),
+            "dismissed": hash_text(dismissed.write_json()),
+        },
         inputs=(cleaned, collapsed, embedded, indexed, duplicates),
-        body=lambda writer: measure(spec, workspace, writer, cleaned, collapsed, embedded, indexed, duplicates),
+        body=lambda writer: measure(
+            spec, workspace, writer, dismissed, cleaned, collapsed, embedded, indexed, duplicates
+        ),
     )

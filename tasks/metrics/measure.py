@@ -27,8 +27,19 @@ TABLES = (
 )
 
 
-def measure(spec: Spec, workspace: Workspace, writer: StageWriter, cleaned, collapsed, embedded, indexed, duplicates):
-    """The body of the stage; see its docstring for what goes in and out."""
+def measure(
+    spec: Spec,
+    workspace: Workspace,
+    writer: StageWriter,
+    dismissed: pl.DataFrame,
+    cleaned: StageOutput,
+    collapsed: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+    duplicates: StageOutput,
+) -> None:
+    """The body of the stage; see its docstring for what goes in and out. `dismissed` (`sample_id`, `metric`): the
+    suspicions that somebody took back; their scores stay, they are no issues."""
     corpus = read_corpus(cleaned, collapsed, embedded, indexed)
     labels = code(corpus.samples, "label")
     workspace.work.mkdir(parents=True, exist_ok=True)
@@ -37,7 +48,8 @@ def measure(spec: Spec, workspace: Workspace, writer: StageWriter, cleaned, coll
         Queries(Path(temporary)) as queries,
     ):
         register_inputs(queries, corpus, cleaned, duplicates)
-        night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes))
+        queries.table("dismissed", dismissed)
+        night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), dismissed)
         queries.table("cases", night.cases)
         from_tables(night, cleaned)
         find_outliers(night, workspace)
@@ -114,7 +126,7 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     """All tables of the stage."""
     codings, notes = groups.group_codings(night.corpus, night.spec.metrics.group_columns)
     night.metrics.update({f"group_skipped:{name}": (None, note) for name, note in notes.items()})
-    tables = {"label_issues": label_issues(night), "label_noise": label_noise(night)}
+    tables = {"label_issues": without_dismissed(night, label_issues(night)), "label_noise": label_noise(night)}
     add_label_measure(night, tables["label_issues"])
     tables["scores"] = all_scores(night)
     for name in ("label_issues", "label_noise", "scores"):
@@ -125,6 +137,12 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     debias(night, codings, writer)
     tables["dataset_metrics"] = dataset_metrics(night, tables)
     return tables
+
+
+def without_dismissed(night: Night, issues: pl.DataFrame) -> pl.DataFrame:
+    """`issues` with no flag on a label that somebody confirmed."""
+    confirmed = night.dismissed.filter(pl.col("metric") == "label_issue")["sample_id"]
+    return issues.with_columns(pl.col("is_issue") & ~pl.col("sample_id").is_in(confirmed.implode()))
 
 
 def add_label_measure(night: Night, issues: pl.DataFrame) -> None:

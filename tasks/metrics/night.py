@@ -30,6 +30,7 @@ class Night:
     queries: Queries
     labels: Coding
     cases: pl.DataFrame
+    dismissed: pl.DataFrame
     measures: list[pl.DataFrame] = field(default_factory=list)
     metrics: dict[str, tuple[float | None, str | None]] = field(default_factory=dict)
     beliefs: Beliefs | None = None

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from data_contracts.errors import SourceError
+from tasks.decisions import append_decisions
 from tasks.snapshots import Workspace, list_snapshots, read_snapshot, verify
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
@@ -52,7 +53,7 @@ def test_a_snapshot_is_whole_and_has_every_table_filled(digits_night):
         ("byte_duplicate", "select uri from duplicates join samples using (sample_id)", 1.0),
         ("dark", "select uri from scores join samples using (sample_id) where metric = 'dark' and is_issue", 0.9),
         ("bright", "select uri from scores join samples using (sample_id) where metric = 'bright' and is_issue", 0.9),
-        ("leak", "select uri from leaks join samples using (sample_id)", 0.8),
+        ("leak", "select uri from scores join samples using (sample_id) where metric = 'leak'", 0.8),
         ("flipped_label", "select uri from label_issues join samples using (sample_id) where is_issue", 0.6),
     ],
 )
@@ -118,6 +119,21 @@ def test_a_threshold_recomputes_no_fact(dataset, tmp_path):
     second = run_nightly(dataset, tmp_path / "home")
     kept = set(first.manifest["stages"]) & set(second.manifest["stages"])
     assert {name.split("-")[0] for name in kept} >= {"ingest", "clean", "dedup", "embed", "index", "project"}
+
+
+def test_a_dismissed_suspicion_does_not_come_back(dataset, tmp_path):
+    """Until the label changes: a decision is about a content under a label."""
+    first = run_nightly(dataset, tmp_path / "home")
+    flagged = first.connect().sql(
+        "select sample_id, content_hash, s.label from label_issues join samples s using (sample_id) where is_issue"
+    )
+    row = flagged.pl().head(1)
+    workspace = Workspace(tmp_path / "home", "digits")
+    append_decisions(workspace, row, "reject_label", None, "tester", first.number)
+    second = run_nightly(dataset, tmp_path / "home")
+    now = pl.read_parquet(second.parts("label_issues")).filter(sample_id=row["sample_id"].item())
+    assert now["is_issue"].to_list() == [False] and now["score"].item() > 0
+    assert (row["sample_id"].item(), "resolved", "label_issue") in pl.read_parquet(second.parts("diff")).rows()
 
 
 def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):

@@ -227,24 +227,27 @@ def test_rates_without_labels_are_null(queries):
 
 
 def test_thresholds_are_joined_late(queries):
-    """A metric with a threshold is an issue from there on; one without keeps its own flag; scores stay in [0, 1]."""
+    """A metric with a threshold is an issue from there on; one without keeps its own flag; scores stay in [0, 1];
+    a suspicion that was taken back keeps its score and is no issue."""
     queries.table(
         "measures",
         pl.DataFrame(
             {
-                "sample_id": ["a", "b", "c"],
-                "metric": ["dark", "dark", "leak"],
-                "score": [0.6, 0.4, 1.7],
-                "value": [1.0, None, 2.0],
-                "is_issue": [None, None, True],
+                "sample_id": ["a", "b", "c", "d"],
+                "metric": ["dark", "dark", "leak", "dark"],
+                "score": [0.6, 0.4, 1.7, 0.9],
+                "value": [1.0, None, 2.0, None],
+                "is_issue": [None, None, True, None],
             }
         ),
     )
     queries.table("thresholds", pl.DataFrame({"metric": ["dark"], "threshold": [0.5]}))
+    queries.table("dismissed", pl.DataFrame({"sample_id": ["d", "a"], "metric": ["dark", "leak"]}))
     assert queries.run("scores").select("sample_id", "score", "is_issue").rows() == [
         ("a", 0.6, True),
         ("b", 0.4, False),
         ("c", 1.0, True),
+        ("d", 0.9, False),
     ]
 
 
