@@ -38,7 +38,8 @@ def explore(workspace: Workspace, port: int = 0, open_browser: bool = True, host
         timer = threading.Timer(0.5, webbrowser.open, [address])
         timer.daemon = True
         timer.start()
-    uvicorn.Server(config).run(sockets=[bound])
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+        uvicorn.Server(config).run(sockets=[bound])
 
 
 def _warm(explorer) -> None:
