@@ -294,9 +294,9 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
     frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
     live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
     dead = []
-    for part in sorted(workspace.facts.glob("*/*/part-*.parquet")):
-        if "content_hash" not in pl.read_parquet_schema(part):
-            continue
+    for part in sorted(
+        part for table in (*FACTS, "layout") for part in workspace.facts.glob(f"{table}/*/part-*.parquet")
+    ):
         hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
         if not hashes.is_in(live.implode()).any():
             dead.append(part)

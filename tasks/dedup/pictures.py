@@ -12,7 +12,7 @@ from tasks.dedup.luminance import is_flat, luminance_matrix
 from tasks.stage import StageOutput
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
-CLOSEST = 0.055  # of the reference misfit: what aligned pictures of one origin stay under
+CLOSEST = 0.05  # of the reference misfit: what aligned pictures of one origin stay under
 CAUTIOUS = 0.1  # the reference misfit where there were too few units to measure it
 DCT_SIDE = 8
 
