@@ -92,9 +92,7 @@ class ImageFacts(Contract):
     entropy_bits = dy.Float64(min=0.0, max=8.0, nullable=True)
     sharpness = dy.Float64(min=0.0, nullable=True)  # variance of the Laplacian at a fixed scale
     colorfulness = dy.Float64(min=0.0, nullable=True)  # mean spread between channels; 0 is grayscale
-    pixel_hash = dy.String(
-        min_length=32, max_length=32
-    )  # XXH3-128 of size and RGB pixels; of a large JPEG, pixels at the scale it is measured at
+    pixel_hash = dy.String(min_length=32, max_length=32)  # XXH3-128 of size and RGB pixels at the scale measured
     perceptual_hash = dy.UInt64()  # DCT pHash, 64 bits
     luminance = dy.Binary()  # 32 × 32 uint8, row-major, for confirming near duplicates
     thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side

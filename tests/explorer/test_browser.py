@@ -41,11 +41,12 @@ def open_page(browser, serve, workspace):
 
 def count(page):
     """The number that the page says is selected, once it has settled."""
-    page.wait_for_timeout(250)
-    page.wait_for_function(
-        "document.getElementById('plot').dataset.count === document.getElementById('plot').dataset.selected"
-    )
-    return int(page.locator("#plot").get_attribute("data-count"))
+    settled = "(plot) => plot.dataset.count === plot.dataset.selected"
+    for _ in range(40):  # `wait_for_function` would need `unsafe-eval`, which the page's policy refuses
+        page.wait_for_timeout(250)
+        if page.locator("#plot").evaluate(settled):
+            return int(page.locator("#plot").get_attribute("data-count"))
+    raise AssertionError("the selection did not settle")
 
 
 def lasso(page, cluster):
@@ -188,7 +189,8 @@ def test_lists_of_the_data_page_and_comparison(open_page):
     page.wait_for_selector("#compare[data-ready]")
     assert page.locator(".half canvas.ink").count() == 2
     page.get_by_role("button", name=re.compile("^Removed")).click()
-    page.wait_for_function("document.querySelectorAll('.compare-list .card').length === 20")
+    page.locator(".compare-list .card").nth(19).wait_for()
+    assert page.locator(".compare-list .card").count() == 20
 
 
 def test_hostile_labels_and_texts_are_shown_as_text(open_page):
