@@ -188,5 +188,7 @@ def debias(night: Night, codings: list[Coding], writer: StageWriter) -> None:
                 "mean AUC of reading the group off the vectors; 0.5 is chance, nothing below is told",
             )
         number = section.debias.index(coding.column)
-        frame = pl.DataFrame({"sample_id": corpus.unit_ids, "vector": cleaned})
+        frame = pl.DataFrame({"sample_id": corpus.unit_ids, "vector": cleaned}).select(
+            "sample_id", pl.lit(coding.column).alias("erased_column"), "vector"
+        )
         frame.write_parquet(writer.folder("debiased") / f"column-{number:02d}.parquet")

@@ -22,6 +22,7 @@ from tasks.snapshots import Snapshot, diff, file_sha256, open_snapshot, read_sna
 from tasks.stage import StageOutput, Workspace, hash_text, link_or_copy, sync_path, sync_tree, write_json, write_part
 
 SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
+FOLDERS = ("index", "debiased")  # of a stage, carried into the snapshot beside the tables
 HEADLINE_SQL = Path(__file__).with_name("headline.sql")
 
 
@@ -70,7 +71,7 @@ def newest_or_none(workspace: Workspace) -> Snapshot | None:
 
 
 def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[Path]]:
-    """Link the published tables and the index of all stages into `aside`; the parts of one table in stage order."""
+    """Link the published tables and `FOLDERS` of all stages into `aside`; the parts of one table in stage order."""
     tables: dict[str, list[Path]] = {}
     for stage in stages:
         for table in stage.tables:
@@ -82,8 +83,9 @@ def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[
                 target = aside / table / f"part-{len(parts):05d}.parquet"
                 link_or_copy(part, target)
                 parts.append(target)
-        if (stage.path / "index").is_dir():
-            shutil.copytree(stage.path / "index", aside / "index", copy_function=link_or_copy)
+        for folder in FOLDERS:
+            if (stage.path / folder).is_dir():
+                shutil.copytree(stage.path / folder, aside / folder, copy_function=link_or_copy)
     for table in ("embedding_health", "dataset_metrics"):
         if len(tables.get(table, ())) > 1:
             require_unique(table, tables[table])
@@ -172,7 +174,7 @@ def describe_file(path: Path, aside: Path) -> dict:
 
 
 def other_files(aside: Path, manifest: dict) -> list[Path]:
-    """Files of the snapshot that belong to no table: the report and the index."""
+    """Files of the snapshot that belong to no table: the report, the index, debiased vectors."""
     named = {file["path"] for table in manifest["tables"].values() for file in table["files"]}
     paths = sorted(path for path in aside.rglob("*") if path.is_file())
     return [path for path in paths if path.relative_to(aside).as_posix() not in named]
