@@ -15,10 +15,10 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from data_contracts.errors import SnapshotError
+from data_contracts.errors import SnapshotError, SpecError
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,10 +35,21 @@ DIFF_SQL = Path(__file__).with_name("diff.sql")
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where one dataset's results live."""
+    """Where one dataset's results live.
+
+    Raises:
+        SpecError: the home's path has a character that Polars and DuckDB take for a pattern.
+    """
 
     home: Path
     dataset: str
+
+    def __post_init__(self):
+        if found := sorted(set("*?[]").intersection(str(self.home))):
+            raise SpecError(
+                f"the home {self.home} has {' '.join(found)} in its path, which Parquet readers take for a pattern; "
+                "name another with --home"
+            )
 
     @property
     def root(self) -> Path:
@@ -108,6 +119,14 @@ def list_snapshots(workspace: Workspace) -> list[Snapshot]:
     return found
 
 
+def newest_snapshot(workspace: Workspace) -> Snapshot | None:
+    """The newest readable snapshot, if there is one."""
+    for number in reversed(snapshot_numbers(workspace.snapshots)):
+        with contextlib.suppress(SnapshotError):
+            return read_snapshot(workspace.snapshots / f"v{number:08d}")
+    return None
+
+
 def open_snapshot(workspace: Workspace, number: int | None = None) -> Snapshot:
     """One snapshot; the newest readable one by default.
 
@@ -118,8 +137,8 @@ def open_snapshot(workspace: Workspace, number: int | None = None) -> Snapshot:
         path = workspace.snapshots / f"v{number:08d}"
         if path.is_dir():
             return read_snapshot(path)
-    elif found := list_snapshots(workspace):
-        return found[-1]
+    elif found := newest_snapshot(workspace):
+        return found
     numbers = snapshot_numbers(workspace.snapshots)
     if numbers:
         raise SnapshotError(f"`{workspace.dataset}` has no readable snapshot {number or ''}; there are {numbers}")
@@ -135,13 +154,17 @@ def read_snapshot(path: Path) -> Snapshot:
     """The snapshot in a folder.
 
     Raises:
-        SnapshotError: its manifest is absent or is not one of ours.
+        SnapshotError: its manifest is absent, is not one of ours, or names files elsewhere.
     """
     try:
         manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        return Snapshot(int(NAME.fullmatch(path.name)[1]), path, {"tables": {}, **manifest})
-    except (OSError, ValueError, TypeError) as error:
+        found = Snapshot(int(NAME.fullmatch(path.name)[1]), path, {"tables": {}, **manifest})
+        outside = [file["path"] for file in all_files(found.manifest) if not is_inside(file["path"])]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SnapshotError(f"{path} has no readable manifest.json ({error}); it cannot be used") from None
+    if outside:
+        raise SnapshotError(f"{path}/manifest.json names {outside[0]!r:.200}, outside the snapshot; it cannot be used")
+    return found
 
 
 def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot) -> None:
@@ -206,7 +229,6 @@ def verify(snapshot: Snapshot) -> list[str]:
         What is wrong, in words; empty where all is well.
     """
     import polars as pl
-    import pyarrow.parquet as pq
 
     from data_contracts.tables import CONTRACTS
 
@@ -215,9 +237,7 @@ def verify(snapshot: Snapshot) -> list[str]:
     for file in all_files(snapshot.manifest):
         named.add(file["path"])
         path = snapshot.path / file["path"]
-        if not is_inside(snapshot.path, file["path"]):
-            problems.append(f"{file['path']}: the manifest names a path outside the snapshot")
-        elif not path.is_file():
+        if not path.is_file():
             problems.append(f"{file['path']}: missing")
         elif path.stat().st_size != file["bytes"]:
             problems.append(f"{file['path']}: {path.stat().st_size} bytes, {file['bytes']} in the manifest")
@@ -231,10 +251,10 @@ def verify(snapshot: Snapshot) -> list[str]:
         contract = CONTRACTS.get(table)
         if contract is None or contract.VERSION != entry["contract"]:
             continue  # written by another version of assay; its digests hold
-        for part in snapshot.parts(table):
+        for part, file in zip(snapshot.parts(table), entry["files"], strict=True):
             rows = pl.read_parquet(part, columns=list(contract.columns()))
-            if len(rows) != pq.read_metadata(part).num_rows:
-                problems.append(f"{table}/{part.name}: row count differs")
+            if len(rows) != file["rows"]:
+                problems.append(f"{table}/{part.name}: {len(rows)} rows, {file['rows']} in the manifest")
             _, failure = contract.filter(rows, cast=True)
             if len(failure):
                 problems.append(f"{table}/{part.name}: breaks its contract: {failure.counts()}")
@@ -243,15 +263,14 @@ def verify(snapshot: Snapshot) -> list[str]:
 
 def all_files(manifest: dict) -> list[dict]:
     """Every file entry of a manifest: the tables' parts, then the others."""
-    files = [file for table in sorted(manifest["tables"]) for file in manifest["tables"][table]["files"]]
+    files = [file for table in sorted(manifest["tables"]) for file in manifest["tables"][table].get("files", [])]
     return files + manifest.get("files", [])
 
 
-def is_inside(folder: Path, relative: str) -> bool:
+def is_inside(relative: str) -> bool:
     """Whether a manifest's path stays inside its snapshot."""
-    if "\0" in relative or Path(relative).is_absolute():
-        return False
-    return (folder / relative).resolve().is_relative_to(folder.resolve())
+    path = PurePosixPath(relative)
+    return "\0" not in relative and not path.is_absolute() and ".." not in path.parts
 
 
 def file_sha256(path: Path) -> str:
@@ -261,9 +280,9 @@ def file_sha256(path: Path) -> str:
 
 
 def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
-    """Remove all but the newest `keep` snapshots, and work and facts that no kept snapshot needs.
+    """Remove all but the newest `keep` snapshots, work and facts that none of these needs, and killed runs' leftovers.
 
-    Work and facts younger than `grace_hours` stay: a run that has not published yet may need them.
+    Work, facts and leftovers younger than `grace_hours` stay: a run that has not published yet may need them.
 
     Returns:
         What was, or with `dry_run` would be, removed.
@@ -272,6 +291,7 @@ def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grac
     kept, old = snapshots[-keep:], snapshots[:-keep]
     before = time.time() - grace_hours * 3600
     doomed = [snapshot.path for snapshot in old]
+    doomed += [path for path in _leftovers(workspace) if path.stat().st_mtime < before]
     live_work = {name for snapshot in kept for name in snapshot.manifest.get("stages", [])}
     for folder in sorted(workspace.work.glob("*")):
         stamp = folder / "manifest.json"
@@ -285,6 +305,13 @@ def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grac
         if snapshots:
             write_catalog(workspace)
     return doomed
+
+
+def _leftovers(workspace: Workspace) -> list[Path]:
+    """What killed runs left beside finished things, under hidden names."""
+    found = [path for pattern in (".removed-*", ".aside-*") for path in workspace.snapshots.glob(pattern)]
+    found += [*workspace.root.glob(".catalog-*"), *(path for path in workspace.facts.rglob(".*") if path.is_file())]
+    return sorted(found)
 
 
 def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:

@@ -1,12 +1,12 @@
 """The night's guards: what stops a run before it publishes nonsense. Each raises `SourceError`."""
 
-import json
 from collections import Counter
 
 import polars as pl
 
 from data_contracts.errors import SourceError, UnreadableSample
 from data_contracts.spec import Spec
+from tasks.snapshots import newest_snapshot
 from tasks.source import Source
 from tasks.stage import StageOutput, Workspace
 
@@ -67,13 +67,8 @@ def refuse_shrunk(spec: Spec, workspace: Workspace, output: StageOutput) -> None
 
 def published_samples(workspace: Workspace) -> int:
     """Samples in the newest published snapshot; 0 where there is none that says."""
-    for folder in sorted(workspace.snapshots.glob("v*"), reverse=True):
-        try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            return int(manifest["tables"]["samples"]["rows"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # half removed, or from another version
-    return 0
+    snapshot = newest_snapshot(workspace)
+    return int(snapshot.manifest["tables"].get("samples", {}).get("rows", 0)) if snapshot else 0
 
 
 def _rows(output: StageOutput, table: str) -> int:

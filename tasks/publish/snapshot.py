@@ -14,11 +14,11 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from data_contracts.errors import ContractError, SnapshotError
+from data_contracts.errors import ContractError
 from data_contracts.spec import Spec
 from data_contracts.tables import CONTRACTS, PUBLISHED, empty
 from tasks.publish.report import write_report
-from tasks.snapshots import Snapshot, diff, file_sha256, open_snapshot, read_snapshot, snapshot_numbers
+from tasks.snapshots import Snapshot, diff, file_sha256, newest_snapshot, read_snapshot, snapshot_numbers
 from tasks.stage import StageOutput, Workspace, hash_text, link_or_copy, sync_path, sync_tree, write_json, write_part
 
 SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
@@ -33,7 +33,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         ContractError: two stages wrote the same key of a table that they share.
     """
     workspace.snapshots.mkdir(parents=True, exist_ok=True)
-    parent = newest_or_none(workspace)
+    parent = newest_snapshot(workspace)
     aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=workspace.snapshots))
     aside.chmod(0o755)
     try:
@@ -51,8 +51,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         manifest["headline"] = headline(tables)
         manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
         manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
-        number = (parent.number if parent else 0) + 1
-        write_report(tables, report_context(spec, manifest, number), aside / "report.html")
+        write_report(tables, report_context(spec, manifest, next_number(workspace.snapshots)), aside / "report.html")
         manifest["files"] = [describe_file(path, aside) for path in other_files(aside, manifest)]
         sync_tree(aside)
         write_json(aside / "manifest.json", manifest)
@@ -60,14 +59,6 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         return read_snapshot(move_to_next_number(aside, workspace.snapshots))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def newest_or_none(workspace: Workspace) -> Snapshot | None:
-    """The newest readable snapshot, if there is one."""
-    try:
-        return open_snapshot(workspace)
-    except SnapshotError:
-        return None
 
 
 def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[Path]]:
@@ -180,11 +171,15 @@ def other_files(aside: Path, manifest: dict) -> list[Path]:
     return [path for path in paths if path.relative_to(aside).as_posix() not in named]
 
 
+def next_number(snapshots: Path) -> int:
+    """One more than the highest number there, readable or not."""
+    return max(snapshot_numbers(snapshots), default=0) + 1
+
+
 def move_to_next_number(aside: Path, snapshots: Path) -> Path:
     """Rename to the next free number. A rename onto a folder with files fails: that is the compare-and-swap."""
     while True:
-        number = max(snapshot_numbers(snapshots), default=0) + 1
-        target = snapshots / f"v{number:08d}"
+        target = snapshots / f"v{next_number(snapshots):08d}"
         try:
             os.rename(aside, target)
         except OSError as error:

@@ -5,12 +5,13 @@ import polars as pl
 
 from data_contracts.spec import Spec
 from tasks.policy import stage_task
+from tasks.snapshots import newest_snapshot
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage
 from tasks.units import embedder_of, unit_graph, unit_vectors
 from tasks.validate.drift import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
 from tasks.validate.fidelity import trustworthiness_continuity
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
-from tasks.validate.previous import VectorSample, identity, newest_snapshot, previous_sample, take_sample
+from tasks.validate.previous import VectorSample, identity, previous_sample, take_sample
 
 VERSION = 1
 FIDELITY_SAMPLE = 1_500  # units

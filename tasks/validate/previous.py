@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tasks.snapshots import Snapshot, list_snapshots
-from tasks.stage import StageOutput, Workspace, read_vectors
+from tasks.snapshots import Snapshot
+from tasks.stage import StageOutput, read_vectors
 from tasks.units import embedder_of, normalize
 
 
@@ -18,12 +18,6 @@ class VectorSample:
     vectors: np.ndarray
     content_hashes: list[str]
     labels: np.ndarray
-
-
-def newest_snapshot(workspace: Workspace) -> Snapshot | None:
-    """The newest readable snapshot of this dataset, if there is one."""
-    found = list_snapshots(workspace)
-    return found[-1] if found else None
 
 
 def identity(snapshot: Snapshot | None) -> list:
