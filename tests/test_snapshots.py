@@ -243,3 +243,11 @@ def test_leftovers_of_a_killed_publication_go(workspace):
     shutil.copytree(workspace.snapshots / "v00000001", workspace.snapshots / ".aside-killed")
     publish_toy(workspace, ["a"])
     assert sorted(path.name for path in workspace.snapshots.iterdir()) == ["v00000001", "v00000002"]
+
+
+def test_a_parent_that_lost_its_files_does_not_stop_the_night(workspace):
+    """Where there is nothing left to compare with, the next snapshot has an empty diff."""
+    first = publish_toy(workspace, ["a"])
+    first.parts("samples")[0].unlink()
+    second = publish_toy(workspace, ["a", "b"])
+    assert second.manifest["parent"] == 1 and pl.read_parquet(second.parts("diff")).is_empty()

@@ -93,11 +93,12 @@ def require_unique(table: str, parts: list[Path]) -> None:
 
 
 def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dict) -> list[Path]:
-    """The `diff` table against the parent; no rows in a first snapshot."""
+    """The `diff` table against the parent; no rows in a first snapshot, or where the parent lost its files."""
     names = ("samples", "scores")
     described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
     current = Snapshot(0, aside, manifest | {"tables": described})
     comparable = parent and all(parent.parts(name) and tables.get(name) for name in names)
+    comparable = comparable and all(part.is_file() for name in names for part in parent.parts(name))
     rows = diff(parent, current) if comparable else empty("diff")
     (aside / "diff").mkdir()
     target = aside / "diff" / "part-00000.parquet"
