@@ -54,7 +54,8 @@ def confident_joint(beliefs: Beliefs) -> pl.DataFrame:
     sizes = pl.DataFrame({"given": beliefs.given, "n": beliefs.n.astype(float)}).filter(pl.col("given") >= 0)
     sizes = sizes.group_by("given").agg(pl.col("n").sum())
     diagonal = sizes.select("given", pl.col("given").alias("true"), pl.lit(1e-6).alias("count"))
-    joint = pl.concat([pairs, diagonal]).group_by("given", "true").agg(pl.col("count").sum()).sort("given", "true")
+    cells = pl.concat([pairs, diagonal]).group_by("given", "true")
+    joint = cells.agg(pl.col("count").sort().sum()).sort("given", "true")  # one order of summation, one result
     joint = joint.join(sizes, on="given", maintain_order="left")
     return joint.select(
         "given", "true", (pl.col("count") / pl.col("count").sum().over("given") * pl.col("n")).alias("count")

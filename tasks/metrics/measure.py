@@ -126,6 +126,10 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     """All tables of the stage."""
     codings, notes = groups.group_codings(night.corpus, night.spec.metrics.group_columns)
     night.metrics.update({f"group_skipped:{name}": (None, note) for name, note in notes.items()})
+    known = {coding.column for coding in codings}
+    for name in night.spec.metrics.debias:
+        if name not in known:
+            night.metrics[f"debias_skipped:{name}"] = (None, notes.get(name, "not among the group columns"))
     tables = {"label_issues": without_dismissed(night, label_issues(night)), "label_noise": label_noise(night)}
     add_label_measure(night, tables["label_issues"])
     tables["scores"] = all_scores(night)

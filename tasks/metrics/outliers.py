@@ -20,6 +20,7 @@ from tasks.stage import hash_text, write_json
 NEIGHBORS = 10
 RANKS = 15  # of the graph, for the spanning tree
 ISLAND_LIMIT = 200  # components without an edge to the rest that are measured exactly, smallest first
+ISLAND_BLOCK = 4_096  # rows multiplied at a time
 ENOUGH = 100  # units from which a reference is kept for good
 FLOOR = 1e-6  # of a distance, before its logarithm
 
@@ -137,7 +138,17 @@ def _islands(corpus: Corpus, component: np.ndarray, height: list[float]) -> None
     for island in small[:ISLAND_LIMIT].tolist():
         inside = component == island
         if inside.sum() <= cluster_limit(corpus.n_units):
-            height[island] = max(1.0 - float((corpus.vectors[inside] @ corpus.vectors[~inside].T).max()), 1e-9)
+            height[island] = max(1.0 - _nearest_outside(corpus.vectors, inside), 1e-9)
+
+
+def _nearest_outside(vectors: np.ndarray, inside: np.ndarray) -> float:
+    """The greatest cosine of a row of `inside` with any other, some rows of both at a time."""
+    best, members = -1.0, vectors[inside]
+    for start in range(0, len(vectors), ISLAND_BLOCK):
+        others = vectors[start : start + ISLAND_BLOCK][~inside[start : start + ISLAND_BLOCK]]
+        for first in range(0, len(members) if len(others) else 0, ISLAND_BLOCK):
+            best = max(best, float((members[first : first + ISLAND_BLOCK] @ others.T).max()))
+    return best
 
 
 def off_class_ratio(

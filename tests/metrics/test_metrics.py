@@ -178,6 +178,14 @@ def test_erasing_a_group_leaves_nothing_to_read(night):
     assert pl.read_parquet(output.path / "debiased/column-00.parquet").height == 400
 
 
+def test_a_column_that_cannot_be_erased_is_said(night):
+    """A misspelt column of `metrics.debias` is named in `dataset_metrics`, not passed over."""
+    vectors, codes = blobs(40)
+    output = night(vectors, [f"c{c}" for c in codes], metrics={"debias": ["gendr"]})
+    rows = output.read("dataset_metrics").filter(pl.col("metric") == "debias_skipped:gendr")
+    assert rows["note"].to_list() == ["not among the group columns"]
+
+
 def test_what_acting_is_worth(night):
     """With half of the training labels of two classes swapped, repairing them raises held-out accuracy."""
     vectors, codes = blobs(900, classes=6, dimensions=24, spread=0.8)

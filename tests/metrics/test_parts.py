@@ -43,8 +43,10 @@ def test_isolation_is_single_linkage():
     assert size.max() <= 8
 
 
-def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance():
+@pytest.mark.parametrize("block", [4, 4_096])
+def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch, block):
     """Seven near-identical units whose five neighbours are each other stand as far off as they really are."""
+    monkeypatch.setattr(outliers, "ISLAND_BLOCK", block)
     rng = np.random.default_rng(0)
     vectors = np.r_[rng.normal(size=(60, 8)) * 0.2 + np.eye(8)[0], np.eye(8)[3] + 0.001 * rng.normal(size=(7, 8))]
     corpus = corpus_of(vectors, 5)
