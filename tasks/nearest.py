@@ -1,4 +1,4 @@
-"""The saved index of a snapshot: load it, check it, search it. Light imports, so that the explorer starts fast.
+"""The saved index of a snapshot: load it, check it, search it from any program, without torch or Prefect.
 
     index/meta.json      method, sizes, ef, and the SHA-256 of every other file
     index/ids.parquet    sample_id of each row
@@ -8,7 +8,6 @@
 hnswlib neither checks what it loads nor keeps `ef`: a damaged file would be a memory hazard, so digests come first.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.errors import SnapshotError
+from tasks.snapshots import file_sha256
 
 FORMAT = 1
 FILES = ("ids.parquet", "basis.npy", "hnsw.bin")
@@ -109,12 +109,6 @@ def _load_graph(folder: Path, meta: dict) -> Any:
     graph.load_index(str(folder / "hnsw.bin"), max_elements=meta["count"])
     graph.set_ef(meta["ef"])
     return graph
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Searcher:

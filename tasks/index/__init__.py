@@ -67,17 +67,18 @@ def _approximate(vectors: np.ndarray, k: int, config: Index):
     progress = Progress("index", 2 * len(vectors))
     graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)
     sample = sample_rows(len(vectors), config.recall_sample)
-    best = None
+    found, best = None, -1.0
     for ef in (config.ef * 2**power for power in range(EF_TRIES)):
         try:
-            if best is None or recall_at_10(vectors, graph_knn(graph, basis, vectors, k, ef, sample)[0], sample) > best:
-                rows, similarities = graph_knn(graph, basis, vectors, k, ef, advance=progress.advance)
-                best = recall_at_10(vectors, rows[sample], sample)
+            if found and recall_at_10(vectors, graph_knn(graph, basis, vectors, k, ef, sample)[0], sample) <= best:
+                continue
+            rows, similarities = graph_knn(graph, basis, vectors, k, ef, advance=progress.advance)
         except RuntimeError:  # fewer than k are reachable: a larger ef reaches further
             continue
+        found, best = (rows, similarities, graph, basis, ef), recall_at_10(vectors, rows[sample], sample)
         if best >= WANTED_RECALL:
             break
-    return None if best is None else (rows, similarities, graph, basis, ef)
+    return found
 
 
 def sample_rows(n: int, size: int) -> np.ndarray:

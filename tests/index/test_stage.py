@@ -133,6 +133,19 @@ def test_ef_doubles_while_recall_is_short(tmp_path, monkeypatch):
     assert load_index(tmp_path / "index").ef == 64 and health["ok"][0]
 
 
+def test_an_ef_that_brings_nothing_is_not_the_one_saved(tmp_path, monkeypatch):
+    """Where doubling ef does not help, the ef that the neighbours came from is saved and named."""
+
+    def poor(graph, basis, vectors, k, ef, rows=None, advance=None):
+        found = graph_knn(graph, basis, vectors, k, ef, rows)
+        return found[0] * 0, found[1]
+
+    monkeypatch.setattr("tasks.index.graph_knn", poor)
+    config = toy_spec(index={"k": 5, "exact_below": 0, "ef": 32}).index
+    _, _, health = make_index(clustered(200, 8), [str(row) for row in range(200)], config, StageWriter(tmp_path))
+    assert load_index(tmp_path / "index").ef == 32 and "ef 32 " in health["note"][0] and not health["ok"][0]
+
+
 @pytest.mark.parametrize("spec", [EXACT, HNSW], ids=["exact", "hnsw"])
 def test_the_saved_index_is_searched(workspace, spec):
     """A unit's own vector finds it first, then its neighbours of the table."""
