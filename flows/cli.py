@@ -41,6 +41,9 @@ class Commands(click.Group):
         except AssayError as error:
             print(f"assay: {error}", file=sys.stderr)
             sys.exit(error.exit_status)
+        except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            print(f"assay: {error.filename}: {error.strerror}; name another place, or change it", file=sys.stderr)
+            sys.exit(1)
         except KeyboardInterrupt:
             print("assay: stopped; finished work is kept, run again to go on", file=sys.stderr)
             sys.exit(EXIT_INTERRUPTED)

@@ -155,7 +155,8 @@ def silhouette(vectors: np.ndarray, labels: pl.Series) -> float | None:
     from sklearn.metrics import silhouette_score
 
     codes, rows = coded(labels)
-    rows, codes = rows[:SILHOUETTE_SAMPLE], codes[:SILHOUETTE_SAMPLE]
+    even = np.linspace(0, len(rows) - 1, min(len(rows), SILHOUETTE_SAMPLE)).astype(np.int64)  # files stand by class
+    rows, codes = rows[even], codes[even]
     if not 2 <= len(np.unique(codes)) < len(rows):
         return None
     return float(silhouette_score(vectors[rows], codes, metric="cosine"))

@@ -34,6 +34,7 @@ LEAST = 5  # of each kind
 CONFUSED_SHARE = 0.5
 KEPT_SECTIONS = ("clean", "dedup", "embed", "index", "thresholds")  # of the user's spec
 NOISE = "label_noise"
+LOCAL = "local-dir:"
 
 
 def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
@@ -139,9 +140,7 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
 def copied_spec(spec: Spec, place: Path) -> dict:
     """The user's spec as plain values, on the copy: same cleaning, embedder and thresholds; no layout, no groups."""
     values = {name: spec.part(name) for name in KEPT_SECTIONS}
-    model = values["embed"]["model"]
-    if model.startswith("local-dir:"):
-        values["embed"]["model"] = f"local-dir:{(spec.base / model.removeprefix('local-dir:')).resolve()}"
+    values["embed"] |= found_from_anywhere(spec)
     return values | {
         "name": spec.name,
         "modality": spec.modality,
@@ -151,13 +150,26 @@ def copied_spec(spec: Spec, place: Path) -> dict:
     }
 
 
+def found_from_anywhere(spec: Spec) -> dict:
+    """The keys of `embed` that name a model, with paths, which are relative to the spec, made absolute."""
+    model, weights = spec.embed.model, spec.base / spec.embed.pretrained
+    folder = spec.base / Path(model.removeprefix(LOCAL)).expanduser()
+    if model.startswith(LOCAL) or (spec.embed.kind == "sentence_transformers" and folder.is_dir()):
+        model = f"{LOCAL}{folder.resolve()}"
+    return {"model": model, "pretrained": str(weights.resolve()) if weights.is_file() else spec.embed.pretrained}
+
+
 def to_toml(values: dict) -> str:
     """Plain values and one level of tables as TOML; None is left out."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+
+    def lines_of(section: dict) -> list[str]:
+        plain = {key: value for key, value in section.items() if value is not None and not isinstance(value, dict)}
+        return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+
+    lines = lines_of(values)
     for name, section in values.items():
         if isinstance(section, dict):
-            lines += ["", f"[{name}]"]
-            lines += [f"{key} = {json.dumps(value)}" for key, value in section.items() if value is not None]
+            lines += ["", f"[{name}]", *lines_of(section)]
     return "\n".join(lines) + "\n"
 
 

@@ -97,6 +97,24 @@ def test_a_mistake_is_one_message_and_a_status(home, arguments, status, message)
     assert message in result.stderr and "Traceback" not in result.output
 
 
+def test_a_home_that_cannot_be_is_one_message(tmp_path):
+    """A home below a file; no traceback."""
+    (tmp_path / "file").touch()
+    spec = tmp_path / "spec.toml"
+    spec.write_text('name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n')
+    result = assay(tmp_path / "file" / "home", "run", str(spec))
+    assert result.exit_code == 1 and "Not a directory" in result.stderr and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("line", ['cron = "at night"', 'timezone = "Asia/Nowhere"'])
+def test_a_schedule_that_is_none_is_named(tmp_path, line):
+    """Before any server is started."""
+    spec = tmp_path / "spec.toml"
+    spec.write_text(f'name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n[schedule]\n{line}\n')
+    result = assay(tmp_path / "home", "serve", str(spec))
+    assert result.exit_code == 2 and "is no schedule" in result.stderr
+
+
 def test_diff_prints_what_changed(home):
     """The newest two by default."""
     assert assay(home, "diff", "toy").stdout.splitlines() == [

@@ -108,3 +108,19 @@ def test_the_copied_spec_is_the_users_own(tmp_path):
     assert copied["embed"]["model"] == f"local-dir:{tmp_path / 'models/m'}"
     assert copied["thresholds"]["dark"] == 0.7 and "gates" not in copied
     assert copied["source"]["path"] == str(tmp_path / 'odd "place" \\ 한' / "samples.parquet")
+
+
+def test_a_model_beside_the_spec_is_found_from_the_copy(tmp_path):
+    """A sentence-transformers folder, or a file of weights, that the spec names relative to itself."""
+    (tmp_path / "my model 😀").mkdir()
+    (tmp_path / "w.pt").touch()
+    spec = tmp_path / "spec.toml"
+    head = 'name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n[embed]\n'
+    for keys, wanted in (
+        ('kind = "sentence_transformers"\nmodel = "my model 😀"\n', ("model", f"local-dir:{tmp_path / 'my model 😀'}")),
+        ('model = "ViT-B-32"\npretrained = "w.pt"\n', ("pretrained", str(tmp_path / "w.pt"))),
+        ('model = "ViT-B-32"\npretrained = "openai"\n', ("pretrained", "openai")),
+    ):
+        spec.write_text(head + keys, encoding="utf-8")
+        copied = tomllib.loads(selftest.to_toml(selftest.copied_spec(load_spec(spec), tmp_path)))
+        assert copied["embed"][wanted[0]] == wanted[1]
