@@ -146,9 +146,14 @@ def _decisions(view: View, sample_id: str) -> list[dict]:
 
 
 def history(snapshots: list, sample_id: str, most: int = 12) -> list[dict]:
-    """The sample in the newest `most` snapshots, oldest first: label, content, flagged metrics, label suspicion."""
+    """The sample in the newest `most` snapshots, oldest first: label, content, flagged metrics, label suspicion.
+
+    A snapshot that has lost the tables for it is passed over.
+    """
     lines = []
-    for snapshot in snapshots[-most:]:
+    tables = ("samples", "scores", "label_issues")
+    whole = [s for s in snapshots if s.parts("samples") and all(p.exists() for t in tables for p in s.parts(t))]
+    for snapshot in whole[-most:]:
         here = pl.col("sample_id") == sample_id
         found = pl.scan_parquet(snapshot.parts("samples")).filter(here).select("label", "content_hash").collect()
         line = {

@@ -175,11 +175,12 @@ def similarity_of(view: View, wanted: dict) -> np.ndarray | None:
 def _remember(view: View, key, make) -> np.ndarray:
     """The last similarity search of a view."""
     kept = view.once("last_search", dict)
-    if key not in kept:
+    value = kept.get(key)
+    if value is None:
         value = make()
-        kept.clear()
+        kept.clear()  # another thread may clear it too: nothing is read from it after this
         kept[key] = value
-    return kept[key]
+    return value
 
 
 def _top(values: np.ndarray, k: int) -> np.ndarray:
@@ -255,12 +256,15 @@ class Selections:
                 return store[key]
             mine = self._making.setdefault((id(store), key), threading.Lock())
         with mine:
-            if key not in store:
-                value = make()
-                with self._lock:
-                    store[key] = value
-                    while len(store) > self.keep:
-                        store.popitem(last=False)
-                    self._making.pop((id(store), key), None)
+            try:
+                value = store.get(key)
+                if value is None:
+                    value = make()
+                    with self._lock:
+                        store[key] = value
+                        while len(store) > self.keep:
+                            store.popitem(last=False)
                 return value
-            return store[key]
+            finally:
+                with self._lock:
+                    self._making.pop((id(store), key), None)

@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 
 from explorer.columns import match
+from explorer.samples import history
+from explorer.takeaway import without_formulas
 from tasks.decisions import effective_decisions, read_decisions
+from tasks.snapshots import list_snapshots
 from tasks.stage import Workspace
 from tests.explorer.make_snapshot import HOSTILE
 
@@ -239,6 +242,21 @@ def test_cells_of_a_csv_cannot_become_formulas(client):
     assert any(cell == "'" + HOSTILE[3] for row in rows for cell in row)
     frame = pl.read_parquet(post(client, "export", what="selection", format="parquet", filter={}).content)
     assert HOSTILE[3] in frame["label"]
+
+
+def test_full_width_signs_are_formulas_too():
+    """Spreadsheets read ＝ as =; a header is treated like a cell."""
+    frame = without_formulas(pl.DataFrame({"=a": ["＝1", "\n=1", "a＝1"]}))
+    assert frame.columns == ["'=a"] and frame["'=a"].to_list() == ["'＝1", "'\n=1", "a＝1"]
+
+
+def test_the_history_passes_over_a_half_removed_snapshot(workspace, tmp_path):
+    """What is left of a snapshot that is being removed is no reason to show nothing."""
+    shutil.copytree(workspace.root, tmp_path / "toy")
+    copied = Workspace(tmp_path, "toy")
+    shutil.rmtree(copied.snapshots / "v00000001" / "samples")
+    lines = history(list_snapshots(copied), "s/0000003")
+    assert [line["snapshot"] for line in lines] == [2]
 
 
 def test_the_cleaned_dataset_follows_duplicates_and_decisions(client, workspace):
