@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -240,6 +240,25 @@ def source_at(place: str, base: Path, **rules) -> Source:
     if "://" in place and "::" in re.sub(r"\[.*?\]", "", place):  # brackets hold IPv6 addresses
         raise SourceError(f"the source {place} chains URLs with `::`; give one plain URL or a path")
     return UrlSource(place, **rules) if "://" in place else LocalSource(Path(base) / place, **rules)
+
+
+def read_content(source: Source, uris: Iterable[str], content_hash: str) -> bytes:
+    """The bytes of a content, checked against its hash, from the first of its places that still holds it.
+
+    Raises:
+        UnreadableSample: none does; `changed_meanwhile` where the last one holds something else.
+    """
+    problem = UnreadableSample("not_found", "no place of this content is known")
+    for uri in uris:
+        try:
+            data = source.read(uri)
+        except UnreadableSample as error:
+            problem = error
+            continue
+        if hashlib.blake2b(data, digest_size=16).hexdigest() == content_hash:
+            return data
+        problem = UnreadableSample("changed_meanwhile", "the file is not what it was when this run listed it")
+    raise problem
 
 
 def is_litter(name: str) -> bool:

@@ -15,14 +15,13 @@ from data_contracts.errors import SourceError, UnreadableSample
 from data_contracts.spec import Spec
 from data_contracts.tables import empty
 from tasks.policy import stage_task
-from tasks.source import open_source
+from tasks.source import open_source, read_content
 from tasks.stage import (
     FactStore,
     Progress,
     StageOutput,
     StageWriter,
     Workspace,
-    hash_bytes,
     hash_text,
     run_stage,
     write_rows,
@@ -135,7 +134,7 @@ def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, chunk: li
 
     def read(content_hash: str) -> bytes:
         try:
-            return _read_content(source, places[content_hash], content_hash)
+            return read_content(source, places[content_hash], content_hash)
         except UnreadableSample as error:
             unread[content_hash] = error
             raise
@@ -147,25 +146,6 @@ def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, chunk: li
     )
     is_unread = pl.col("content_hash").is_in(list(unread))
     return measured, failed.filter(~is_unread), failed.filter(is_unread)
-
-
-def _read_content(source, uris: list[str], content_hash: str) -> bytes:
-    """The bytes of a content, checked against its hash.
-
-    Raises:
-        UnreadableSample: none of its places holds it any more.
-    """
-    problem = UnreadableSample("not_found", "no place of this content is known")
-    for uri in uris:
-        try:
-            data = source.read(uri)
-        except UnreadableSample as error:
-            problem = error
-            continue
-        if hash_bytes(data) == content_hash:
-            return data
-        problem = UnreadableSample("changed_while_running", "the file is not what it was when this run listed it")
-    raise problem
 
 
 def _measure_texts(spec: Spec, ingested: StageOutput, _: pl.DataFrame, chunk: list[str]) -> Measured:

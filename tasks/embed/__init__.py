@@ -15,8 +15,8 @@ from tasks.embed.health import health_rows, statistics
 from tasks.embed.pipeline import Refusals, embed_contents, forget_plan, plan_chunks, prepare_all
 from tasks.embed.registry import Plan, embedder_kind, make_embedder, plan_embedder
 from tasks.policy import stage_task
-from tasks.source import open_source
-from tasks.stage import FactStore, StageOutput, StageWriter, Workspace, hash_bytes, run_stage, write_rows
+from tasks.source import open_source, read_content
+from tasks.stage import FactStore, StageOutput, StageWriter, Workspace, run_stage, write_rows
 
 __all__ = ["embed", "make_embedder"]
 
@@ -102,15 +102,10 @@ def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callabl
     if spec.modality == "text":
         return _text_reader(cleaned, contents)
     source = open_source(spec)
-    places = dict(contents.select("content_hash", "uri").iter_rows())
-
-    def read(content_hash: str) -> bytes:
-        data = source.read(places[content_hash])
-        if hash_bytes(data) != content_hash:
-            raise UnreadableSample("changed_meanwhile", "the file is not what it was when the run began")
-        return data
-
-    return read
+    samples = cleaned.scan("samples").select("content_hash", "uri", "position").sort("position")
+    wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
+    places = dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
+    return lambda content_hash: read_content(source, places[content_hash], content_hash)
 
 
 def _text_reader(cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], str]:

@@ -137,7 +137,7 @@ def test_a_file_that_vanished_or_changed_is_rejected_but_not_for_ever(workspace,
     whole = (folder / "0001.png").read_bytes()
     (folder / "0001.png").write_bytes((folder / "0002.png").read_bytes())
     output = clean.fn(image_spec(folder), workspace, ingested)
-    assert output.read("rejects")["reason"].to_list() == ["not_found", "changed_while_running"]
+    assert output.read("rejects")["reason"].to_list() == ["not_found", "changed_meanwhile"]
     (folder / "away").rename(folder / "0000.png")
     (folder / "0001.png").write_bytes(whole)
     shutil.rmtree(output.path)

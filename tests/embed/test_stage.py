@@ -84,6 +84,16 @@ def test_unreadable_content_is_rejected_for_each_sample(tmp_path, workspace):
     assert health(output)["vectors_missing"] == 2.0
 
 
+def test_a_content_is_read_from_any_place_that_still_holds_it(tmp_path, workspace):
+    """Of two equal files the first is gone before it is embedded: nothing is rejected."""
+    files = {f"{row}.png": encoded(photo(row)) for row in range(4)} | {"twin.png": encoded(photo(0))}
+    pictures = ImageSet(tmp_path / "p", files)
+    inputs = pictures.inputs(workspace)
+    (pictures.root / "0.png").unlink()
+    output = embed.fn(pictures.spec(), workspace, *inputs)
+    assert output.read("rejects").is_empty() and health(output)["vectors_missing"] == 0.0
+
+
 def test_killed_run_goes_on_where_it_stopped(tmp_path, workspace, monkeypatch):
     """Parts written before a kill stay, are not computed again, and the result equals an undisturbed run's."""
     monkeypatch.setattr(pipeline, "CHUNK", 4)
