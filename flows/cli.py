@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from data_contracts.errors import AssayError, SpecError
+from flows.prefect_server import prefect_server
 
 EXIT_GATE_FAILED = 3
 EXIT_INTERRUPTED = 130
@@ -59,10 +60,11 @@ def main() -> None:
 @home_option
 def demo(home: Path) -> None:
     """The whole pipeline on a bundled real dataset with planted defects, offline."""
-    quiet_prefect(home)
-    from flows.demo import run_demo
+    with prefect_server(home) as server:
+        from flows.demo import run_demo
 
-    run_demo(home.resolve())
+        server.wait()
+        run_demo(home.resolve())
 
 
 @main.command()
@@ -74,12 +76,13 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
     from data_contracts.spec import load_spec
 
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
-    quiet_prefect(home)
-    from flows.quality_snapshot import quality_snapshot
-    from tasks.snapshots import read_snapshot
-
     signal.signal(signal.SIGTERM, _interrupt)
-    snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
+    with prefect_server(home) as server:
+        from flows.quality_snapshot import quality_snapshot
+        from tasks.snapshots import read_snapshot
+
+        server.wait()
+        snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
         limits = ", ".join(f"{side} {gate[side]}" for side in ("min", "max") if gate[side] is not None)
@@ -97,7 +100,6 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
 @home_option
 def serve(specs: tuple[Path, ...], home: Path) -> None:
     """Run the specs on their cron schedules in this process, until it is stopped."""
-    quiet_prefect(home, level="INFO")
     from flows.serve import serve_specs
 
     serve_specs(specs, home.resolve())
@@ -214,10 +216,11 @@ def compare(spec: Path, models: str, sample: int, home: Path) -> None:
 @home_option
 def selftest(spec: Path, home: Path) -> None:
     """Plant known defects into a copy of your own data; report what each detector finds."""
-    quiet_prefect(home)
-    from flows.selftest import run_selftest
+    with prefect_server(home) as server:
+        from flows.selftest import run_selftest
 
-    run_selftest(spec, home.resolve())
+        server.wait()
+        run_selftest(spec, home.resolve())
 
 
 @main.command()
@@ -280,27 +283,6 @@ def print_relation(relation, output: str) -> None:
         frame.write_ndjson(sys.stdout.buffer)
     else:
         frame.write_parquet(sys.stdout.buffer)
-
-
-def quiet_prefect(home: Path, level: str = "CRITICAL") -> None:
-    """Prefect without telemetry and chatter. With no server configured, its ephemeral one keeps its files in `home`.
-
-    Must run before Prefect is imported; what the user has set stays.
-    """
-    settings = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": level,
-        "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
-        "PREFECT_CLI_COLORS": "false",
-    }
-    if not (Path.home() / ".prefect" / "profiles.toml").exists():
-        prefect_home = home.resolve() / ".prefect"
-        prefect_home.mkdir(parents=True, exist_ok=True)
-        settings["PREFECT_HOME"] = str(prefect_home)
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
 
 
 def _interrupt(_signal, _frame) -> None:
