@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from data_contracts.tables import empty
 from tasks.dedup.alignment import MIDDLE, SIDE, Alignment, compare_finely, match_coarsely
 from tasks.dedup.hamming import close_pairs
 from tasks.dedup.luminance import is_flat, luminance_matrix
@@ -23,7 +24,7 @@ class Pictures:
     rings = ((10, 0.8), (5, 2.5))
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
-        self._hashes, self._facts = samples["content_hash"], cleaned.scan("image_facts")
+        self._hashes, self._parts = samples["content_hash"], cleaned.parts("image_facts")
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
         self._small_at = np.full(len(samples), -1, dtype=np.int64)
         self._fine = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
@@ -68,11 +69,16 @@ class Pictures:
         return rows[pairs[:, 0]], rows[pairs[:, 1]]
 
     def _column(self, name: str, rows: np.ndarray) -> pl.Series:
-        """A column of the facts of some rows; null where there is no fact."""
+        """A column of the facts of some rows, one part in memory at a time; null where there is no fact."""
         wanted = self._hashes.gather(rows).to_frame()
-        facts = self._facts.select("content_hash", name).join(wanted.lazy().unique(), on="content_hash", how="semi")
-        found = facts.collect().unique("content_hash", keep="any")
-        return wanted.join(found, on="content_hash", how="left", maintain_order="left")[name]
+        distinct = wanted.lazy().unique()
+        columns = {name: empty("image_facts").schema[name] for name in ("content_hash", name)}
+        found = [pl.DataFrame(schema=columns)]
+        for part in self._parts:
+            facts = pl.scan_parquet(part).select(list(columns))
+            found.append(facts.join(distinct, on="content_hash", how="semi").collect())
+        facts = pl.concat(found).unique("content_hash", keep="any")
+        return wanted.join(facts, on="content_hash", how="left", maintain_order="left")[name]
 
     def _load(self, rows: np.ndarray) -> None:
         """The luminance of rows not yet in memory; a row without facts is blank, and blank matches nothing."""

@@ -5,6 +5,7 @@ what is found of its unit. Strings come back only when tables are written.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,7 @@ def read_corpus(cleaned: StageOutput, collapsed: StageOutput, embedded: StageOut
     unit_ids = heads["sample_id"].filter(pl.Series(usable))
     place = pl.DataFrame({"unit_id": unit_ids, "unit": np.arange(len(unit_ids), dtype=np.int32)})
     unit = unit_of.to_frame().join(place, on="unit_id", how="left", maintain_order="left")["unit"]
-    neighbors, similarities = neighbor_arrays(indexed.read("neighbors"), place)
+    neighbors, similarities = neighbor_arrays(indexed.parts("neighbors"), unit_ids)
     return Corpus(
         samples=samples,
         unit=unit.fill_null(-1).to_numpy().astype(np.int32),
@@ -90,17 +91,28 @@ def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
     return usable, vectors
 
 
-def neighbor_arrays(neighbors: pl.DataFrame, place: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out."""
-    other = place.rename({"unit_id": "neighbor_id", "unit": "neighbor"})
-    mine = place.rename({"unit_id": "sample_id"})
-    edges = neighbors.join(mine, on="sample_id").join(other, on="neighbor_id")
-    edges = edges.filter((pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite())
-    edges = edges.sort("unit", "rank", "neighbor")
+def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out.
+
+    One part's strings are in memory at a time: all of them together would take more than the vectors.
+    """
+    known = pl.Enum(unit_ids)
+
+    def place(column: str) -> pl.Expr:
+        return pl.col(column).cast(known, strict=False).to_physical().cast(pl.Int32)
+
+    schema = {"unit": pl.Int32, "neighbor": pl.Int32, "rank": pl.UInt16, "similarity": pl.Float32}
+    coded = [pl.DataFrame(schema=schema)]
+    for part in parts:
+        ends = {"unit": place("sample_id"), "neighbor": place("neighbor_id")}
+        found = pl.scan_parquet(part).select("rank", "similarity", **ends).select(list(schema))
+        usable = (pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite()
+        coded.append(found.drop_nulls(["unit", "neighbor"]).filter(usable).collect())
+    edges = pl.concat(coded).sort("unit", "rank", "neighbor")
     edges = edges.with_columns(pl.int_range(pl.len()).over("unit").alias("at"))
     k = int(edges["at"].max()) + 1 if len(edges) else 0
-    rows = np.full((len(place), k), -1, dtype=np.int32)
-    similarities = np.zeros((len(place), k), dtype=np.float32)
+    rows = np.full((len(unit_ids), k), -1, dtype=np.int32)
+    similarities = np.zeros((len(unit_ids), k), dtype=np.float32)
     unit, at = edges["unit"].to_numpy(), edges["at"].to_numpy()
     rows[unit, at] = edges["neighbor"].to_numpy()
     similarities[unit, at] = np.clip(edges["similarity"].to_numpy(), -1.0, 1.0)
