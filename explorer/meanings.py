@@ -33,7 +33,6 @@ MEASURES = {
     "repetition": "share of repeated trigrams", "uppercase": "share of letters", "symbols": "share of characters",
     "n_frames": "frames",
 }  # fmt: skip
-TEXT_QUALITY = ("near_empty", "boilerplate", "repetitive", "shouting", "garbled", "other_language")
 LABEL_METRICS = ("label_issue", "off_class", "label")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from tasks.plant import DEFECTS, Sample, encode, plant
+from tasks.alterations import encode
+from tasks.plant import DEFECTS, Sample, plant
 
 SIDE = 64  # pixels; the originals are 8 × 8
 TEST_SHARE = 0.2

@@ -5,18 +5,15 @@ a *copy* adds an altered twin of a sample, *damage* alters a sample in place, *o
 belong, *flipped_label* gives a sample another's label. No sample is the target of two kinds, so each has one truth.
 """
 
-import io
-import re
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 import polars as pl
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-Content = bytes | str | np.ndarray
+from tasks import alterations
+from tasks.alterations import Content
+
 Alter = Callable[[Content, np.random.Generator], Content]
 Relabel = Callable[[str, list[str], np.random.Generator], str]
 
@@ -168,241 +165,38 @@ def _new_name(number: int, content: Content) -> str:
     return f"{number:07d}.{'jpg' if content.startswith(JPEG) else 'png'}"
 
 
-# Images: from encoded bytes to encoded bytes
-
-
-def decode(content: bytes) -> Image.Image:
-    """RGB pixels, upright."""
-    with Image.open(io.BytesIO(content)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def encode(image: Image.Image, quality: int | None = None) -> bytes:
-    """PNG, or JPEG where a quality is given."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality) if quality else image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def as_is(content: Content, rng: np.random.Generator) -> Content:
-    """The same content, byte for byte."""
-    return content
-
-
-def reencode(content: bytes, rng: np.random.Generator) -> bytes:
-    """JPEG at quality 60 to 85."""
-    return encode(decode(content), quality=int(rng.integers(60, 86)))
-
-
-def resize(content: bytes, rng: np.random.Generator) -> bytes:
-    """0.5 to 0.8 of each side, or 1.25 to 2 times."""
-    image = decode(content)
-    factor = rng.uniform(0.5, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 2.0)
-    size = [max(8, round(side * factor)) for side in image.size]
-    return encode(image.resize(size, Image.Resampling.LANCZOS), quality=90)
-
-
-def crop(content: bytes, rng: np.random.Generator) -> bytes:
-    """3 to 8% cut off each side."""
-    image = decode(content)
-    left, top, right, bottom = rng.uniform(0.03, 0.08, 4)
-    width, height = image.size
-    box = [round(v) for v in (left * width, top * height, (1 - right) * width, (1 - bottom) * height)]
-    return encode(image.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1))), quality=90)
-
-
-def mirror(content: bytes, rng: np.random.Generator) -> bytes:
-    """Left for right."""
-    return encode(ImageOps.mirror(decode(content)), quality=90)
-
-
-def relight(content: bytes, rng: np.random.Generator) -> bytes:
-    """Brightness times 0.7 to 0.85, or 1.1 to 1.25."""
-    factor = rng.uniform(0.7, 0.85) if rng.random() < 0.5 else rng.uniform(1.1, 1.25)
-    return encode(ImageEnhance.Brightness(decode(content)).enhance(factor), quality=90)
-
-
-def copy_or_reencode(content: bytes, rng: np.random.Generator) -> bytes:
-    """Half of the leaks are exact, half re-encoded."""
-    return content if rng.random() < 0.5 else reencode(content, rng)
-
-
-def darken(content: bytes, rng: np.random.Generator) -> bytes:
-    """Under-exposed: 3 to 8% of the light."""
-    return encode(ImageEnhance.Brightness(decode(content)).enhance(rng.uniform(0.03, 0.08)))
-
-
-def overexpose(content: bytes, rng: np.random.Generator) -> bytes:
-    """Washed out: only 2 to 5% of the distance from white is left."""
-    image = decode(content)
-    return encode(Image.blend(Image.new("RGB", image.size, "white"), image, rng.uniform(0.02, 0.05)))
-
-
-def blur(content: bytes, rng: np.random.Generator) -> bytes:
-    """Gaussian, radius 6 to 9% of the shorter side."""
-    image = decode(content)
-    return encode(image.filter(ImageFilter.GaussianBlur(min(image.size) * rng.uniform(0.06, 0.09))))
-
-
-def corrupt(content: bytes, rng: np.random.Generator) -> bytes:
-    """Cut off, emptied, or something else under an image's name."""
-    way = int(rng.integers(3))
-    if way == 0:
-        return content[: max(12, len(content) // 3)]
-    return b"" if way == 1 else b"<!doctype html><title>404 Not Found</title>"
-
-
-def off_topic_picture(content: bytes, rng: np.random.Generator) -> bytes:
-    """A picture that has nothing to do with `content` but its size: part of a photograph, a texture, shapes."""
-    with Image.open(io.BytesIO(content)) as image:
-        size = image.size
-    maker = (_photograph, _photograph, _texture, _shapes)[int(rng.integers(4))]
-    return encode(maker(size, rng), quality=92)
-
-
-@cache
-def _photographs() -> tuple[Image.Image, ...]:
-    """The two photographs that scikit-learn carries."""
-    from sklearn.datasets import load_sample_images
-
-    return tuple(Image.fromarray(pixels) for pixels in load_sample_images().images)
-
-
-def _photograph(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    photographs = _photographs()
-    photograph = photographs[int(rng.integers(len(photographs)))]
-    side = int(rng.integers(100, 300))
-    left = int(rng.integers(0, photograph.width - side))
-    top = int(rng.integers(0, photograph.height - side))
-    return photograph.crop((left, top, left + side, top + side)).resize(size, Image.Resampling.LANCZOS)
-
-
-def _texture(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """A sum of coloured waves."""
-    x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
-    pixels = np.zeros((size[1], size[0], 3))
-    for _ in range(4):
-        angle, frequency = rng.uniform(0, np.pi), rng.uniform(4, 24)
-        wave = np.sin(2 * np.pi * frequency * (x * np.cos(angle) + y * np.sin(angle)) + rng.uniform(0, 6))
-        pixels += wave[..., None] * rng.uniform(-1, 1, 3)
-    return Image.fromarray(np.uint8(np.clip(127 + 60 * pixels, 0, 255)))
-
-
-def _shapes(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """Coloured rectangles and ellipses."""
-    image = Image.new("RGB", size, tuple(rng.integers(0, 256, 3).tolist()))
-    draw = ImageDraw.Draw(image)
-    for _ in range(8):
-        xs, ys = np.sort(rng.integers(0, size[0] + 1, 2)), np.sort(rng.integers(0, size[1] + 1, 2))
-        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
-        shape((int(xs[0]), int(ys[0]), int(xs[1]), int(ys[1])), fill=tuple(rng.integers(0, 256, 3).tolist()))
-    return image
-
-
-# Texts
-
-
-def restyle(content: str, rng: np.random.Generator) -> str:
-    """Another case and other spaces: equal once normalised."""
-    return "  " + content.upper().replace(" ", "  ") + "\n"
-
-
-def edit_a_word(content: str, rng: np.random.Generator) -> str:
-    """One word of the text left out, or one typed wrongly in a short text."""
-    words = content.split()
-    position = int(rng.integers(len(words)))
-    if len(words) >= 12:
-        return " ".join(words[:position] + words[position + 1 :])
-    words[position] += str(rng.choice(list(string.ascii_lowercase)))
-    return " ".join(words)
-
-
-def garble(content: str, rng: np.random.Generator) -> str:
-    """Every letter and digit replaced by a symbol at random."""
-    symbols = list("#%&*+/<=>@[]^_{|}~$§¤")
-    return re.sub(r"\w", lambda _: str(rng.choice(symbols)), content)
-
-
-def empty_out(content: str, rng: np.random.Generator) -> str:
-    """Almost nothing left."""
-    return str(rng.choice(["", ".", "-", "n/a", "?"])) + " " * int(rng.integers(0, 4))
-
-
-def repeat_words(content: str, rng: np.random.Generator) -> str:
-    """The first few words, over and over."""
-    return " ".join(content.split()[:3] * 12)
-
-
-OFF_TOPIC_TEXTS = (
-    "The {a} {b} crossed the equator at noon while the {c} sang of whales and old {d}",
-    "Preheat the oven, fold the {c} into the {a} {d} and let the {b} rest overnight",
-    "In the ninth inning the {b} struck out and the {a} {c} ran home under the {d}",
-    "Photosynthesis in {a} {c} depends on the {d} that a {b} gathers before dawn",
-    "The {a} cathedral was rebuilt after the {b} by masons who carved {c} and {d}",
-    "Granite, {a} basalt and {c} were dated by the {b} from the decay of {d}",
-)
-OFF_TOPIC_WORDS = {
-    "a": ("Arctic", "purple", "Jurassic", "velvet", "ancient", "tropical", "Norwegian", "brittle"),
-    "b": ("schooner", "pastry chef", "shortstop", "botanist", "earthquake", "geologist", "tenor", "glacier"),
-    "c": ("sailors", "egg whites", "outfielders", "ferns", "gargoyles", "zircon", "violins", "penguins"),
-    "d": ("lanterns", "rhubarb", "floodlights", "chlorophyll", "angels", "potassium", "herring", "snowdrifts"),
-}
-
-
-def off_topic_text(content: str, rng: np.random.Generator) -> str:
-    """A sentence on sailing, cooking, baseball, botany, cathedrals or rocks."""
-    template = str(rng.choice(OFF_TOPIC_TEXTS))
-    return template.format(**{key: str(rng.choice(words)) for key, words in OFF_TOPIC_WORDS.items()})
-
-
-# Vectors
-
-
-def nudge(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The vector with noise of 1% of its length."""
-    noise = rng.standard_normal(len(content))
-    length = np.linalg.norm(content)
-    return (content + 0.01 * length * noise / max(np.linalg.norm(noise), 1e-12)).astype(content.dtype)
-
-
-def random_direction(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A vector of the same length that points anywhere."""
-    noise = rng.standard_normal(len(content))
-    return (noise * np.linalg.norm(content) / max(np.linalg.norm(noise), 1e-12)).astype(content.dtype)
-
-
 DEFECTS: dict[str, dict[str, Alter | None]] = {
     "image": {
-        "byte_duplicate": as_is,
-        "reencoded": reencode,
-        "resized": resize,
-        "cropped": crop,
-        "mirrored": mirror,
-        "relit": relight,
-        "leak": copy_or_reencode,
-        "dark": darken,
-        "bright": overexpose,
-        "blurry": blur,
-        "corrupt": corrupt,
-        "off_topic": off_topic_picture,
+        "byte_duplicate": alterations.as_is,
+        "reencoded": alterations.reencode,
+        "resized": alterations.resize,
+        "cropped": alterations.crop,
+        "mirrored": alterations.mirror,
+        "relit": alterations.relight,
+        "leak": alterations.copy_or_reencode,
+        "dark": alterations.darken,
+        "bright": alterations.overexpose,
+        "blurry": alterations.blur,
+        "corrupt": alterations.corrupt,
+        "off_topic": alterations.off_topic_picture,
         "flipped_label": None,
     },
     "text": {
-        "byte_duplicate": as_is,
-        "restyled": restyle,
-        "edited": edit_a_word,
-        "leak": as_is,
-        "garbled": garble,
-        "near_empty": empty_out,
-        "repetitive": repeat_words,
-        "off_topic": off_topic_text,
+        "byte_duplicate": alterations.as_is,
+        "restyled": alterations.restyle,
+        "edited": alterations.edit_a_word,
+        "leak": alterations.as_is,
+        "garbled": alterations.garble,
+        "near_empty": alterations.empty_out,
+        "repetitive": alterations.repeat_words,
+        "off_topic": alterations.off_topic_text,
         "flipped_label": None,
     },
     "vectors": {
-        "byte_duplicate": as_is,
-        "nudged": nudge,
-        "leak": as_is,
-        "off_topic": random_direction,
+        "byte_duplicate": alterations.as_is,
+        "nudged": alterations.nudge,
+        "leak": alterations.as_is,
+        "off_topic": alterations.random_direction,
         "flipped_label": None,
     },
 }

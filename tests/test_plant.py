@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from tasks import plant as planting
+from tasks import alterations
 from tests.corpus import DEFECTS, Sample, digit_samples, plant, write_digits
 
 
@@ -102,7 +102,7 @@ def test_corrupt_files_cannot_be_decoded():
     content = digit_samples(0, 1)[0].content
     for seed in range(12):
         with pytest.raises(OSError):
-            Image.open(io.BytesIO(planting.corrupt(content, np.random.default_rng(seed)))).load()
+            Image.open(io.BytesIO(alterations.corrupt(content, np.random.default_rng(seed)))).load()
 
 
 def test_the_digits_are_written_where_the_truth_says(tmp_path):
