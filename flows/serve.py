@@ -16,7 +16,7 @@ def serve_specs(specs: Sequence[Path], home: Path) -> None:
     """Serve one deployment per spec until interrupted.
 
     Raises:
-        SpecError: a spec is wrong, or two specs have one name.
+        SpecError: a spec or its schedule is wrong, or two specs have one name.
     """
     loaded = {path.resolve(): load_spec(path) for path in specs}
     names = [spec.name for spec in loaded.values()]
@@ -25,10 +25,25 @@ def serve_specs(specs: Sequence[Path], home: Path) -> None:
     with prefect_server(home, log_level="INFO", ui=True) as server:
         from prefect import serve
 
+        for path, spec in loaded.items():
+            check_schedule(path, spec.schedule or Schedule())
         server.wait()
         if server.process:
             print(f"Prefect UI: {server.url.removesuffix('/api')}", file=sys.stderr)
         serve(*[deployment(path, spec, home) for path, spec in loaded.items()])
+
+
+def check_schedule(path: Path, schedule: Schedule) -> None:
+    """Raises `SpecError` where there is no such cron line or time zone."""
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
+    except ValueError:
+        raise SpecError(
+            f"{path}: schedule.cron = {schedule.cron!r} with schedule.timezone = {schedule.timezone!r} is no schedule; "
+            'wanted a cron line and an IANA time zone, such as cron = "0 2 * * *", timezone = "Asia/Seoul"'
+        ) from None
 
 
 def deployment(path: Path, spec: Spec, home: Path):
