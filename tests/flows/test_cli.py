@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -28,7 +29,9 @@ def home(tmp_path_factory) -> Path:
 
 
 def assay(home: Path, *arguments: str):
-    return CliRunner().invoke(main, [*arguments, "--home", str(home)])
+    """A command in this process; the settings it makes for Prefect do not outlive it."""
+    with mock.patch.dict(os.environ):
+        return CliRunner().invoke(main, [*arguments, "--home", str(home)])
 
 
 def test_help_and_query_import_nothing_slow():
