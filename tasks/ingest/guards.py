@@ -33,6 +33,8 @@ def refuse_empty(n: int, where: str, wanted: str) -> None:
 
 def refuse_all_rejected(n_samples: int, rejects: pl.DataFrame) -> None:
     """At least one sample must be usable."""
+    if n_samples == 0 and rejects.is_empty():
+        raise SourceError("the source is empty: no table has a row below its header. Is it the right file, and whole?")
     if n_samples == 0:
         raise SourceError(
             f"all {len(rejects):,} samples of the source were rejected: {_reasons(rejects)}. "

@@ -55,6 +55,19 @@ class Beliefs:
         return best_pair(self.case, values, len(self.unit))
 
 
+def better_than_chance(beliefs: Beliefs) -> bool:
+    """Whether the vectors say anything about the column: the out-of-fold best guesses agree with the known values
+    more often, by three standard errors, than guesses and values of the same frequencies would by chance (Cohen
+    1960)."""
+    known = (beliefs.given >= 0) & (beliefs.share > 0.999)
+    guess, given = beliefs.label[beliefs.best(beliefs.belief)][known], beliefs.given[known]
+    if not len(given):
+        return False
+    shares = [np.bincount(codes, minlength=beliefs.n_classes) / len(codes) for codes in (guess, given)]
+    chance = float(shares[0] @ shares[1])
+    return float((guess == given).mean()) - chance > 3 * np.sqrt(chance * (1 - chance) / len(given))
+
+
 def best_pair(case: np.ndarray, values: np.ndarray, n_cases: int) -> np.ndarray:
     """(n_cases,) index of the pair with the greatest value of each case (every case has a pair); first of equals."""
     order = np.lexsort((np.arange(len(case)), -values, case))

@@ -1,5 +1,6 @@
 """The stage from top to bottom: read the corpus, measure, join the thresholds late, write the tables."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -120,6 +121,13 @@ def find_label_issues(night: Night) -> None:
         night.corpus, night.cases, len(night.labels.names), night.queries, section.folds, section.seed
     )
     night.findings = confident.find(night.beliefs)
+    if not beliefs.better_than_chance(night.beliefs):
+        nothing = np.zeros_like(night.findings.is_issue)
+        night.findings = dataclasses.replace(night.findings, is_issue=nothing)
+        night.metrics["label_issues_note"] = (
+            None,
+            "no label is flagged: the vectors tell labels no better than chance",
+        )
 
 
 def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tasks.metrics.beliefs import Beliefs
+from tasks.metrics.beliefs import Beliefs, better_than_chance
 
 ABSTAIN_BELOW = 0.5  # confidence under which nothing is proposed
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -42,7 +42,8 @@ def quality_empty() -> pl.DataFrame:
 def propose(
     column: str, names: list[str], beliefs: Beliefs, sample_ids: pl.Series, unit: np.ndarray, codes: np.ndarray
 ):
-    """`proposals` for the samples whose code is missing; a null proposal abstains."""
+    """`proposals` for the samples whose code is missing; a null proposal abstains, as all do where the known values
+    cannot be told from the vectors better than by chance."""
     gaps = np.nonzero((codes < 0) & (unit >= 0))[0]
     place = np.full(int(beliefs.unit.max(initial=-1)) + 1, -1, dtype=np.int64)
     missing = np.nonzero(beliefs.given < 0)[0]
@@ -50,11 +51,12 @@ def propose(
     top = beliefs.best(beliefs.belief)[place[unit[gaps]]]
     confidence = np.clip(beliefs.belief[top], 0.0, 1.0)
     values = pl.Series(names, dtype=pl.String).gather(beliefs.label[top])
+    sure = (confidence >= ABSTAIN_BELOW) & better_than_chance(beliefs)
     return pl.DataFrame(
         {
             "sample_id": sample_ids.gather(gaps),
             "column": [column] * len(gaps),
-            "proposed": pl.select(pl.when(pl.Series(confidence >= ABSTAIN_BELOW)).then(values)).to_series(),
+            "proposed": pl.select(pl.when(pl.Series(sure, dtype=pl.Boolean)).then(values)).to_series(),
             "confidence": confidence,
         },
         schema={"sample_id": pl.String, "column": pl.String, "proposed": pl.String, "confidence": pl.Float64},

@@ -1,11 +1,11 @@
 -- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, other_language.
 --
 -- Scores are linear on both sides of a fixed limit, which scores 0.5.
--- near_empty       letters and digits left after cleaning; limit 4
+-- near_empty       letters, digits and emoji left after cleaning; limit 4
 -- boilerplate      share of the text in lines or sentences that stand in many different texts; limit 0.5
 -- repetitive       share of repeated trigrams; limit 0.3
 -- shouting         share of capitals, of texts of 10 letters or more; limit 0.7
--- garbled          share of symbols in what is not punctuation-free anyway; limit 0.4. At least 0.75 where a wrong
+-- garbled          share of symbols in what is not punctuation-free anyway, emoji not among them; limit 0.4. At least 0.75 where a wrong
 --                  decoding was undone or characters are lost
 -- other_language   probability of a language that is not the dataset's main one; limit 0.8 (short texts are often
 --                  mistaken below); 0 where no language has half of the texts
@@ -15,10 +15,14 @@ with facts as (
         any_value(facts.content_hash) as content_hash,
         any_value(facts.normalized_hash) as normalized_hash,
         any_value(facts.clean_text) as clean_text,
-        any_value(length(regexp_replace(facts.clean_text, '[^\p{L}\p{M}\p{N}]', '', 'g'))) as n_solid,
+        any_value(length(regexp_replace(facts.clean_text, '[^\p{L}\p{M}\p{N}\x{1F000}-\x{1FAFF}]', '', 'g'))) as n_solid,
         any_value(facts.repetition) as repetition,
         any_value(facts.uppercase) as uppercase,
-        any_value(facts.symbols) as symbols,
+        any_value(
+            facts.symbols
+            * length(regexp_replace(facts.text, '[\p{L}\p{M}\p{N}\p{Cf}\s\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}]', '', 'g'))
+            / greatest(length(regexp_replace(facts.text, '[\p{L}\p{M}\p{N}\p{Cf}\s]', '', 'g')), 1)
+        ) as symbols,
         any_value(
             list_contains(facts.changes, 'mojibake') or list_contains(facts.changes, 'replacement_character')
         ) as is_misdecoded,
