@@ -1,4 +1,4 @@
-"""Whole nights on texts, on given vectors and on tables of image paths, as a user meets them; and on hardly anything."""
+"""Whole nights on texts, given vectors and tables of image paths, as a user meets them; and on hardly anything."""
 
 import csv
 import random
