@@ -88,11 +88,18 @@ class Snapshot:
         """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots.
 
         `locked`: it can read this dataset's snapshots and nothing else, write nothing, and change no setting.
+
+        Raises:
+            SnapshotError: a file of the snapshot is missing or damaged.
         """
         import duckdb
 
         connection = duckdb.connect()
-        create_views(connection, self)
+        try:
+            create_views(connection, self)
+        except duckdb.Error as error:
+            problem = str(error).strip().splitlines()[0]
+            raise SnapshotError(f"{self.path} is damaged ({problem}); `assay verify` names every file") from None
         create_history(connection, self.path.parent)
         if locked:
             connection.execute("set allowed_directories = [$folder]", {"folder": str(self.path.parent)})
@@ -184,15 +191,35 @@ def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot) ->
 
 
 def create_history(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
-    """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first."""
+    """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out."""
+    import duckdb
+
     connection.execute("create schema history")
     connection.execute("set schema = 'history'")
     for table in HISTORY:
-        if any(folder.glob(f"v*/{table}/*.parquet")):
+        parts = [str(part) for part in sorted(folder.glob(f"v*/{table}/*.parquet"))]
+        if not parts:
+            continue
+        try:
             rows = connection.read_parquet(str(folder / "v*" / table / "*.parquet"), filename=True, union_by_name=True)
+        except duckdb.Error:  # one of them is damaged
+            parts = [part for part in parts if _is_readable(connection, part)]
+            rows = connection.read_parquet(parts, filename=True, union_by_name=True) if parts else None
+        if rows is not None:
             number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
             rows.project(f"{number}, * exclude (filename)").create_view(table)
     connection.execute("set schema = 'main'")
+
+
+def _is_readable(connection: "duckdb.DuckDBPyConnection", part: str) -> bool:
+    """Whether a Parquet file has a whole footer."""
+    import duckdb
+
+    try:
+        connection.read_parquet(part)
+    except duckdb.Error:
+        return False
+    return True
 
 
 def write_catalog(workspace: Workspace) -> Path:
@@ -212,14 +239,22 @@ def write_catalog(workspace: Workspace) -> Path:
 
 
 def diff(previous: Snapshot, current: Snapshot) -> "pl.DataFrame":
-    """What changed from `previous` to `current`, as rows of the `diff` table."""
+    """What changed from `previous` to `current`, as rows of the `diff` table.
+
+    Raises:
+        SnapshotError: a file of one of them is missing or damaged.
+    """
     import duckdb
 
     connection = duckdb.connect()
-    for prefix, snapshot in (("old", previous), ("new", current)):
-        for table in ("samples", "scores"):
-            connection.read_parquet([str(p) for p in snapshot.parts(table)]).create_view(f"{prefix}_{table}")
-    return connection.sql(DIFF_SQL.read_text(encoding="utf-8")).pl()
+    try:
+        for prefix, snapshot in (("old", previous), ("new", current)):
+            for table in ("samples", "scores"):
+                connection.read_parquet([str(p) for p in snapshot.parts(table)]).create_view(f"{prefix}_{table}")
+        return connection.sql(DIFF_SQL.read_text(encoding="utf-8")).pl()
+    except duckdb.Error as error:
+        problem = str(error).strip().splitlines()[0]
+        raise SnapshotError(f"{previous.path} cannot be compared with {current.path.name}: {problem}") from None
 
 
 def verify(snapshot: Snapshot) -> list[str]:

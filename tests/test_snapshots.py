@@ -251,3 +251,18 @@ def test_a_parent_that_lost_its_files_does_not_stop_the_night(workspace):
     first.parts("samples")[0].unlink()
     second = publish_toy(workspace, ["a", "b"])
     assert second.manifest["parent"] == 1 and pl.read_parquet(second.parts("diff")).is_empty()
+
+
+def test_a_damaged_old_snapshot_is_left_out_of_the_history(workspace):
+    """A truncated part stops neither the next night nor a query on whole snapshots; its own is named as damaged."""
+    first = publish_toy(workspace, ["a"])
+    part = first.parts("samples")[0]
+    data = part.read_bytes()
+    part.unlink()
+    part.write_bytes(data[:-5])
+    publish_toy(workspace, ["a", "b"])
+    assert open_snapshot(workspace).connect().sql("select snapshot from history.samples").fetchall() == [(2,), (2,)]
+    with duckdb.connect(workspace.root / "catalog.duckdb", read_only=True) as catalog:
+        assert catalog.sql("select count(*) from history.samples").fetchall() == [(2,)]
+    with pytest.raises(SnapshotError, match="is damaged"):
+        open_snapshot(workspace, 1).connect()

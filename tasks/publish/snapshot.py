@@ -1,5 +1,6 @@
 """Gather the stages' tables into one folder, describe it in a manifest, and move it to the next number."""
 
+import contextlib
 import errno
 import os
 import platform
@@ -14,7 +15,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from data_contracts.errors import ContractError
+from data_contracts.errors import ContractError, SnapshotError
 from data_contracts.spec import Spec
 from data_contracts.tables import CONTRACTS, PUBLISHED, empty
 from tasks.publish.report import write_report
@@ -93,13 +94,15 @@ def require_unique(table: str, parts: list[Path]) -> None:
 
 
 def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dict) -> list[Path]:
-    """The `diff` table against the parent; no rows in a first snapshot, or where the parent lost its files."""
+    """The `diff` table against the parent; no rows in a first snapshot, or where the parent is damaged."""
     names = ("samples", "scores")
     described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
     current = Snapshot(0, aside, manifest | {"tables": described})
     comparable = parent and all(parent.parts(name) and tables.get(name) for name in names)
-    comparable = comparable and all(part.is_file() for name in names for part in parent.parts(name))
-    rows = diff(parent, current) if comparable else empty("diff")
+    rows = empty("diff")
+    if comparable:
+        with contextlib.suppress(SnapshotError):
+            rows = diff(parent, current)
     (aside / "diff").mkdir()
     target = aside / "diff" / "part-00000.parquet"
     write_part("diff", rows, target)
