@@ -72,6 +72,7 @@ def _approximate(vectors: np.ndarray, k: int, config: Index):
         try:
             if found and recall_at_10(vectors, graph_knn(graph, basis, vectors, k, ef, sample)[0], sample) <= best:
                 continue
+            progress.total = max(progress.total, progress.done + len(vectors))  # a larger ef is one more round
             rows, similarities = graph_knn(graph, basis, vectors, k, ef, advance=progress.advance)
         except RuntimeError:  # fewer than k are reachable: a larger ef reaches further
             continue
