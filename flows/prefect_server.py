@@ -69,9 +69,8 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
     prefect_home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     own = {} if ui else {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    whole = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(
-        [sys.executable, *(whole if ui else ["-m", "flows.prefect_server", str(port)])],
+        [sys.executable, "-m", "flows.prefect_server", str(port)],
         env=os.environ | own | {"PREFECT_SERVER_API_PORT": str(port)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -85,9 +84,8 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
         yield Starting(os.environ["PREFECT_API_URL"], server)
     finally:
         del os.environ["PREFECT_API_URL"]
+        os.environ.pop("ASSAY_NO_TAGS", None)
         server.stdin.close()
-        if ui:
-            server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(5)
 

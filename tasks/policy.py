@@ -40,8 +40,8 @@ def is_worth_retrying(_task, _run, state) -> bool:
 def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
     """Decorator: a stage function `(spec, workspace, *inputs) -> StageOutput` as a Prefect task.
 
-    The run is named after stage and dataset, tagged with both, reports progress, and leaves a table artifact of the
-    rows it wrote.
+    The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves a table
+    artifact of the rows it wrote.
     """
     return _as_task(timeout_hours, retries, _stage_artifacts)
 
