@@ -8,7 +8,7 @@ import pytest
 from data_contracts.errors import EmbedderError
 from tasks.embed import embed, pipeline
 from tasks.embed.image_pca import ImagePca
-from tasks.stage import Workspace, read_vectors
+from tasks.stage import FactStore, Workspace, read_vectors
 from tests.embed.conftest import ImageSet, TextSet, VectorSet, encoded, photo
 
 
@@ -103,20 +103,20 @@ def test_killed_run_goes_on_where_it_stopped(tmp_path, workspace, monkeypatch):
     calm_home = Workspace(tmp_path / "calm", "dataset")
     calm = embed.fn(spec, calm_home, *pictures.inputs(calm_home))
 
-    plain, seen = ImagePca.launch, []
+    plain, stored = FactStore.append, []
 
-    def dies(self, batch, n):
-        seen.append(n)
-        if len(seen) == 6:
+    def dies(self, rows):
+        if len(stored) == 2:
             raise KeyboardInterrupt
-        return plain(self, batch, n)
+        stored.append(len(rows))
+        return plain(self, rows)
 
-    monkeypatch.setattr(ImagePca, "launch", dies)
+    monkeypatch.setattr(FactStore, "append", dies)
     with pytest.raises(KeyboardInterrupt):
         embed.fn(spec, workspace, *pictures.inputs(workspace))
-    monkeypatch.setattr(ImagePca, "launch", plain)
+    monkeypatch.setattr(FactStore, "append", plain)
     kept = sorted(workspace.facts.glob("vectors/*/part-*.parquet"))
-    assert kept
+    assert len(kept) == 2
     times = [part.stat().st_mtime_ns for part in kept]
     output = embed.fn(spec, workspace, *pictures.inputs(workspace))
     assert [part.stat().st_mtime_ns for part in kept] == times
