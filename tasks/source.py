@@ -15,11 +15,13 @@ import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from data_contracts.errors import SourceError, UnreadableSample
-from data_contracts.spec import Spec
+
+if TYPE_CHECKING:  # worker processes import this module, and should not wait for pydantic
+    from data_contracts.spec import Spec
 
 CHUNK = 2**20  # bytes read at a time while hashing
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})  # left by desktops, never data
@@ -221,7 +223,7 @@ class UrlSource(Source):
         return self._fs._strip_protocol(uri)
 
 
-def open_source(spec: Spec) -> Source:
+def open_source(spec: "Spec") -> Source:
     """The source that a spec's uris are relative to: a folder source's `path`, a table's `root` or its own folder.
 
     Raises:
@@ -271,7 +273,7 @@ def has_wildcard(path: str) -> bool:
     return glob.has_magic(path.replace("?", "") if "://" in path else path)
 
 
-def _table_folder(spec: Spec) -> str:
+def _table_folder(spec: "Spec") -> str:
     """The folder that a table source's files stand in."""
     path = spec.source.path or _common(list(spec.source.files.values()))
     if "://" not in path and os.path.isfile(spec.base / path):

@@ -5,17 +5,18 @@ unchanged night decodes nothing. A file that could not be *read* is tried again 
 """
 
 import functools
+import itertools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
 import polars as pl
 
-from data_contracts.errors import SourceError, UnreadableSample
+from data_contracts.errors import SourceError
 from data_contracts.spec import Spec
 from data_contracts.tables import empty
 from tasks.policy import stage_task
-from tasks.source import open_source, read_content
+from tasks.source import open_source
 from tasks.stage import (
     FactStore,
     Progress,
@@ -27,7 +28,7 @@ from tasks.stage import (
     write_rows,
 )
 
-VERSION = 1
+VERSION = 2
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
 LIBRARIES = {
     "image": ("pillow", "numpy", "xxhash"),
@@ -104,7 +105,7 @@ def _clean(spec: Spec, workspace: Workspace, ingested: StageOutput, writer: Stag
 
 
 def _complete(
-    workspace: Workspace, spec: Spec, samples: pl.DataFrame, measure: Callable[[list[str]], Measured]
+    workspace: Workspace, spec: Spec, samples: pl.DataFrame, measure: Callable[[list[list[str]]], Iterator[Measured]]
 ) -> tuple[FactStore, pl.DataFrame]:
     """Measure what has no fact yet. Returns the facts, and the contents that cannot be used (`failures`)."""
     fingerprint = hash_text(repr(sorted(method(spec).items())))[:16]
@@ -113,8 +114,8 @@ def _complete(
     missing = failures.missing(facts.missing(samples["content_hash"]))
     progress = Progress("contents measured", len(missing))
     problems = []
-    for chunk in chunks(missing.to_list(), CHUNK[spec.modality]):
-        measured, failed, unread = measure(chunk)
+    todo = list(chunks(missing.to_list(), CHUNK[spec.modality]))
+    for chunk, (measured, failed, unread) in zip(todo, measure(todo), strict=True):
         facts.append(measured)
         failures.append(failed)
         problems.append(unread)
@@ -123,45 +124,33 @@ def _complete(
     return facts, pl.concat([empty("failures"), *lasting, *problems]).unique("content_hash", maintain_order=True)
 
 
-def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, chunk: list[str]) -> Measured:
-    """Facts of one chunk of images, read from the first of their places that still holds them."""
+def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
+    """Facts of each chunk of images, read from the first of their places that still holds them."""
     from tasks.clean.images import image_facts
 
-    source = open_source(spec)
-    here = samples.lazy().filter(pl.col("content_hash").is_in(chunk)).group_by("content_hash").agg("uri").collect()
-    places = dict(here.iter_rows())
-    unread: dict[str, UnreadableSample] = {}
-
-    def read(content_hash: str) -> bytes:
-        try:
-            return read_content(source, places[content_hash], content_hash)
-        except UnreadableSample as error:
-            unread[content_hash] = error
-            raise
-
-    measured, failed = image_facts(
-        [(content_hash, functools.partial(read, content_hash)) for content_hash in chunk],
-        max_pixels=spec.clean.max_pixels,
-        thumbnail_pixels=spec.clean.thumbnail_pixels,
-    )
-    is_unread = pl.col("content_hash").is_in(list(unread))
-    return measured, failed.filter(~is_unread), failed.filter(is_unread)
+    wanted = pl.Series(list(itertools.chain(*todo)), dtype=pl.String)
+    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
+    places = dict(here.collect().iter_rows())
+    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in todo]
+    limits = {"max_pixels": spec.clean.max_pixels, "thumbnail_pixels": spec.clean.thumbnail_pixels}
+    return image_facts(open_source(spec), contents, **limits)
 
 
-def _measure_texts(spec: Spec, ingested: StageOutput, _: pl.DataFrame, chunk: list[str]) -> Measured:
-    """Facts of one chunk of texts, which ingest has kept in `contents`."""
+def _measure_texts(spec: Spec, ingested: StageOutput, _: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
+    """Facts of each chunk of texts, which ingest has kept in `contents`."""
     from tasks.clean.text import text_facts
 
-    order = pl.DataFrame({"content_hash": chunk})
-    here = ingested.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
-    texts = order.join(here.collect(), on="content_hash", how="left", maintain_order="left")
-    measured, failed = text_facts(
-        texts,
-        steps=spec.clean.text_steps,
-        language=spec.clean.language,
-        max_characters=spec.clean.max_text_characters,
-    )
-    return measured, failed, empty("failures")
+    for chunk in todo:
+        order = pl.DataFrame({"content_hash": chunk})
+        here = ingested.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
+        texts = order.join(here.collect(), on="content_hash", how="left", maintain_order="left")
+        measured, failed = text_facts(
+            texts,
+            steps=spec.clean.text_steps,
+            language=spec.clean.language,
+            max_characters=spec.clean.max_text_characters,
+        )
+        yield measured, failed, empty("failures")
 
 
 def _rejects(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:

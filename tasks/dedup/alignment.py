@@ -7,11 +7,12 @@ What is compared then is the structure of the pictures where they overlap: the c
 and that of its gradients, which unlike the former does not let two dark shapes on white pass for one.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+
+from tasks.workers import available_cores
 
 SIDE = 64  # pixels of the finest level
 COARSE = 16
@@ -72,7 +73,7 @@ def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thoro
         return Match(match.pairs + start, match.flip, match.warp)
 
     none = Match(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter's lock
+    with ThreadPoolExecutor(available_cores()) as pool:  # NumPy lets go of the interpreter's lock
         found = [none, *pool.map(one_batch, range(0, len(left), BATCH))]
     return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "flip", "warp")))
 

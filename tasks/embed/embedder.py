@@ -5,21 +5,16 @@ item on any thread, `collate` stacks prepared items into a batch of one fixed sh
 and returns what collects its result, so that a GPU computes one batch while the next one is being decoded.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tasks.embed.basis import Basis
+from tasks.workers import available_cores
 
 Collect = Callable[[], np.ndarray]
 _MOST_WORKERS = 8  # beyond this, cores go into each worker's own forward pass
-
-
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_workers() -> int:

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from data_contracts.errors import UnreadableSample
-from tasks.embed.embedder import Collect, Embedder, available_cores, cpu_workers
+from tasks.embed.embedder import Collect, Embedder, cpu_workers
 from tasks.stage import FactStore, Progress, hash_text, vectors_frame, write_json
+from tasks.workers import available_cores
 
 CHUNK = 2_048  # contents in one part
 _IN_FLIGHT = 2  # batches on a GPU at once

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from data_contracts.errors import EmbedderError
-from tasks.embed.embedder import Collect, Embedder, available_cores, cpu_workers
+from tasks.embed.embedder import Collect, Embedder, cpu_workers
+from tasks.workers import available_cores
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

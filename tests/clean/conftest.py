@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from data_contracts.spec import Spec, make_spec
+from tasks.clean.images import image_facts
+from tasks.source import Source
 from tasks.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
 
 
@@ -20,6 +22,25 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "data"
     path.mkdir()
     return path
+
+
+class MemorySource(Source):
+    """Files that are the values of a dictionary."""
+
+    def __init__(self, files: dict[str, bytes]):
+        super().__init__(max_file_bytes=10**9)
+        self.files = files
+
+    def read(self, uri: str) -> bytes:
+        return self.files[uri]
+
+
+def facts_of(files: list[bytes], **limits: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """What `image_facts` yields of one chunk of files."""
+    contents = [(hash_bytes(data), [f"{number}"]) for number, data in enumerate(files)]
+    source = MemorySource({f"{number}": data for number, data in enumerate(files)})
+    (found,) = image_facts(source, [contents], **{"max_pixels": 10**7, "thumbnail_pixels": 128, **limits})
+    return found
 
 
 def image_spec(folder: Path, **sections) -> Spec:

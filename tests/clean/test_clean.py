@@ -30,7 +30,7 @@ def decoded(monkeypatch):
         calls.append(len(data))
         return decode_rgb(data, max_pixels, at_least)
 
-    monkeypatch.setattr("tasks.clean.images.decode_rgb", counted)
+    monkeypatch.setattr("tasks.image_measures.decode_rgb", counted)
     return calls
 
 
@@ -88,20 +88,25 @@ def test_a_killed_run_keeps_its_chunks_and_ends_as_an_undisturbed_one(tmp_path, 
     (folder / "0003.png").write_bytes(b"junk")
     monkeypatch.setitem(stage.CHUNK, "image", 5)
     spec, ingested = image_spec(folder), ingest_folder(workspace, folder)
-    measure, calls = stage._measure_images, []
+    measure, seen = stage._measure_images, []
 
     def killed(*arguments):
-        calls.append(arguments[-1])
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return measure(*arguments)
+        todo = arguments[-1]
+        for chunk, found in zip(todo, measure(*arguments), strict=True):
+            if len(seen) == 3:
+                raise KeyboardInterrupt
+            seen.append(chunk)
+            yield found
 
     monkeypatch.setattr(stage, "_measure_images", killed)
     with pytest.raises(KeyboardInterrupt):
         clean.fn(spec, workspace, ingested)
+    kept = {content_hash for chunk in seen for content_hash in chunk}
+    again = []
+    monkeypatch.setattr(stage, "_measure_images", lambda *a: again.extend(a[-1]) or measure(*a))
     resumed = clean.fn(spec, workspace, ingested)
-    seen = [content_hash for chunk in calls for content_hash in chunk]
-    assert len(seen) == 30 + len(calls[3])
+    missed = {content_hash for chunk in again for content_hash in chunk}
+    assert len(kept) + len(missed) == 30 and not kept & missed
     other = type(workspace)(tmp_path / "other", "test")
     fresh = clean.fn(spec, other, ingest_folder(other, folder))
     for table in fresh.tables:

@@ -10,8 +10,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from data_contracts.errors import UnreadableSample
+from tasks import image_measures, workers
 from tasks.clean import images
 from tasks.stage import check, hash_bytes
+from tests.clean.conftest import facts_of
 
 RNG = np.random.default_rng(0)
 PIXELS = arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)))
@@ -31,10 +33,8 @@ def photo(height: int = 90, width: int = 120) -> np.ndarray:
 
 
 def row(data: bytes, **options) -> dict:
-    facts, failures = images.image_facts(
-        [(hash_bytes(data), lambda: data)], **{"max_pixels": 10**7, "thumbnail_pixels": 128, "workers": 1, **options}
-    )
-    assert failures.is_empty(), failures.rows()
+    facts, failures, unread = facts_of([data], **options)
+    assert failures.is_empty() and unread.is_empty(), (failures.rows(), unread.rows())
     return check("image_facts", facts).row(0, named=True)
 
 
@@ -115,15 +115,14 @@ def test_pixel_hash_is_of_pixels_and_not_of_bytes():
 
 
 def test_pixel_hash_of_a_large_image_equals_that_of_its_bytes():
-    """Images of several memory blocks take another way to the same hash."""
+    """Images of several memory blocks (16 MB and more) have the hash of their rows."""
     from xxhash import xxh3_128
 
     pixels = RNG.integers(0, 256, (2100, 2100, 3)).astype(np.uint8)
     for part in (pixels, pixels[:50, :40].copy()):
-        opaque = np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]).tobytes()
         size = f"{part.shape[1]}x{part.shape[0]}"
-        expected = xxh3_128(f"{size} {size}:".encode() + opaque).hexdigest()
-        assert images.hash_pixels(Image.fromarray(part), part.shape[1::-1]) == expected
+        expected = xxh3_128(f"{size} {size}:".encode() + part.tobytes()).hexdigest()
+        assert image_measures.hash_pixels(Image.fromarray(part), part.shape[1::-1]) == expected
 
 
 def test_a_large_jpeg_is_measured_at_a_scale_and_keeps_its_size():
@@ -175,12 +174,17 @@ def test_thumbnail_fits_its_side(pixels):
     assert Image.open(io.BytesIO(row(png(photo(8, 9)))["thumbnail"])).size == (9, 8)
 
 
-def test_facts_do_not_depend_on_the_number_of_threads():
-    """One thread or four: the same rows in the same order."""
-    contents = [(hash_bytes(data), lambda data=data: data) for data in (png(photo(20 + i, 30)) for i in range(12))]
-    one, four = (images.image_facts(contents, max_pixels=10**6, thumbnail_pixels=64, workers=w)[0] for w in (1, 4))
-    assert one.equals(four)
-    assert one["content_hash"].to_list() == [content_hash for content_hash, _ in contents]
+def test_facts_do_not_depend_on_the_number_of_processes(monkeypatch):
+    """In this process or in three workers: the same rows in the same order, failures where they belong."""
+    files = [png(photo(20 + i, 30)) for i in range(40)]
+    files[7] = b"no image"
+    monkeypatch.setattr(workers, "available_cores", lambda: 3)
+    here = facts_of(files)
+    monkeypatch.setattr(workers, "WORTH", 10)
+    there = facts_of(files)
+    assert all(one.equals(other) for one, other in zip(here, there, strict=True))
+    assert here[0]["content_hash"].to_list() == [hash_bytes(data) for data in files if data != b"no image"]
+    assert here[1]["reason"].to_list() == ["not_an_image"]
 
 
 def test_pixels_are_counted_before_they_are_decoded():
@@ -191,5 +195,5 @@ def test_pixels_are_counted_before_they_are_decoded():
 
     header[29:33] = zlib.crc32(bytes(header[12:29])).to_bytes(4, "big")
     with pytest.raises(UnreadableSample) as caught:
-        images.measure(bytes(header), max_pixels=10**8)
+        image_measures.measure(bytes(header), max_pixels=10**8)
     assert caught.value.reason == "decompression_bomb"

@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 
 from data_contracts.tables import empty
-from tasks.clean.images import image_facts
 from tasks.clean.text import text_facts
 from tasks.digits import digit_samples
 from tasks.metrics.sql import Queries
 from tasks.stage import hash_text
+from tests.clean.conftest import facts_of
 
 TYPICAL = {
     "width": 300, "height": 200, "brightness_p05": 0.1, "brightness_p99": 0.95, "contrast": 0.4,
@@ -93,9 +93,7 @@ def test_a_dataset_in_grayscale_is_no_issue(tmp_path):
 
 def test_digits_are_neither_blurry_nor_empty(tmp_path):
     """Scaled-up 8 × 8 digits have no image issue, although they are gray, soft and of few levels."""
-    samples = digit_samples(0, 60)
-    contents = [(hash_text(s.name), lambda s=s: s.content) for s in samples]
-    facts, _ = image_facts(contents, max_pixels=10**6, thumbnail_pixels=64)
+    facts, *_ = facts_of([sample.content for sample in digit_samples(0, 60)])
     assert max(scores(tmp_path, "image_facts", facts).values()) < 0.5
 
 

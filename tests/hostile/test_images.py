@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tasks.clean import clean
-from tasks.clean.images import measure
+from tasks.image_measures import measure
 from tasks.stage import Workspace
 from tests.clean.conftest import image_spec, ingest_folder
 

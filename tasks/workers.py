@@ -1,0 +1,93 @@
+"""Work spread over worker processes, where there is enough of it.
+
+For decoding and small NumPy calls: in threads those wait for Python's interpreter lock more than they work. A worker
+imports the module of its function and nothing else of ours, so it starts within tenths of a second.
+"""
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from loky import ProcessPoolExecutor
+
+WORTH = 128  # fewer items than this to a process are not worth its start
+_AHEAD = 3  # batches for each process that are handed out before they are asked for
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_batches(
+    function: Callable[[Sequence[Item]], list[Result]],
+    items: Sequence[Item],
+    size: int,
+    crashed: Callable[[Item], Result],
+) -> Iterator[Result]:
+    """The results of `function`, which takes `size` items at a time, one for each item in their order.
+
+    A worker that dies (a decoder's segmentation fault, no memory) costs nothing but its item: what was under way is
+    done again by halves, and the item whose worker dies even alone has `crashed(item)` for a result.
+    """
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
+    processes = min(available_cores(), len(items) // WORTH)
+    if processes < 2:
+        yield from itertools.chain.from_iterable(map(function, batches))
+        return
+    while batches:
+        done = 0
+        try:
+            for results in _in_order(function, batches, processes):
+                done += 1
+                yield from results
+        except BrokenProcessPool:
+            yield from _by_halves(function, batches[done], crashed)
+            done += 1
+        batches = batches[done:]
+
+
+def _in_order(function: Callable, batches: Sequence, processes: int) -> Iterator:
+    """`function` of each batch in a pool of worker processes, a bounded number of batches ahead."""
+    pool = ProcessPoolExecutor(processes, initializer=_start, env=_ONE_THREAD)
+    try:
+        pending: deque = deque()
+        for batch in batches:
+            pending.append(pool.submit(function, batch))
+            if len(pending) > _AHEAD * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, kill_workers=True)
+
+
+def _by_halves(function: Callable, batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:
+    try:
+        return next(_in_order(function, [batch], 1))
+    except BrokenProcessPool:
+        if len(batch) == 1:
+            return [crashed(batch[0])]
+    middle = len(batch) // 2
+    return _by_halves(function, batch[:middle], crashed) + _by_halves(function, batch[middle:], crashed)
+
+
+def _start() -> None:
+    """A worker leaves Ctrl-C to the process that started it, and ends when that has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
