@@ -134,6 +134,13 @@ class Neighbors(Contract):
     similarity = dy.Float32(min=-1.001, max=1.001)
 
 
+class PictureMatches(Contract):
+    """A fact: how well two pictures match once one is laid over the other; so that a pair is aligned but once."""
+
+    content_hash = dy.String(primary_key=True, min_length=64, max_length=64)  # of both, the lesser first
+    similarity = dy.Float64(min=0.0, max=1.0)
+
+
 class Units(Contract):
     """Which sample stands for which: exact and perceptual duplicates collapse onto one representative."""
 
@@ -309,6 +316,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "text_facts": TextFacts,
     "vectors": Vectors,
     "neighbors": Neighbors,
+    "picture_matches": PictureMatches,
     "units": Units,
     "exact_duplicates": ExactDuplicates,
     "duplicates": Duplicates,
@@ -328,7 +336,7 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 FACTS = ("image_facts", "text_facts", "vectors")
-INTERNAL = ("ingested", "contents", "failures", "exact_duplicates", "layout")
+INTERNAL = ("ingested", "contents", "failures", "picture_matches", "exact_duplicates", "layout")
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
 
 

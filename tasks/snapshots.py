@@ -357,9 +357,13 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
     live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
     dead = []
     for part in sorted(
-        part for table in (*FACTS, "layout") for part in workspace.facts.glob(f"{table}/*/part-*.parquet")
+        part
+        for table in (*FACTS, "picture_matches", "layout")
+        for part in workspace.facts.glob(f"{table}/*/part-*.parquet")
     ):
-        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"].str.slice(
+            0, 32
+        )  # of a pair: the first
         if not hashes.is_in(live.implode()).any():
             dead.append(part)
     return dead

@@ -44,6 +44,11 @@ class StageOutput:
     path: Path
     tables: tuple[str, ...]
 
+    @property
+    def config(self) -> dict:
+        """What it was made with, besides its inputs."""
+        return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))["config"]
+
     def parts(self, table: str) -> list[Path]:
         """The table's Parquet files in row order."""
         return sorted((self.path / table).glob("*.parquet"))
@@ -178,6 +183,14 @@ class FactStore:
         """Those of `content_hashes` that have no fact yet, once each, in their order."""
         wanted = content_hashes.unique(maintain_order=True)
         return wanted.filter(~wanted.is_in(self.known()["content_hash"].implode()))
+
+    def lookup(self, content_hashes: pl.Series, column: str) -> pl.Series:
+        """One column of the facts of `content_hashes`, in their order; null where there is no fact."""
+        names = ["content_hash", column]
+        facts = [pl.read_parquet(part, columns=names) for part in self.parts_for(content_hashes)]
+        found = pl.concat([empty(self.table).select(names), *facts]).unique("content_hash", keep="first")
+        wanted = content_hashes.alias("content_hash").to_frame()
+        return wanted.join(found, on="content_hash", how="left", maintain_order="left")[column]
 
     def append(self, frame: pl.DataFrame) -> None:
         """Add one part, named by the contents it holds; whole or not at all, and safe to repeat.

@@ -17,6 +17,7 @@ from tasks.snapshots import (
     open_snapshot,
     verify,
 )
+from tasks.stage import FactStore
 from tests.snapshot_builder import publish_toy, samples, stage_output, toy_spec
 
 
@@ -196,6 +197,17 @@ def test_gc_keeps_the_newest_and_what_they_need(workspace):
     assert verify(open_snapshot(workspace)) == []
     assert len(list(workspace.work.glob("clean-*"))) == 1
     assert publish_toy(workspace, ["a"]).number == 4
+
+
+def test_gc_of_facts_about_pairs(workspace):
+    """What two pictures came to stays as long as a kept snapshot has one of them."""
+    snapshot = publish_toy(workspace, ["a"])
+    live = pl.read_parquet(snapshot.parts("samples"))["content_hash"][0]
+    store = FactStore(workspace, "picture_matches", "method")
+    for first in (live, "0" * 32):
+        store.append(pl.DataFrame({"content_hash": [first + "f" * 32], "similarity": [0.5]}))
+    collect_garbage(workspace, 1, grace_hours=0)
+    assert store.known()["content_hash"].to_list() == [live + "f" * 32]
 
 
 def test_gc_spares_work_in_progress(workspace):

@@ -143,13 +143,19 @@ def _start_scores(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         moved, inside = _warped(other, warp)
         weights = (inside / inside.sum()).reshape(-1)
         template = one.reshape(m, side * side)
-        template = template - (template @ weights)[:, None]
+        template = template - _weighted_sum(template, weights)
+        norm = _weighted_sum(template**2, weights)
         for down, across in FLIPS:
             turned = moved[:, ::down, ::across].reshape(m, side * side)
-            turned = turned - (turned @ weights)[:, None]
+            turned = turned - _weighted_sum(turned, weights)
             shared = np.einsum("ij,ij,j->i", template, turned, weights)
-            scores.append(shared / np.sqrt(np.maximum((template**2 @ weights) * (turned**2 @ weights), 1e-9)))
+            scores.append(shared / np.sqrt(np.maximum((norm * _weighted_sum(turned**2, weights))[:, 0], 1e-9)))
     return np.stack(scores, axis=1)
+
+
+def _weighted_sum(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(m, 1) of each row by itself: a matrix product would round a row differently in other company."""
+    return (values * weights).sum(axis=1, keepdims=True)
 
 
 def _halve(pictures: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ def near_groups(
         return Near(unit, lambda left, right: np.zeros(len(left)))
     graph = read_graph(samples, indexed)
     if spec.modality == "image":
-        confirmer = Pictures(samples, cleaned)
+        confirmer = Pictures(samples, cleaned, workspace)
     elif spec.modality == "text":
         confirmer = Texts(samples, cleaned)
     else:

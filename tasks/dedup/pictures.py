@@ -10,21 +10,28 @@ from data_contracts.tables import empty
 from tasks.dedup.alignment import MIDDLE, SIDE, Alignment, compare_finely, match_coarsely
 from tasks.dedup.hamming import close_pairs
 from tasks.dedup.luminance import is_flat, luminance_matrix
-from tasks.stage import StageOutput
+from tasks.stage import FactStore, StageOutput, Workspace, hash_text
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
 CLOSEST = 0.05  # of the reference misfit: what aligned pictures of one origin stay under
 CAUTIOUS = 0.1  # the reference misfit where there were too few units to measure it
 DCT_SIDE = 8
+VERSION = 1  # of what makes the similarity of a pair
 
 
 class Pictures:
-    """Confirms pairs of samples on their aligned thumbnails, decoded when first asked for."""
+    """Confirms pairs of samples on their aligned thumbnails, decoded when first asked for.
+
+    What a pair came to is kept as a fact, so that a night aligns only the pairs that are new.
+    """
 
     rings = ((10, 0.8), (5, 2.5))
 
-    def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
+    def __init__(self, samples: pl.DataFrame, cleaned: StageOutput, workspace: Workspace):
         self._hashes, self._parts = samples["content_hash"], cleaned.parts("image_facts")
+        self._order = self._hashes.rank("dense").to_numpy()
+        method = hash_text(f"{VERSION} {cleaned.config.get('method')}")[:16]
+        self._matches = FactStore(workspace, "picture_matches", method)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
         self._small_at = np.full(len(samples), -1, dtype=np.int64)
         self._fine = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
@@ -32,7 +39,17 @@ class Pictures:
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """(m,) float64 in [0, 1]: 1 − `misfit`; 0 where a coarse look is enough to tell that a pair does not match."""
-        return 1.0 - self._misfit(left, right, thorough=False)
+        turned = self._order[left] > self._order[right]  # each pair is measured one way round, whatever its rows
+        left, right = np.where(turned, right, left), np.where(turned, left, right)
+        names = self._hashes.gather(left) + self._hashes.gather(right)
+        similarity = self._matches.lookup(names, "similarity").to_numpy().copy()
+        new = np.flatnonzero(np.isnan(similarity))
+        if not len(new):
+            return similarity
+        similarity[new] = 1.0 - self._misfit(left[new], right[new], thorough=False)
+        found = pl.DataFrame({"content_hash": names.gather(new), "similarity": similarity[new]})
+        self._matches.append(found.unique("content_hash", keep="first", maintain_order=True))
+        return similarity
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
         """The median misfit of neighbours."""

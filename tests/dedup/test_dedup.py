@@ -1,10 +1,14 @@
 """The dedup and near_dedup stages on made-up nights."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from tasks.dedup import pictures
+from tasks.dedup.alignment import match_coarsely
 from tasks.dedup.group_tables import MAX_PAIRS, leak_rows
 from tests.dedup.night import Night
 
@@ -118,6 +122,34 @@ def test_order_of_rows_does_not_matter(tmp_path):
     for table in ("duplicates", "leaks"):
         assert one.near.read(table).equals(other.near.read(table))
         assert len(one.near.read(table))
+
+
+def test_a_pair_is_aligned_once(tmp_path, monkeypatch):
+    """The next night, its rows the other way round, aligns the pairs of its new picture only, and comes to the same as
+    one that has forgotten what pairs came to."""
+    aligned = []
+
+    def counted(small, left, right, thorough):
+        aligned.append(0 if thorough else len(left))
+        return match_coarsely(small, left, right, thorough)
+
+    monkeypatch.setattr(pictures, "match_coarsely", counted)
+    contents = scenes(60)
+    contents += [altered(picture, how) for picture, how in zip(contents, ALTERATIONS, strict=False)]
+    vectors = np.random.default_rng(1).standard_normal((68, 16))
+    vectors[60:67] = vectors[:7] + 0.2
+    counts, tables = [], []
+    for forgets in (False, True):
+        home = tmp_path / str(forgets)
+        Night(home, contents, vectors=vectors[:67])
+        if forgets:
+            shutil.rmtree(home / "night/facts/picture_matches")
+        aligned.clear()
+        more = [*contents, altered(contents[9], "cropped")][::-1]
+        tables.append(Night(home, more, vectors=vectors[::-1]).near.read("duplicates"))
+        counts.append(sum(aligned))
+    assert tables[0].equals(tables[1]) and len(tables[0])
+    assert 0 < counts[0] < 0.2 * counts[1]
 
 
 def test_reference_is_kept_from_the_first_night(tmp_path):
