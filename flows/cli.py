@@ -63,6 +63,7 @@ def demo(home: Path) -> None:
     with prefect_server(home) as server:
         from flows.demo import run_demo
 
+        stop_when_asked()
         server.wait()
         run_demo(home.resolve())
 
@@ -76,11 +77,12 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
     from data_contracts.spec import load_spec
 
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_when_asked()
     with prefect_server(home) as server:
         from flows.quality_snapshot import quality_snapshot
         from tasks.snapshots import read_snapshot
 
+        stop_when_asked()
         server.wait()
         snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
@@ -219,6 +221,7 @@ def selftest(spec: Path, home: Path) -> None:
     with prefect_server(home) as server:
         from flows.selftest import run_selftest
 
+        stop_when_asked()
         server.wait()
         run_selftest(spec, home.resolve())
 
@@ -285,8 +288,17 @@ def print_relation(relation, output: str) -> None:
         frame.write_parquet(sys.stdout.buffer)
 
 
+def stop_when_asked() -> None:
+    """SIGTERM stops a command as Ctrl-C does, and Ctrl-C stops it at once.
+
+    To be called again after the imports: polars puts a handler of its own before Python's, under which a wait for a
+    thread goes on as if nothing had happened.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.siginterrupt(signal.SIGINT, True)
+
+
 def _interrupt(_signal, _frame) -> None:
-    """SIGTERM stops a run as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -19,6 +20,7 @@ from pathlib import Path
 from data_contracts.errors import AssayError
 
 STARTUP_SECONDS = 300
+DATABASE_BYTES = 8 * 2**20  # what a new server writes, and some more
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -30,14 +32,14 @@ QUIET = {
 class Starting:
     """A server on its way up, or one that is there already (`process` is None)."""
 
-    def __init__(self, url: str, process: subprocess.Popen | None):
-        self.url, self.process = url, process
+    def __init__(self, url: str, process: subprocess.Popen | None, folder: Path | None = None):
+        self.url, self.process, self.folder = url, process, folder
 
     def wait(self) -> None:
         """Until the API answers.
 
         Raises:
-            AssayError: it did not in time, or the process ended.
+            AssayError: it did not in time, or the process ended; where the disk is full, that is what it says.
         """
         deadline = time.monotonic() + STARTUP_SECONDS
         while self.process is not None and time.monotonic() < deadline:
@@ -47,6 +49,8 @@ class Starting:
                 break
             time.sleep(0.05)
         if self.process is not None:
+            if self.folder is not None:
+                _refuse_full_disk(self.folder)
             raise AssayError(
                 f"the Prefect server at {self.url} did not start; try `prefect server start` by hand, "
                 "and name it in PREFECT_API_URL"
@@ -63,7 +67,8 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
     for name, value in (QUIET | {"PREFECT_LOGGING_LEVEL": log_level}).items():
         os.environ.setdefault(name, value)
     if "PREFECT_API_URL" in os.environ or (Path.home() / ".prefect" / "profiles.toml").exists():
-        yield Starting(os.environ.get("PREFECT_API_URL", ""), None)
+        with _said_plainly(None):
+            yield Starting(os.environ.get("PREFECT_API_URL", ""), None)
         return
     prefect_home = Path(os.environ.setdefault("PREFECT_HOME", str(home.resolve() / ".prefect")))
     prefect_home.mkdir(parents=True, exist_ok=True)
@@ -81,13 +86,45 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
     if not ui:
         os.environ["ASSAY_NO_TAGS"] = "1"  # read by tasks/policy.py, which says why
     try:
-        yield Starting(os.environ["PREFECT_API_URL"], server)
+        with _said_plainly(prefect_home):
+            yield Starting(os.environ["PREFECT_API_URL"], server, prefect_home)
     finally:
         del os.environ["PREFECT_API_URL"]
         os.environ.pop("ASSAY_NO_TAGS", None)
         server.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(5)
+
+
+@contextlib.contextmanager
+def _said_plainly(folder: Path | None) -> Iterator[None]:
+    """Where the server refuses to note how a run failed: why it failed. A full disk is the usual reason for both.
+
+    Raises:
+        AssayError: of the run, or because there is no room in the server's own `folder`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("prefect", "httpx"):
+            raise
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, AssayError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        if folder is not None:
+            _refuse_full_disk(folder)
+        raise
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    """Raise `AssayError` where there is no room for the server's database."""
+    from tasks.stage import disk_full_is_clear
+
+    with disk_full_is_clear(folder), tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(DATABASE_BYTES))
+        probe.flush()
 
 
 def free_port() -> int:
