@@ -3,17 +3,20 @@
 Prefect's own result cache stays off: it does not see a change in a helper; `tasks/stage.py` is the cache.
 """
 
+import base64
+import contextlib
 import contextvars
 import functools
 import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import (
+    create_image_artifact,
     create_link_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -23,6 +26,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from data_contracts.errors import AssayError
+from tasks.embedding_plot import embedding_plot
 from tasks.snapshots import Snapshot
 from tasks.stage import Progress, StageOutput, is_disk_full
 
@@ -49,7 +53,7 @@ def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
 def publish_task(*, timeout_hours: float) -> Callable:
     """Decorator: the publishing function `(spec, workspace, *stages) -> Snapshot` as a Prefect task.
 
-    It leaves the headline table and a link to the report in the Prefect UI.
+    It leaves the headline table, the embedding plot and a link to the report in the Prefect UI.
     """
     return _as_task(timeout_hours, 2, _snapshot_artifacts)
 
@@ -67,7 +71,8 @@ def _as_task(timeout_hours: float, retries: int, show: Callable) -> Callable:
             seconds = time.monotonic() - started
             print(f"{name} done in {seconds:.1f} s", file=sys.stderr, flush=True)
             if TaskRunContext.get():
-                show(output, spec.name, seconds)
+                with _fails_nothing(name):
+                    show(output, spec.name, seconds)
             return output
 
         return task(
@@ -84,6 +89,15 @@ def _as_task(timeout_hours: float, retries: int, show: Callable) -> Callable:
         )(observed)
 
     return decorate
+
+
+@contextlib.contextmanager
+def _fails_nothing(stage: str) -> Iterator[None]:
+    """What is only for show in the Prefect UI is left out where it cannot be made, and the run goes on."""
+    try:
+        yield
+    except Exception as error:
+        print(f"{stage}: not shown in the Prefect UI ({type(error).__name__}: {error})", file=sys.stderr, flush=True)
 
 
 class _progress_artifact:
@@ -107,7 +121,8 @@ class _progress_artifact:
         if now - self._shown < 2.0 and fraction < 1.0:
             return
         self._shown = now
-        self._context.copy().run(self._publish, label, round(100.0 * fraction, 1))
+        with _fails_nothing(self.stage):
+            self._context.copy().run(self._publish, label, round(100.0 * fraction, 1))
 
     def _publish(self, label: str, percent: float) -> None:
         if self._artifact is None:
@@ -128,13 +143,20 @@ def _stage_artifacts(output: StageOutput, dataset: str, seconds: float) -> None:
 
 
 def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> None:
-    """The snapshot's headline numbers and gates as a table, its report as a link."""
+    """The snapshot's headline numbers and gates as a table, its report as a link, its embedding plot as an image."""
     rows = [{"metric": name, "value": value} for name, value in snapshot.manifest["headline"].items()]
     rows += [{"metric": f"gate {gate['metric']}", "value": gate["ok"]} for gate in snapshot.manifest["gates"]]
     create_table_artifact(rows, key=_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
     create_link_artifact(
         (snapshot.path / "report.html").as_uri(), link_text=f"report of {snapshot.name}", key=_key(dataset, "report")
     )
+    plot = embedding_plot(snapshot)
+    if plot is not None:  # in the URL itself: the UI's page is on another machine than the snapshot, or may be
+        create_image_artifact(
+            "data:image/png;base64," + base64.b64encode(plot).decode(),
+            key=_key(dataset, "embedding-plot"),
+            description=f"{dataset} {snapshot.name}, a colour for each of the largest classes",
+        )
 
 
 def _key(*words: str) -> str:
