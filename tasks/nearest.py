@@ -1,4 +1,4 @@
-"""The saved index of a snapshot: load it, check it, search it from any program, without torch or Prefect.
+"""The saved index of a snapshot: write it, and load it verified, from any program, without torch or Prefect.
 
     index/meta.json      method, sizes, ef, and the SHA-256 of every other file
     index/ids.parquet    sample_id of each row
@@ -6,10 +6,11 @@
     index/hnsw.bin       the HNSW graph; absent where exact search was used
 
 hnswlib neither checks what it loads nor keeps `ef`: a damaged file would be a memory hazard, so digests come first.
+A query goes into the graph's space as `vector @ basis`, where there is a basis, at unit length; the graph's distances
+are 1 − cosine, and its rows are places in `ids`.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from tasks.snapshots import file_sha256
 
 FORMAT = 1
 FILES = ("ids.parquet", "basis.npy", "hnsw.bin")
-VectorsOf = Callable[[list[str]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -109,78 +109,3 @@ def _load_graph(folder: Path, meta: dict) -> Any:
     graph.load_index(str(folder / "hnsw.bin"), max_elements=meta["count"])
     graph.set_ef(meta["ef"])
     return graph
-
-
-class Searcher:
-    """Nearest units to any vector: through the HNSW graph where there is one, else exactly over all vectors.
-
-    With `vectors_of` the candidates of the graph are ranked by their true similarity; without it, by the similarity
-    in the graph's own space.
-    """
-
-    def __init__(self, index: SavedIndex, vectors_of: VectorsOf | None = None):
-        if index.graph is None and vectors_of is None and index.ids:
-            raise SnapshotError("this snapshot's index is exact: to search it, give the vectors too (`vectors_of`)")
-        self.index, self._vectors_of = index, vectors_of
-        exact = index.graph is None and index.ids and vectors_of is not None
-        self._vectors = _unit_rows(vectors_of(index.ids)) if exact else None
-
-    def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
-        """The `k` units nearest to `vector`, shape (d,): (sample_id, cosine), nearest first, ties in row order.
-
-        Raises:
-            SnapshotError: `vector` is of another length than the index's vectors.
-        """
-        query = np.asarray(vector, dtype=np.float32).reshape(-1)
-        if len(query) != self.index.dimensions:
-            raise SnapshotError(
-                f"the vector has {len(query)} dimensions, this index {self.index.dimensions}; use the same embedder"
-            )
-        k = min(k, len(self.index.ids))
-        if k < 1 or not np.isfinite(query).all():
-            return []
-        query = _unit_rows(query[None, :])[0]
-        rows, similarity = self._exact(query) if self._vectors is not None else self._graph(query, k)
-        order = np.lexsort((rows, -similarity))[:k]
-        return [(self.index.ids[rows[i]], float(similarity[i])) for i in order]
-
-    def _exact(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.arange(len(self._vectors)), self._vectors @ query
-
-    def _graph(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        projected = query if self.index.basis is None else _unit_rows(query[None, :] @ self.index.basis)[0]
-        rows, distances = _reachable(self.index, projected, min(3 * k, len(self.index.ids)))
-        if self._vectors_of is None:
-            return rows, 1.0 - distances
-        return rows, _unit_rows(self._vectors_of([self.index.ids[row] for row in rows])) @ query
-
-
-def open_searcher(folder: Path, vectors_of: VectorsOf | None = None) -> Searcher:
-    """A `Searcher` over the index in `folder`.
-
-    `vectors_of(sample_ids)` gives the vectors of some samples as a matrix (len(sample_ids), d). An exact index asks
-    for all of them once; an HNSW index for the candidates of each search.
-
-    Raises:
-        SnapshotError: the index is damaged, or exact and there is no `vectors_of`.
-    """
-    return Searcher(load_index(folder), vectors_of)
-
-
-def _reachable(index: SavedIndex, query: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """As many of the `wanted` nearest as the graph can reach; hnswlib raises where it reaches fewer than asked."""
-    index.graph.set_ef(max(index.ef, wanted))
-    while True:
-        try:
-            rows, distances = index.graph.knn_query(query[None, :], k=wanted, num_threads=1)
-            return rows[0].astype(np.int64), distances[0]
-        except RuntimeError:
-            if wanted == 1:
-                return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-            wanted = max(1, wanted // 2)
-
-
-def _unit_rows(matrix: np.ndarray) -> np.ndarray:
-    matrix = np.asarray(matrix, dtype=np.float32)
-    length = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return matrix / np.where(length > 0, length, 1.0)

@@ -9,7 +9,7 @@ import pytest
 from data_contracts.errors import SnapshotError
 from tasks.index import index, make_index
 from tasks.index.hnsw import build_graph, graph_knn
-from tasks.nearest import load_index, open_searcher
+from tasks.nearest import load_index
 from tasks.stage import StageWriter, Workspace
 from tasks.units import normalize
 from tests.graph_builder import cosine, vector_stages
@@ -146,39 +146,23 @@ def test_an_ef_that_brings_nothing_is_not_the_one_saved(tmp_path, monkeypatch):
     assert load_index(tmp_path / "index").ef == 32 and "ef 32 " in health["note"][0] and not health["ok"][0]
 
 
-@pytest.mark.parametrize("spec", [EXACT, HNSW], ids=["exact", "hnsw"])
-def test_the_saved_index_is_searched(workspace, spec):
-    """A unit's own vector finds it first, then its neighbours of the table."""
+def test_the_loaded_graph_is_searched(workspace):
+    """A unit's own vector, taken into the graph's space, finds it first, then most of its neighbours of the table."""
     vectors = clustered(150, 300)
-    ids = [f"s{row:05d}" for row in range(150)]
-    output = index.fn(spec, workspace, *vector_stages(workspace, vectors))
-    asked = []
-
-    def vectors_of(names):
-        asked.append(len(names))
-        return vectors[[int(name[1:]) for name in names]]
-
-    searcher = open_searcher(output.path / "index", vectors_of)
-    found = searcher.search(vectors[7] * 3.0, 6)
-    assert [name for name, _ in found] == ["s00007", *graph_of(output, ids)["s00007"]]
-    assert found[0][1] == pytest.approx(1.0, abs=1e-5)
-    assert asked == ([150] if spec is EXACT else [18])
-    assert len(searcher.search(vectors[7], 1000)) == 150
+    output = index.fn(HNSW, workspace, *vector_stages(workspace, vectors))
+    loaded = load_index(output.path / "index")
+    query = vectors[7:8] @ loaded.basis
+    rows, distances = loaded.graph.knn_query(query / np.linalg.norm(query), k=6, num_threads=1)
+    names = [loaded.ids[row] for row in rows[0]]
+    assert names[0] == "s00007" and distances[0][0] == pytest.approx(0.0, abs=1e-5)
+    assert len(set(names[1:]) & set(graph_of(output, loaded.ids)["s00007"][:5])) >= 4
 
 
-def test_a_search_with_another_embedders_vector_is_refused(workspace):
-    """The message has both lengths."""
-    output = index.fn(HNSW, workspace, *vector_stages(workspace, clustered(20, 8)))
-    with pytest.raises(SnapshotError, match="9 dimensions, this index 8"):
-        open_searcher(output.path / "index").search(np.ones(9), 3)
-    assert open_searcher(output.path / "index").search(np.full(8, np.nan), 3) == []
-
-
-def test_an_exact_index_wants_the_vectors(workspace):
-    """Without vectors an exact index cannot be searched, and says so."""
-    output = index.fn(EXACT, workspace, *vector_stages(workspace, clustered(20, 8)))
-    with pytest.raises(SnapshotError, match="vectors_of"):
-        open_searcher(output.path / "index")
+def test_an_exact_index_is_its_ids(workspace):
+    """No graph is saved, and none is wanted: exact search reads the vectors."""
+    loaded = load_index(index.fn(EXACT, workspace, *vector_stages(workspace, clustered(20, 8))).path / "index")
+    assert (loaded.method, loaded.graph, loaded.basis) == ("exact", None, None)
+    assert loaded.ids == [f"s{row:05d}" for row in range(20)] and loaded.dimensions == 8
 
 
 @pytest.mark.parametrize("name", ["hnsw.bin", "ids.parquet", "basis.npy"])
