@@ -16,10 +16,12 @@ import polars as pl
 
 from data_contracts.errors import SnapshotError
 from explorer import tables
-from explorer.columns import Category, View
+from explorer.catalog import Category
+from explorer.columns import View
 from explorer.facts import text, thumbnail
 from explorer.meanings import SCORES, title
-from explorer.server import MOST_POINTS, STATIC
+from explorer.points import MOST_POINTS
+from explorer.server import STATIC
 from tasks.snapshots import Snapshot
 from tasks.stage import atomic_file
 

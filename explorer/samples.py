@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from data_contracts.errors import AssayError, UnreadableSample
-from explorer.columns import Category, Number, View
+from explorer.catalog import Category, Number
+from explorer.columns import View
 from explorer.facts import text, thumbnail
 from explorer.meanings import MEASURES, SCORES, title
 

@@ -16,7 +16,8 @@ from collections import OrderedDict
 import numpy as np
 import polars as pl
 
-from explorer.columns import Category, View
+from explorer.catalog import Category
+from explorer.columns import View
 from explorer.facts import similarities, words_vector
 
 KEYS = {"lasso", "ranges", "values", "hidden", "flags", "cell", "text", "similar", "words", "ids"}

@@ -5,7 +5,6 @@ A browser holds rows, which are places in one snapshot; whatever is kept or shar
 
 import getpass
 import json
-import struct
 import threading
 from pathlib import Path
 
@@ -19,18 +18,17 @@ from starlette.staticfiles import StaticFiles
 
 from data_contracts.errors import AssayError, SnapshotError
 from explorer import compare as comparing
+from explorer import points as drawing
 from explorer import samples, tables, takeaway
-from explorer.columns import NO_CODE, Category, View
+from explorer.columns import View
 from explorer.facts import can_search_words
 from explorer.guard import Guard
-from explorer.sampling import thin
 from explorer.selection import FilterError, Selections, similarity_of
 from tasks.decisions import append_decisions, read_decisions, undo_batch
 from tasks.snapshots import list_snapshots, open_snapshot, snapshot_numbers
 from tasks.stage import Workspace
 
 STATIC = Path(__file__).with_name("static")
-MOST_POINTS = 200_000
 KEPT_VIEWS = 2
 
 
@@ -70,7 +68,7 @@ class Explorer:
         view = self.view(open_snapshot(self.workspace).number)
         everything = self.selections(view.snapshot.number).mask({})
         for method in view.layouts()[:1]:
-            points_to_draw(view, method, None, everything, MOST_POINTS)
+            drawing.choose(view, method, None, everything, drawing.MOST_POINTS)
         for key in ("issue", "label", "duplicate", "decision"):
             view.column(key)
         view.flags()
@@ -200,56 +198,16 @@ def meta(explorer: Explorer, request: Request, _) -> dict:
         "has_words": can_search_words(view),
         "created_at": view.snapshot.manifest.get("created_at", ""),
         "headline": view.snapshot.manifest.get("headline", {}),
-        "most_points": MOST_POINTS,
+        "most_points": drawing.MOST_POINTS,
     }
 
 
 def points(explorer: Explorer, request: Request, body: dict) -> Response:
-    """The points to draw, as columns of little-endian bytes after a header of four uint32.
-
-    Header: points, samples in the region, selected samples in all, 1 where z is sent. Then x and y float32,
-    [z float32,] row uint32, color uint16 (category) or float32 (number), selected uint8.
-    """
+    """The points to draw, as `points.packed` lays them out."""
     number = _number(request)
-    view, wanted = explorer.view(number), body.get("filter") or {}
-    layout = view.layout(str(body["method"]))
-    mask = explorer.selections(number).mask(wanted)
-    limit = max(0, min(int(body.get("limit", MOST_POINTS)), MOST_POINTS))
-    rows, there = points_to_draw(view, str(body["method"]), body.get("region"), mask, limit)
-    deep = bool(body.get("deep")) and layout.z is not None
-    columns = [layout.x[rows], layout.y[rows]] + ([layout.z[rows]] if deep else [])
-    header = struct.pack("<4I", len(rows), there, int(mask.sum()), int(deep))
-    color = _color(view, str(body.get("color", "label")), rows)
-    data = [*(c.astype("<f4") for c in columns), rows.astype("<u4"), color, mask[rows].astype(np.uint8)]
-    return Response(header + b"".join(c.tobytes() for c in data), media_type="application/octet-stream")
-
-
-def points_to_draw(view: View, method: str, region, mask: np.ndarray, limit: int) -> tuple[np.ndarray, int]:
-    """Rows to draw (int64, ascending) and how many samples the region has; half the room is for the selected."""
-    layout = view.layout(method)
-    priority = view.once("priority", lambda: np.random.default_rng(0).permutation(len(view)).astype(np.int32))
-    rows = view.once(("finite", method), lambda: np.flatnonzero(np.isfinite(layout.x) & np.isfinite(layout.y)))
-    if region is not None:
-        x0, y0, x1, y1 = (float(v) for v in region)
-        x, y = layout.x[rows], layout.y[rows]
-        rows = rows[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
-    there = len(rows)
-    if there <= limit:
-        return rows, there
-    if mask.all():
-        make = lambda: thin(layout.x, layout.y, rows, limit, priority)  # noqa: E731
-        return (view.once(("overview", method, limit), make) if region is None else make()), there
-    chosen = thin(layout.x, layout.y, rows[mask[rows]], limit // 2, priority)
-    context = thin(layout.x, layout.y, rows[~mask[rows]], limit - len(chosen), priority)
-    return np.sort(np.concatenate([chosen, context])), there
-
-
-def _color(view: View, key: str, rows: np.ndarray) -> np.ndarray:
-    column = view.column(key)
-    if isinstance(column, Category):
-        codes = column.codes[rows]
-        return np.where(codes < 0, NO_CODE, np.minimum(codes, NO_CODE - 1)).astype("<u2")
-    return column.values[rows].astype("<f4")
+    mask = explorer.selections(number).mask(body.get("filter") or {})
+    data = drawing.packed(explorer.view(number), mask, body)
+    return Response(data, media_type="application/octet-stream")
 
 
 def facets(explorer: Explorer, request: Request, body: dict) -> dict:

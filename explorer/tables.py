@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from explorer.columns import Category, Number, View
+from explorer.catalog import Category, Number
+from explorer.columns import View
 from explorer.samples import cards, group_cards
 
 PLAIN = ("classes", "label_noise", "embedding_health", "dataset_metrics", "groups", "rejects", "proposal_quality")
