@@ -5,6 +5,7 @@ raises anything but `SourceError`, which is for a file that is cut off or broken
 """
 
 import codecs
+import contextlib
 import csv
 import io
 import json
@@ -58,11 +59,15 @@ def read_csv(file: BinaryIO, name: str, null_values: tuple[str, ...], delimiter:
         SourceError: no header, two columns of one name, or a last row that is cut off.
     """
     _refuse_utf16(file, name)
-    lines = _Lines(file, name)
+    with _Lines(file, name) as lines:
+        yield from _csv_batches(lines, name, frozenset(null_values), delimiter)
+
+
+def _csv_batches(lines: "_Lines", name: str, nulls: frozenset[str], delimiter: str) -> Iterator[Batch]:
     records = csv.reader(lines, delimiter=delimiter)
     csv.field_size_limit(LINE_LIMIT)
     header = _header(_next_record(records, name), name)
-    nulls, row, pending, size = frozenset(null_values), -1, Batch(), 0
+    row, pending, size = -1, Batch(), 0
     cells: list[list[str]] = []
     while (record := _next_record(records, name)) is not None:
         if not record:
@@ -188,6 +193,13 @@ class _Lines:
         self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self._name = name
         self.is_over, self.ended = False, True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ValueError):  # it is closed already
+            self._text.detach()  # whoever opened the file closes it
 
     def __iter__(self):
         return self

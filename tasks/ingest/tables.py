@@ -73,7 +73,7 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
                 if beside is not None and batch.rows:
                     batch.columns["vector"] = _rows_beside(beside, batch)
                 rows.take(batch, file.name, file.split, first)
-                progress.advance(max(0, handle.tell() - progress.done) if not handle.closed else 0)
+                progress.advance(max(0, handle.tell() - progress.done))
                 last = max([last, *batch.rows[-1:], *(row for row, _, _ in batch.refused)])
         if beside is not None and last + 1 != len(beside):
             raise SourceError(
