@@ -212,14 +212,14 @@ def changes(tables: Tables) -> dict:
 
 
 def proposal_curves(tables: Tables) -> list[dict]:
-    """Precision of the proposed values at each coverage, per column, as points of a 200 × 100 drawing."""
+    """Precision of the proposed values at each coverage, per column that got any, as points of a 200 × 100 drawing."""
     frame = collect(tables.scan("proposal_quality")).drop_nulls("precision").sort("column", "coverage")
     counts = dict(collect(tables.scan("proposals").drop_nulls("proposed").group_by("column").len()).iter_rows())
     curves = []
-    for (column,), rows in frame.group_by("column", maintain_order=True):
+    for (column,), rows in frame.filter(pl.col("column").is_in(list(counts))).group_by("column", maintain_order=True):
         points = " ".join(f"{200 * c:.1f},{100 - 100 * p:.1f}" for c, p in rows["coverage", "precision"].iter_rows())
         last = rows.row(-1, named=True)
-        curves.append({"column": column, "points": points, "n": counts.get(column, 0), "last": last})
+        curves.append({"column": column, "points": points, "n": counts[column], "last": last})
     return curves
 
 

@@ -332,3 +332,18 @@ def test_hostile_words_do_not_run_in_a_browser(tmp_path, browser):
         page.mouse.move(box["x"] + box["width"] * step / 30, box["y"] + box["height"] * step / 30)
     assert page.evaluate("window.hacked") is None
     assert trouble == []
+
+
+def test_a_column_without_proposals_has_no_curve(tmp_path):
+    """A measured precision of nothing says nothing; where no column got any, the section is left out."""
+    quality = pl.DataFrame(
+        [("label", 0.5, 0.9, 0.8), ("camera", 0.5, 0.7, 0.8)], schema=empty("proposal_quality").schema, orient="row"
+    )
+    proposals = pl.DataFrame(
+        [("a", "label", "cat", 0.9), ("b", "camera", None, 0.1)], schema=empty("proposals").schema, orient="row"
+    )
+    frames = made_up_tables(20) | {"proposal_quality": quality, "proposals": proposals}
+    page, reader = render(frames, tmp_path / "one")
+    assert page.count("<polyline") == 1 and "1 proposed" in "".join(reader.words) and "0 proposed" not in page
+    page, _ = render(frames | {"proposals": proposals.tail(1)}, tmp_path / "none")
+    assert "<polyline" not in page and 'id="proposals"' not in page
