@@ -4,6 +4,8 @@ Imports are inside the commands: `assay --help` and `assay query` must not wait 
 Results go to standard output, progress and messages to standard error.
 """
 
+import atexit
+import contextlib
 import json
 import os
 import signal
@@ -64,8 +66,8 @@ def demo(home: Path) -> None:
         from flows.demo import run_demo
 
         stop_when_asked()
-        server.wait()
-        run_demo(home.resolve())
+        with server.ready():
+            run_demo(home.resolve())
 
 
 @main.command()
@@ -83,8 +85,8 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
         from tasks.snapshots import read_snapshot
 
         stop_when_asked()
-        server.wait()
-        snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
+        with server.ready():
+            snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
         limits = ", ".join(f"{side} {gate[side]}" for side in ("min", "max") if gate[side] is not None)
@@ -222,8 +224,8 @@ def selftest(spec: Path, home: Path) -> None:
         from flows.selftest import run_selftest
 
         stop_when_asked()
-        server.wait()
-        run_selftest(spec, home.resolve())
+        with server.ready():
+            run_selftest(spec, home.resolve())
 
 
 @main.command()
@@ -302,5 +304,27 @@ def _interrupt(_signal, _frame) -> None:
     raise KeyboardInterrupt
 
 
+def command_line() -> None:
+    """`assay`: one command, and out at once.
+
+    Taking torch, DuckDB and Prefect apart object by object takes the interpreter a second. The handler is registered
+    first, so it runs last: after every other one, with all threads joined.
+    """
+    status = 1  # of an error that nobody caught
+
+    def leave() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a reader that went away
+                stream.flush()
+        os._exit(status)
+
+    atexit.register(leave)
+    try:
+        main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    command_line()

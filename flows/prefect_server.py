@@ -56,6 +56,15 @@ class Starting:
                 "and name it in PREFECT_API_URL"
             )
 
+    @contextlib.contextmanager
+    def ready(self) -> Iterator[None]:
+        """Waits; within, a server that ends with the run gets no heartbeats of it, whose end takes up to a second."""
+        self.wait()
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if self.process else {}):
+            yield
+
 
 @contextlib.contextmanager
 def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) -> Iterator[Starting]:
