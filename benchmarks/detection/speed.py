@@ -1,8 +1,9 @@
-"""Time of the metrics stage given vectors and graph, and how it grows: `python speed.py [--sizes 10000,50000]`.
+"""Time of all detection given vectors, and how it grows: `python speed.py [--sizes 10000,50000] [--peer 50000]`.
 
-Synthetic vectors of 1,280 dimensions, 10 classes, 10% wrong labels. Label issues, outliers and class metrics, and all
-the other tables. With `--peer N` also cleanlab Datalab's label, outlier and near-duplicate checks on N of them.
-CPU seconds are printed beside wall seconds, for shared machines. Writes benchmarks/results/metrics_speed.json.
+Synthetic vectors of 1,280 dimensions, 10 classes, 10% wrong labels. The stages index, near_dedup and metrics: the kNN
+graph, near duplicates, label issues, outliers, class metrics and all other tables. With `--peer N` also cleanlab
+Datalab's label, outlier and near-duplicate checks on N of them, which make a kNN graph of their own.
+CPU seconds are printed beside wall seconds, for shared machines. Writes benchmarks/results/detection_speed.json.
 """
 
 import argparse
@@ -14,17 +15,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from label_issues import PEERS  # noqa: E402
 
+from data_contracts.spec import make_spec  # noqa: E402
+from tasks.dedup import near_dedup  # noqa: E402
+from tasks.index import index  # noqa: E402
 from tasks.metrics import metrics  # noqa: E402
-from tests.metrics.conftest import Inputs  # noqa: E402
+from tasks.stage import Workspace  # noqa: E402
+from tests.graph_builder import vector_stages  # noqa: E402
 
-RESULTS = ROOT / "benchmarks/results/metrics_speed.json"
+RESULTS = ROOT / "benchmarks/results/detection_speed.json"
 PEER = """
 import sys, time, numpy as np
 from cleanlab import Datalab
@@ -47,42 +51,21 @@ def synthetic(n: int) -> tuple[np.ndarray, np.ndarray]:
     return vectors, np.where(flipped, rng.integers(0, 10, n), codes)
 
 
-def graph(vectors: np.ndarray, ids: list[str]) -> pl.DataFrame:
-    """The `neighbors` table by HNSW in a 64-d projection; it is an input here, and not timed."""
-    import hnswlib
-
-    from tasks.metrics.probe import principal_axes
-
-    small = principal_axes(vectors, 64)
-    index = hnswlib.Index("cosine", 64)
-    index.init_index(len(small), M=16, ef_construction=100)
-    index.add_items(small)
-    index.set_ef(80)
-    found = index.knn_query(small, 51)[0].astype(np.int64)
-    found = np.array([row[row != i][:50] for i, row in enumerate(found)])
-    similarity = np.stack([vectors[row] @ vectors[i] for i, row in enumerate(found)])
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    names = np.asarray(ids, dtype=object)
-    return pl.DataFrame(
-        {
-            "sample_id": np.repeat(names, 50).tolist(),
-            "rank": np.tile(np.arange(1, 51), len(ids)),
-            "neighbor_id": names[np.take_along_axis(found, order, axis=1)].ravel().tolist(),
-            "similarity": np.take_along_axis(similarity, order, axis=1).ravel(),
-        }
-    )
-
-
 def timed(n: int) -> dict:
-    """Wall and CPU seconds of the whole stage on n samples."""
+    """Wall seconds of each stage and of all, and CPU seconds of all, on n samples."""
     vectors, codes = synthetic(n)
     with tempfile.TemporaryDirectory() as home:
-        inputs = Inputs(Path(home), vectors, [f"c{c}" for c in codes])
-        inputs.graph = graph(vectors, inputs.ids)
-        outputs = inputs.outputs()
-        started, cpu = time.perf_counter(), time.process_time()
-        metrics.fn(inputs.spec, inputs.workspace, *outputs)
-        return {"n": n, "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+        workspace = Workspace(Path(home), "speed")
+        source = {"kind": "table", "path": "x.csv"}
+        spec = make_spec({"name": "speed", "modality": "vectors", "source": source}, base=Path(home))
+        outputs = list(vector_stages(workspace, vectors, [f"c{code}" for code in codes]))
+        started, cpu, seconds = time.perf_counter(), time.process_time(), {}
+        for stage in (index, near_dedup, metrics):
+            before = time.perf_counter()
+            outputs.append(stage.fn(spec, workspace, *outputs))
+            seconds[stage.fn.__name__] = round(time.perf_counter() - before, 2)
+        everything = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+        return {"n": n, "stages": seconds} | {name: round(value, 2) for name, value in everything.items()}
 
 
 def peer(n: int) -> dict:
