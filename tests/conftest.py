@@ -1,10 +1,17 @@
-"""What several test folders share: one published night on digits with planted defects."""
+"""What several test folders share: Hypothesis without a clock, one published night on digits with planted defects."""
 
+import hypothesis
 import pytest
 
 from tasks.snapshots import Snapshot
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
+
+# The same examples on every machine, and no example is wrong for being slow.
+hypothesis.settings.register_profile(
+    "assay", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("assay")
 
 
 @pytest.fixture(scope="session")

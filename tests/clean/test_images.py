@@ -38,7 +38,7 @@ def row(data: bytes, **options) -> dict:
     return check("image_facts", facts).row(0, named=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PIXELS)
 def test_histogram_measures_equal_a_plain_version(pixels):
     """Brightness, its percentiles, contrast and entropy are what a sorted list of the pixels gives."""
@@ -53,7 +53,7 @@ def test_histogram_measures_equal_a_plain_version(pixels):
     assert found["entropy_bits"] == pytest.approx(-(counts * np.log2(counts)).sum(), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PIXELS)
 def test_sharpness_and_colorfulness_equal_a_plain_version(pixels):
     """The Laplacian's variance and the channel spread are what two nested loops give."""

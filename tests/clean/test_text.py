@@ -70,7 +70,7 @@ def test_a_language_without_word_lists_is_a_clear_error(step):
         facts(["words"], steps=[step], language="xx")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_any_text_gives_a_row_that_keeps_its_contract(value):
     """Whatever the characters, there is a row; default cleaning is idempotent, and twins share a normalised hash."""

@@ -1,7 +1,7 @@
 """Stars around medoids, and the kept member."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dedup.grouping import best_of_group, first_of_equal, star_groups
@@ -21,7 +21,6 @@ def arrays(edges, weights):
     return left, right, np.array(weights, dtype=np.float64)
 
 
-@settings(deadline=None)
 @given(weighted_graphs())
 def test_every_member_is_tied_to_its_medoid(graph):
     """No sample is grouped through a chain: it has a pair with its medoid, and medoids stand alone."""
@@ -32,7 +31,6 @@ def test_every_member_is_tied_to_its_medoid(graph):
         assert medoid[node] == node or (min(node, medoid[node]), max(node, medoid[node])) in edges
 
 
-@settings(deadline=None)
 @given(weighted_graphs())
 def test_no_paired_sample_is_left_alone_beside_a_medoid(graph):
     """A sample that is its own medoid has no pair with another medoid."""
@@ -41,7 +39,6 @@ def test_no_paired_sample_is_left_alone_beside_a_medoid(graph):
     assert not any(medoid[a] == a and medoid[b] == b for a, b in edges)
 
 
-@settings(deadline=None)
 @given(weighted_graphs(), st.randoms())
 def test_order_and_direction_of_pairs_do_not_matter(graph, random):
     """The same pairs in another order, turned round, give the same groups."""

@@ -38,7 +38,7 @@ def clustered_hashes(draw):
     return np.array(values, dtype=np.uint64)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(clustered_hashes(), st.integers(0, 16), st.integers(0, 3))
 def test_equals_brute_force(hashes, bits, t):
     """Every number of matched blocks finds the pairs that comparing all with all finds."""

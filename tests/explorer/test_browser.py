@@ -15,6 +15,27 @@ from tests.explorer.make_snapshot import CLASSES
 
 pytestmark = pytest.mark.browser
 READY = "#plot[data-state=drawn]"
+PENDING = """
+{
+  const { fetch, setTimeout, clearTimeout, requestAnimationFrame } = window, timers = new Set();
+  let promises = 0;
+  const counted = (make) => function (...given) {
+    promises++;
+    return make.apply(this, given).finally(() => setTimeout(() => promises--));  // after what awaits it has gone on
+  };
+  window.fetch = counted((...given) => fetch(...given));
+  for (const name of ["json", "text", "blob", "arrayBuffer"])
+    Response.prototype[name] = counted(Response.prototype[name]);
+  window.setTimeout = (run, wait = 0, ...given) => {
+    const timer = setTimeout(() => { try { run(...given); } finally { timers.delete(timer); } }, wait);
+    if (wait < 2000) timers.add(timer);  // a message that goes away by itself is nothing to wait for
+    return timer;
+  };
+  window.clearTimeout = (timer) => { timers.delete(timer); clearTimeout(timer); };
+  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+  window.pending = async () => { await frame(); await frame(); return promises + timers.size; };
+}
+"""
 
 
 @pytest.fixture
@@ -24,6 +45,7 @@ def open_page(browser, serve, workspace):
 
     def start(address=None, path="", width=1280, height=720, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.add_init_script(PENDING)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -39,14 +61,18 @@ def open_page(browser, serve, workspace):
     assert problems == []
 
 
+def settle(page):
+    """Until the page has nothing under way, however long that takes on this machine."""
+    while page.evaluate("pending()"):  # `wait_for_function` would need `unsafe-eval`, which the page's policy refuses
+        page.wait_for_timeout(20)
+
+
 def count(page):
     """The number that the page says is selected, once it has settled."""
-    settled = "(plot) => plot.dataset.count === plot.dataset.selected"
-    for _ in range(40):  # `wait_for_function` would need `unsafe-eval`, which the page's policy refuses
-        page.wait_for_timeout(250)
-        if page.locator("#plot").evaluate(settled):
-            return int(page.locator("#plot").get_attribute("data-count"))
-    raise AssertionError("the selection did not settle")
+    settle(page)
+    plot = page.locator("#plot")
+    assert plot.get_attribute("data-count") == plot.get_attribute("data-selected")
+    return int(plot.get_attribute("data-count"))
 
 
 def lasso(page, cluster):
@@ -106,7 +132,7 @@ def test_a_lasso_finds_the_planted_mislabelled_samples(open_page, workspace):
     assert n == len(inside) > 80
     issues = pl.read_parquet(workspace.snapshots / "v00000002/label_issues/*.parquet")
     wrong = issues.filter(pl.col("is_issue") & pl.col("sample_id").is_in(inside)).sort("score", descending=True)
-    page.wait_for_timeout(400)
+    settle(page)
     first = [card.get_attribute("data-id") for card in page.locator(".window .card").all()[: len(wrong)]]
     assert len(wrong) and set(first) == set(wrong["sample_id"])
     assert page.locator(".window .card .suggested").first.inner_text() == f"→ {CLASSES[3]}"
@@ -149,7 +175,7 @@ def test_decide_with_the_keyboard_and_undo(open_page, workspace):
     page.wait_for_selector(".made", state="detached")
     assert effective_decisions(read_decisions(workspace)).is_empty()
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
+    settle(page)
     page.keyboard.press("Escape")
     assert page.locator("#detail").is_hidden()
 
@@ -207,7 +233,7 @@ def test_hostile_labels_and_texts_are_shown_as_text(open_page):
     page.fill("#search", "<img src=x")
     page.keyboard.press("Enter")
     assert count(page) >= 1
-    page.wait_for_timeout(300)
+    settle(page)
     page.locator(".window .card").first.click()
     page.wait_for_selector(".detail-scroll")
     assert page.evaluate("window.hacked === undefined && document.documentElement.scrollWidth <= innerWidth")
@@ -243,12 +269,12 @@ def test_keyboard_reaches_plot_gallery_and_search(open_page):
     page.locator(".window .card").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    page.wait_for_timeout(200)
+    settle(page)
     assert page.evaluate("document.activeElement.dataset.index") == "4"
     page.keyboard.press("Enter")
     page.wait_for_selector(".detail-scroll")
     page.keyboard.press("Escape")
     page.locator(".over").focus()
     page.keyboard.press("+")
-    page.wait_for_timeout(500)
+    settle(page)
     assert state(page)["v"][2] == pytest.approx(1.4, rel=1e-3)

@@ -31,7 +31,7 @@ def oracle(polygon, x, y):
 coordinates = st.floats(-3, 3, width=32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays.arrays(np.float32, (40, 2), elements=coordinates),
     st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=12),

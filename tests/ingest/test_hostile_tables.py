@@ -369,7 +369,7 @@ ANY_CSV = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(content=ANY_CSV)
 def test_any_bytes_as_csv(table, content):
     """Arbitrary bytes give a result or an AssayError, and every row is a sample or a reject."""
@@ -382,7 +382,7 @@ def test_any_bytes_as_csv(table, content):
     assert set(samples["content_hash"]) == set(output.read("contents")["content_hash"])
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=200), st.binary(max_size=60).map(lambda tail: b'{"text": "a"}\n' + tail)))
 def test_any_bytes_as_jsonl(table, content):
     """Likewise for JSONL."""

@@ -280,8 +280,13 @@ def opened(browser, path, **options):
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: trouble.append(request.url) if request.url.startswith(("http", "ws")) else None)
     page.goto(path.as_uri())
-    page.wait_for_timeout(150)
+    drawn(page)
     return page, trouble
+
+
+def drawn(page):
+    """Until what the page wanted to draw is drawn: it draws in the next frame."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 @pytest.mark.browser
@@ -294,7 +299,7 @@ def test_in_a_browser_it_draws_sorts_and_asks_nothing_of_the_network(tmp_path, b
     pixels = "document.getElementById('plot').toDataURL()"
     by_class = page.evaluate(pixels)
     page.get_by_role("button", name="Label suspicion").click()
-    page.wait_for_timeout(100)
+    drawn(page)
     assert page.evaluate(pixels) != by_class
     page.locator("#plot").scroll_into_view_if_needed()
     box = page.locator("#plot").bounding_box()

@@ -88,7 +88,7 @@ def test_mean_similarity_is_the_mean_of_all_pairs():
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_auc_equals_scikit_learns(rows):
     """With ties and all."""
     score, positive = (np.array(column) for column in zip(*rows, strict=True))
