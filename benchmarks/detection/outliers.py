@@ -3,8 +3,10 @@
     python benchmarks/detection/outliers.py
 
 Digits among photographs (a lone handful and a whole cluster), web clutter among objects, and held-out classes:
-all but a few samples of ten classes are taken away, and those few are the outliers. Area under the ROC curve over
-five draws, mean with the least and the greatest. Writes benchmarks/results/outliers.json.
+all but a few samples of some classes are taken away, and those few are the outliers (as many as so many of each
+class, drawn from all of them). Where ASSAY_QUOTATIONS is set (see vectors.py), banking queries among quotations. Area
+under the ROC curve over five draws, mean with the least and the greatest. Writes benchmarks/results/outliers.json;
+`--table` prints it as Markdown.
 """
 
 import json
@@ -17,7 +19,7 @@ import numpy as np
 from graph import exact_corpus
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
-from vectors import load
+from vectors import QUOTATIONS, load
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -28,6 +30,15 @@ from tasks.metrics.sql import Queries  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/outliers.json"
 DRAWS = 5
+HELD_OUT = (  # dataset, classes, samples of each on average
+    ("caltech101", 10, 9),
+    ("banking77", 8, 9),
+    ("caltech101", 10, 3),
+    ("caltech101", 20, 20),
+    ("banking77", 8, 3),
+    ("banking77", 16, 20),
+    ("cora", 1, 30),
+)
 
 
 def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
@@ -36,29 +47,42 @@ def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
         queries.table("edges", edges_frame(corpus))
         near = queries.run("knn_distance", neighbors=outliers.NEIGHBORS)["value"].to_numpy()
-    gap, _ = outliers.isolation(corpus, outliers.cluster_limit(corpus.n_units))
-    scales = outliers.reference_of({"knn_distance": near, "isolation": gap})
-    z = outliers.combined(
-        outliers.standardize(near, scales["knn_distance"]), outliers.standardize(gap, scales["isolation"])
-    )
+    raw, size = outliers.measured(corpus, near)
+    z = outliers.outlier_z(raw, size, outliers.reference_of(raw), outliers.reference_of)
     return {"assay": z, "knn_distance": near}
 
 
 def trials(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """`(name, inliers, outliers)` of one draw."""
-    photos, classes = load("caltech101")
+    photos = load("caltech101")[0]
     digits, clutter = load("digits")[0], load("background")[0]
     yield "20 digits among photographs", photos, digits[rng.permutation(len(digits))[:20]]
     yield "90 digits among photographs", photos, digits[rng.permutation(len(digits))[:90]]
     yield "clutter among objects", photos, clutter[rng.permutation(len(clutter))[:200]]
-    for name, count in (("caltech101", 10), ("banking77", 8)):
+    for name, classes, each in HELD_OUT:
         vectors, labels = load(name)
-        held = np.isin(labels, rng.permutation(np.unique(labels))[:count])
-        few = rng.permutation(np.nonzero(held)[0])[: 9 * count]
-        yield f"held-out classes of {name}", vectors[~held], vectors[few]
+        held = np.isin(labels, rng.permutation(np.unique(labels))[:classes])
+        few = rng.permutation(np.nonzero(held)[0])[: each * classes]
+        yield f"{classes} held-out classes of {name}, {each} of each", vectors[~held], vectors[few]
+    if QUOTATIONS:
+        quotations, queries = load("quotations")[0], load("banking77")[0]
+        for count in (20, 100):
+            few = queries[rng.permutation(len(queries))[:count]]
+            yield f"{count} banking queries among quotations", quotations, few
+
+
+def table(auroc: dict) -> str:
+    """The results as a Markdown table."""
+    lines = ["| outliers | assay | mean distance to 10 | LOF |", "|---|---|---|---|"]
+    for name, methods in auroc.items():
+        cells = ["{:.3f} ({:.3f}–{:.3f})".format(*methods[method]) for method in ("assay", "knn_distance", "lof")]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
+    if "--table" in sys.argv:
+        return print(table(json.loads(RESULTS.read_text())["auroc"]))
     found: dict[str, dict[str, list[float]]] = {}
     for draw in range(DRAWS):
         for name, inside, outside in trials(np.random.default_rng(draw)):

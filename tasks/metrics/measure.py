@@ -86,26 +86,24 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
     corpus, n = night.corpus, night.corpus.n_units
     if n == 0:
         return
-    gap, size = outliers.isolation(corpus, outliers.cluster_limit(n))
-    raw = {
-        "knn_distance": by_unit(night.queries.run("knn_distance", neighbors=outliers.NEIGHBORS), n),
-        "local_outlier": by_unit(
-            night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n
-        ),
-    }
+    distance = by_unit(night.queries.run("knn_distance", neighbors=outliers.NEIGHBORS), n)
+    sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
+    raw, size = outliers.measured(corpus, distance)
     cases = night.cases
     off = outliers.off_class_ratio(
         corpus, cases["unit"].to_numpy(), cases["label"].to_numpy(), cases["share"].to_numpy(), len(night.labels.names)
     )
-    raw["isolation"] = np.where(gap > 0, gap, np.nan)
-    known = {**raw, "off_class": off[np.isfinite(off)]}
-    scales = outliers.stored_reference(workspace.facts / "reference", corpus.embedder, known, n)
-    z = {name: outliers.standardize(values, scales.get(name)) for name, values in raw.items()}
-    both = outliers.combined(z["knn_distance"], z["isolation"])
-    add_unit_measure(night, "outlier", both, raw["knn_distance"])
-    add_unit_measure(night, "knn_distance", z["knn_distance"], raw["knn_distance"])
-    add_unit_measure(night, "local_outlier", z["local_outlier"], raw["local_outlier"])
-    add_unit_measure(night, "junk_cluster", z["isolation"], gap, only=size >= 2)
+
+    def reference(measurements: dict[str, np.ndarray]) -> dict:
+        return outliers.stored_reference(workspace.facts / "reference", corpus.embedder, measurements, n)
+
+    scales = reference({**raw, "local_outlier": sparse, "off_class": off[np.isfinite(off)]})
+    gap = raw["isolation"]
+    add_unit_measure(night, "outlier", outliers.outlier_z(raw, size, scales, reference), distance)
+    for name, values in (("knn_distance", distance), ("local_outlier", sparse)):
+        add_unit_measure(night, name, outliers.standardize(values, scales.get(name)), values)
+    far = outliers.standardize(gap, scales.get("isolation"))
+    add_unit_measure(night, "junk_cluster", far, np.nan_to_num(gap), only=size >= 2)
     add_case_measure(night, "off_class", outliers.tail_score(outliers.standardize(off, scales.get("off_class"))), off)
 
 

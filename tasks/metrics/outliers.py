@@ -3,6 +3,12 @@
 A measurement becomes a score through a *reference*: its median and upper spread on the log scale, stored at the
 first fit of an embedder and kept, so that nights can be compared. Score = −log10 p ÷ 5, where p is the upper tail of
 that log-normal: 0.5 is three in a thousand by chance, 1 is one in a hundred thousand.
+
+The combined score has two parts. Three views of a unit that err differently are added, which errs less than each
+(Aggarwal & Sathe 2015): its distance to its neighbours, the gap around the handful that it belongs to, and the
+neighbours that it shares with its neighbours (Houle et al. 2010: what distance no longer tells in many dimensions,
+common neighbours still do). All three are blind to a clump of more units than neighbours are counted; such a clump is
+junk where it is both far from the rest and dense within, and then that alone speaks.
 """
 
 import json
@@ -10,17 +16,19 @@ import math
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.sparse import csr_array
 from scipy.special import log_ndtr
 
+from tasks.metrics import linkage
 from tasks.metrics.corpus import Corpus
 from tasks.stage import hash_text, write_json
 
 NEIGHBORS = 10
-RANKS = 15  # of the graph, for the spanning tree
-ISLAND_LIMIT = 200  # components without an edge to the rest that are measured exactly, smallest first
-ISLAND_BLOCK = 4_096  # rows multiplied at a time
+HANDFUL = 20  # units; the gap around so few counts beside their distances, around more only where it is great
+SHARED = 50  # of the graph's ranks, for common neighbours
+SHARED_WEIGHT = 1 / 3  # it is bounded, so that it cannot tell the far from the very far
+BLOCK = 50_000  # units whose common neighbours are counted at a time
+MOST = 12.0  # standard deviations in the sum of the views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
 FLOOR = 1e-6  # of a distance, before its logarithm
 
@@ -39,19 +47,20 @@ def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
 
 
 def stored_reference(folder: Path, embedder: str, measurements: dict[str, np.ndarray], n: int) -> dict:
-    """The reference of an embedder: the stored one, or tonight's, stored. One made from few units is outgrown."""
-    path = folder / hash_text(embedder)[:16] / "reference.json"
+    """The reference of an embedder: the stored one, or tonight's, stored. One made from few units is outgrown; a
+    measurement that it lacks is added."""
+    path, kept, made_of = folder / hash_text(embedder)[:16] / "reference.json", {}, n
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        kept = {name: [float(x) for x in pair] for name, pair in stored["scales"].items()}
+        known = {name: [float(x) for x in pair] for name, pair in stored["scales"].items()}
         if stored["n"] >= min(ENOUGH, n):
-            return {**reference_of({k: v for k, v in measurements.items() if k not in kept}), **kept}
+            kept, made_of = known, int(stored["n"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    fresh = reference_of(measurements)
-    if embedder and fresh:
-        write_json(path, {"embedder": embedder, "n": n, "scales": fresh})
-    return fresh
+    added = reference_of({name: values for name, values in measurements.items() if name not in kept})
+    if embedder and added:
+        write_json(path, {"embedder": embedder, "n": made_of, "scales": {**kept, **added}})
+    return {**kept, **added}
 
 
 def standardize(values: np.ndarray, scale: list[float] | None) -> np.ndarray:
@@ -67,88 +76,69 @@ def tail_score(z: np.ndarray) -> np.ndarray:
     return np.clip(-log_ndtr(-z) / (5 * math.log(10)), 0.0, 1.0)
 
 
-def combined(near: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """z of `outlier` from those of the distance to neighbours and of the isolation.
+def measured(corpus: Corpus, distance: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """`({name: (n_units,)}, size)` from each unit's mean distance to its neighbours: the measurements of the combined
+    score, NaN where there is none, and the size of the cluster that `isolation` and `contrast` are about.
 
-    Their mean; or the isolation less 0.7, where it alone speaks: a tight cluster of junk has near neighbours.
+    handful: the gap around the unit's largest cluster of at most HANDFUL units. isolation: the same of at most
+    `linkage.cluster_limit`. contrast: isolation ÷ the mean distance to neighbours inside that cluster. shared: see
+    `common_neighbors`.
     """
-    return np.maximum((near + alone) / 2, alone - 0.7)
+    tree, limit = linkage.dendrogram(corpus), linkage.cluster_limit(corpus.n_units)
+    few, _ = linkage.clusters(tree, min(HANDFUL, limit))
+    gap, cluster = linkage.clusters(tree, limit)
+    size = np.bincount(cluster)
+    inside = np.bincount(cluster, np.nan_to_num(distance)) / size
+    return {
+        "knn_distance": distance,
+        "handful": np.where(few > 0, few, np.nan),
+        "shared": common_neighbors(corpus),
+        "isolation": np.where(gap > 0, gap, np.nan),
+        "contrast": np.where(gap > 0, gap / np.maximum(inside, FLOOR)[cluster], np.nan),
+    }, size[cluster]
 
 
-def isolation(corpus: Corpus, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """`(distance, size)` of each unit: the greatest gap around it, and the size of the cluster that the gap surrounds.
+def common_neighbors(corpus: Corpus) -> np.ndarray:
+    """(n_units,) (1 + k) ÷ (1 + c): of a unit's k ≤ SHARED neighbours, c are on average neighbours of one of its
+    first NEIGHBORS too. From 1 (all of them) to 1 + k (none); NaN without neighbours."""
+    n, near = corpus.n_units, corpus.neighbors[:, :SHARED]
+    known = near >= 0
+    edges = np.r_[0, np.cumsum(known.sum(axis=1))]
+    graph = csr_array((np.ones(int(edges[-1]), dtype=np.float32), near[known], edges), shape=(n, n))
+    graph.sort_indices()
+    common, asked = np.zeros(n), known[:, :NEIGHBORS].sum(axis=1)
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        own = graph[rows]
+        for rank in range(min(NEIGHBORS, near.shape[1])):
+            theirs = graph[np.maximum(near[rows, rank], 0)]
+            common[rows] += np.where(known[rows, rank], own.multiply(theirs).sum(axis=1), 0.0)
+    k = known.sum(axis=1)
+    return np.where(k > 0, (1 + k) / (1 + common / np.maximum(asked, 1)), np.nan)
 
-    Single linkage on the kNN graph (its minimum spanning tree): going up from a unit, clusters merge at growing
-    distances; the greatest merge distance of a cluster of at most `limit` units counts. So a lone unit has the
-    distance to its nearest neighbour, and a member of a junk cluster that of the whole cluster to the rest.
+
+def agreement(z: dict[str, np.ndarray]) -> np.ndarray:
+    """The views of a unit together, as a measurement with a reference of its own: e to the weighted sum of their z."""
+    total = z["knn_distance"] + z["handful"] + SHARED_WEIGHT * z["shared"]
+    return np.exp(np.clip(total, -MOST, MOST))
+
+
+def combined(agreed: np.ndarray, far: np.ndarray, dense: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """z of `outlier` from those of the agreement, the isolation and the contrast: the agreement's, or a junk clump's.
+
+    A clump of more than NEIGHBORS units has the lesser of the other two: in full from 3 on, where each is one in a
+    thousand, and falling four times as fast below, so that classes that merely stand apart keep their place.
     """
-    n = corpus.n_units
-    parent, height, count = _dendrogram(corpus)
-    gap, size = np.zeros(len(parent)), np.ones(len(parent))
-    for node in range(len(parent) - 1, -1, -1):
-        above = parent[node]
-        if above >= 0:
-            gap[node], size[node] = gap[above], size[above]
-        if count[node] <= limit and height[node] > gap[node]:
-            gap[node], size[node] = height[node], count[node]
-    return gap[:n], size[:n]
+    junk = np.minimum(far, dense)
+    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 4 * junk - 9)), agreed)
 
 
-def cluster_limit(n: int) -> int:
-    """Units of the largest cluster that can be junk: 2% of all, or 20, but never over a quarter."""
-    return max(min(20, n // 4), n // 50, 1)
-
-
-def _dendrogram(corpus: Corpus) -> tuple[list[int], list[float], list[int]]:
-    """Of every node (units first, then merges in order): its parent or −1, the distance it merges at, its size."""
-    n = corpus.n_units
-    near = corpus.neighbors[:, :RANKS]
-    source, at = np.nonzero(near >= 0)
-    distance = np.maximum(1.0 - corpus.similarities[source, at].astype(np.float64), 1e-9)  # 0 would be no edge
-    graph = coo_array((distance, (source, near[source, at])), shape=(n, n)).tocsr()
-    tree = minimum_spanning_tree(graph.maximum(graph.T)).tocoo()
-    order = np.lexsort((tree.col, tree.row, tree.data))
-    root, parent, height, count = list(range(n)), [-1] * n, [0.0] * n, [1] * n
-
-    def top(node: int) -> int:
-        while root[node] != node:
-            root[node] = root[root[node]]
-            node = root[node]
-        return node
-
-    for one, other, gap in zip(
-        tree.row[order].tolist(), tree.col[order].tolist(), tree.data[order].tolist(), strict=True
-    ):
-        one, other, merged = top(one), top(other), len(parent)
-        root.append(merged)
-        parent.append(-1)
-        height.append(0.0)
-        count.append(count[one] + count[other])
-        for child in (one, other):
-            root[child] = parent[child] = merged
-            height[child] = gap
-    _islands(corpus, np.array([top(unit) for unit in range(n)]), height)
-    return parent, height, count
-
-
-def _islands(corpus: Corpus, component: np.ndarray, height: list[float]) -> None:
-    """Give each component without an edge to the rest its exact distance to the rest; the largest one has none."""
-    roots, sizes = np.unique(component, return_counts=True)
-    small = roots[np.argsort(sizes, kind="stable")][:-1]
-    for island in small[:ISLAND_LIMIT].tolist():
-        inside = component == island
-        if inside.sum() <= cluster_limit(corpus.n_units):
-            height[island] = max(1.0 - _nearest_outside(corpus.vectors, inside), 1e-9)
-
-
-def _nearest_outside(vectors: np.ndarray, inside: np.ndarray) -> float:
-    """The greatest cosine of a row of `inside` with any other, some rows of both at a time."""
-    best, members = -1.0, vectors[inside]
-    for start in range(0, len(vectors), ISLAND_BLOCK):
-        others = vectors[start : start + ISLAND_BLOCK][~inside[start : start + ISLAND_BLOCK]]
-        for first in range(0, len(members) if len(others) else 0, ISLAND_BLOCK):
-            best = max(best, float((members[first : first + ISLAND_BLOCK] @ others.T).max()))
-    return best
+def outlier_z(raw: dict[str, np.ndarray], size: np.ndarray, scales, reference) -> np.ndarray:
+    """z of `outlier`. `scales`: the references of `raw`; `reference({name: values})` gives that of the agreement."""
+    z = {name: standardize(values, scales.get(name)) for name, values in raw.items()}
+    together = agreement(z)
+    agreed = standardize(together, reference({"agreement": together}).get("agreement"))
+    return combined(agreed, z["isolation"], z["contrast"], size)
 
 
 def off_class_ratio(

@@ -1,13 +1,15 @@
 """The plain functions behind the stage, each against an oracle or by hand."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
-from scipy.cluster.hierarchy import linkage
+from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from tasks.metrics import confident, dataset, groups, noise, outliers, probe
+from tasks.metrics import confident, dataset, groups, linkage, noise, outliers, probe
 from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
 from tasks.metrics.corpus import Corpus
 from tests.metrics.conftest import blobs, exact_neighbors
@@ -30,7 +32,7 @@ def test_isolation_is_single_linkage():
     rng = np.random.default_rng(0)
     corpus = corpus_of(rng.normal(size=(60, 6)), 15)
     distance = 1.0 - corpus.vectors.astype(np.float64) @ corpus.vectors.T
-    merges = linkage(distance[np.triu_indices(60, 1)], "single")
+    merges = scipy_linkage(distance[np.triu_indices(60, 1)], "single")
     members = {i: [i] for i in range(60)}
     expected = np.zeros(60)
     for step, (a, b, height, _) in enumerate(merges):
@@ -38,7 +40,8 @@ def test_isolation_is_single_linkage():
             if len(members[side]) <= 8:
                 expected[members[side]] = np.maximum(expected[members[side]], height)
         members[60 + step] = members[int(a)] + members[int(b)]
-    found, size = outliers.isolation(corpus, 8)
+    found, cluster = linkage.clusters(linkage.dendrogram(corpus), 8)
+    size = np.bincount(cluster)
     assert found == pytest.approx(expected, abs=1e-5)
     assert size.max() <= 8
 
@@ -46,14 +49,54 @@ def test_isolation_is_single_linkage():
 @pytest.mark.parametrize("block", [4, 4_096])
 def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch, block):
     """Seven near-identical units whose five neighbours are each other stand as far off as they really are."""
-    monkeypatch.setattr(outliers, "ISLAND_BLOCK", block)
+    monkeypatch.setattr(linkage, "ISLAND_BLOCK", block)
     rng = np.random.default_rng(0)
     vectors = np.r_[rng.normal(size=(60, 8)) * 0.2 + np.eye(8)[0], np.eye(8)[3] + 0.001 * rng.normal(size=(7, 8))]
     corpus = corpus_of(vectors, 5)
-    found, size = outliers.isolation(corpus, 15)
+    found, cluster = linkage.clusters(linkage.dendrogram(corpus), 15)
     nearest = 1.0 - (corpus.vectors[60:] @ corpus.vectors[:60].T).max()
     assert found[60:] == pytest.approx(nearest, abs=1e-5)
-    assert set(size[60:]) == {7.0}
+    assert set(cluster[60:]) == {cluster[60]} and (cluster == cluster[60]).sum() == 7
+
+
+def test_common_neighbors_equal_sets():
+    """The shared-neighbour measurement equals one counted with Python's sets, with missing neighbours and without."""
+    corpus = corpus_of(np.random.default_rng(1).normal(size=(50, 5)), 12)
+    near = corpus.neighbors.copy()
+    near[3, 7:], near[4] = -1, -1
+    corpus = dataclasses.replace(corpus, neighbors=near)
+    sets = [set(row[row >= 0].tolist()) for row in corpus.neighbors]
+    found = outliers.common_neighbors(corpus)
+    for unit, row in enumerate(corpus.neighbors.tolist()):
+        asked = [other for other in row[: outliers.NEIGHBORS] if other >= 0]
+        common = np.mean([len(sets[unit] & sets[other]) for other in asked]) if asked else np.nan
+        assert found[unit] == pytest.approx((1 + len(sets[unit])) / (1 + common), nan_ok=True)
+
+
+def test_a_clump_speaks_only_where_it_is_far_and_dense():
+    """From 3 on a clump has the lesser of its two z; a clump that is only far, or too small, is left to the views."""
+    agreed, far = np.full(5, -1.0), np.array([5.0, 5.0, 2.5, 5.0, 1.0])
+    dense, size = np.array([4.0, 0.5, 4.0, 4.0, 1.0]), np.array([11, 11, 11, 10, 11])
+    assert outliers.combined(agreed, far, dense, size) == pytest.approx([4.0, -1.0, 1.0, -1.0, -1.0])
+
+
+def far_share(vectors: np.ndarray, unit: int) -> float:
+    """The share of units with a lower combined z than `unit`."""
+    corpus = corpus_of(vectors, 50)
+    distance = 1.0 - corpus.similarities[:, : outliers.NEIGHBORS].astype(float).mean(axis=1)
+    raw, size = outliers.measured(corpus, distance)
+    z = outliers.outlier_z(raw, size, outliers.reference_of(raw), outliers.reference_of)
+    return float((z < z[unit]).mean())
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2, 4, 14])
+def test_near_copies_do_not_hide_an_outlier(copies):
+    """A far sample is among the first percent, alone and with near-identical copies that were not collapsed."""
+    vectors, _ = blobs(600, dimensions=24, spread=0.5)
+    rng = np.random.default_rng(3)
+    far = rng.normal(size=24)
+    many = far / np.linalg.norm(far) + 1e-4 * rng.normal(size=(copies + 1, 24))
+    assert far_share(np.r_[vectors, many], 600) >= 0.99 * 600 / (601 + copies)
 
 
 def test_tail_score_by_hand():
@@ -70,6 +113,15 @@ def test_reference_is_kept_and_a_broken_one_replaced(tmp_path):
     assert again == first
     next(tmp_path.rglob("reference.json")).write_text("{")
     assert outliers.stored_reference(tmp_path, "e", {"a": np.arange(500.0, 900.0)}, 400) != first
+
+
+def test_a_measurement_that_the_reference_lacks_is_added_once(tmp_path):
+    """A later measurement joins the stored reference and then stays, and the earlier ones are left as they were."""
+    first = outliers.stored_reference(tmp_path, "e", {"a": np.arange(1.0, 201.0)}, 200)
+    second = outliers.stored_reference(tmp_path, "e", {"a": np.arange(9.0, 99.0), "b": np.arange(1.0, 50.0)}, 300)
+    third = outliers.stored_reference(tmp_path, "e", {"b": np.arange(70.0, 99.0)}, 300)
+    assert second["a"] == first["a"]
+    assert third == second
 
 
 def test_probe_equals_logistic_regression():
