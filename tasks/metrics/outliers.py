@@ -4,11 +4,11 @@ A measurement becomes a score through a *reference*: its median and upper spread
 first fit of an embedder and kept, so that nights can be compared. Score = −log10 p ÷ 5, where p is the upper tail of
 that log-normal: 0.5 is three in a thousand by chance, 1 is one in a hundred thousand.
 
-The combined score has two parts. Three views of a unit that err differently are added, which errs less than each
-(Aggarwal & Sathe 2015): its distance to its neighbours, the gap around the handful that it belongs to, and the
-neighbours that it shares with its neighbours (Houle et al. 2010: what distance no longer tells in many dimensions,
-common neighbours still do). All three are blind to a clump of more units than neighbours are counted; such a clump is
-junk where it is both far from the rest and dense within, and then that alone speaks.
+The combined score has two parts. Two views of a unit are added: its distance to its neighbours, and the gap around
+the handful that it belongs to. Both are blind to a clump of more units than neighbours are counted; such a clump is
+junk where it is both far from the rest and dense within, and then that alone speaks. The gap around larger clusters
+does not count beside the distance: many datasets have whole classes of that size, and where they do it says which
+class a unit is of, not how odd it is.
 """
 
 import json
@@ -16,7 +16,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.special import log_ndtr
 
 from tasks.metrics import linkage
@@ -25,10 +24,7 @@ from tasks.stage import hash_text, write_json
 
 NEIGHBORS = 10
 HANDFUL = 20  # units; the gap around so few counts beside their distances, around more only where it is great
-SHARED = 50  # of the graph's ranks, for common neighbours
-SHARED_WEIGHT = 1 / 3  # it is bounded, so that it cannot tell the far from the very far
-BLOCK = 50_000  # units whose common neighbours are counted at a time
-MOST = 12.0  # standard deviations in the sum of the views; far beyond a score of 1
+MOST = 12.0  # standard deviations in the sum of the two views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
 FLOOR = 1e-6  # of a distance, before its logarithm
 
@@ -81,8 +77,7 @@ def measured(corpus: Corpus, distance: np.ndarray) -> tuple[dict[str, np.ndarray
     score, NaN where there is none, and the size of the cluster that `isolation` and `contrast` are about.
 
     handful: the gap around the unit's largest cluster of at most HANDFUL units. isolation: the same of at most
-    `linkage.cluster_limit`. contrast: isolation ÷ the mean distance to neighbours inside that cluster. shared: see
-    `common_neighbors`.
+    `linkage.cluster_limit`. contrast: isolation ÷ the mean distance to neighbours inside that cluster.
     """
     tree, limit = linkage.dendrogram(corpus), linkage.cluster_limit(corpus.n_units)
     few, _ = linkage.clusters(tree, min(HANDFUL, limit))
@@ -92,45 +87,24 @@ def measured(corpus: Corpus, distance: np.ndarray) -> tuple[dict[str, np.ndarray
     return {
         "knn_distance": distance,
         "handful": np.where(few > 0, few, np.nan),
-        "shared": common_neighbors(corpus),
         "isolation": np.where(gap > 0, gap, np.nan),
         "contrast": np.where(gap > 0, gap / np.maximum(inside, FLOOR)[cluster], np.nan),
     }, size[cluster]
 
 
-def common_neighbors(corpus: Corpus) -> np.ndarray:
-    """(n_units,) (1 + k) ÷ (1 + c): of a unit's k ≤ SHARED neighbours, c are on average neighbours of one of its
-    first NEIGHBORS too. From 1 (all of them) to 1 + k (none); NaN without neighbours."""
-    n, near = corpus.n_units, corpus.neighbors[:, :SHARED]
-    known = near >= 0
-    edges = np.r_[0, np.cumsum(known.sum(axis=1))]
-    graph = csr_array((np.ones(int(edges[-1]), dtype=np.float32), near[known], edges), shape=(n, n))
-    graph.sort_indices()
-    common, asked = np.zeros(n), known[:, :NEIGHBORS].sum(axis=1)
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
-        own = graph[rows]
-        for rank in range(min(NEIGHBORS, near.shape[1])):
-            theirs = graph[np.maximum(near[rows, rank], 0)]
-            common[rows] += np.where(known[rows, rank], own.multiply(theirs).sum(axis=1), 0.0)
-    k = known.sum(axis=1)
-    return np.where(k > 0, (1 + k) / (1 + common / np.maximum(asked, 1)), np.nan)
-
-
 def agreement(z: dict[str, np.ndarray]) -> np.ndarray:
-    """The views of a unit together, as a measurement with a reference of its own: e to the weighted sum of their z."""
-    total = z["knn_distance"] + z["handful"] + SHARED_WEIGHT * z["shared"]
-    return np.exp(np.clip(total, -MOST, MOST))
+    """Both views of a unit, as a measurement with a reference of its own: e to the weighted sum of their z."""
+    return np.exp(np.clip(z["knn_distance"] + z["handful"] / 2, -MOST, MOST))
 
 
 def combined(agreed: np.ndarray, far: np.ndarray, dense: np.ndarray, size: np.ndarray) -> np.ndarray:
     """z of `outlier` from those of the agreement, the isolation and the contrast: the agreement's, or a junk clump's.
 
     A clump of more than NEIGHBORS units has the lesser of the other two: in full from 3 on, where each is one in a
-    thousand, and falling four times as fast below, so that classes that merely stand apart keep their place.
+    thousand, 0 at 2.5 and less below, so that classes that merely stand apart keep their place.
     """
     junk = np.minimum(far, dense)
-    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 4 * junk - 9)), agreed)
+    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 6 * junk - 15)), agreed)
 
 
 def outlier_z(raw: dict[str, np.ndarray], size: np.ndarray, scales, reference) -> np.ndarray:
