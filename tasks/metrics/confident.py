@@ -13,6 +13,7 @@ import polars as pl
 
 from tasks.metrics import noise
 from tasks.metrics.beliefs import Beliefs, best_pair
+from tasks.metrics.calibration import calibrated_posterior
 from tasks.metrics.noise import NoiseModel
 
 
@@ -66,7 +67,8 @@ def find(beliefs: Beliefs) -> Findings:
     """Score, suggest and flag every case.
 
     The score is 1 minus the mean of two probabilities of the given class: from the vectors alone, and with the label
-    itself and the noise between classes taken into account; times how far the class can be judged at all.
+    itself and the noise between classes taken into account; times how far the class can be judged at all. The
+    confidence in the suggested class is calibrated apart from that (`calibration.py`).
     """
     model = noise.fit(beliefs, confident_joint(beliefs))
     given, labeled = beliefs.given, beliefs.given >= 0
@@ -76,7 +78,7 @@ def find(beliefs: Beliefs) -> Findings:
     top = beliefs.best(model.posterior)
     flagged = flag(beliefs, score, expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given)))
     top = np.where(flagged, noise.best_other(beliefs, model.posterior), top)
-    confidence = np.clip(model.posterior[top], 0.0, 1.0)
+    confidence = np.clip(calibrated_posterior(beliefs, model)[top], 0.0, 1.0)
     return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, model), model)
 
 

@@ -7,7 +7,7 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from tasks.metrics import confident, dataset, groups, linkage, noise, outliers, probe
+from tasks.metrics import calibration, confident, dataset, groups, linkage, noise, outliers, probe
 from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
 from tasks.metrics.corpus import Corpus
 from tests.metrics.conftest import blobs, exact_neighbors
@@ -153,6 +153,57 @@ def test_flags_are_the_worst_of_each_class_up_to_the_budget():
     """With one wrong label expected in class 0 and none in class 1, only the most suspicious of class 0 is flagged."""
     score = np.array([0.1, 0.3, 0.9, 0.95, 0.2])
     assert confident.flag(five(), score, np.array([1.0, 0.0])).tolist() == [False, False, True, False, False]
+
+
+def overconfident(n=4000, rate=0.4, seed=0) -> tuple[Beliefs, noise.NoiseModel, np.ndarray]:
+    """`(beliefs, model, truth)`: four classes with symmetric noise; the belief in the best class is right half as often
+    as it says at its lower end, and as often at its upper."""
+    rng = np.random.default_rng(seed)
+    best, sure = rng.integers(0, 4, n), rng.uniform(0.6, 1.0, n)
+    right = rng.random(n) < 0.5 + 1.25 * (sure - 0.6)
+    truth = np.where(right, best, (best + rng.integers(1, 4, n)) % 4)
+    given = np.where(rng.random(n) < rate, (truth + rng.integers(1, 4, n)) % 4, truth)
+    label = np.tile(np.arange(4), n)
+    clean = np.where(label == np.repeat(best, 4), np.repeat(sure, 4), np.repeat((1 - sure) / 3, 4))
+    ones = np.ones(n)
+    case = np.repeat(np.arange(n), 4)
+    beliefs = Beliefs(np.arange(n), given, ones, ones.astype(int), case, label, clean, clean, clean, 4)
+    return beliefs, noise.NoiseModel(clean, clean, 1.0, 0.0), truth
+
+
+def test_confidence_is_calibrated_through_the_noise():
+    """Beliefs that are 8 points too sure, judged by labels 40% of which are wrong, come within 3 points of the truth."""
+    beliefs, model, truth = overconfident()
+    posterior = calibration.calibrated_posterior(beliefs, model)
+    assert np.bincount(beliefs.case, posterior) == pytest.approx(np.ones(len(truth)))
+    emitted = calibration.anchored_transition(beliefs, model, np.ones(len(truth), dtype=bool))
+    before = model.clean * emitted
+    before = before / np.bincount(beliefs.case, before)[beliefs.case]
+    gaps = []
+    for values in (before, posterior):
+        top = beliefs.best(values)
+        gaps.append(values[top].mean() - (beliefs.label[top] == truth).mean())
+    assert gaps[0] > 0.05 and abs(gaps[1]) < 0.03
+
+
+def test_calibration_is_monotone_and_leaves_unlabelled_cases_their_belief():
+    """A surer belief never becomes the less certain one; a case without a label is calibrated all the same."""
+    beliefs, model, truth = overconfident(n=1000)
+    given = beliefs.given.copy()
+    given[::5] = -1
+    hidden = Beliefs(**{**vars(beliefs), "given": given, "share": np.where(given >= 0, 1.0, 0.0)})
+    posterior = calibration.calibrated_posterior(hidden, model)
+    top = hidden.best(model.clean)[given < 0]
+    order = np.argsort(model.clean[top])
+    assert (np.diff(posterior[top][order]) >= -1e-9).all()
+    assert abs(posterior[top].mean() - (hidden.label[top] == truth[given < 0]).mean()) < 0.08
+
+
+def test_anchors_are_the_surer_half_of_each_class():
+    """Of four and of two cases the surer two and one; what is not to be chosen never is."""
+    label, sure = np.array([0, 0, 0, 0, 1, 1, 1]), np.array([0.9, 0.6, 0.8, 0.7, 0.5, 0.4, 1.0])
+    chosen = np.array([True] * 6 + [False])
+    assert calibration.surer(label, sure, chosen).tolist() == [True, False, True, False, True, False, False]
 
 
 def test_transition_rows_sum_to_one():
