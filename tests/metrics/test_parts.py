@@ -156,11 +156,11 @@ def test_flags_are_the_worst_of_each_class_up_to_the_budget():
 
 
 def overconfident(n=4000, rate=0.4, seed=0) -> tuple[Beliefs, noise.NoiseModel, np.ndarray]:
-    """`(beliefs, model, truth)`: four classes with symmetric noise; the belief in the best class is right half as often
-    as it says at its lower end, and as often at its upper."""
+    """`(beliefs, model, truth)`: four classes with symmetric noise; the best class is right less often than the belief
+    in it says: 0.4 for 0.6, 1 for 1."""
     rng = np.random.default_rng(seed)
     best, sure = rng.integers(0, 4, n), rng.uniform(0.6, 1.0, n)
-    right = rng.random(n) < 0.5 + 1.25 * (sure - 0.6)
+    right = rng.random(n) < 0.4 + 1.5 * (sure - 0.6)
     truth = np.where(right, best, (best + rng.integers(1, 4, n)) % 4)
     given = np.where(rng.random(n) < rate, (truth + rng.integers(1, 4, n)) % 4, truth)
     label = np.tile(np.arange(4), n)
@@ -172,7 +172,7 @@ def overconfident(n=4000, rate=0.4, seed=0) -> tuple[Beliefs, noise.NoiseModel, 
 
 
 def test_confidence_is_calibrated_through_the_noise():
-    """Beliefs that are 8 points too sure, judged by labels 40% of which are wrong, come within 3 points of the truth."""
+    """Beliefs that are too sure, judged by labels 40% of which are wrong, come within three points of the truth."""
     beliefs, model, truth = overconfident()
     posterior = calibration.calibrated_posterior(beliefs, model)
     assert np.bincount(beliefs.case, posterior) == pytest.approx(np.ones(len(truth)))
