@@ -14,11 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import tasks  # noqa: E402, F401, I001  (first: it says how the threads of NumPy and torch wait)
+
+import numpy as np  # noqa: E402
 from label_issues import PEERS  # noqa: E402
 
 from data_contracts.spec import make_spec  # noqa: E402
