@@ -8,6 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
+from unicodedata import is_normalized
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -31,6 +32,9 @@ class Source(Section):
     all named like splits, else `class` where there are sub-folders, else `flat`).
     `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's;
     `files` maps a split to a file, instead of `path`.
+    `label_separator`: a table's label is a set of classes, a list or a text split here. It is stored as one text, each
+    class once, sorted, joined by the separator; the separator alone (or an empty list) is a sample that carries none,
+    an empty cell one that nobody labelled.
     """
 
     kind: Literal["folder", "table"]
@@ -40,12 +44,27 @@ class Source(Section):
     exclude: tuple[str, ...] = ()  # glob patterns on the relative path, or names of folders
     columns: dict[str, str] = {}
     root: str = ""  # what a table's `uri` is relative to; default: the table's own folder
+    label_separator: str = ""  # e.g. "|": a sample carries any number of classes
     null_values: tuple[str, ...] = ("",)  # CSV cells that mean missing
     max_shrink: Fraction = 0.5  # refuse a night with fewer than (1 − this) of the last snapshot's samples
     max_rejects: Fraction = 0.5  # refuse a night where a larger share of the samples is unreadable
     ready_file: str = ""  # refuse to start until this file stands beside the data (e.g. _SUCCESS)
     follow_symlinks: bool = False
     max_file_bytes: int = Field(default=512 * 2**20, gt=0)
+
+    @field_validator("label_separator")
+    @classmethod
+    def separator_is_a_sign(cls, sign: str) -> str:
+        letters = any(character.isalnum() for character in sign)
+        if letters or len(sign) > 8 or not (sign.isprintable() or sign == "\t") or not is_normalized("NFC", sign):
+            raise ValueError(f"{sign!r} cannot part the classes of a label; use a sign such as | or ; or a blank")
+        return sign
+
+    @model_validator(mode="after")
+    def separator_is_of_a_table(self):
+        if self.label_separator and self.kind != "table":
+            raise ValueError('`label_separator` is for kind = "table"; a folder gives each file one class')
+        return self
 
     @model_validator(mode="after")
     def one_place(self):

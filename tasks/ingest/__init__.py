@@ -23,7 +23,7 @@ from tasks.ingest.guards import (
     refuse_shrunk,
     refuse_unready,
 )
-from tasks.ingest.labels import count_confusable, normalize_column
+from tasks.ingest.labels import count_confusable, distinct_classes, normalize_column
 from tasks.ingest.listing import list_files
 from tasks.ingest.table_files import file_beside, table_files, table_folder, with_digests
 from tasks.ingest.tables import content_role, file_text, read_rows, uri_listing
@@ -58,7 +58,8 @@ def _config(spec: Spec, digest: str) -> dict:
     section = spec.part("source")
     rules = {name: section[name] for name in ("kind", "layout", "columns", "null_values", "max_file_bytes")}
     limits = {"max_text_characters": spec.clean.max_text_characters, "vectors": spec.embed.kind == "vectors"}
-    return {"modality": spec.modality, **rules, **limits, "source": digest}
+    sets = {"label_separator": spec.source.label_separator} if spec.source.label_separator else {}
+    return {"modality": spec.modality, **rules, **limits, **sets, "source": digest}
 
 
 def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
@@ -147,7 +148,7 @@ def _write(
     refuse_all_rejected(len(samples), frame)
     write_rows(writer, "ingested", samples)
     write_rows(writer, "rejects", frame)
-    writer.write("dataset_metrics", _numbers(samples, len(frame), changed, skipped))
+    writer.write("dataset_metrics", _numbers(spec, samples, len(frame), changed, skipped))
 
 
 def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict]]:
@@ -172,8 +173,8 @@ def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict]]:
     return samples.filter(pl.col("position").is_in(good["position"].implode())), broken
 
 
-def _numbers(samples: pl.DataFrame, n_rejects: int, changed: int, skipped: set[str]) -> pl.DataFrame:
-    labels = samples["label"].drop_nulls().unique().to_list()
+def _numbers(spec: Spec, samples: pl.DataFrame, n_rejects: int, changed: int, skipped: set[str]) -> pl.DataFrame:
+    labels = distinct_classes(samples["label"], spec.source.label_separator)
     numbers = {
         "n_ingested": (len(samples), None),
         "n_rejected_ingest": (n_rejects, None),

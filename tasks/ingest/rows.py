@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.ingest.contents import ContentWriter, content_frame, text_contents, vector_contents
 from tasks.ingest.groups import Fates, group_column, printable, strings, unify_columns
+from tasks.ingest.label_sets import refuse_lists, set_texts
 from tasks.ingest.labels import normalize_column
 from tasks.ingest.readers import Batch
 from tasks.ingest.roles import Roles
@@ -29,9 +30,18 @@ class TableRows:
     Args:
         max_characters: of one text.
         resolve: for samples given by uri: content hash, size and text of each, refusing what cannot be read.
+        separator: of the classes of a label; empty where a label is one class.
     """
 
-    def __init__(self, writer: StageWriter, roles: Roles, max_characters: int, resolve: Resolve | None = None):
+    def __init__(
+        self,
+        writer: StageWriter,
+        roles: Roles,
+        max_characters: int,
+        resolve: Resolve | None = None,
+        separator: str = "",
+    ):
+        self._separator = separator
         self.roles, self.labels_normalized = roles, 0
         self.seen_columns: set[str] = set()
         self.skipped_columns: set[str] = set()
@@ -80,11 +90,15 @@ class TableRows:
 
     def _cells(self, named: dict, fates: Fates) -> dict[str, list[str | None]]:
         """The text of each role but the vector's."""
-        return {
-            role: strings(column, fates, role, self._max_characters if role == "text" else CELL_LIMIT)
-            for role, column in named.items()
-            if role != "vector"
-        }
+        plain = {role: column for role, column in named.items() if role != "vector"}
+        sets = {}
+        if "label" in plain and self._separator:
+            sets["label"] = set_texts(plain.pop("label"), fates, "label", self._separator, CELL_LIMIT)
+        elif "label" in plain:
+            refuse_lists(plain["label"], fates, "label")
+        limits = {"text": self._max_characters}
+        texts = {role: strings(column, fates, role, limits.get(role, CELL_LIMIT)) for role, column in plain.items()}
+        return texts | sets
 
     def _groups(self, further: dict, is_untyped: bool, fates: Fates) -> dict[str, pl.Series]:
         columns = {name: group_column(column, fates, name, CELL_LIMIT) for name, column in further.items()}
@@ -124,7 +138,7 @@ class TableRows:
         kept = pl.Series([reason is None for reason in fates.reasons], dtype=pl.Boolean)
         nothing = [None] * len(positions)
         texts = {name: pl.Series(cells.get(name, nothing), dtype=pl.String) for name in ("uri", "label", "split")}
-        label, changed = normalize_column(texts["label"].filter(kept))
+        label, changed = normalize_column(texts["label"].filter(kept), self._separator)
         split, _ = normalize_column(texts["split"].filter(kept))
         self.labels_normalized += changed
         self._contents.add(contents.filter(kept))

@@ -63,7 +63,7 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
     columns = {role: name for role, name in spec.source.columns.items() if not name.endswith(".npy")}
     roles = Roles(content, columns, with_vector=spec.embed.kind == "vectors")
     resolve = _resolver(spec, listing) if listing is not None else None
-    rows = TableRows(writer, roles, spec.clean.max_text_characters, resolve)
+    rows = TableRows(writer, roles, spec.clean.max_text_characters, resolve, spec.source.label_separator)
     beside = _matrix_beside(spec, files)
     first = 0
     for file in files:

@@ -1,4 +1,5 @@
-"""A linear probe: multinomial logistic regression on the vectors, out of fold, every fold trained at once.
+"""A linear probe: multinomial logistic regression on the vectors, out of fold, every fold trained at once. For classes
+that do not exclude each other, as many binary ones side by side.
 
 The vectors are centred, rotated to their principal axes and preconditioned by their variance, so that L-BFGS needs a
 few dozen passes; the weights of all folds stand side by side in one matrix, so that a pass is two matrix products.
@@ -18,7 +19,11 @@ WORK_LIMIT = 6e12  # multiply-adds of one fit; a larger one falls back to class 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; rows may have several or none."""
+    """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; rows may have several or none.
+
+    With `mass`, each class is told from the rest by itself (a sigmoid each): `mass` says which rows are labelled, for
+    one without an entry carries no class.
+    """
 
     features: np.ndarray  # (n, r) float32, from `principal_axes`
     row: np.ndarray
@@ -27,6 +32,12 @@ class Problem:
     fold: np.ndarray  # (n,) which fold a row is held out in, −1: in none
     n_classes: int
     n_folds: int
+    mass: np.ndarray | None = None  # (n,) weight of each row, 0 where unlabelled
+
+    @property
+    def known(self) -> np.ndarray:
+        """The labelled rows, ascending."""
+        return np.unique(self.row) if self.mass is None else np.nonzero(self.mass > 0)[0]
 
 
 def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 20_000) -> np.ndarray:
@@ -80,7 +91,7 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
 
     Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself.
     """
-    keep = np.unique(problem.row)
+    keep = problem.known
     place = np.full(len(problem.features), -1, dtype=np.int64)
     place[keep] = np.arange(len(keep))
     features = torch.from_numpy(problem.features[keep])
@@ -91,24 +102,35 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
     share = torch.from_numpy(problem.share.astype(np.float32))
     fold = torch.from_numpy(problem.fold[keep])
     mask = (fold[:, None] != torch.arange(problem.n_folds)[None, :]).float()
-    mass = torch.zeros(n).index_add_(0, row, share)
+    exclusive = problem.mass is None
+    mass = torch.zeros(n).index_add_(0, row, share) if exclusive else torch.from_numpy(problem.mass[keep]).float()
     decay = torch.cat([penalty * scale**2, torch.zeros(1)])[:, None]
     shape = (r + 1, problem.n_folds * problem.n_classes)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = torch.from_numpy(flat.astype(np.float32)).view(shape)
         logits = (scaled @ weights).view(n, problem.n_folds, problem.n_classes)
-        log_p = torch.log_softmax(logits, dim=2)
         pull = share[:, None] * mask[row]
-        value = -(log_p[row, :, label] * pull).sum(dtype=torch.float64)
-        gradient = log_p.exp_().mul_((mask * mass[:, None])[:, :, None])
+        weight = (mask * mass[:, None])[:, :, None]
+        if exclusive:
+            log_p = torch.log_softmax(logits, dim=2)
+            value = -(log_p[row, :, label] * pull).sum(dtype=torch.float64)
+            gradient = log_p.exp_().mul_(weight)
+        else:
+            value = -(logits[row, :, label] * pull).sum(dtype=torch.float64)
+            value += (torch.nn.functional.softplus(logits) * weight).sum(dtype=torch.float64)
+            gradient = torch.sigmoid_(logits).mul_(weight)
         gradient[row, :, label] -= pull  # a row has a label once, so no two of these meet
         slope = scaled.T @ gradient.view(n, -1) + decay * weights
         value += 0.5 * (decay * weights * weights).sum(dtype=torch.float64)
         return float(value), slope.view(-1).double().numpy()
 
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
-    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options)
+    start = torch.zeros(shape)
+    if not exclusive:  # at the classes' own odds
+        rate = torch.zeros(problem.n_classes).index_add_(0, label, share).add_(0.5) / (mass.sum() + 1.0)
+        start[-1] = torch.logit(rate.clamp(1e-6, 1 - 1e-6)).repeat(problem.n_folds) * max(n, 1) ** 0.5
+    found = minimize(loss, start.view(-1).double().numpy(), jac=True, method="L-BFGS-B", options=options)
     weights = torch.from_numpy(found.x.astype(np.float32)).view(shape)
     unscaled = weights * torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5)])[:, None]
     return unscaled.view(r + 1, problem.n_folds, problem.n_classes)
@@ -117,7 +139,7 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
 def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 4_000) -> float:
     """The penalty of `grid` (ascending) with the least tempered cross entropy out of fold, in two folds of at
     most `rows` rows."""
-    labeled = np.unique(problem.row)
+    labeled = problem.known
     kept = np.zeros(len(problem.features), dtype=bool)
     kept[labeled[:: max(1, -(-len(labeled) // rows))]] = True
     chosen = kept[problem.row]
@@ -130,6 +152,7 @@ def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 4_000)
         problem.fold[kept] % 2,
         problem.n_classes,
         2,
+        None if problem.mass is None else problem.mass[kept],
     )
 
     @functools.cache
@@ -145,12 +168,22 @@ def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 4_000)
 
 
 def cross_entropy(logits: np.ndarray, problem: Problem, temperature: float = 1.0) -> float:
-    """Mean −log p(label) over the labelled entries, at the best of a few temperatures."""
+    """Mean −log p(label) over the labelled entries; of each class by itself, over the labelled rows."""
+    if problem.mass is not None:
+        return _binary_cross_entropy(logits, problem, temperature)
     rows = torch.from_numpy(logits[problem.row])
     label = torch.from_numpy(problem.label.astype(np.int64))
     share = torch.from_numpy(problem.share.astype(np.float32))
     loss = torch.nn.functional.cross_entropy(rows / temperature, label, reduction="none")
     return float((loss * share).sum() / share.sum())
+
+
+def _binary_cross_entropy(logits: np.ndarray, problem: Problem, temperature: float) -> float:
+    mass = torch.from_numpy(problem.mass).float()
+    scaled = torch.from_numpy(logits) / temperature
+    loss = (torch.nn.functional.softplus(scaled) * mass[:, None]).sum(dtype=torch.float64)
+    own = scaled[problem.row, problem.label] * torch.from_numpy(problem.share.astype(np.float32))
+    return float((loss - own.sum(dtype=torch.float64)) / mass.sum())
 
 
 def fit_temperature(logits: np.ndarray, problem: Problem) -> float:

@@ -1,0 +1,68 @@
+"""A column of labels that are sets: lists, or texts split at a separator, as one text a row; or a reason against it."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.ingest.groups import Fates, is_unicode, values_of
+from tasks.ingest.labels import as_text
+from tasks.labels import classes_of, keeps_apart, tidy
+
+
+def set_texts(column: Sequence | pa.Array, fates: Fates, name: str, separator: str, limit: int) -> list[str | None]:
+    """Each row's set as text, classes in the order given; None where it is missing or refused.
+
+    Refused are lists of lists or objects, classes that the separator stands in, what is not Unicode, and more than
+    `limit` characters. An empty list, or the separator alone, is the empty set; a list of nothing but nulls and blanks
+    says nothing.
+    """
+    found: list[str | None] = []
+    for place, value in enumerate(list_values(column)):
+        text, reason, detail = _set_text(value, separator, limit)
+        if reason:
+            fates.refuse(place, reason, f"{name!r} {detail}")
+        found.append(text)
+    return found
+
+
+def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, str, str]:
+    """`(text, reason, detail)` of one cell."""
+    is_list = isinstance(value, list | tuple)
+    given = value if is_list else [value]
+    if any(isinstance(entry, list | tuple | dict) for entry in given):
+        return None, "nested_label", "holds lists or objects inside a label; wanted a list of names or numbers"
+    parts = [text for text in map(as_text, given) if text is not None]
+    classes = tidy(parts) if is_list else classes_of("".join(parts), separator)
+    if given and (not parts or (is_list and not classes)):
+        return None, "", ""
+    text = separator.join(parts) if given else separator
+    if len(text) > limit:
+        return None, "too_large", f"holds {len(text):,} characters, wanted at most {limit:,}"
+    if not is_unicode(text):
+        return None, "invalid_unicode", "holds bytes that are not UTF-8, or a lone surrogate"
+    if not keeps_apart(classes, separator):
+        return None, "separator_in_class", f"has a class with {separator!r} in it; choose another source.label_separator"
+    return text, "", ""
+
+
+def list_values(column: Sequence | pa.Array) -> Iterator[object]:
+    """A column's values; the lists of an Arrow column with each text decoded by itself, so that a broken one is met
+    in its own row."""
+    kind = column.type if isinstance(column, pa.Array) else None
+    if kind is None or not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        yield from values_of(column)
+        return
+    entries = iter(values_of(column.flatten()))
+    for length in pc.list_value_length(column).to_pylist():
+        yield None if length is None else [next(entries) for _ in range(length)]
+
+
+def refuse_lists(column: Sequence | pa.Array, fates: Fates, name: str) -> None:
+    """Refuse rows whose label is a list where labels are single classes."""
+    if isinstance(column, pa.Array) and not pa.types.is_nested(column.type):
+        return
+    for place, value in enumerate(list_values(column)):
+        if isinstance(value, list | tuple):
+            detail = f'{name!r} holds a list; for samples that carry sets of classes say source.label_separator = "|"'
+            fates.refuse(place, "label_is_list", detail)
