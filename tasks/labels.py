@@ -33,5 +33,5 @@ def canonical(text: str | None, separator: str) -> str | None:
 
 
 def keeps_apart(classes: list[str], separator: str) -> bool:
-    """Whether the canonical text of tidy `classes` gives them back: not where the separator stands in or across names."""
+    """Whether the canonical text of tidy `classes` gives them back: not where a separator stands in or across names."""
     return classes_of(join(classes, separator), separator) == classes

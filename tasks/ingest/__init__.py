@@ -104,7 +104,7 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
     def body(writer: StageWriter) -> None:
         rows = read_rows(spec, writer, files, content, listing)
         samples, rejects = rows.finish()
-        _write(spec, writer, samples, rejects, rows.labels_normalized, rows.skipped_columns)
+        _write(spec, writer, samples, rejects, rows.labels_normalized, rows.skipped_columns, rows.labels_as_lists)
 
     return digest, body
 
@@ -134,7 +134,13 @@ def _write_texts(
 
 
 def _write(
-    spec: Spec, writer: StageWriter, samples: pl.DataFrame, rejects: list[dict], changed: int, skipped: set[str]
+    spec: Spec,
+    writer: StageWriter,
+    samples: pl.DataFrame,
+    rejects: list[dict],
+    changed: int,
+    skipped: set[str],
+    n_lists: int = 0,
 ) -> None:
     """Samples that keep the contract, the rest as rejects with the rule they broke, and the numbers."""
     names = list(Ingested.columns())
@@ -148,7 +154,12 @@ def _write(
     refuse_all_rejected(len(samples), frame)
     write_rows(writer, "ingested", samples)
     write_rows(writer, "rejects", frame)
-    writer.write("dataset_metrics", _numbers(spec, samples, len(frame), changed, skipped))
+    numbers = _numbers(spec, samples, len(frame), changed, skipped)
+    if n_lists:
+        note = "labels that are lists, each taken for one class; source.label_separator makes sets of classes of them"
+        more = pl.DataFrame([("labels_as_lists", float(n_lists), note)], numbers.schema, orient="row")
+        numbers = numbers.vstack(more)
+    writer.write("dataset_metrics", numbers)
 
 
 def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict]]:

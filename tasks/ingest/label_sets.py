@@ -42,15 +42,15 @@ def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, st
     if not is_unicode(text):
         return None, "invalid_unicode", "holds bytes that are not UTF-8, or a lone surrogate"
     if not keeps_apart(classes, separator):
-        return None, "separator_in_class", f"has a class with {separator!r} in it; choose another source.label_separator"
+        return None, "separator_in_class", f"has {separator!r} in a class; choose another source.label_separator"
     return text, "", ""
 
 
 def list_values(column: Sequence | pa.Array) -> Iterator[object]:
     """A column's values; the lists of an Arrow column with each text decoded by itself, so that a broken one is met
     in its own row."""
-    kind = column.type if isinstance(column, pa.Array) else None
-    if kind is None or not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    lists = pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray
+    if not isinstance(column, lists):
         yield from values_of(column)
         return
     entries = iter(values_of(column.flatten()))
@@ -58,11 +58,8 @@ def list_values(column: Sequence | pa.Array) -> Iterator[object]:
         yield None if length is None else [next(entries) for _ in range(length)]
 
 
-def refuse_lists(column: Sequence | pa.Array, fates: Fates, name: str) -> None:
-    """Refuse rows whose label is a list where labels are single classes."""
+def count_lists(column: Sequence | pa.Array) -> int:
+    """How many of a column's values are lists."""
     if isinstance(column, pa.Array) and not pa.types.is_nested(column.type):
-        return
-    for place, value in enumerate(list_values(column)):
-        if isinstance(value, list | tuple):
-            detail = f'{name!r} holds a list; for samples that carry sets of classes say source.label_separator = "|"'
-            fates.refuse(place, "label_is_list", detail)
+        return 0
+    return sum(isinstance(value, list | tuple) for value in list_values(column))

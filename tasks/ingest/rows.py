@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.ingest.contents import ContentWriter, content_frame, text_contents, vector_contents
 from tasks.ingest.groups import Fates, group_column, printable, strings, unify_columns
-from tasks.ingest.label_sets import refuse_lists, set_texts
+from tasks.ingest.label_sets import count_lists, set_texts
 from tasks.ingest.labels import normalize_column
 from tasks.ingest.readers import Batch
 from tasks.ingest.roles import Roles
@@ -42,7 +42,7 @@ class TableRows:
         separator: str = "",
     ):
         self._separator = separator
-        self.roles, self.labels_normalized = roles, 0
+        self.roles, self.labels_normalized, self.labels_as_lists = roles, 0, 0
         self.seen_columns: set[str] = set()
         self.skipped_columns: set[str] = set()
         self._max_characters, self._resolve = max_characters, resolve
@@ -95,7 +95,7 @@ class TableRows:
         if "label" in plain and self._separator:
             sets["label"] = set_texts(plain.pop("label"), fates, "label", self._separator, CELL_LIMIT)
         elif "label" in plain:
-            refuse_lists(plain["label"], fates, "label")
+            self.labels_as_lists += count_lists(plain["label"])
         limits = {"text": self._max_characters}
         texts = {role: strings(column, fates, role, limits.get(role, CELL_LIMIT)) for role, column in plain.items()}
         return texts | sets

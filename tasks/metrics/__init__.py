@@ -24,6 +24,7 @@ def metrics(
 
     A suspicion that somebody took back in the explorer is no issue, until the content or the label changes.
     """
+    separator = spec.source.label_separator
     now = cleaned.read("samples", ["sample_id", "content_hash", "label"])
     dismissed = dismissed_suspicions(read_decisions(workspace), now)
     return run_stage(
@@ -35,6 +36,7 @@ def metrics(
             "metrics": spec.part("metrics"),
             "thresholds": spec.part("thresholds"),
             "dismissed": hash_text(dismissed.write_json()),
+            **({"label_separator": separator} if separator else {}),
         },
         inputs=(cleaned, collapsed, embedded, indexed, duplicates),
         body=lambda writer: measure(

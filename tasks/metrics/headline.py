@@ -5,6 +5,7 @@ import polars as pl
 
 from tasks.metrics import confident, dataset, groups, probe
 from tasks.metrics.night import Night, case_of_samples, probe_right
+from tasks.metrics.set_tables import noise_metrics as set_noise_metrics
 from tasks.metrics.worth import worth
 
 
@@ -13,9 +14,11 @@ def dataset_metrics(night: Night, tables: dict[str, pl.DataFrame]) -> pl.DataFra
     corpus, queries = night.corpus, night.queries
     radius = dataset.reference_radius(corpus)
     frames = [queries.run("dataset_counts"), queries.run("leakage"), queries.run("split_coverage", radius=radius)]
+    if night.sets:
+        frames.append(queries.run("set_counts"))
     night.metrics["vectors_unusable"] = (float(corpus.n_unusable), "samples whose vector is zero or not finite")
     night.metrics["n_units"] = (float(corpus.n_units), "samples with a vector, duplicates collapsed")
-    noise_metrics(night)
+    set_noise_metrics(night) if night.sets else noise_metrics(night)
     space_metrics(night, tables["classes"], radius)
     spurious_metrics(night)
     under_performing(night, tables["groups"])
@@ -85,7 +88,7 @@ def space_metrics(night: Night, classes: pl.DataFrame, radius: float) -> None:
 
 def spurious_metrics(night: Night) -> None:
     """How far each image or text property alone predicts the label."""
-    if len(night.labels.names) < 2:
+    if len(night.labels.names) < 2 or night.sets:
         return
     fold = probe.stratified_folds(night.labels.codes, night.spec.metrics.folds, night.spec.metrics.seed)
     for name, values in properties(night).items():

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from data_contracts.spec import Spec
-from tasks.metrics import beliefs, confident, groups, outliers
+from tasks.metrics import beliefs, confident, groups, outliers, set_tables
 from tasks.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
 from tasks.metrics.headline import dataset_metrics
+from tasks.metrics.label_sets import carriers, read_sets
 from tasks.metrics.night import MEASURE, Night, add_case_measure, add_unit_measure, by_unit
 from tasks.metrics.sql import Queries
 from tasks.metrics.tables import all_proposals, classes, debias, group_table, label_issues, label_noise
@@ -43,6 +44,8 @@ def measure(
     suspicions that somebody took back; their scores stay, they are no issues."""
     corpus = read_corpus(cleaned, collapsed, embedded, indexed)
     labels = code(corpus.samples, "label")
+    separator = spec.source.label_separator
+    sets = read_sets(labels, separator) if separator else None
     workspace.work.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as temporary,
@@ -50,8 +53,10 @@ def measure(
     ):
         register_inputs(queries, corpus, cleaned, duplicates)
         queries.table("dismissed", dismissed)
-        night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), dismissed)
+        night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), dismissed, sets=sets)
         queries.table("cases", night.cases)
+        if sets:
+            queries.table("carriers", carriers(corpus.samples, labels, sets))
         from_tables(night, cleaned)
         find_outliers(night, workspace)
         find_label_issues(night)
@@ -90,8 +95,9 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
     sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
     raw, size = outliers.measured(corpus, distance)
     cases = night.cases
+    labels = cases["label"].to_numpy() if night.sets is None else np.full(len(cases), -1)  # no set has a centre
     off = outliers.off_class_ratio(
-        corpus, cases["unit"].to_numpy(), cases["label"].to_numpy(), cases["share"].to_numpy(), len(night.labels.names)
+        corpus, cases["unit"].to_numpy(), labels, cases["share"].to_numpy(), len(night.labels.names)
     )
 
     def reference(measurements: dict[str, np.ndarray]) -> dict:
@@ -114,6 +120,8 @@ def find_label_issues(night: Night) -> None:
         return
     if not night.spec.metrics.label_issues:
         return
+    if night.sets:
+        return set_tables.judge(night)
     section = night.spec.metrics
     night.beliefs = beliefs.believe(
         night.corpus, night.cases, len(night.labels.names), night.queries, section.folds, section.seed
@@ -141,7 +149,7 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     tables["scores"] = all_scores(night)
     for name in ("label_issues", "label_noise", "scores"):
         night.queries.table(name, tables[name])
-    tables["classes"] = classes(night)
+    tables["classes"] = set_tables.classes(night) if night.sets else classes(night)
     tables["groups"] = group_table(night, codings)
     tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings)
     debias(night, codings, writer)
@@ -157,7 +165,7 @@ def without_dismissed(night: Night, issues: pl.DataFrame) -> pl.DataFrame:
 
 def add_label_measure(night: Night, issues: pl.DataFrame) -> None:
     """The metric `label_issue` of the long table."""
-    if night.findings is not None:
+    if night.findings is not None or night.set_findings is not None:
         labeled = issues.filter(pl.col("label").is_not_null())
         night.measures.append(
             labeled.select(

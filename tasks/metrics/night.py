@@ -10,6 +10,9 @@ from tasks.metrics import outliers
 from tasks.metrics.beliefs import Beliefs
 from tasks.metrics.confident import Findings
 from tasks.metrics.corpus import Coding, Corpus
+from tasks.metrics.label_sets import Sets
+from tasks.metrics.set_beliefs import SetBeliefs
+from tasks.metrics.set_findings import SetFindings
 from tasks.metrics.sql import Queries
 
 MEASURE = {
@@ -35,6 +38,9 @@ class Night:
     metrics: dict[str, tuple[float | None, str | None]] = field(default_factory=dict)
     beliefs: Beliefs | None = None
     findings: Findings | None = None
+    sets: Sets | None = None  # where labels are sets, these take the place of the two above
+    set_beliefs: SetBeliefs | None = None
+    set_findings: SetFindings | None = None
 
     @property
     def enough(self) -> bool:

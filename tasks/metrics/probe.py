@@ -126,11 +126,12 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
         return float(value), slope.view(-1).double().numpy()
 
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
-    start = torch.zeros(shape)
+    start = np.zeros(shape[0] * shape[1])
     if not exclusive:  # at the classes' own odds
         rate = torch.zeros(problem.n_classes).index_add_(0, label, share).add_(0.5) / (mass.sum() + 1.0)
-        start[-1] = torch.logit(rate.clamp(1e-6, 1 - 1e-6)).repeat(problem.n_folds) * max(n, 1) ** 0.5
-    found = minimize(loss, start.view(-1).double().numpy(), jac=True, method="L-BFGS-B", options=options)
+        odds = torch.logit(rate.clamp(1e-6, 1 - 1e-6)) * max(n, 1) ** 0.5
+        start[-shape[1] :] = odds.repeat(problem.n_folds).numpy()
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     weights = torch.from_numpy(found.x.astype(np.float32)).view(shape)
     unscaled = weights * torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5)])[:, None]
     return unscaled.view(r + 1, problem.n_folds, problem.n_classes)

@@ -18,10 +18,15 @@ def quality(column: str, beliefs: Beliefs) -> pl.DataFrame:
     top = beliefs.best(beliefs.belief)[known]
     if not len(top):
         return quality_empty()
-    confidence = beliefs.belief[top]
-    right = beliefs.label[top] == beliefs.given[known]
-    order = np.lexsort((np.arange(len(top)), -confidence))
-    counts = [max(1, round(coverage * len(top))) for coverage in COVERAGES]
+    return coverage_table(column, beliefs.belief[top], beliefs.label[top] == beliefs.given[known])
+
+
+def coverage_table(column: str, confidence: np.ndarray, right: np.ndarray) -> pl.DataFrame:
+    """The precision among the most confident share of some proposals that are known to be right or not."""
+    if not len(right):
+        return quality_empty()
+    order = np.lexsort((np.arange(len(right)), -confidence))
+    counts = [max(1, round(coverage * len(right))) for coverage in COVERAGES]
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     return pl.DataFrame(
         {

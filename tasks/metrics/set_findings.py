@@ -29,6 +29,8 @@ class SetFindings:
         score, wrong, missing: (m,) of all classes, of those carried, of those not carried.
         is_issue: (m,) whether a pair is flagged.
         confidence: (m,) probability that the proposed set is right in every class.
+        belief: (p,) probability of truly having the class, whatever is carried.
+        blind: (m,) calibrated probability that the classes with a `belief` over one half are just the right ones.
         noise: (n_classes,) expected share of wrong ones among those that carry each class; NaN for none.
     """
 
@@ -40,6 +42,8 @@ class SetFindings:
     missing: np.ndarray
     is_issue: np.ndarray
     confidence: np.ndarray
+    belief: np.ndarray
+    blind: np.ndarray
     noise: np.ndarray
 
 
@@ -53,8 +57,8 @@ def find_sets(beliefs: SetBeliefs) -> SetFindings:
     belief = true_belief(beliefs, *rates)
     proposed = np.where(known, beliefs.carried ^ flagged, belief > 0.5)
     right = np.where(known, np.where(flagged, suspicion, 1 - suspicion), np.maximum(belief, 1 - belief))
-    confidence = np.exp(_sum(beliefs, np.log(np.maximum(right, SURE))))
-    confidence = np.where(beliefs.known, confidence, calibrated(beliefs, belief, confidence))
+    blind = calibrated(beliefs, belief)
+    confidence = np.where(beliefs.known, np.exp(_sum(beliefs, np.log(np.maximum(right, SURE)))), blind)
     return SetFindings(
         suspicion=suspicion,
         flagged=flagged,
@@ -64,6 +68,8 @@ def find_sets(beliefs: SetBeliefs) -> SetFindings:
         missing=moving_average(beliefs, np.where(beliefs.carried, 0.0, suspicion)),
         is_issue=_sum(beliefs, flagged) > 0,
         confidence=np.clip(confidence, 0.0, 1.0),
+        belief=belief,
+        blind=blind,
         noise=class_noise(beliefs, suspicion),
     )
 
@@ -155,15 +161,15 @@ def moving_average(beliefs: SetBeliefs, values: np.ndarray) -> np.ndarray:
     return np.clip(np.bincount(case, values[order] * weight, len(beliefs.unit)), 0.0, 1.0)
 
 
-def calibrated(beliefs: SetBeliefs, belief: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(m,) `confidence` in the set of all classes with `belief` over one half, made to agree with how often that is
-    the set carried (Platt 1999): classes are not independent, as the product of their probabilities takes them."""
+def calibrated(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:
+    """(m,) confidence in the set of all classes with `belief` over one half, made to agree with how often that is the
+    set carried (Platt 1999): classes are not independent, as the product of their probabilities takes them."""
     blind = np.exp(_sum(beliefs, np.log(np.maximum(belief, 1 - belief))))
     judged = beliefs.known & (beliefs.share > 0.999)
     features = np.stack([logit(blind), np.ones(len(blind))], axis=1)
     hit = exact(beliefs, belief)
     weights = fit_stack(features[judged], hit[judged], np.ones(judged.sum()), np.array([1.0, 0.0]))
-    return np.where(beliefs.known, confidence, sigmoid(features @ weights))
+    return sigmoid(features @ weights)
 
 
 def exact(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tasks.metrics import beliefs, confident, dataset, groups, probe, proposals
+from tasks.metrics import beliefs, confident, dataset, groups, probe, proposals, set_tables
 from tasks.metrics.corpus import Coding, cases_frame
 from tasks.metrics.night import Night, case_of_samples, probe_right
 from tasks.stage import StageWriter
@@ -21,7 +21,9 @@ def label_issues(night: Night) -> pl.DataFrame:
     }
     rows, case = case_of_samples(night)
     known = night.labels.codes[rows] >= 0
-    if night.findings is None:
+    if night.set_findings is not None:
+        data = set_tables.label_issues(night)
+    elif night.findings is None:
         rows = rows[known]
         none = [None] * len(rows)
         data = {
@@ -157,6 +159,10 @@ def all_proposals(night: Night, codings: list[Coding]) -> tuple[pl.DataFrame, pl
     if night.beliefs is not None:
         made.append(proposals.propose("label", night.labels.names, night.beliefs, ids, unit, night.labels.codes))
         measured.append(proposals.quality("label", night.beliefs))
+    if night.set_findings is not None:
+        proposed, quality = set_tables.label_proposals(night)
+        made.append(proposed)
+        measured.append(quality)
     for coding in codings:
         if len(coding.names) < 2 or not ((coding.codes < 0) & (unit >= 0)).any() or coding.column == "label":
             continue
