@@ -38,7 +38,7 @@ def label_issues(night: Night) -> dict[str, pl.Series | np.ndarray]:
     """The columns of `label_issues` after the label, of the samples with a vector."""
     beliefs, found, case = night.set_beliefs, night.set_findings, case_of_samples(night)[1]
     proposed = proposed_texts(night, found)
-    abstains = ~beliefs.known & ((found.confidence < proposals.ABSTAIN_BELOW) | ~informative(beliefs))
+    abstains = ~beliefs.known & ((found.confidence < proposals.ABSTAIN_BELOW) | (not informative(beliefs)))
     texts = pl.select(pl.when(pl.Series(~abstains)).then(proposed)).to_series()
     return {
         "suggested_label": texts.gather(case),
