@@ -50,6 +50,11 @@ class View:
     def modality(self) -> str:
         return self.snapshot.manifest.get("config", {}).get("modality", "image")
 
+    @property
+    def label_separator(self) -> str:
+        """What parts the classes of a label; empty where a label is one class."""
+        return self.snapshot.manifest.get("config", {}).get("source", {}).get("label_separator", "")
+
     def has_thumbnails(self) -> bool:
         """Whether samples are shown as pictures."""
         return self.once("has_thumbnails", lambda: self.scan("image_facts").select(pl.len() > 0).collect().item())

@@ -98,6 +98,7 @@ def collect(view: View) -> dict:
             "n": len(view), "layouts": [{"method": method} for method in view.layouts()], "columns": view.catalog(),
             "has_thumbnails": view.has_thumbnails(), "has_vectors": False, "has_words": False,
             "created_at": manifest.get("created_at", ""), "most_points": MOST_POINTS,
+            "label_separator": view.label_separator,
         },
         "snapshot": {
             "number": view.snapshot.number, "created_at": manifest.get("created_at", ""),

@@ -7,6 +7,8 @@ SCORES = {
     "off_class": "how far it is from the other samples of its class",
     "knn_distance": "mean distance to its nearest neighbours",
     "label_conflict": "a copy of it carries another label",
+    "wrong_class": "how likely a class that it carries is wrong",
+    "missing_class": "how likely a class that it does not carry is missing",
     "junk_cluster": "in a small cluster apart from the rest",
     "near_duplicate": "how close it is to being a copy of another sample",
     "duplicate": "a copy of another sample",
@@ -33,7 +35,7 @@ MEASURES = {
     "repetition": "share of repeated trigrams", "uppercase": "share of letters", "symbols": "share of characters",
     "n_frames": "frames",
 }  # fmt: skip
-LABEL_METRICS = ("label_issue", "off_class", "label")
+LABEL_METRICS = ("label_issue", "off_class", "label", "wrong_class", "missing_class")
 
 
 def title(name: str) -> str:

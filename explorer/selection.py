@@ -4,7 +4,8 @@ A filter is plain JSON; every part narrows:
 
     {"lasso": {"method": "umap", "points": [[x, y], …], "matrix": [[…3], […3]] or absent},
      "ranges": {"scores.outlier": [0.5, 1.0]},    "values": {"label": ["cat", null]},    "hidden": {"label": ["dog"]},
-     "flags": ["outlier"],                        "cell": ["given label", "suggested label"],
+     "carries": ["cat", "dog"],                   "flags": ["outlier"],
+     "cell": ["given label", "suggested label"],
      "text": "words in any column",               "similar": {"id": "sample id", "k": 200},
      "words": {"text": "a red car", "k": 200},    "ids": ["sample id", …]}
 """
@@ -19,8 +20,9 @@ import polars as pl
 from explorer.catalog import Category
 from explorer.columns import View
 from explorer.facts import similarities, words_vector
+from tasks.labels import classes_of
 
-KEYS = {"lasso", "ranges", "values", "hidden", "flags", "cell", "text", "similar", "words", "ids"}
+KEYS = {"lasso", "ranges", "values", "hidden", "carries", "flags", "cell", "text", "similar", "words", "ids"}
 MOST_VERTICES = 4_000
 MOST_SIMILAR = 10_000
 
@@ -120,6 +122,14 @@ def _hidden(view: View, value: dict) -> np.ndarray:
     return mask
 
 
+def _carries(view: View, value: list) -> np.ndarray:
+    """Labels that are sets with all of these classes; a label that is one class has that one."""
+    label, separator = view.column("label"), view.label_separator
+    sets = [set(classes_of(name, separator)) if separator else {name} for name in label.names]
+    wanted = {str(name) for name in value}
+    return np.isin(label.codes, [code for code, classes in enumerate(sets) if wanted <= classes])
+
+
 def _flags(view: View, value: list) -> np.ndarray:
     mask = np.zeros(len(view), dtype=bool)
     for metric in value:
@@ -197,8 +207,8 @@ def _ids(view: View, value: list) -> np.ndarray:
 
 
 _PARTS = {
-    "lasso": _lasso, "ranges": _ranges, "values": _values, "hidden": _hidden, "flags": _flags, "cell": _cell,
-    "text": _text, "similar": _similar, "words": _words, "ids": _ids,
+    "lasso": _lasso, "ranges": _ranges, "values": _values, "hidden": _hidden, "carries": _carries, "flags": _flags,
+    "cell": _cell, "text": _text, "similar": _similar, "words": _words, "ids": _ids,
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from explorer.facts import can_search_words
 from explorer.guard import Guard
 from explorer.selection import FilterError, Selections, similarity_of
 from tasks.decisions import append_decisions, read_decisions, undo_batch
+from tasks.labels import canonical
 from tasks.snapshots import list_snapshots, open_snapshot, snapshot_numbers
 from tasks.stage import Workspace
 
@@ -199,6 +200,7 @@ def meta(explorer: Explorer, request: Request, _) -> dict:
         "created_at": view.snapshot.manifest.get("created_at", ""),
         "headline": view.snapshot.manifest.get("headline", {}),
         "most_points": drawing.MOST_POINTS,
+        "label_separator": view.label_separator,
     }
 
 
@@ -312,6 +314,10 @@ def decide(explorer: Explorer, request: Request, body: dict) -> dict:
     if kind == "accept_label" and value is None:
         suggested = view.column("suggested")
         value = [suggested.names[code] for code in suggested.codes[rows]]
+    elif kind == "accept_label" and view.label_separator:
+        value = canonical(str(body["value"]), view.label_separator)
+        if value is None or len(value) > 1_000:
+            raise ValueError("a label is a set of classes, of 1,000 characters in all; the separator alone is none")
     if kind in ("tag", "untag") and not value:
         raise ValueError("a tag needs a name")
     if kind == "undo":

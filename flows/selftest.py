@@ -144,7 +144,13 @@ def copied_spec(spec: Spec, place: Path) -> dict:
     return values | {
         "name": spec.name,
         "modality": spec.modality,
-        "source": {"kind": "table", "path": str(place / "samples.parquet"), "max_shrink": 1.0, "max_rejects": 1.0},
+        "source": {
+            "kind": "table",
+            "path": str(place / "samples.parquet"),
+            "label_separator": spec.source.label_separator,
+            "max_shrink": 1.0,
+            "max_rejects": 1.0,
+        },
         "project": {"methods": []},
         "metrics": {"group_columns": [], "folds": spec.metrics.folds, "seed": spec.metrics.seed},
     }
@@ -187,6 +193,9 @@ def confusable(before: Snapshot) -> Callable[[str, list[str], np.random.Generato
 def wrong_labels(snapshot: Snapshot) -> float:
     """Estimated number of wrong labels in a snapshot."""
     noise = read_table(snapshot, NOISE)
+    if noise.is_empty():  # labels that are sets have a rate, no matrix
+        numbers = dict(read_table(snapshot, "dataset_metrics").select("metric", "value").iter_rows())
+        return float(numbers.get("estimated_noise_rate") or 0.0) * float(numbers.get("n_labeled") or 0.0)
     return float(noise.filter(pl.col("label") != pl.col("true_label"))["count"].sum())
 
 

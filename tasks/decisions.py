@@ -125,7 +125,7 @@ def effective_decisions(decisions: pl.DataFrame, samples: pl.DataFrame | None = 
 
 
 DISMISSES = {  # kind: the metrics whose suspicion it takes back
-    "reject_label": ("label_issue", "label_conflict", "off_class"),
+    "reject_label": ("label_issue", "label_conflict", "off_class", "wrong_class", "missing_class"),
     "keep": ("duplicate",),
 }
 

@@ -68,20 +68,33 @@ MAKERS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
 }
 
 
-def corrupt_sets(carried: np.ndarray, rate: float, kind: str, seed: int) -> np.ndarray:
-    """A copy in which round(rate · n) samples have one class dropped, added or swapped (`mixed`: any of the three).
+def corrupt_sets(carried: np.ndarray, vectors: np.ndarray, rate: float, kind: str, seed: int) -> np.ndarray:
+    """A copy in which round(rate · n) samples have one class dropped, added or swapped for another.
 
-    A sample that carries none can only be added to, one that carries all only be dropped from. Classes that are put
-    in are drawn by their frequency.
+    `mixed` is any of the three; classes that are put in are drawn by their frequency. `confused` swaps a class for one
+    of the two whose carriers' mean vectors are nearest to its own, three to one. A sample that carries none can only be
+    added to, one that carries all only be dropped from.
     """
     rng = np.random.default_rng(seed)
-    noisy, weight = carried.copy(), carried.mean(axis=0)
+    noisy, weight, near = carried.copy(), carried.mean(axis=0), nearest_classes(carried, vectors)
     for row in rng.permutation(len(carried))[: round(rate * len(carried))]:
         here, gone = np.nonzero(carried[row])[0], np.nonzero(~carried[row])[0]
-        what = kind if kind != "mixed" else rng.choice(["drop", "add", "swap"])
+        what = rng.choice(["drop", "add", "swap"]) if kind == "mixed" else kind
         what = "add" if not len(here) else "drop" if not len(gone) else what
-        if what in ("drop", "swap"):
-            noisy[row, rng.choice(here)] = False
+        out = rng.choice(here) if len(here) else None
+        if what in ("drop", "swap", "confused"):
+            noisy[row, out] = False
         if what in ("add", "swap"):
             noisy[row, rng.choice(gone, p=weight[gone] / weight[gone].sum())] = True
+        if what == "confused":
+            others = [code for code in near[out] if not carried[row, code]][:2]
+            noisy[row, others[int(rng.random() < 0.25) % len(others)]] = True
     return noisy
+
+
+def nearest_classes(carried: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(classes, classes − 1) the other classes of each, the ones with the most similar mean vectors first."""
+    means = unit_length(carried.T.astype(np.float64) @ (vectors - vectors.mean(axis=0)))
+    similarity = means @ means.T
+    np.fill_diagonal(similarity, -np.inf)
+    return np.argsort(-similarity, axis=1, kind="stable")[:, :-1]

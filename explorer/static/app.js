@@ -181,7 +181,7 @@ function showList(changed) {
   if (!changed) return;
   if (samples) return guard(gallery.busy = gallery.load(meta.number, meta.has_thumbnails ? "image" : "text", { filter: state.filter, sort: state.sort, descending: state.descending }));
   const tab = state.tab, me = turn;
-  guard(showPanel(panelHost, tab, { meta, snapshot: meta.number, filter: state.filter, current: () => tab === state.tab && me === turn, on: { open: openSample, decide, cell: (given, suggested) => setFilter("cell", same(state.filter.cell, [given, suggested]) ? null : [given, suggested], { tab: "samples" }), values: (key, names) => setFilter("values", withKey(state.filter.values, key, names), { tab: "samples" }) } }));
+  guard(showPanel(panelHost, tab, { meta, snapshot: meta.number, filter: state.filter, current: () => tab === state.tab && me === turn, on: { open: openSample, decide, cell: (given, suggested) => setFilter("cell", same(state.filter.cell, [given, suggested]) ? null : [given, suggested], { tab: "samples" }), carries: (classes) => setFilter("carries", classes, { tab: "samples" }), values: (key, names) => setFilter("values", withKey(state.filter.values, key, names), { tab: "samples" }) } }));
 }
 
 function tabs() {
@@ -196,6 +196,7 @@ function chips() {
   for (const [key, names] of Object.entries(f.values ?? {})) chip(`${title(key)}: ${names.slice(0, 3).map(name).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`, () => setValues(key, []));
   for (const [key, names] of Object.entries(f.hidden ?? {})) chip(`without ${names.slice(0, 3).map(name).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`, () => setFilter("hidden", withKey(f.hidden, key, null)));
   for (const [key, [low, high]] of Object.entries(f.ranges ?? {})) chip(`${title(key)} ${figure(low)} to ${figure(high)}`, () => setFilter("ranges", withKey(f.ranges, key, null)));
+  if (f.carries?.length) chip(`carries ${f.carries.map(name).join(" and ")}`, () => setFilter("carries", null));
   if (f.flags?.length) chip(`flagged: ${f.flags.map(words).join(" or ")}`, () => setFilter("flags", null));
   if (f.cell) chip(`${name(f.cell[0])} → ${name(f.cell[1])}`, () => setFilter("cell", null));
   if (f.text) chip(`“${name(f.text)}”`, () => { setFilter("text", null); header(); });

@@ -37,6 +37,10 @@ const PARTS = {
   ranges(d, ranges) { const all = Object.entries(ranges).map(([key, [low, high]]) => [d.columns[key].values, low - 1e-6, high + 1e-6]); return (row) => all.every(([values, low, high]) => values[row] >= low && values[row] <= high); },
   values(d, values) { const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]); return (row) => all.every(([column, names]) => names.has(column.names[column.codes[row]] ?? null)); },
   hidden(d, values) { const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]); return (row) => all.every(([column, names]) => !names.has(column.names[column.codes[row]] ?? null)); },
+  carries(d, classes) {
+    const label = d.columns.label, sign = d.meta.label_separator, fits = label.names.map((name) => { const here = sign ? name.split(sign) : [name]; return classes.every((c) => here.includes(c)); });
+    return (row) => fits[label.codes[row]] ?? false;
+  },
   flags(d, metrics) { return (row) => metrics.some((metric) => d.issues[row].includes(metric)); },
   cell(d, [given, suggested]) { return (row) => nameAt(d, "label", row) === given && nameAt(d, "suggested", row) === suggested && d.issues[row].includes("label_issue"); },
   text(d, text) { const words = text.toLowerCase(); return (row) => d.ids[row].toLowerCase().includes(words) || (nameAt(d, "label", row) ?? "").toLowerCase().includes(words) || (d.texts?.[row] ?? "").toLowerCase().includes(words); },

@@ -108,10 +108,10 @@ async function confusion({ snapshot, on, filter }) {
 
 function bar(value, most = 1) { return h("span", { class: "inline" }, h("i", { vars: { "--share": `${Math.max(0, Math.min(100, (100 * (value ?? 0)) / most))}%` } }), h("span", {}, value === null ? "–" : most === 1 ? percent(value) : figure(value))); }
 
-async function classes({ snapshot, on, filter }) {
+async function classes({ meta, snapshot, on, filter }) {
   const lines = records(await api.table(snapshot, "classes", 0, 500));
   const columns = [
-    { name: "Class", key: "label", show: (l) => h("button", { type: "button", class: "link", onclick: () => on.values("label", [l.label]) }, cut(l.label, 80)) }, { name: "Samples", key: "n", num: true, show: (l) => number(l.n) },
+    { name: "Class", key: "label", show: (l) => h("button", { type: "button", class: "link", onclick: () => (meta.label_separator ? on.carries([l.label]) : on.values("label", [l.label])) }, cut(l.label, 80)) }, { name: "Samples", key: "n", num: true, show: (l) => number(l.n) },
     { name: "Noise", key: "noise", title: "Estimated share of wrong labels", num: true, show: (l) => bar(l.noise) }, { name: "Flagged", key: "n_issues", num: true, show: (l) => number(l.n_issues) },
     { name: "Separable", key: "separability", title: "Mean silhouette on the neighbour graph, −1 to 1", num: true, show: (l) => figure(l.separability) }, { name: "Purity", key: "purity", title: "Mean share of neighbours with the same label", num: true, show: (l) => percent(l.purity) },
     { name: "Probe", key: "probe_accuracy", title: "Out-of-fold recall of a linear probe", num: true, show: (l) => percent(l.probe_accuracy) }, { name: "Confused with", key: "overlap_label", show: (l) => cut(l.overlap_label, 60) },

@@ -1,9 +1,8 @@
 """A column of labels that are sets: lists, or texts split at a separator, as one text a row; or a reason against it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.ingest.groups import Fates, is_unicode, values_of
 from tasks.ingest.labels import as_text
@@ -18,7 +17,7 @@ def set_texts(column: Sequence | pa.Array, fates: Fates, name: str, separator: s
     says nothing.
     """
     found: list[str | None] = []
-    for place, value in enumerate(list_values(column)):
+    for place, value in enumerate(values_of(column)):
         text, reason, detail = _set_text(value, separator, limit)
         if reason:
             fates.refuse(place, reason, f"{name!r} {detail}")
@@ -46,20 +45,8 @@ def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, st
     return text, "", ""
 
 
-def list_values(column: Sequence | pa.Array) -> Iterator[object]:
-    """A column's values; the lists of an Arrow column with each text decoded by itself, so that a broken one is met
-    in its own row."""
-    lists = pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray
-    if not isinstance(column, lists):
-        yield from values_of(column)
-        return
-    entries = iter(values_of(column.flatten()))
-    for length in pc.list_value_length(column).to_pylist():
-        yield None if length is None else [next(entries) for _ in range(length)]
-
-
 def count_lists(column: Sequence | pa.Array) -> int:
     """How many of a column's values are lists."""
     if isinstance(column, pa.Array) and not pa.types.is_nested(column.type):
         return 0
-    return sum(isinstance(value, list | tuple) for value in list_values(column))
+    return sum(isinstance(value, list | tuple) for value in values_of(column))

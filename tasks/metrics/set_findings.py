@@ -15,6 +15,7 @@ import numpy as np
 from tasks.metrics.set_beliefs import SURE, SetBeliefs, fit_stack, logit, sigmoid
 
 ALPHA = 0.8  # weight of the most suspicious class in a sample's score
+LEAST = 0.25  # of the chance: what is left of it at least when the noise is taken out, for the rates are estimates
 PRIOR = 20.0  # samples that the overall noise rate is worth to a class
 
 
@@ -116,10 +117,11 @@ def noise_rates(beliefs: SetBeliefs, wrong: np.ndarray, missing: np.ndarray) -> 
 def true_belief(beliefs: SetBeliefs, added: np.ndarray, dropped: np.ndarray) -> np.ndarray:
     """(p,) probability of truly having the class, without regard to what is carried: the noise taken out of `chance`.
 
-    chance = belief · (1 − dropped) + (1 − belief) · added, solved for the belief (Natarajan et al. 2013).
+    chance = belief · (1 − dropped) + (1 − belief) · added, solved for the belief (Natarajan et al. 2013); but never
+    less than a quarter of either chance, so that no estimate of the noise makes anything certain.
     """
-    add, drop = added[beliefs.label], dropped[beliefs.label]
-    return np.clip((beliefs.chance - add) / (1 - add - drop), SURE, 1 - SURE)
+    add, drop, chance = added[beliefs.label], dropped[beliefs.label], beliefs.chance
+    return np.clip((chance - add) / (1 - add - drop), LEAST * chance, 1 - LEAST * (1 - chance))
 
 
 def doubt(beliefs: SetBeliefs, added: np.ndarray, dropped: np.ndarray) -> np.ndarray:

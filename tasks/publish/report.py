@@ -50,7 +50,7 @@ def gather(tables: Tables, context: dict) -> dict:
         "name": SNAPSHOT_NAME.format(context["number"]),
         "n_samples": tables.count("samples"),
         "splits": split_sizes(tables),
-        "labels": sections.label_issues(tables),
+        "labels": sections.label_issues(tables, are_sets=are_sets(context.get("spec") or {})),
         "noise": sections.noise(tables),
         "galleries": sections.metric_galleries(tables),
         "duplicates": sections.duplicate_groups(tables),
@@ -72,6 +72,11 @@ def gather(tables: Tables, context: dict) -> dict:
     values["map"] = embedding_map(tables)
     values["map_json"] = as_script_data(values["map"]) if values["map"] else None
     return values
+
+
+def are_sets(spec: dict) -> bool:
+    """Whether labels are sets of classes."""
+    return bool((spec.get("source") or {}).get("label_separator"))
 
 
 def split_sizes(tables: Tables) -> list[tuple[str, int]]:

@@ -17,6 +17,8 @@ METRICS = {
     "outlier": ("Outliers", "Far from everything, or in a sparse corner of the embedding."),
     "off_class": ("Off-class", "Far from the rest of their own class."),
     "label_conflict": ("Conflicting labels", "Duplicates that carry different labels."),
+    "wrong_class": ("Wrong classes", "A class that they carry looks wrong."),
+    "missing_class": ("Missing classes", "A class that they do not carry looks missing."),
     "dark": ("Dark", "Even the brightest pixels are dark."),
     "bright": ("Bright", "Even the darkest pixels are bright."),
     "blurry": ("Blurry", "Little fine detail for their size."),
@@ -42,13 +44,14 @@ SPLIT_TIERS = {
 }
 
 
-def label_issues(tables: Tables) -> dict:
-    """The most suspicious labels with what they are more likely to be."""
+def label_issues(tables: Tables, are_sets: bool = False) -> dict:
+    """The most suspicious labels with what they are more likely to be; sets are not confused with one another."""
     frame = tables.scan("label_issues").filter(pl.col("is_issue") & pl.col("label").is_not_null())
     flagged = collect(frame)
     worst = flagged.sort("score", "sample_id", descending=[True, False]).head(LABEL_CARDS)
     labelled = collect(tables.scan("label_issues").select(pl.col("label").is_not_null().sum())).item()
-    return {"total": len(flagged), "labelled": labelled, "rows": worst.to_dicts(), "matrix": confusion(flagged)}
+    matrix = confusion(flagged.clear() if are_sets else flagged)
+    return {"total": len(flagged), "labelled": labelled, "rows": worst.to_dicts(), "matrix": matrix}
 
 
 def confusion(flagged: pl.DataFrame) -> dict:

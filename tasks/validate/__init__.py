@@ -11,7 +11,7 @@ from tasks.units import embedder_of, unit_graph, unit_vectors
 from tasks.validate.drift import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
 from tasks.validate.fidelity import trustworthiness_continuity
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
-from tasks.validate.previous import VectorSample, identity, previous_sample, take_sample
+from tasks.validate.previous import VectorSample, by_class, identity, previous_sample, take_sample
 
 VERSION = 1
 FIDELITY_SAMPLE = 1_500  # units
@@ -40,11 +40,13 @@ def validate(
         units, vectors = unit_vectors(cleaned, collapsed, embedded)
         health = fidelity_rows(units, vectors, projected)
         rows, similarities = unit_graph(indexed, units["sample_id"], VOTE_K)
-        more, numbers = neighbourhood_rows(units, vectors, rows, similarities, measured)
+        separator = spec.source.label_separator
+        judged = units.with_columns(label=pl.lit(None, pl.String)) if separator else units
+        more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, measured, are_sets=bool(separator))
         health += more
         sample = take_sample(cleaned.scan("samples"), embedded, DRIFT_SAMPLE)
         old = previous_sample(snapshot, DRIFT_SAMPLE) if snapshot else None
-        more, moved = drift_rows(sample, embedder_of(embedded), old)
+        more, moved = drift_rows(sample, embedder_of(embedded), old, separator)
         writer.write("embedding_health", pl.DataFrame(health + more, schema=HEALTH, orient="row"))
         writer.write("dataset_metrics", pl.DataFrame(numbers + moved, schema=METRICS, orient="row"))
 
@@ -83,7 +85,12 @@ def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, projected: StageOutp
 
 
 def neighbourhood_rows(
-    units: pl.DataFrame, vectors: np.ndarray, rows: np.ndarray, similarities: np.ndarray, measured: StageOutput
+    units: pl.DataFrame,
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    similarities: np.ndarray,
+    measured: StageOutput,
+    are_sets: bool = False,
 ) -> tuple[list[tuple], list[tuple]]:
     """Rows of `embedding_health` and of `dataset_metrics` on what neighbours have in common."""
     names = units["label"].drop_nulls().unique().sort()
@@ -95,13 +102,14 @@ def neighbourhood_rows(
     close = mean_similarity(vectors)
     nearest = similarities[:, 0] if similarities.shape[1] else np.zeros(0)
     note = f"vote of {rows.shape[1]} neighbours, leave-one-out; the largest class alone gives {chance or 0:.3f}"
+    note = note if len(names) else "labels are sets: see label_probe_auc" if are_sets else "no labels"
     better = accuracy is None or len(names) < 2 or accuracy > chance
     health = [
-        ("embedding_knn_accuracy", accuracy, "> largest class's share", better, note if len(names) else "no labels"),
+        ("embedding_knn_accuracy", accuracy, "> largest class's share", better, note),
         ("embedding_mean_similarity", close, "<= 0.9", close is None or close <= 0.9, "mean cosine of all pairs"),
     ]
     numbers = [
-        ("embedding_knn_accuracy", accuracy, note if len(names) else "no labels"),
+        ("embedding_knn_accuracy", accuracy, note),
         ("embedding_knn_accuracy_trusted", trusted, "the same, judged on labels that are not flagged"),
         ("embedding_mean_similarity", close, "mean cosine of all pairs of units"),
         ("embedding_nearest_similarity_mean", _or_none(nearest, np.mean), "mean cosine to the nearest unit"),
@@ -111,7 +119,7 @@ def neighbourhood_rows(
 
 
 def drift_rows(
-    sample: VectorSample, embedder: str, previous: tuple[str, VectorSample] | None
+    sample: VectorSample, embedder: str, previous: tuple[str, VectorSample] | None, separator: str = ""
 ) -> tuple[list[tuple], list[tuple]]:
     """Rows of `embedding_health` and of `dataset_metrics` on the movement since the previous snapshot."""
     reason = ""
@@ -125,7 +133,8 @@ def drift_rows(
         return [("drift_domain_auc", None, "<= 0.6", True, reason)], [("drift_domain_auc", None, reason)]
     old, new = previous[1], sample
     value = domain_auc(old.vectors, new.vectors, old.content_hashes, new.content_hashes)
-    shifts = class_shifts(old.vectors, new.vectors, old.labels, new.labels)
+    a, b = (by_class(chosen, separator) if separator else chosen for chosen in (old, new))
+    shifts = class_shifts(a.vectors, b.vectors, a.labels, b.labels)
     furthest = max(shifts, key=lambda label: (shifts[label], label)) if shifts else None
     note = f"can a linear classifier tell {len(new.vectors)} vectors from {len(old.vectors)} of the last snapshot?"
     numbers = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.labels import classes_of
 from tasks.snapshots import Snapshot
 from tasks.stage import StageOutput, read_vectors
 from tasks.units import embedder_of, normalize
@@ -45,3 +46,11 @@ def take_sample(samples: pl.LazyFrame, embedded: StageOutput, size: int) -> Vect
     found &= np.isfinite(vectors).all(axis=1)
     kept = chosen.filter(pl.Series(found, dtype=pl.Boolean))
     return VectorSample(normalize(vectors[found]), kept["content_hash"].to_list(), np.array(kept["label"].to_list()))
+
+
+def by_class(sample: VectorSample, separator: str) -> VectorSample:
+    """A row for each class of each label that is a set."""
+    pairs = [(row, name) for row, text in enumerate(sample.labels) if text for name in classes_of(text, separator)]
+    rows = np.array([row for row, _ in pairs], dtype=np.int64)
+    hashes = [sample.content_hashes[row] for row in rows]
+    return VectorSample(sample.vectors[rows], hashes, np.array([name for _, name in pairs], dtype=object))
