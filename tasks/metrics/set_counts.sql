@@ -13,6 +13,6 @@ union all
 select 'class_imbalance', case when n_classes > 1 then 1 - nats / ln(n_classes) end,
     '1 − normalised entropy of the class sizes; 0 is balanced' from entropy
 union all
-select 'classes_per_sample', (select count(*) from carriers) / count(label),
+select 'classes_per_sample', (select count(*) from carriers) / nullif(count(label), 0),
     'mean over the labelled samples' from samples
 order by metric

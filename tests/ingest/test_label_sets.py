@@ -38,7 +38,7 @@ def test_untidy_sets_are_tidied_and_counted(table, numbers):
 
 
 def test_lists_that_say_nothing(table):
-    """An empty list is the empty set; only nulls or blanks, or no list, is unlabelled; a null among names is nothing."""
+    """An empty list is the empty set; only nulls or blanks are unlabelled; a null among names is left out."""
     output = table(
         "t.jsonl", lines([[], [None], [""], ["", " "], None, ["a", None], [float("nan")]]), label_separator=";"
     )
