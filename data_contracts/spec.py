@@ -44,7 +44,7 @@ class Source(Section):
     exclude: tuple[str, ...] = ()  # glob patterns on the relative path, or names of folders
     columns: dict[str, str] = {}
     root: str = ""  # what a table's `uri` is relative to; default: the table's own folder
-    label_separator: str = ""  # e.g. "|": a sample carries any number of classes
+    label_separator: str = ""  # such as ";": a sample carries any number of classes
     null_values: tuple[str, ...] = ("",)  # CSV cells that mean missing
     max_shrink: Fraction = 0.5  # refuse a night with fewer than (1 − this) of the last snapshot's samples
     max_rejects: Fraction = 0.5  # refuse a night where a larger share of the samples is unreadable

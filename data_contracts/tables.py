@@ -40,7 +40,7 @@ class Samples(Contract):
     uri = dy.String(nullable=True)  # relative to the source's root, or a URL
     content_hash = dy.String(min_length=32, max_length=32)  # BLAKE2b-128 of the raw bytes, hex
     modality = dy.String(check=lambda c: c.is_in(["image", "text", "graph", "audio", "video", "vectors"]))
-    label = dy.String(nullable=True)  # NFC, stripped; null where unlabelled
+    label = dy.String(nullable=True)  # NFC, stripped; null where unlabelled; a set of classes with `label_separator`
     split = dy.String(nullable=True)
     size_bytes = dy.Int64(min=0)
 
