@@ -19,6 +19,7 @@ from tasks.metrics.groups import auc
 
 SURE = 1e-6  # a probability is kept this far from 0 and 1
 VOTE_ROWS = 20_000  # units that choose the vote's temperature
+STACK_PAIRS = 1_000_000  # pairs that the stack learns from
 AUC_ROWS = 5_000
 START = np.array([0.5, 0.5, 0.0, 0.0])  # weights of probe, vote, frequency and constant before anything is known
 RIDGE = 5.0  # pairs that the start is worth
@@ -99,8 +100,9 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
         probed = sigmoid(logits[unit[case], label].astype(np.float64) / temperature)
         reached |= (best[unit[case]] == label[:, None]).any(axis=1)
     features = stack_features(probed, vote, rate[label])
-    fitted = reached & known[case]  # a pair listed only because it is carried would tell the answer
-    weights = fit_stack(features[fitted], is_own[fitted], share[case][fitted])
+    fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
+    fitted = fitted[:: max(1, len(fitted) // STACK_PAIRS)]
+    weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
     chance = np.clip(sigmoid(features @ weights), SURE, 1 - SURE)
     auc = probe_auc(logits, targets)
     n = cases["n"].to_numpy()
