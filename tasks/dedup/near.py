@@ -25,10 +25,12 @@ class Confirmer(Protocol):
     """What decides on candidates of one modality; `left` and `right` are rows of samples.
 
     Attributes:
+        method: raised when similarities change; references and facts of another method are not used.
         rings: candidates are, for one of these (ranks, reach), among the nearest so many neighbours of either of the
             two and nearer than so many times the reference radius.
     """
 
+    method: int
     rings: tuple[tuple[int, float], ...]
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -101,7 +103,7 @@ def near_groups(
         confirmer = Texts(samples, cleaned)
     else:
         confirmer = Vectors(samples, graph, embedded)
-    reference = _reference(workspace, embedder_of(embedded), spec.modality, graph, confirmer)
+    reference = _reference(workspace, embedder_of(embedded), f"{spec.modality} {confirmer.method}", graph, confirmer)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
     if spec.modality == "image":
         candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
@@ -129,20 +131,19 @@ def read_graph(samples: pl.DataFrame, indexed: StageOutput) -> Graph:
     return Graph(*columns)
 
 
-def _reference(
-    workspace: Workspace, embedder: str, modality: str, graph: Graph, confirmer: Confirmer
-) -> dict[str, float]:
+def _reference(workspace: Workspace, embedder: str, scope: str, graph: Graph, confirmer: Confirmer) -> dict[str, float]:
     """The stored reference, or tonight's where there are units enough to make one; else empty."""
-    known = stored_reference(workspace, embedder, modality, None)
+    known = stored_reference(workspace, embedder, scope, None)
     if known or len(np.unique(graph.left)) < FEWEST:
         return known
     fresh = {"radius": graph.radius, **confirmer.typical(*probe_pairs(graph.left, graph.right, graph.rank))}
-    return stored_reference(workspace, embedder, modality, fresh)
+    return stored_reference(workspace, embedder, scope, fresh)
 
 
 class Vectors:
     """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
 
+    method = 1
     rings = ((RANKS, 0.13),)
 
     def __init__(self, samples: pl.DataFrame, graph: Graph, embedded: StageOutput):

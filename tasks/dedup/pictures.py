@@ -16,7 +16,6 @@ MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same 
 CLOSEST = 0.05  # of the reference misfit: what aligned pictures of one origin stay under
 CAUTIOUS = 0.1  # the reference misfit where there were too few units to measure it
 DCT_SIDE = 8
-VERSION = 1  # of what makes the similarity of a pair
 
 
 class Pictures:
@@ -25,12 +24,13 @@ class Pictures:
     What a pair came to is kept as a fact, so that a night aligns only the pairs that are new.
     """
 
+    method = 1
     rings = ((10, 0.8), (5, 2.5))
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput, workspace: Workspace):
         self._hashes, self._parts = samples["content_hash"], cleaned.parts("image_facts")
         self._order = self._hashes.rank("dense").to_numpy()
-        method = hash_text(f"{VERSION} {cleaned.config.get('method')}")[:16]
+        method = hash_text(f"{self.method} {cleaned.config.get('method')}")[:16]
         self._matches = FactStore(workspace, "picture_matches", method)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
         self._small_at = np.full(len(samples), -1, dtype=np.int64)

@@ -21,7 +21,7 @@ def stored_reference(
     """The reference of an embedder: the stored one, else `fresh`, stored; empty where there is neither.
 
     Args:
-        scope: what else the reference depends on, such as the modality.
+        scope: what else the reference depends on, such as the modality and the method.
     """
     path = reference_path(workspace, embedder)
     try:

@@ -19,6 +19,7 @@ WHOLE = 0.7  # of the longer text, that the shorter one must be, to count as cut
 class Texts:
     """Confirms pairs of samples on their texts."""
 
+    method = 1
     rings = ((10, 1.2),)
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
