@@ -75,9 +75,9 @@ def peers(**arrays: np.ndarray) -> dict:
             return {name: stored[name] for name in stored.files}
 
 
-def trial(name: str, kind: str, rate: float, corpus, truth: np.ndarray) -> dict:
+def trial(name: str, kind: str, rate: float, corpus, truth: np.ndarray, seed: int) -> dict:
     """One dataset, one kind of error, one rate."""
-    carried = corrupt_sets(truth, corpus.vectors, rate, kind, seed=1)
+    carried = corrupt_sets(truth, corpus.vectors, rate, kind, seed)
     wrong = (carried != truth).any(axis=1)
     beliefs, found, probabilities, seconds = ours(corpus, carried)
     peer = peers(carried=carried, probe=probabilities, both=dense(beliefs, beliefs.chance))
@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--datasets", default=",".join(MAKERS))
     parser.add_argument("--kinds", default="mixed,drop,add,swap,confused")
     parser.add_argument("--rates", default="0.05,0.1,0.2")
+    parser.add_argument("--seed", type=int, default=1, help="of the errors")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print the stored results as Markdown, run nothing")
     chosen = parser.parse_args()
@@ -134,7 +135,7 @@ def main() -> None:
         corpus = exact_corpus(vectors)
         for kind in chosen.kinds.split(","):
             for rate in map(float, chosen.rates.split(",")):
-                rows.append(trial(name, kind, rate, corpus, truth))
+                rows.append(trial(name, kind, rate, corpus, truth, chosen.seed))
                 print(json.dumps(rows[-1]), flush=True)
                 chosen.out.parent.mkdir(parents=True, exist_ok=True)
                 chosen.out.write_text(json.dumps({"trials": rows}, indent=1) + "\n")
