@@ -58,7 +58,7 @@ def in_batches(
 
 def _in_order(function: Callable, batches: Sequence, processes: int) -> Iterator:
     """`function` of each batch in a pool of worker processes, a bounded number of batches ahead."""
-    pool = ProcessPoolExecutor(processes, initializer=_start, env=_ONE_THREAD)
+    pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(os.getpid(),), env=_ONE_THREAD)
     try:
         pending: deque = deque()
         for batch in batches:
@@ -81,10 +81,10 @@ def _by_halves(function: Callable, batch: Sequence[Item], crashed: Callable[[Ite
     return _by_halves(function, batch[:middle], crashed) + _by_halves(function, batch[middle:], crashed)
 
 
-def _start() -> None:
+def _start(parent: int) -> None:
     """A worker leaves Ctrl-C to the process that started it, and ends when that has died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
