@@ -14,17 +14,6 @@ from tasks.stage import Workspace
 from tests.explorer.make_snapshot import make_snapshot
 
 N = 1200
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 
 
 @pytest.fixture(scope="session")
@@ -69,15 +58,3 @@ def serve():
     yield start
     for server in servers:
         server.should_exit = True
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium with software WebGL."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()

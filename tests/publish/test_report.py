@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,7 +14,6 @@ from tasks.publish.report import write_report
 from tasks.publish.report_reading import Tables, printable
 from tests.publish.made_up import context, made_up_tables, write_tables
 
-CHROMIUM = shutil.which("chromium")
 HOSTILE = [
     "<script>window.hacked = 1</script>",
     '"><img src=x onerror="window.hacked = 1">',
@@ -251,25 +249,6 @@ def test_printable_spells_out_what_cannot_be_seen():
     assert printable("a\u202eb\x00c\nd") == "a\\u202eb\\u0000c d"
     assert printable("abcdef", 4) == "abc…" and printable("abcdef", 4, from_end=True) == "…def"
     assert printable(None) == "" and len(printable("y" * 99, 10)) == 10
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One headless Chromium for the tests below."""
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api")
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running
-        running.close()
 
 
 def opened(browser, path, **options):
