@@ -230,11 +230,19 @@ def read_vectors(output: StageOutput, content_hashes: pl.Series) -> tuple[np.nda
         if matrix is None:
             matrix = np.zeros((len(wanted), dimensions), dtype=np.float32)
         here = pl.DataFrame({"content_hash": pl.from_arrow(table.column("content_hash"))}).with_row_index("source")
-        hits = wanted.join(here, on="content_hash", how="inner")
+        hits = wanted.join(here, on="content_hash", how="inner").sort("row")
         flat = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, dimensions)
-        matrix[hits["row"].to_numpy()] = flat[hits["source"].to_numpy()]
-        found[hits["row"].to_numpy()] = True
+        rows = _as_slice(hits["row"].to_numpy())
+        matrix[rows] = flat[_as_slice(hits["source"].to_numpy())]
+        found[rows] = True
     return (matrix if matrix is not None else np.zeros((len(wanted), 0), dtype=np.float32)), found
+
+
+def _as_slice(numbers: np.ndarray) -> slice | np.ndarray:
+    """Consecutive numbers as a slice, with which NumPy copies several times as fast."""
+    if len(numbers) and (np.diff(numbers.astype(np.int64)) == 1).all():
+        return slice(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
 
 
 def vectors_frame(content_hashes: Sequence[str], embedder: str, matrix: np.ndarray) -> pl.DataFrame:

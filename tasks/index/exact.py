@@ -1,8 +1,8 @@
 """Exact cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
 
-From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading 256 principal directions (a
-fifth of the arithmetic at 1,280 dimensions) and are ranked by their similarity in the full space. A sample of the
-rows is checked against the full search, which takes over where the leading directions do not hold the neighbours.
+From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
+ranked by their similarity in the full space. How many directions and candidates that takes is tried on a sample of the
+rows, the cheapest first; the full search takes over where even the leading 256 do not hold the neighbours.
 Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
@@ -11,6 +11,8 @@ import torch
 
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
+FIRST_PASSES = ((128, 16), (256, 16), (256, 64))  # directions, and candidates beyond k; by what they cost
+SAMPLE = 256  # rows that a first pass is tried on
 BLOCK_BYTES = 128 * 2**20
 GATHER_BYTES = 32 * 2**20
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
@@ -31,13 +33,15 @@ def exact_knn(vectors: np.ndarray, k: int, device: str | None = None) -> tuple[n
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     n, d = vectors.shape
     if device == "cpu" and n >= TWO_PASS_FROM and d > 2 * PCA_DIMENSIONS:
-        basis = principal_basis(vectors)
-        found = _search(vectors, k, device, space=vectors @ basis)
-        sample = np.linspace(0, n - 1, 256).astype(np.int64)
-        true = query_knn(vectors, sample, k)
-        if recall(found[0][sample], vectors, sample, true[1]) >= TRUSTED_RECALL:
-            return found
-    return _search(vectors, k, device)
+        space = vectors @ principal_basis(vectors)
+        sample = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
+        true = query_knn(vectors, sample, k)[1]
+        for dimensions, spare in FIRST_PASSES:
+            leading = np.ascontiguousarray(space[:, :dimensions])
+            tried = _search(vectors, sample, k, device, leading, spare)
+            if recall(tried[0], vectors, sample, true) >= TRUSTED_RECALL:
+                return _search(vectors, np.arange(n), k, device, leading, spare)
+    return _search(vectors, np.arange(n), k, device)
 
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
@@ -106,35 +110,44 @@ def _ranked(
     return near.numpy().astype(np.int32), values[:, :k].numpy(), (last == values[:, k - 1]).numpy()
 
 
-def _search(vectors: np.ndarray, k: int, device: str, space: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Blocked search in `space` (default: the vectors themselves), ranked in the full space."""
-    n = len(vectors)
+def _search(
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    k: int,
+    device: str,
+    space: np.ndarray | None = None,
+    spare: int = SPARE,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space."""
+    n, m = len(vectors), len(rows)
     data = torch.from_numpy(vectors if space is None else space).to(device)
-    wanted = min(n, k + 1 + SPARE if space is None else 2 * k + 1 + SPARE)
-    picked = np.empty((n, k), dtype=np.int32)
-    similar = np.empty((n, k), dtype=np.float32)
-    tied = np.zeros(n, dtype=bool)
-    block = max(1, min(n, BLOCK_BYTES * (8 if device != "cpu" else 1) // (4 * n)))
+    wanted = min(n, k + 1 + spare)
+    picked = np.empty((m, k), dtype=np.int32)
+    similar = np.empty((m, k), dtype=np.float32)
+    tied = np.zeros(m, dtype=bool)
+    block = max(1, min(m, BLOCK_BYTES * (8 if device != "cpu" else 1) // (4 * n)))
     product = torch.empty((block, n), device=device)
-    for start in range(0, n, block):
-        rows = np.arange(start, min(n, start + block))
-        values = torch.mm(data[start : start + block], data.T, out=product[: len(rows)])
+    for start in range(0, m, block):
+        here = slice(start, min(m, start + block))
+        numbers = torch.from_numpy(rows[here])
+        values = torch.mm(data[numbers.to(device)], data.T, out=product[: len(numbers)])
         values, near = torch.topk(values, wanted, dim=1, sorted=False)
-        near = near.cpu()
         if space is None:
-            found = _ranked(torch.from_numpy(rows), near, values.cpu(), k)
+            found = _ranked(numbers, near.cpu(), values.cpu(), k)
         else:
-            found = rerank(vectors, rows, near.numpy(), k)
-        picked[rows], similar[rows], tied[rows] = found
-    _settle_ties(vectors, k, tied if wanted < n else np.zeros(n, dtype=bool), picked, similar)
+            found = rerank(vectors, rows[here], near.cpu().numpy(), k)
+        picked[here], similar[here], tied[here] = found
+    if wanted < n:
+        _settle_ties(vectors, rows, k, tied, picked, similar)
     return picked, similar
 
 
-def _settle_ties(vectors: np.ndarray, k: int, tied: np.ndarray, picked: np.ndarray, similar: np.ndarray) -> None:
+def _settle_ties(
+    vectors: np.ndarray, rows: np.ndarray, k: int, tied: np.ndarray, picked: np.ndarray, similar: np.ndarray
+) -> None:
     """Search the rows again whose k-th place is shared by more rows than there were candidates."""
-    rows = np.flatnonzero(tied)
-    if len(rows):
-        picked[rows], similar[rows] = query_knn(vectors, rows, k)
+    if tied.any():
+        picked[tied], similar[tied] = query_knn(vectors, rows[tied], k)
 
 
 def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
