@@ -19,7 +19,7 @@ from tasks.project import project
 from tasks.publish import publish
 from tasks.snapshots import Workspace
 from tasks.stage import dataset_lock, disk_full_is_clear
-from tasks.validate import validate
+from tasks.validate import drift, validate
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
@@ -37,5 +37,6 @@ def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = ""
         projected = project(spec, workspace, cleaned, collapsed, embedded, indexed)
         measured = metrics(spec, workspace, cleaned, collapsed, embedded, indexed, duplicates)
         validated = validate(spec, workspace, cleaned, collapsed, embedded, indexed, projected, measured)
-        stages = (ingested, cleaned, collapsed, embedded, indexed, duplicates, projected, measured, validated)
+        drifted = drift(spec, workspace, cleaned, embedded)
+        stages = (ingested, cleaned, collapsed, embedded, indexed, duplicates, projected, measured, validated, drifted)
         return str(publish(spec, workspace, *stages).path)

@@ -7,7 +7,8 @@ import flows.quality_snapshot as nightly
 from tasks.snapshots import Snapshot, read_snapshot
 
 STAGES = (
-    "ingest", "clean", "dedup", "near_dedup", "embed", "index", "project", "metrics", "validate", "publish",
+    "ingest", "clean", "dedup", "near_dedup", "embed", "index", "project", "metrics", "validate", "drift",
+    "publish",
 )  # fmt: skip
 
 DIGITS_SPEC = """

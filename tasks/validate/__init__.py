@@ -1,4 +1,4 @@
-"""validate: can the vectors, and the pictures of them, be trusted? And have they moved since the last snapshot?"""
+"""validate: can the vectors, and the pictures of them, be trusted? drift: have they moved since the last snapshot?"""
 
 import numpy as np
 import polars as pl
@@ -8,12 +8,13 @@ from tasks.policy import stage_task
 from tasks.snapshots import newest_snapshot
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage
 from tasks.units import embedder_of, unit_graph, unit_vectors
-from tasks.validate.drift import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
 from tasks.validate.fidelity import trustworthiness_continuity
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
 from tasks.validate.previous import VectorSample, by_class, identity, previous_sample, take_sample
+from tasks.validate.two_samples import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
 
-VERSION = 1
+VERSION = 2
+TABLES = ("embedding_health", "dataset_metrics")
 FIDELITY_SAMPLE = 1_500  # units
 FIDELITY_K = 15
 VOTE_K = 10
@@ -34,7 +35,6 @@ def validate(
     measured: StageOutput,
 ) -> StageOutput:
     """samples, units, vectors, neighbors, projection, label_issues → embedding_health, dataset_metrics."""
-    snapshot = newest_snapshot(workspace)
 
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(cleaned, collapsed, embedded)
@@ -43,22 +43,43 @@ def validate(
         separator = spec.source.label_separator
         judged = units.with_columns(label=pl.lit(None, pl.String)) if separator else units
         more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, measured, are_sets=bool(separator))
-        health += more
-        sample = take_sample(cleaned.scan("samples"), embedded, DRIFT_SAMPLE)
-        old = previous_sample(snapshot, DRIFT_SAMPLE) if snapshot else None
-        more, moved = drift_rows(sample, embedder_of(embedded), old, separator)
-        writer.write("embedding_health", pl.DataFrame(health + more, schema=HEALTH, orient="row"))
-        writer.write("dataset_metrics", pl.DataFrame(numbers + moved, schema=METRICS, orient="row"))
+        _write(writer, health + more, numbers)
 
     return run_stage(
         workspace,
         "validate",
         version=VERSION,
-        tables=("embedding_health", "dataset_metrics"),
-        config={"previous": identity(snapshot)},
+        tables=TABLES,
+        config={},
         inputs=(cleaned, collapsed, embedded, indexed, projected, measured),
         body=body,
     )
+
+
+@stage_task(timeout_hours=1)
+def drift(spec: Spec, workspace: Workspace, cleaned: StageOutput, embedded: StageOutput) -> StageOutput:
+    """samples, vectors, and those of the last snapshot → embedding_health, dataset_metrics."""
+    snapshot = newest_snapshot(workspace)
+
+    def body(writer: StageWriter) -> None:
+        sample = take_sample(cleaned.scan("samples"), embedded, DRIFT_SAMPLE)
+        old = previous_sample(snapshot, DRIFT_SAMPLE) if snapshot else None
+        _write(writer, *drift_rows(sample, embedder_of(embedded), old, spec.source.label_separator))
+
+    return run_stage(
+        workspace,
+        "drift",
+        version=VERSION,
+        tables=TABLES,
+        config={"previous": identity(snapshot)},
+        inputs=(cleaned, embedded),
+        body=body,
+    )
+
+
+def _write(writer: StageWriter, health: list[tuple], numbers: list[tuple]) -> None:
+    writer.write("embedding_health", pl.DataFrame(health, schema=HEALTH, orient="row"))
+    writer.write("dataset_metrics", pl.DataFrame(numbers, schema=METRICS, orient="row"))
 
 
 def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, projected: StageOutput) -> list[tuple]:

@@ -13,10 +13,10 @@ from tasks.index import index
 from tasks.project import project
 from tasks.publish import publish
 from tasks.stage import Workspace
-from tasks.validate import validate
-from tasks.validate.drift import auc, class_shifts, domain_auc, energy_coefficient, mean_shift
+from tasks.validate import drift, validate
 from tasks.validate.fidelity import trustworthiness_continuity
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
+from tasks.validate.two_samples import auc, class_shifts, domain_auc, energy_coefficient, mean_shift
 from tests.graph_builder import cosine, vector_stages
 from tests.index.test_exact import clustered
 from tests.snapshot_builder import stage_output, toy_spec
@@ -33,7 +33,18 @@ def run(workspace, vectors, labels=None, embedder="toy", flagged=()):
     issues = pl.DataFrame(rows, schema=empty("label_issues").schema, orient="row")
     measured = stage_output(workspace, "metrics", {"label_issues": issues})
     output = validate.fn(SPEC, workspace, *stages, indexed, projected, measured)
-    return output, (*stages, indexed, projected, measured, output)
+    drifted = drift.fn(SPEC, workspace, stages[0], stages[2])
+    return Outputs(output, drifted), (*stages, indexed, projected, measured, output, drifted)
+
+
+class Outputs:
+    """The tables of several stages, as a snapshot has them."""
+
+    def __init__(self, *outputs):
+        self.outputs = outputs
+
+    def read(self, table):
+        return pl.concat([output.read(table) for output in self.outputs])
 
 
 def numbers(output, table="dataset_metrics", key="metric"):
