@@ -20,8 +20,9 @@ from tasks.clean import clean
 from tasks.embed import embed, make_embedder
 from tasks.ingest import ingest
 from tasks.metrics import probe
-from tasks.stage import StageOutput, Workspace, read_vectors, run_stage, write_json, write_rows
+from tasks.stage import StageOutput, Workspace, run_stage, write_json, write_rows
 from tasks.units import normalize
+from tasks.vectors import read_vectors
 
 FITTED = ("pca", "autoencoder", "lsa", "vectors", "auto")
 FOLDS = 5

@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from tasks.stage import StageOutput, read_vectors
+from tasks.stage import StageOutput
+from tasks.vectors import read_vectors
 
 
 def unit_vectors(

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 
 from data_contracts.tables import empty
-from tasks.stage import StageOutput, Workspace, vectors_frame
+from tasks.stage import StageOutput, Workspace
+from tasks.vectors import vectors_frame
 from tests.snapshot_builder import samples, stage_output
 
 

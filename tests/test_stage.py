@@ -11,17 +11,8 @@ import pytest
 
 from data_contracts.errors import AssayError, BusyError, ContractError
 from tasks.snapshots import Workspace
-from tasks.stage import (
-    FactStore,
-    atomic_file,
-    dataset_lock,
-    disk_full_is_clear,
-    hash_text,
-    read_vectors,
-    run_stage,
-    vectors_frame,
-    write_rows,
-)
+from tasks.stage import FactStore, atomic_file, dataset_lock, disk_full_is_clear, hash_text, run_stage, write_rows
+from tasks.vectors import read_vectors, vectors_frame
 
 
 @pytest.fixture

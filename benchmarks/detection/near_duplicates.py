@@ -32,7 +32,8 @@ from tasks.dedup.hamming import close_pairs
 from tasks.embed import embed
 from tasks.index import index
 from tasks.ingest import ingest
-from tasks.stage import Workspace, read_vectors
+from tasks.stage import Workspace
+from tasks.vectors import read_vectors
 
 RESULTS = Path(__file__).parent.parent / "results" / "near_duplicates.json"
 SAME = Path(__file__).with_name("caltech101_same_pairs.csv")

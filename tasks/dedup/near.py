@@ -12,8 +12,9 @@ from tasks.dedup.grouping import star_groups
 from tasks.dedup.pictures import Pictures
 from tasks.dedup.reference import FEWEST, median_radius, probe_pairs, stored_reference
 from tasks.dedup.texts import Texts
-from tasks.stage import StageOutput, Workspace, read_vectors
+from tasks.stage import StageOutput, Workspace
 from tasks.units import embedder_of, normalize
+from tasks.vectors import read_vectors
 
 RANKS = 10  # no candidate is farther down any list of neighbours
 

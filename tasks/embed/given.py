@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.embed.pipeline import Refusals, normalize
-from tasks.stage import FactStore, Progress, StageOutput, vectors_frame
+from tasks.stage import FactStore, Progress, StageOutput
+from tasks.vectors import vectors_frame
 
 _ROWS = 16_384  # contents in one part; there is no work to lose
 

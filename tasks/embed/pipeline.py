@@ -19,7 +19,8 @@ import polars as pl
 
 from data_contracts.errors import UnreadableSample
 from tasks.embed.embedder import Collect, Embedder, cpu_workers
-from tasks.stage import FactStore, Progress, hash_text, vectors_frame, write_json
+from tasks.stage import FactStore, Progress, hash_text, write_json
+from tasks.vectors import vectors_frame
 from tasks.workers import available_cores
 
 CHUNK = 2_048  # contents in one part

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from tasks.stage import StageOutput, read_vectors
+from tasks.stage import StageOutput
+from tasks.vectors import read_vectors
 
 OWN_COLUMNS = ("sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes")
 

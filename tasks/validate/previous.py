@@ -8,8 +8,9 @@ import polars as pl
 
 from tasks.labels import classes_of
 from tasks.snapshots import Snapshot
-from tasks.stage import StageOutput, read_vectors
+from tasks.stage import StageOutput
 from tasks.units import embedder_of, normalize
+from tasks.vectors import read_vectors
 
 
 @dataclass(frozen=True)

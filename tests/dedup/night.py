@@ -12,7 +12,8 @@ from data_contracts.tables import empty
 from tasks.clean.text import minhashes, normalize
 from tasks.dedup import dedup, near_dedup
 from tasks.dedup.pictures import flip_hashes
-from tasks.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, vectors_frame, write_rows
+from tasks.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
+from tasks.vectors import vectors_frame
 
 
 class Night:

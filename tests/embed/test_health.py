@@ -6,7 +6,8 @@ import pytest
 
 from tasks.embed.health import effective_rank, health_rows, statistics
 from tasks.embed.pipeline import Refusals, normalize
-from tasks.stage import FactStore, hash_text, vectors_frame
+from tasks.stage import FactStore, hash_text
+from tasks.vectors import vectors_frame
 
 
 def checks(workspace, matrix: np.ndarray, n_contents: int | None = None) -> dict[str, tuple]:

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tasks.embed import embed
-from tasks.stage import hash_text, read_vectors
+from tasks.stage import hash_text
+from tasks.vectors import read_vectors
 from tests.embed.conftest import TextSet
 
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,8 @@ import pytest
 from data_contracts.errors import EmbedderError
 from tasks.embed import embed, pipeline
 from tasks.embed.image_pca import ImagePca
-from tasks.stage import FactStore, Workspace, read_vectors
+from tasks.stage import FactStore, Workspace
+from tasks.vectors import read_vectors
 from tests.embed.conftest import ImageSet, TextSet, VectorSet, encoded, photo
 
 

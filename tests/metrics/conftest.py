@@ -6,7 +6,8 @@ import pytest
 
 from data_contracts.spec import make_spec
 from tasks.metrics import metrics
-from tasks.stage import Workspace, hash_text, run_stage, vectors_frame, write_rows
+from tasks.stage import Workspace, hash_text, run_stage, write_rows
+from tasks.vectors import vectors_frame
 
 
 def exact_neighbors(vectors: np.ndarray, ids: list[str], k: int) -> pl.DataFrame:
