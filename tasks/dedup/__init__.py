@@ -18,7 +18,7 @@ from tasks.dedup.near import Measure, near_groups
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
 
-VERSION = 2
+VERSION = 3
 FACTS = {"image": "image_facts", "text": "text_facts"}
 COLUMNS = {
     "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],

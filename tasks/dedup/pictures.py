@@ -24,12 +24,12 @@ class Pictures:
     What a pair came to is kept as a fact, so that a night aligns only the pairs that are new.
     """
 
-    method = 1
+    method = 2
     rings = ((10, 0.8), (5, 2.5))
 
     def __init__(self, samples: pl.DataFrame, cleaned: StageOutput, workspace: Workspace):
         self._hashes, self._parts = samples["content_hash"], cleaned.parts("image_facts")
-        self._order = self._hashes.rank("dense").to_numpy()
+        self._order = self._larger_first(cleaned)
         method = hash_text(f"{self.method} {cleaned.config.get('method')}")[:16]
         self._matches = FactStore(workspace, "picture_matches", method)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
@@ -39,7 +39,7 @@ class Pictures:
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """(m,) float64 in [0, 1]: 1 − `misfit`; 0 where a coarse look is enough to tell that a pair does not match."""
-        turned = self._order[left] > self._order[right]  # each pair is measured one way round, whatever its rows
+        turned = self._order[left] > self._order[right]
         left, right = np.where(turned, right, left), np.where(turned, left, right)
         names = self._hashes.gather(left) + self._hashes.gather(right)
         similarity = self._matches.lookup(names, "similarity").to_numpy().copy()
@@ -84,6 +84,17 @@ class Pictures:
         one, other = np.minimum(one, other)[one != other], np.maximum(one, other)[one != other]
         pairs = np.unique(np.stack([one, other], axis=1), axis=0)
         return rows[pairs[:, 0]], rows[pairs[:, 1]]
+
+    def _larger_first(self, cleaned: StageOutput) -> np.ndarray:
+        """(n,) rank of each row's picture: each pair is measured one way round, whatever its rows.
+
+        A crop is found more surely in the frame of the whole than the whole in that of the crop.
+        """
+        area = pl.col("width").cast(pl.Int64) * pl.col("height")
+        facts = cleaned.scan("image_facts").select("content_hash", area.alias("area")).unique("content_hash")
+        rows = self._hashes.to_frame().lazy().join(facts, on="content_hash", how="left", maintain_order="left")
+        order = pl.struct(-pl.col("area").fill_null(0), "content_hash").rank("dense")
+        return rows.select(order).collect().to_series().to_numpy()
 
     def _column(self, name: str, rows: np.ndarray) -> pl.Series:
         """A column of the facts of some rows, one part in memory at a time; null where there is no fact."""
