@@ -355,16 +355,12 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
 
     frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
     live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
+    tables = (*FACTS, "picture_matches", "layout")
+    parts = sorted(part for table in tables for part in workspace.facts.glob(f"{table}/*/part-*.parquet"))
     dead = []
-    for part in sorted(
-        part
-        for table in (*FACTS, "picture_matches", "layout")
-        for part in workspace.facts.glob(f"{table}/*/part-*.parquet")
-    ):
-        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"].str.slice(
-            0, 32
-        )  # of a pair: the first
-        if not hashes.is_in(live.implode()).any():
+    for part in parts:
+        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        if not hashes.str.slice(0, 32).is_in(live.implode()).any():  # of a pair: the first
             dead.append(part)
     return dead
 

@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -26,6 +27,18 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 def available_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(pool: Executor, function: Callable, tasks: Iterable, ahead: int) -> Iterator:
+    """`function` of each task on the pool's workers, results in the order of the tasks, at most `ahead` before they
+    are asked for."""
+    pending: deque[Future] = deque()
+    for task in tasks:
+        pending.append(pool.submit(function, task))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def in_batches(
@@ -47,7 +60,7 @@ def in_batches(
     while batches:
         done = 0
         try:
-            for results in _in_order(function, batches, processes):
+            for results in _in_processes(function, batches, processes):
                 done += 1
                 yield from results
         except BrokenProcessPool:
@@ -56,24 +69,18 @@ def in_batches(
         batches = batches[done:]
 
 
-def _in_order(function: Callable, batches: Sequence, processes: int) -> Iterator:
-    """`function` of each batch in a pool of worker processes, a bounded number of batches ahead."""
+def _in_processes(function: Callable, batches: Sequence, processes: int) -> Iterator:
+    """`function` of each batch in a pool of worker processes, in order."""
     pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(os.getpid(),), env=_ONE_THREAD)
     try:
-        pending: deque = deque()
-        for batch in batches:
-            pending.append(pool.submit(function, batch))
-            if len(pending) > _AHEAD * processes:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        yield from in_order(pool, function, batches, _AHEAD * processes)
     finally:
         pool.shutdown(wait=True, kill_workers=True)
 
 
 def _by_halves(function: Callable, batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:
     try:
-        return next(_in_order(function, [batch], 1))
+        return next(_in_processes(function, [batch], 1))
     except BrokenProcessPool:
         if len(batch) == 1:
             return [crashed(batch[0])]

@@ -101,13 +101,22 @@ def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[flo
     return [round(float(v), 4) for v in (average_precision_score(wrong, score), low, high)]
 
 
+def flag_quality(wrong: np.ndarray, flagged: np.ndarray, peers_flagged: np.ndarray) -> dict:
+    """How many are flagged, by assay and by cleanlab, and how many of assay's are right."""
+    return {
+        "flagged_over_wrong": round(float(flagged.sum() / wrong.sum()), 3),
+        "cleanlab_flagged_over_wrong": round(float(peers_flagged.sum() / wrong.sum()), 3),
+        "precision_of_flags": round(float(wrong[flagged].mean()), 3) if flagged.any() else None,
+        "recall_of_flags": round(float(flagged[wrong].mean()), 3),
+    }
+
+
 def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: np.ndarray) -> dict:
     """One dataset, one kind of noise, one rate, one draw of it."""
     labels = corrupt(kind, truth, corpus.vectors, rate, seed=seed)
     wrong = labels != truth
     found, probabilities, seconds = ours(corpus, queries, labels, int(truth.max()) + 1)
     peer = peers(labels, corpus.vectors, probabilities)
-    flagged = found.is_issue
     right = found.suggested == truth
     return {
         "dataset": name,
@@ -119,10 +128,7 @@ def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: 
         "cleanlab_same_probe": interval(wrong, peer["probed_score"]),
         "cleanlab_features": interval(wrong, peer["near_score"]),
         "selfclean_ratio": interval(wrong, selfclean_ratio(corpus.vectors, labels)),
-        "flagged_over_wrong": round(float(flagged.sum() / wrong.sum()), 3),
-        "cleanlab_flagged_over_wrong": round(float(peer["probed_flag"].sum() / wrong.sum()), 3),
-        "precision_of_flags": round(float(wrong[flagged].mean()), 3) if flagged.any() else None,
-        "recall_of_flags": round(float(flagged[wrong].mean()), 3),
+        **flag_quality(wrong, found.is_issue, peer["probed_flag"]),
         "ece_suggested": round(calibration_error(right, found.confidence), 4),
         "seconds": round(seconds, 2),
         "cleanlab_features_seconds": round(float(peer["near_seconds"]), 2),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from graph import exact_corpus
-from label_issues import PEERS, ROOT, interval
+from label_issues import PEERS, ROOT, flag_quality, interval
 from multilabel_data import MAKERS, corrupt_sets
 
 from tasks.metrics import set_beliefs
@@ -92,10 +92,7 @@ def trial(name: str, kind: str, rate: float, corpus, truth: np.ndarray, seed: in
         "assay": interval(wrong, found.score),
         "cleanlab_same_probe": interval(wrong, peer["probe_score"]),
         "cleanlab_same_probabilities": interval(wrong, peer["both_score"]),
-        "flagged_over_wrong": round(float(flagged.sum() / wrong.sum()), 3),
-        "cleanlab_flagged_over_wrong": round(float(peer["probe_flag"].sum() / wrong.sum()), 3),
-        "precision_of_flags": round(float(wrong[flagged].mean()), 3) if flagged.any() else None,
-        "recall_of_flags": round(float(flagged[wrong].mean()), 3),
+        **flag_quality(wrong, flagged, peer["probe_flag"]),
         "put_right": round(float(right[flagged & wrong].mean()), 3) if (flagged & wrong).any() else None,
         "confidence": round(float(found.confidence.mean()), 3),
         "suggestions_right": round(float(right.mean()), 3),

@@ -9,7 +9,7 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from data_contracts.errors import UnreadableSample
 from tasks.embed.embedder import Collect, Embedder, cpu_workers
 from tasks.stage import FactStore, Progress, hash_text, write_json
 from tasks.vectors import vectors_frame
-from tasks.workers import available_cores
+from tasks.workers import available_cores, in_order
 
 CHUNK = 2_048  # contents in one part
 _IN_FLIGHT = 2  # batches on a GPU at once
@@ -108,7 +108,7 @@ def prepare_all(embedder: Embedder, hashes: Sequence[str], read: Read, label: st
 
     parts = [hashes[start : start + 64] for start in range(0, len(hashes), 64)]
     found: dict[str, Any] = {}
-    for part, prepared in zip(parts, _in_order(embedder, prepare, parts), strict=True):
+    for part, prepared in zip(parts, _on_threads(embedder, prepare, parts), strict=True):
         found.update(prepared)
         progress.advance(len(part))
     return found
@@ -146,8 +146,8 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
         for start in range(0, len(chunk), size)
     )
     if embedder.one_driver:
-        return _ahead((launch(done) for done in _in_order(embedder, prepare, tasks)), _IN_FLIGHT)
-    return _in_order(embedder, lambda task: launch(prepare(task)), tasks)
+        return _ahead((launch(done) for done in _on_threads(embedder, prepare, tasks)), _IN_FLIGHT)
+    return _on_threads(embedder, lambda task: launch(prepare(task)), tasks)
 
 
 def _ahead(items: Iterable, count: int) -> Iterator:
@@ -160,18 +160,12 @@ def _ahead(items: Iterable, count: int) -> Iterator:
     yield from waiting
 
 
-def _in_order(embedder: Embedder, function: Callable, tasks: Iterable) -> Iterator:
-    """`function` of each task on the workers, results in order, a bounded number of them ahead."""
+def _on_threads(embedder: Embedder, function: Callable, tasks: Iterable) -> Iterator:
+    """`function` of each task on threads, in order."""
     workers = available_cores() if embedder.one_driver else cpu_workers()
     pool = ThreadPoolExecutor(workers, "embed", initializer=embedder.start_thread)
-    pending: deque[Future] = deque()
     try:
-        for task in tasks:
-            pending.append(pool.submit(function, task))
-            if len(pending) > workers + 2:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        yield from in_order(pool, function, tasks, workers + 2)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         embedder.finish()

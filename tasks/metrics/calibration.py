@@ -56,13 +56,13 @@ def anchored_transition(beliefs: Beliefs, model: NoiseModel, anchor: np.ndarray)
     """(p,) p(given | true) of each pair, 1 in unlabelled cases; the noise is fitted to the `anchor` cases alone."""
     case, k, m = beliefs.case, beliefs.n_classes, len(beliefs.unit)
     labeled = beliefs.given[case] >= 0
-    cells, cell = np.unique(beliefs.label[labeled] * np.int64(k) + beliefs.given[case[labeled]], return_inverse=True)
-    size = np.bincount(beliefs.given[beliefs.given >= 0], minlength=k) / (beliefs.given >= 0).sum()
+    of_true, of_given, cell = noise.label_cells(beliefs.label[labeled], beliefs.given[case[labeled]], k)
+    size = noise.class_shares(beliefs)
     weight = (beliefs.share * anchor)[case[labeled]]
     posterior, emitted = model.posterior, np.ones(len(case))
     for _ in range(ROUNDS):
-        counts = np.bincount(cell, posterior[labeled] * weight, len(cells))
-        emitted[labeled] = noise.transition(counts, cells // k, cells % k, size, k)[cell]
+        counts = np.bincount(cell, posterior[labeled] * weight, len(of_true))
+        emitted[labeled] = noise.transition(counts, of_true, of_given, size, k)[cell]
         likely = model.clean * emitted
         posterior = likely / np.maximum(np.bincount(case, likely, m), 1e-300)[case]
     return emitted

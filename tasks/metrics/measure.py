@@ -12,7 +12,7 @@ from tasks.metrics import beliefs, confident, groups, outliers, set_tables
 from tasks.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
 from tasks.metrics.headline import dataset_metrics
 from tasks.metrics.label_sets import carriers, read_sets
-from tasks.metrics.night import MEASURE, Night, add_case_measure, add_unit_measure, by_unit
+from tasks.metrics.night import BY_CHANCE, MEASURE, Night, add_case_measure, add_unit_measure, by_unit
 from tasks.metrics.sql import Queries
 from tasks.metrics.tables import all_proposals, classes, debias, group_table, label_issues, label_noise
 from tasks.stage import StageOutput, StageWriter, Workspace, write_rows
@@ -130,10 +130,7 @@ def find_label_issues(night: Night) -> None:
     if not beliefs.better_than_chance(night.beliefs):
         nothing = np.zeros_like(night.findings.is_issue)
         night.findings = dataclasses.replace(night.findings, is_issue=nothing)
-        night.metrics["label_issues_note"] = (
-            None,
-            "no label is flagged: the vectors tell labels no better than chance",
-        )
+        night.metrics["label_issues_note"] = BY_CHANCE
 
 
 def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:

@@ -22,6 +22,7 @@ MEASURE = {
     "value": pl.Float64,
     "is_issue": pl.Boolean,
 }
+BY_CHANCE = (None, "no label is flagged: the vectors tell labels no better than chance")
 
 
 @dataclass

@@ -79,21 +79,31 @@ def _maximize(beliefs: Beliefs, chosen: np.ndarray, log_product, joint: pl.DataF
     given, weight = beliefs.given[case], beliefs.share[case]
     prior = softmax_pairs(case, power * log_product[chosen], m)
     labeled = given >= 0
-    cells, cell = np.unique(true[labeled] * np.int64(k) + given[labeled], return_inverse=True)
-    of_true, of_given = cells // k, cells % k
-    counts = _start(joint, cells, k)
-    size = np.bincount(beliefs.given[beliefs.given >= 0], minlength=k) / max((beliefs.given >= 0).sum(), 1)
+    of_true, of_given, cell = label_cells(true[labeled], given[labeled], k)
+    counts, size = _start(joint, of_true * k + of_given, k), class_shares(beliefs)
     for _ in range(rounds):
         emitted = transition(counts, of_true, of_given, size, k)
         likely = prior.copy()
         likely[labeled] *= emitted[cell]
         total = np.bincount(case, likely, m)
         posterior = likely / np.maximum(total, 1e-300)[case]
-        counts = np.bincount(cell, posterior[labeled] * weight[labeled], len(cells))
+        counts = np.bincount(cell, posterior[labeled] * weight[labeled], len(of_true))
     judged = np.zeros(m, dtype=bool)
     judged[case[labeled]] = True
     loss = np.log(np.maximum(total[judged], 1e-300)) * beliefs.share[judged]
     return posterior, float(loss.sum() / max(beliefs.share[judged].sum(), 1e-12))
+
+
+def label_cells(true: np.ndarray, given: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(of_true, of_given, cell)`: the cells of the transition matrix that occur, and the cell of each entry."""
+    cells, cell = np.unique(true * np.int64(k) + given, return_inverse=True)
+    return cells // k, cells % k, cell
+
+
+def class_shares(beliefs: Beliefs) -> np.ndarray:
+    """(k,) share of each class among the given labels."""
+    given = beliefs.given[beliefs.given >= 0]
+    return np.bincount(given, minlength=beliefs.n_classes) / max(len(given), 1)
 
 
 def transition(counts: np.ndarray, of_true: np.ndarray, of_given: np.ndarray, size: np.ndarray, k: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy import special
 from scipy.sparse import csc_array, csr_array
 
 from tasks.metrics import probe
@@ -97,13 +98,13 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     probed = np.full(len(case), np.nan)
     reached = voted > 0
     if logits is not None:
-        probed = sigmoid(logits[unit[case], label].astype(np.float64) / temperature)
+        probed = special.expit(logits[unit[case], label].astype(np.float64) / temperature)
         reached |= (best[unit[case]] == label[:, None]).any(axis=1)
     features = stack_features(probed, vote, rate[label])
     fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
     fitted = fitted[:: max(1, len(fitted) // STACK_PAIRS)]
     weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
-    chance = np.clip(sigmoid(features @ weights), SURE, 1 - SURE)
+    chance = np.clip(special.expit(features @ weights), SURE, 1 - SURE)
     auc = probe_auc(logits, targets)
     n = cases["n"].to_numpy()
     return SetBeliefs(unit, share, n, known, case, label, is_own, probed, vote, chance, rate, auc)
@@ -221,15 +222,9 @@ def stack_features(probed: np.ndarray, vote: np.ndarray, rate: np.ndarray) -> np
     return np.stack([logit(np.nan_to_num(probed, nan=0.5)), logit(vote), logit(rate), np.ones(len(vote))], axis=1)
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 ÷ (1 + exp(−x)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -x))
-
-
 def logit(p: np.ndarray) -> np.ndarray:
     """Log odds of probabilities, kept finite."""
-    p = np.clip(p, SURE, 1 - SURE)
-    return np.log(p) - np.log1p(-p)
+    return special.logit(np.clip(p, SURE, 1 - SURE))
 
 
 def fit_stack(
@@ -238,7 +233,7 @@ def fit_stack(
     """Weights of a logistic regression, by Newton's method; near `start` where there is little to learn from."""
     found, penalty = start.copy(), RIDGE * np.eye(len(start))
     for _ in range(rounds):
-        p = sigmoid(features @ found)
+        p = special.expit(features @ found)
         slope = features.T @ (weight * (p - truth)) + penalty @ (found - start)
         curvature = (features * (weight * np.maximum(p * (1 - p), 1e-6))[:, None]).T @ features + penalty
         step = np.linalg.solve(curvature, slope)

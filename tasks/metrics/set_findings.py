@@ -11,8 +11,9 @@ their exponential moving average from the least to the most suspicious (Thyagara
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
-from tasks.metrics.set_beliefs import SURE, SetBeliefs, fit_stack, logit, sigmoid
+from tasks.metrics.set_beliefs import SURE, SetBeliefs, fit_stack, logit
 
 ALPHA = 0.8  # weight of the most suspicious class in a sample's score
 LEAST = 0.25  # of the chance: what is left of it at least when the noise is taken out, for the rates are estimates
@@ -171,7 +172,7 @@ def calibrated(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:
     features = np.stack([logit(blind), np.ones(len(blind))], axis=1)
     hit = exact(beliefs, belief)
     weights = fit_stack(features[judged], hit[judged], np.ones(judged.sum()), np.array([1.0, 0.0]))
-    return sigmoid(features @ weights)
+    return special.expit(features @ weights)
 
 
 def exact(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:

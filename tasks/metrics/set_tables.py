@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.metrics import confident, dataset, proposals
-from tasks.metrics.night import Night, add_measure, case_of_samples
+from tasks.metrics.night import BY_CHANCE, Night, add_measure, case_of_samples
 from tasks.metrics.set_beliefs import SetBeliefs, believe_sets, targets_of
 from tasks.metrics.set_findings import SetFindings, exact, find_sets, informative
 
@@ -20,10 +20,7 @@ def judge(night: Night) -> None:
     night.set_findings = findings = find_sets(beliefs)
     night.set_beliefs = beliefs
     if not informative(beliefs):
-        night.metrics["label_issues_note"] = (
-            None,
-            "no label is flagged: the vectors tell labels no better than chance",
-        )
+        night.metrics["label_issues_note"] = BY_CHANCE
     rows, case = case_of_samples(night)
     rows, case = rows[beliefs.known[case]], case[beliefs.known[case]]
     for name, score, mine in (
