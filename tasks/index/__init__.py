@@ -5,7 +5,7 @@ import polars as pl
 
 from data_contracts.spec import Index, Spec
 from data_contracts.tables import empty
-from tasks.index.exact import exact_knn, query_knn, recall
+from tasks.index.exact import exact_knn, kth_similarity, recall
 from tasks.index.hnsw import build_graph, graph_knn
 from tasks.nearest import save_index
 from tasks.policy import stage_task
@@ -90,7 +90,7 @@ def sample_rows(n: int, size: int) -> np.ndarray:
 def recall_at_10(vectors: np.ndarray, found: np.ndarray, sample: np.ndarray) -> float:
     """Share of the first ten of `found` (m, k) that are among the true ten nearest (or tie with them)."""
     ten = min(10, found.shape[1])
-    return recall(found[:, :ten], vectors, sample, query_knn(vectors, sample, ten)[1])
+    return recall(found[:, :ten], vectors, sample, kth_similarity(vectors, sample, ten))
 
 
 def recall_check(vectors: np.ndarray, rows: np.ndarray, size: int, method: str) -> pl.DataFrame:

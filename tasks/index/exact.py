@@ -1,20 +1,26 @@
 """Exact cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
 
+The greatest of a row of products lie in those of its parts that have the greatest maxima, so a cheap pass for the
+maxima, and a selection among few, take the place of one among all.
+
 From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
 ranked by their similarity in the full space. How many directions and candidates that takes is tried on a sample of the
 rows, the cheapest first; the full search takes over where even the leading 256 do not hold the neighbours.
 Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
+import warnings
+
 import numpy as np
 import torch
 
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
-FIRST_PASSES = ((128, 16), (256, 16), (256, 64))  # directions, and candidates beyond k; by what they cost
+FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
 SAMPLE = 256  # rows that a first pass is tried on
 BLOCK_BYTES = 128 * 2**20
-GATHER_BYTES = 32 * 2**20
+CANDIDATES_BYTES = 64 * 2**20
+PART = 16  # products that are looked at through their maximum first
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
 STEP = 2.0**20
 TRUSTED_RECALL = 0.999
@@ -35,7 +41,7 @@ def exact_knn(vectors: np.ndarray, k: int, device: str | None = None) -> tuple[n
     if device == "cpu" and n >= TWO_PASS_FROM and d > 2 * PCA_DIMENSIONS:
         space = vectors @ principal_basis(vectors)
         sample = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
-        true = query_knn(vectors, sample, k)[1]
+        true = kth_similarity(vectors, sample, k)
         for dimensions, spare in FIRST_PASSES:
             leading = np.ascontiguousarray(space[:, :dimensions])
             tried = _search(vectors, sample, k, device, leading, spare)
@@ -66,12 +72,64 @@ def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray
     return picked, similar
 
 
-def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, true: np.ndarray) -> float:
-    """Share of `found` (m, k) that is as near to `rows` as the k-th of the `true` similarities (m, k); 1 is all."""
+def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """float32 (m,): the similarity of some rows to their k-th nearest other row, in the full space."""
+    data, out = torch.from_numpy(vectors), []
+    block = max(1, BLOCK_BYTES // (4 * max(1, len(vectors))))
+    for start in range(0, len(rows), block):
+        numbers = torch.from_numpy(np.asarray(rows[start : start + block], dtype=np.int64))
+        values = torch.mm(data[numbers], data.T)
+        values[torch.arange(len(numbers)), numbers] = -2.0
+        out.append(_rounded(largest(values, k)[0].amin(dim=1)))
+    return torch.cat(out).numpy() if out else np.zeros(0, dtype=np.float32)
+
+
+def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, least: np.ndarray) -> float:
+    """Share of `found` (m, k) that is at least as near to `rows` as `least` (m,), from `kth_similarity`; 1 is all."""
     if not found.size:
         return 1.0
-    similar = np.stack([vectors[near] @ vectors[row] for near, row in zip(found, rows, strict=True)])
-    return float((similar >= true[:, -1:] - 2.0 / STEP).mean())
+    similar = _similarities(torch.from_numpy(vectors), torch.from_numpy(rows), torch.from_numpy(found.astype(np.int64)))
+    return float((similar.numpy() >= least[:, None] - 2.0 / STEP).mean())
+
+
+def largest(values: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`(values, columns)` of shape (m, count): the `count` greatest of each row of `values` (m, n), in any order."""
+    m, n = values.shape
+    width = n // PART
+    if width < 4 * count:
+        columns = _largest_columns(values, count)
+        return values.gather(1, columns), columns
+    parts = values[:, : width * PART].unflatten(1, (PART, width))  # part j: columns j, j + width, …
+    best = _largest_columns(parts.amax(dim=1), count)[:, None, :]
+    among = [parts.gather(2, best.expand(-1, PART, -1)).flatten(1), values[:, width * PART :]]
+    offsets = torch.arange(PART, device=values.device)[None, :, None] * width
+    rest = torch.arange(width * PART, n, device=values.device).expand(m, -1)
+    chosen = torch.cat(among, dim=1)
+    place = _largest_columns(chosen, count)
+    return chosen.gather(1, place), torch.cat([(best + offsets).flatten(1), rest], dim=1).gather(1, place)
+
+
+def _largest_columns(values: torch.Tensor, count: int) -> torch.Tensor:
+    """Column numbers of the `count` greatest of each row. On a CPU NumPy partitions twice as fast as torch."""
+    n = values.shape[1]
+    if values.device.type != "cpu" or count >= n:
+        return torch.topk(values, min(count, n), dim=1, sorted=False).indices
+    return torch.from_numpy(np.argpartition(values.numpy(), n - count, axis=1)[:, n - count :])
+
+
+def _similarities(data: torch.Tensor, rows: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
+    """(m, c) products of row `rows[i]` with the rows `near[i]`; nothing is gathered or computed beyond these."""
+    m, c = near.shape
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        pattern = torch.sparse_csr_tensor(
+            torch.arange(0, (m + 1) * c, c),
+            near.reshape(-1),
+            torch.zeros(m * c),
+            (m, len(data)),
+            check_invariants=False,
+        )
+    return torch.sparse.sampled_addmm(pattern, data[rows], data.T).values().view(m, c)
 
 
 def rerank(
@@ -82,18 +140,11 @@ def rerank(
     Returns:
         `(rows, similarities, is_tied)`: as `exact_knn`, and whether the worst candidate ties with the k-th.
     """
-    data = torch.from_numpy(vectors)
-    n, c, d = len(rows), candidates.shape[1], vectors.shape[1]
-    block = max(1, min(n, GATHER_BYTES // max(1, 4 * c * d)))
-    gathered = torch.empty((block * c, d))  # filled again and again: fresh memory costs more than the products
-    values = torch.empty((n, c))
-    near = torch.from_numpy(candidates.astype(np.int64))
-    mine = torch.from_numpy(rows.astype(np.int64))
-    for start in range(0, n, block):
-        size = min(block, n - start)
-        torch.index_select(data, 0, near[start : start + size].reshape(-1), out=gathered[: size * c])
-        queries = data[mine[start : start + size]][:, :, None]
-        torch.bmm(gathered[: size * c].view(size, c, d), queries, out=values[start : start + size, :, None])
+    data, mine = torch.from_numpy(vectors), torch.from_numpy(rows.astype(np.int64))
+    near = torch.from_numpy(candidates.astype(np.int64)).sort(dim=1).values
+    block = max(1, CANDIDATES_BYTES // (16 * max(1, near.shape[1])))
+    parts = [slice(start, start + block) for start in range(0, len(mine), block)]
+    values = torch.cat([_similarities(data, mine[part], near[part]) for part in parts])
     return _ranked(mine, near, values, k)
 
 
@@ -131,7 +182,7 @@ def _search(
         here = slice(start, min(m, start + block))
         numbers = torch.from_numpy(rows[here])
         values = torch.mm(data[numbers.to(device)], data.T, out=product[: len(numbers)])
-        values, near = torch.topk(values, wanted, dim=1, sorted=False)
+        values, near = largest(values, wanted)
         if space is None:
             found = _ranked(numbers, near.cpu(), values.cpu(), k)
         else:
@@ -154,7 +205,7 @@ def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarr
     """Neighbours of some rows over all rows; of equally similar ones at the k-th place, the first rows."""
     values = _rounded(data[rows] @ data.T)
     values[torch.arange(len(rows)), rows] = -2.0
-    last = torch.topk(values, k, dim=1).values[:, -1:]
+    last = largest(values, k)[0].amin(dim=1, keepdim=True)
     nearer, equal = values > last, values == last
     room = k - nearer.sum(dim=1, keepdim=True)
     chosen = nearer | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.index import exact
-from tasks.index.exact import exact_knn, principal_basis, query_knn, recall, rerank
+from tasks.index.exact import exact_knn, kth_similarity, largest, principal_basis, query_knn, recall, rerank
 from tasks.units import normalize
 from tests.graph_builder import cosine
 
@@ -15,6 +16,15 @@ def clustered(n: int, d: int, seed: int = 0) -> np.ndarray:
     rows = rng.normal(size=(20, 40))[rng.integers(0, 20, n)] + rng.normal(size=(n, 40))
     rows = rows @ rng.normal(size=(40, d)) + rng.normal(size=(n, d)) * 0.3
     return normalize(rows.astype(np.float32))
+
+
+def assert_same(one, two, vectors: np.ndarray, of: np.ndarray | None = None) -> None:
+    """Equal `(rows, similarities)` up to what another order of summation changes: one step of the rounding."""
+    assert np.allclose(one[1], two[1], atol=2.5 / exact.STEP)
+    pairs = cosine(vectors)[slice(None) if of is None else of]
+    found = [np.take_along_axis(pairs, rows.astype(int), axis=1) for rows, _ in (one, two)]
+    assert np.allclose(found[0], found[1], atol=2.5 / exact.STEP)
+    assert (one[0] == two[0]).mean() > 0.98
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 39), (700, 10)])
@@ -67,7 +77,7 @@ def test_two_passes_find_what_one_pass_finds(monkeypatch):
     one = exact_knn(vectors, 10, device="cpu")
     monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
     two = exact_knn(vectors, 10, device="cpu")
-    assert np.array_equal(one[0], two[0]) and np.allclose(one[1], two[1], atol=2e-6)
+    assert_same(one, two, vectors)
 
 
 def test_full_search_takes_over_where_the_leading_directions_hold_nothing(monkeypatch):
@@ -87,14 +97,15 @@ def test_small_blocks_change_nothing(monkeypatch):
     whole = exact_knn(vectors, 10, device="cpu")
     monkeypatch.setattr(exact, "BLOCK_BYTES", 4 * 300 * 7)
     cut = exact_knn(vectors, 10, device="cpu")
-    assert np.array_equal(whole[0], cut[0]) and np.array_equal(whole[1], cut[1])
+    assert_same(whole, cut, vectors)
 
 
 def test_query_of_some_rows_equals_the_search_of_all():
     """`query_knn` gives the same rows as `exact_knn`."""
     vectors = clustered(300, 32)
     some = np.array([5, 17, 299])
-    assert np.array_equal(query_knn(vectors, some, 8)[0], exact_knn(vectors, 8, device="cpu")[0][some])
+    whole = exact_knn(vectors, 8, device="cpu")
+    assert_same(query_knn(vectors, some, 8), (whole[0][some], whole[1][some]), vectors, some)
 
 
 def test_rerank_orders_candidates_and_skips_the_row_itself():
@@ -102,8 +113,23 @@ def test_rerank_orders_candidates_and_skips_the_row_itself():
     vectors = clustered(50, 16)
     candidates = np.tile(np.arange(50), (50, 1))
     rows, similarities, _ = rerank(vectors, np.arange(50), candidates, 6)
-    expected = exact_knn(vectors, 6, device="cpu")
-    assert np.array_equal(rows, expected[0]) and np.allclose(similarities, expected[1], atol=2e-6)
+    assert_same((rows, similarities), exact_knn(vectors, 6, device="cpu"), vectors)
+
+
+@pytest.mark.parametrize(("n", "count"), [(5, 5), (40, 3), (1000, 7), (5003, 70), (16 * 300, 1)])
+def test_the_largest_of_a_row_are_those_of_a_full_sort(n, count):
+    """Looking at the maxima of parts first loses nothing, whatever the length, also where values repeat."""
+    values = torch.from_numpy(np.random.default_rng(n).integers(0, 500, (20, n)).astype(np.float32))
+    found, columns = largest(values, count)
+    assert torch.equal(found.sort(dim=1).values, values.sort(dim=1).values[:, n - count :])
+    assert torch.equal(values.gather(1, columns), found)
+    assert all(len(set(row)) == count for row in columns.tolist())
+
+
+def test_the_kth_similarity_is_that_of_the_last_neighbour():
+    """For the rows asked for, themselves left out."""
+    vectors, rows = clustered(300, 16), np.array([3, 200])
+    assert np.allclose(kth_similarity(vectors, rows, 8), query_knn(vectors, rows, 8)[1][:, -1], atol=2.5 / exact.STEP)
 
 
 def test_recall_counts_what_is_as_near_as_the_last_true_neighbour():
@@ -111,10 +137,10 @@ def test_recall_counts_what_is_as_near_as_the_last_true_neighbour():
     vectors = clustered(100, 16)
     rows = np.arange(100)
     order = np.argsort(-cosine(vectors), axis=1)
-    true = np.take_along_axis(cosine(vectors), order[:, :4], axis=1)
+    least = np.take_along_axis(cosine(vectors), order[:, 3:4], axis=1)[:, 0]
     found = np.hstack([order[:, :2], order[:, -4:-2]])
-    assert recall(order[:, :4], vectors, rows, true) == 1.0
-    assert recall(found, vectors, rows, true) == 0.5
+    assert recall(order[:, :4], vectors, rows, least) == 1.0
+    assert recall(found, vectors, rows, least) == 0.5
 
 
 def test_the_basis_is_orthonormal_and_repeatable():
