@@ -23,6 +23,7 @@ from pathlib import Path
 
 import filelock
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import AssayError, BusyError, ContractError
@@ -239,7 +240,8 @@ def write_part(table: str, frame: pl.DataFrame, path: Path) -> None:
     """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows."""
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata({"assay.table": table, "assay.contract": str(CONTRACTS[table].VERSION)})
-    pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
+    words = [field.name for field in arrow.schema if not pa.types.is_nested(field.type)]  # vectors never repeat
+    pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=words)
 
 
 def write_rows(writer: StageWriter, table: str, frame: pl.DataFrame) -> None:

@@ -69,11 +69,17 @@ def better_than_chance(beliefs: Beliefs) -> bool:
 
 
 def best_pair(case: np.ndarray, values: np.ndarray, n_cases: int) -> np.ndarray:
-    """(n_cases,) index of the pair with the greatest value of each case (every case has a pair); first of equals."""
-    order = np.lexsort((np.arange(len(case)), -values, case))
-    first = np.r_[True, np.diff(case[order]) > 0] if len(case) else np.zeros(0, dtype=bool)
+    """(n_cases,) index of the pair with the greatest value of each case (every case has a pair); first of equals.
+
+    `case` is ascending.
+    """
     out = np.zeros(n_cases, dtype=np.int64)
-    out[case[order[first]]] = order[first]
+    if len(case):
+        new = np.r_[True, case[1:] != case[:-1]]
+        greatest = np.maximum.reduceat(values, np.flatnonzero(new))
+        at = np.flatnonzero(values == greatest[np.cumsum(new) - 1])
+        first = np.r_[True, case[at[1:]] != case[at[:-1]]]
+        out[case[at[first]]] = at[first]
     return out
 
 

@@ -53,7 +53,7 @@ def order_test(
     by_group = np.argsort(groups, kind="stable")
     observed, permuted = gap(place), []
     for _ in range(PERMUTATIONS):
-        shuffled = np.lexsort((rng.random(n), groups))
+        shuffled = np.argsort(groups + rng.random(n))
         places = np.empty(n)
         places[by_group] = place[shuffled]
         permuted.append(gap(places))

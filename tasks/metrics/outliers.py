@@ -131,10 +131,11 @@ def off_class_ratio(
     for members in np.split(order, edges):
         if len(members) < 3:
             continue
-        vectors = corpus.vectors[unit[members]].astype(np.float64)
-        weight = share[members][:, None]
-        center = (vectors * weight).sum(axis=0) - vectors * weight
-        norm = np.maximum(np.linalg.norm(center, axis=1), 1e-12)
-        distance = np.maximum(1.0 - np.einsum("ij,ij->i", center, vectors) / norm, FLOOR)
+        vectors, weight = corpus.vectors[unit[members]], share[members]
+        vectors = vectors.astype(np.float64)
+        total = weight @ vectors
+        along, own = vectors @ total, np.einsum("ij,ij->i", vectors, vectors)
+        norm = np.sqrt(np.maximum(total @ total - 2 * weight * along + weight**2 * own, 1e-24))  # of total − weight · v
+        distance = np.maximum(1.0 - (along - weight * own) / norm, FLOOR)
         out[members] = distance / np.median(distance)
     return out

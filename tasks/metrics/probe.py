@@ -53,8 +53,8 @@ def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: in
     order = order[values[order] > 1e-10 * values.max().clamp_min(1e-30)]
     if not len(order):
         return np.zeros((n, 1), dtype=np.float32)
-    axes = axes[:, order] / values[order].sum().sqrt()
-    return ((torch.from_numpy(vectors) - mean) @ axes.float()).numpy()
+    axes = (axes[:, order] / values[order].sum().sqrt()).float()
+    return torch.addmm(-(mean @ axes), torch.from_numpy(vectors), axes).numpy()
 
 
 def stratified_folds(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
