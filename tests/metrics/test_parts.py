@@ -230,6 +230,32 @@ def test_pairs_are_best_and_softmax_per_case():
     assert np.bincount(case, softmax_pairs(case, values, 2)) == pytest.approx([1.0, 1.0])
 
 
+def test_the_best_pair_is_that_of_a_full_sort():
+    """Cases without a pair keep 0, and the first of equal values wins, as a stable sort has it."""
+    rng = np.random.default_rng(0)
+    case, values = np.sort(rng.integers(1, 40, 150)), rng.integers(0, 4, 150).astype(float)
+    order = np.lexsort((np.arange(150), -values, case))
+    expected = {int(case[at]): int(at) for at in order[::-1]}
+    assert best_pair(case, values, 41).tolist() == [expected.get(number, 0) for number in range(41)]
+
+
+def test_off_class_is_the_distance_to_the_mean_of_the_others():
+    """Each case against its class without it, weighted by shares, one case at a time; classes of two have none."""
+    corpus, rng = corpus_of(np.random.default_rng(0).normal(size=(43, 6)), 5), np.random.default_rng(1)
+    given, share = np.r_[np.arange(40) % 3, 3, 3, -1], rng.random(43)
+    vectors, expected = corpus.vectors.astype(np.float64), np.full(43, np.nan)
+    for label in range(3):
+        members = np.flatnonzero(given == label)
+        distance = []
+        for one in members:
+            others = members[members != one]
+            center = (vectors[others] * share[others, None]).sum(axis=0)
+            distance.append(1.0 - center @ vectors[one] / np.linalg.norm(center))
+        expected[members] = distance / np.median(distance)
+    found = outliers.off_class_ratio(corpus, np.arange(43), given, share, 4)
+    assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
+
+
 def test_vendi_counts_different_things():
     """Four orthogonal vectors, each three times, are four things; equal ones are one."""
     assert dataset.vendi_score(np.tile(np.eye(4, dtype=np.float32), (3, 1)))[0] == pytest.approx(4.0)
