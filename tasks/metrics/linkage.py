@@ -82,18 +82,21 @@ def clusters(tree: Dendrogram, limit: int) -> tuple[np.ndarray, np.ndarray]:
 def _islands(corpus: Corpus, component: np.ndarray, height: list[float]) -> None:
     """Give each component without an edge to the rest its exact distance to the rest; the largest one has none."""
     roots, sizes = np.unique(component, return_counts=True)
-    small = roots[np.argsort(sizes, kind="stable")][:-1]
-    for island in small[:ISLAND_LIMIT].tolist():
-        inside = component == island
-        if inside.sum() <= cluster_limit(corpus.n_units):
-            height[island] = max(1.0 - _nearest_outside(corpus.vectors, inside), 1e-9)
+    order = np.argsort(sizes, kind="stable")[:-1][:ISLAND_LIMIT]
+    islands = roots[order[sizes[order] <= cluster_limit(corpus.n_units)]]
+    members = np.flatnonzero(np.isin(component, islands))
+    nearest = _nearest_outside(corpus.vectors, component, members)
+    for root in islands.tolist():
+        height[root] = max(1.0 - float(nearest[component[members] == root].max()), 1e-9)
 
 
-def _nearest_outside(vectors: np.ndarray, inside: np.ndarray) -> float:
-    """The greatest cosine of a row of `inside` with any other, some rows of both at a time."""
-    best, members = -1.0, vectors[inside]
-    for start in range(0, len(vectors), ISLAND_BLOCK):
-        others = vectors[start : start + ISLAND_BLOCK][~inside[start : start + ISLAND_BLOCK]]
-        for first in range(0, len(members) if len(others) else 0, ISLAND_BLOCK):
-            best = max(best, float((members[first : first + ISLAND_BLOCK] @ others.T).max()))
+def _nearest_outside(vectors: np.ndarray, component: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """(m,) the greatest cosine of each of `members` with a row of another component, some rows of both at a time."""
+    best = np.full(len(members), -1.0, dtype=np.float32)
+    for first in range(0, len(members), ISLAND_BLOCK):
+        mine = members[first : first + ISLAND_BLOCK]
+        for start in range(0, len(vectors), ISLAND_BLOCK):
+            products = vectors[mine] @ vectors[start : start + ISLAND_BLOCK].T
+            products[component[mine][:, None] == component[None, start : start + ISLAND_BLOCK]] = -1.0
+            np.maximum(best[first : first + len(mine)], products.max(axis=1), out=best[first : first + len(mine)])
     return best
