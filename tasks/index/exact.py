@@ -17,7 +17,7 @@ import torch
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
-SAMPLE = 256  # rows that a first pass is tried on
+SAMPLE = 128  # rows that a first pass is tried on
 BLOCK_BYTES = 128 * 2**20
 CANDIDATES_BYTES = 64 * 2**20
 PART = 16  # products that are looked at through their maximum first
@@ -39,13 +39,14 @@ def exact_knn(vectors: np.ndarray, k: int, device: str | None = None) -> tuple[n
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     n, d = vectors.shape
     if device == "cpu" and n >= TWO_PASS_FROM and d > 2 * PCA_DIMENSIONS:
-        space = vectors @ principal_basis(vectors)
+        basis, leading = principal_basis(vectors), np.empty((n, 0), dtype=np.float32)
         sample = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
-        true = kth_similarity(vectors, sample, k)
+        least = kth_similarity(vectors, sample, k)
         for dimensions, spare in FIRST_PASSES:
-            leading = np.ascontiguousarray(space[:, :dimensions])
+            if leading.shape[1] != dimensions:
+                leading = vectors @ basis[:, :dimensions]
             tried = _search(vectors, sample, k, device, leading, spare)
-            if recall(tried[0], vectors, sample, true) >= TRUSTED_RECALL:
+            if recall(tried[0], vectors, sample, least) >= TRUSTED_RECALL:
                 return _search(vectors, np.arange(n), k, device, leading, spare)
     return _search(vectors, np.arange(n), k, device)
 
