@@ -57,6 +57,7 @@ def gather(tables: Tables, context: dict) -> dict:
         "leaks": sections.leak_pairs(tables),
         "classes": sections.classes(tables),
         "groups": sections.group_rows(tables),
+        "annotators": sections.annotators(tables),
         "rejects": sections.rejects(tables),
         "changes": sections.changes(tables),
         "curves": sections.proposal_curves(tables),

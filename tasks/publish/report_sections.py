@@ -10,6 +10,7 @@ GROUPS = 18
 GROUP_MEMBERS = 6
 PAIRS = 12
 CLASS_ROWS = 200
+ANNOTATOR_ROWS = 100
 MATRIX_CLASSES = 20
 REJECT_EXAMPLES = 5
 
@@ -191,6 +192,16 @@ def group_rows(tables: Tables) -> dict[str, list[dict]]:
     """The most common values of each group column."""
     frame = collect(tables.scan("groups")).sort("column", "n", "value", descending=[False, True, False])
     return {column: rows.head(12).to_dicts() for (column,), rows in frame.group_by("column", maintain_order=True)}
+
+
+def annotators(tables: Tables) -> dict:
+    """Who labelled how much and errs how often, the worst first; and the contents on which several disagree."""
+    frame = collect(tables.scan("annotators"))
+    ranked = frame.sort("error_rate", "n", "annotator", descending=[True, True, False], nulls_last=True)
+    shared = collect(
+        tables.scan("consensus").select(pl.len().alias("n"), (pl.col("agreement") < 1).sum().alias("torn"))
+    )
+    return {"total": len(frame), "rows": ranked.head(ANNOTATOR_ROWS).to_dicts(), **shared.row(0, named=True)}
 
 
 def rejects(tables: Tables) -> dict:

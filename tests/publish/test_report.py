@@ -331,3 +331,20 @@ def test_a_column_without_proposals_has_no_curve(tmp_path):
     assert page.count("<polyline") == 1 and "1 proposed" in "".join(reader.words) and "0 proposed" not in page
     page, _ = render(frames | {"proposals": proposals.tail(1)}, tmp_path / "none")
     assert "<polyline" not in page and 'id="proposals"' not in page
+
+
+def test_annotators_are_shown_worst_first_with_their_interval(tmp_path):
+    """Who errs most comes first; a name that is code stays text; one who cannot be judged has a dash."""
+    frames = made_up_tables()
+    nobody = {name: None for name in empty("annotators").columns}
+    rows = [
+        nobody | {"annotator": "careful", "n": 50, "n_shared": 0, "error_rate": 0.01, "error_rate_low": 0.0,
+                  "error_rate_high": 0.05},
+        nobody | {"annotator": HOSTILE[0], "n": 50, "n_shared": 9, "error_rate": 0.3, "error_rate_low": 0.2,
+                  "error_rate_high": 0.4, "confused_label": "cat", "confused_true_label": "dog", "confused_count": 7.0},
+        nobody | {"annotator": "unknown", "n": 3, "n_shared": 0},
+    ]  # fmt: skip
+    frames["annotators"] = pl.DataFrame(rows, schema=empty("annotators").schema)
+    text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
+    assert text.index(HOSTILE[0]) < text.index("careful") < text.index("unknown")
+    assert "20.0% to 40.0%" in text and "about 7 times" in text
