@@ -152,7 +152,7 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     tables["classes"] = set_tables.classes(night) if night.sets else classes(night)
     tables["groups"] = group_table(night, codings)
     tables["annotators"], tables["consensus"] = annotators.annotator_tables(night)
-    tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings)
+    tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings, list(notes))
     debias(night, codings, writer)
     tables["dataset_metrics"] = dataset_metrics(night, tables)
     return tables
