@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from tasks.metrics.measure import TABLES
+from tasks.metrics.worth import gain
 from tests.metrics.conftest import Inputs, blobs
 
 
@@ -235,6 +236,19 @@ def test_what_acting_is_worth(night):
     found = values(night(vectors, [f"c{c}" for c in given], split=split.tolist()))
     assert found["worth_accuracy_flagged_dropped"] > found["worth_accuracy_raw"]
     assert found["worth_accuracy_flagged_replaced"] > found["worth_accuracy_raw"]
+    won = found["worth_accuracy_flagged_replaced"] - found["worth_accuracy_raw"]
+    assert found["worth_gain_flagged_replaced"] == pytest.approx(won)
+
+
+def test_a_gain_is_judged_on_the_same_samples():
+    """Of 100 samples 6 are newly right and 1 newly wrong: +5 points, whose interval just reaches zero."""
+    before = np.r_[np.ones(50), np.zeros(50)].astype(bool)
+    after = before.copy()
+    after[50:56], after[0] = True, False
+    value, low, high, note = gain(before, after)
+    assert (value, low, high) == pytest.approx((0.05, -0.0009, 0.1009), abs=1e-4)
+    assert note == "accuracy won: 6 newly right, 1 newly wrong"
+    assert gain(before, before)[:3] == (0.0, 0.0, 0.0)
 
 
 def test_sorted_files_drift_only_outside_classes(night):
