@@ -327,11 +327,10 @@ def dataset_facts(numbers: dict[str, dict]) -> list[dict]:
             about = metric[len(key) :] if key.endswith(":") and metric.startswith(key) else ""
             if row["value"] is None or (metric != key and not about):
                 continue
-            says_more, is_bad = _told(key, about, row, numbers)
-            facts.append(
-                {"title": title, "about": about, "kind": kind, "value": row["value"], "says": says_more or says or row["note"] or "",
-                 "is_bad": is_bad}
-            )  # fmt: skip
+            told, is_bad = _told(key, about, row, numbers)
+            says_it = told or says or row["note"] or ""
+            facts.append({"title": title, "about": about, "kind": kind, "value": row["value"], "says": says_it,
+                          "is_bad": is_bad})  # fmt: skip
     return facts
 
 
