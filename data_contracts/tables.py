@@ -277,6 +277,17 @@ class Groups(Contract):
     probe_accuracy = _fraction()  # of the label probe within the group
 
 
+class GroupIssues(Contract):
+    """One row per value of each group column and metric of which any sample with a value there is flagged."""
+
+    column = dy.String(primary_key=True)
+    value = dy.String(primary_key=True)
+    metric = dy.String(primary_key=True)
+    n_issues = dy.Int64(min=0)
+    rate = _fraction(nullable=False)  # share of the samples with this value that are flagged
+    rate_elsewhere = _fraction()  # the same of the samples with another value; null where there are none
+
+
 class Annotators(Contract):
     """One row per annotator, where the spec names them (`metrics.annotator`, `metrics.annotator_labels`)."""
 
@@ -356,6 +367,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "embedding_health": EmbeddingHealth,
     "dataset_metrics": DatasetMetrics,
     "groups": Groups,
+    "group_issues": GroupIssues,
     "annotators": Annotators,
     "consensus": Consensus,
     "proposals": Proposals,

@@ -20,8 +20,8 @@ def metrics(
     duplicates: StageOutput,
 ) -> StageOutput:
     """samples, facts, units, vectors, neighbors, duplicates, leaks → scores, label_issues, label_noise, classes,
-    groups, annotators, consensus, proposals, proposal_quality, dataset_metrics; debiased vectors as files in
-    `debiased/` where asked for.
+    groups, group_issues, annotators, consensus, proposals, proposal_quality, dataset_metrics; debiased vectors as files
+    in `debiased/` where asked for.
 
     A suspicion that somebody took back in the explorer is no issue, until the content or the label changes.
     """

@@ -23,6 +23,7 @@ TABLES = (
     "label_noise",
     "classes",
     "groups",
+    "group_issues",
     "annotators",
     "consensus",
     "proposals",
@@ -151,6 +152,7 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
         night.queries.table(name, tables[name])
     tables["classes"] = set_tables.classes(night) if night.sets else classes(night)
     tables["groups"] = group_table(night, codings)
+    tables["group_issues"] = night.queries.run("group_issues")
     tables["annotators"], tables["consensus"] = annotators.annotator_tables(night)
     tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings, list(notes))
     debias(night, codings, writer)

@@ -7,6 +7,7 @@ from tasks.publish.report_reading import Tables, collect
 LABEL_CARDS = 48
 METRIC_CARDS = 24
 GROUPS = 18
+OVER_REPRESENTED = 4  # issues named beside a group
 GROUP_MEMBERS = 6
 PAIRS = 12
 CLASS_ROWS = 200
@@ -199,9 +200,25 @@ def classes(tables: Tables) -> dict:
 
 
 def group_rows(tables: Tables) -> dict[str, list[dict]]:
-    """The most common values of each group column."""
+    """The most common values of each group column, each with the issues that are far more frequent there."""
     frame = collect(tables.scan("groups")).sort("column", "n", "value", descending=[False, True, False])
-    return {column: rows.head(12).to_dicts() for (column,), rows in frame.group_by("column", maintain_order=True)}
+    more = collect(more_frequent(tables.scan("group_issues")))
+    found = {key: rows.head(OVER_REPRESENTED).to_dicts() for key, rows in more.group_by("column", "value")}
+    groups = {}
+    for (column,), rows in frame.group_by("column", maintain_order=True):
+        shown = rows.head(12).to_dicts()
+        groups[column] = [row | {"more": found.get((column, row["value"]), [])} for row in shown]
+    return groups
+
+
+def more_frequent(issues: pl.LazyFrame) -> pl.LazyFrame:
+    """The issues of a group that are twice as frequent as elsewhere, beyond chance (three standard errors of the count
+    that the rate elsewhere leads one to expect), the most frequent first."""
+    size = pl.col("n_issues") / pl.col("rate")
+    expected = size * pl.col("rate_elsewhere").fill_null(1.0)
+    far = pl.col("n_issues") > expected + 3 * (expected + 1).sqrt()
+    chosen = issues.filter((pl.col("n_issues") > 0) & (pl.col("rate") >= 2 * pl.col("rate_elsewhere")) & far)
+    return chosen.sort("column", "value", "rate", "metric", descending=[False, False, True, False])
 
 
 def annotators(tables: Tables) -> dict:

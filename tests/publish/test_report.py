@@ -406,3 +406,20 @@ def test_annotators_are_shown_worst_first_with_their_interval(tmp_path):
     text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
     assert text.index(HOSTILE[0]) < text.index("careful") < text.index("unknown")
     assert "20.0% to 40.0%" in text and "about 7 times" in text
+
+
+def test_issues_that_are_far_more_frequent_in_a_group_are_named(tmp_path):
+    """Forty dark pictures where two are expected are named beside the group; four where three are expected are not."""
+    groups = [{"column": "city", "value": v, "n": 100, "share": 0.5} for v in ("Bonn", "Köln")]
+    issues = [
+        ("city", "Bonn", "dark", 40, 0.4, 0.02), ("city", "Köln", "dark", 2, 0.02, 0.4),
+        ("city", "Köln", "blurry", 4, 0.04, 0.02), ("city", "Bonn", "blurry", 2, 0.02, 0.04),
+    ]  # fmt: skip
+    schema = empty("groups").schema
+    frames = made_up_tables() | {
+        "groups": pl.DataFrame([dict.fromkeys(schema) | row for row in groups], schema=schema),
+        "group_issues": pl.DataFrame(issues, schema=empty("group_issues").schema, orient="row"),
+    }
+    text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
+    assert "dark 40.0% against 2.0%" in text
+    assert "blurry 4.0%" not in text and "dark 2.0%" not in text
