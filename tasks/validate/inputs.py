@@ -60,7 +60,7 @@ def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> 
     """How many classes there are to tell apart. A dataset without labels is nothing wrong."""
     n = len(sizes)
     if n == 0:
-        note = "no sample is labelled: label issues, label noise and classes are empty"
+        note = "no sample with a vector is labelled: label issues, label noise and classes are empty"
     elif n == 1:
         note = "one class: there is none to tell it from, so no label is judged"
     else:

@@ -207,7 +207,7 @@ CLOUD = clustered(40, 8)
 @pytest.mark.parametrize(
     ("labels", "check", "ok", "says"),
     [
-        ([None] * 40, "label_classes", True, "no sample is labelled"),
+        ([None] * 40, "label_classes", True, "no sample with a vector is labelled"),
         (["a"] * 40, "label_classes", False, "one class"),
         (["a"] * 30 + [None] * 9 + ["b"], "label_classes", True, "9 of 40 samples are unlabelled"),
         ([str(i // 2) for i in range(40)], "label_classes", True, "more classes than the 10 neighbours"),
