@@ -171,13 +171,28 @@ class Thresholds(Section):
 
 
 class Metrics(Section):
-    """What the metrics stage computes."""
+    """What the metrics stage computes.
+
+    Annotators are told apart by one of two keys. `annotator` names a column that says who gave the row its label; a
+    content that several people labelled stands in as many rows. `annotator_labels` names columns that each hold one
+    person's labels; the column that is the `label` may be among them.
+    """
 
     label_issues: bool = True
     folds: int = Field(default=5, ge=2, le=20)
     seed: int = 0
     group_columns: tuple[str, ...] | None = None  # None: every further column of the source
     debias: tuple[str, ...] = ()  # group columns to erase from a copy of the vectors (LEACE)
+    annotator: str = ""  # the column that names who gave each row its label
+    annotator_labels: tuple[str, ...] = ()  # or the columns that each hold one annotator's labels
+
+    @model_validator(mode="after")
+    def annotators_are_told_one_way(self):
+        if self.annotator and self.annotator_labels:
+            raise ValueError("name `annotator` or `annotator_labels`, not both")
+        if len(set(self.annotator_labels)) < len(self.annotator_labels):
+            raise ValueError("`annotator_labels` names a column twice")
+        return self
 
 
 class Schedule(Section):
@@ -210,6 +225,12 @@ class Spec(Section):
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}
     base: Path = Field(default=Path("."), exclude=True)
+
+    @model_validator(mode="after")
+    def annotators_give_one_class(self):
+        if self.source.label_separator and (self.metrics.annotator or self.metrics.annotator_labels):
+            raise ValueError("annotators are judged on labels of one class; leave out source.label_separator")
+        return self
 
     @field_validator("name")
     @classmethod

@@ -277,6 +277,43 @@ class Groups(Contract):
     probe_accuracy = _fraction()  # of the label probe within the group
 
 
+class GroupIssues(Contract):
+    """One row per value of each group column and metric of which any sample with a value there is flagged."""
+
+    column = dy.String(primary_key=True)
+    value = dy.String(primary_key=True)
+    metric = dy.String(primary_key=True)
+    n_issues = dy.Int64(min=0)
+    rate = _fraction(nullable=False)  # share of the samples with this value that are flagged
+    rate_elsewhere = _fraction()  # the same of the samples with another value; null where there are none
+
+
+class Annotators(Contract):
+    """One row per annotator, where the spec names them (`metrics.annotator`, `metrics.annotator_labels`)."""
+
+    annotator = dy.String(primary_key=True)
+    n = dy.Int64(min=0)  # labels given to samples with a vector
+    n_shared = dy.Int64(min=0)  # of these, on a content that somebody else labelled too
+    peer_agreement = _fraction()  # mean share of the others' labels of the same content that are the same
+    consensus_agreement = _fraction()  # share of the labels that are the class estimated to be true
+    error_rate = _fraction()  # estimated share of wrong labels; null where nothing but the labels themselves speaks
+    error_rate_low = _fraction()  # 95% confidence interval
+    error_rate_high = _fraction()
+    confused_label = dy.String(nullable=True)  # the most frequent confusion: this given …
+    confused_true_label = dy.String(nullable=True)  # … where this is right
+    confused_count = dy.Float64(min=0.0, nullable=True)  # expected number of times
+
+
+class Consensus(Contract):
+    """One row per sample whose content several annotators labelled: what all of them and the vectors say together."""
+
+    sample_id = dy.String(primary_key=True)
+    consensus = dy.String()  # the class estimated to be true; never written into the samples
+    confidence = _fraction(nullable=False)  # probability that it is
+    n_labels = dy.Int64(min=2)
+    agreement = _fraction(nullable=False)  # share of the labels that are the consensus
+
+
 class Proposals(Contract):
     """Proposed values for gaps in labels and group columns; never written into the samples."""
 
@@ -330,6 +367,9 @@ CONTRACTS: dict[str, type[Contract]] = {
     "embedding_health": EmbeddingHealth,
     "dataset_metrics": DatasetMetrics,
     "groups": Groups,
+    "group_issues": GroupIssues,
+    "annotators": Annotators,
+    "consensus": Consensus,
     "proposals": Proposals,
     "proposal_quality": ProposalQuality,
     "diff": Diff,

@@ -6,6 +6,7 @@ one that nobody labelled.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -35,3 +36,9 @@ def canonical(text: str | None, separator: str) -> str | None:
 def keeps_apart(classes: list[str], separator: str) -> bool:
     """Whether the canonical text of tidy `classes` gives them back: not where a separator stands in or across names."""
     return classes_of(join(classes, separator), separator) == classes
+
+
+def count_confusable(labels: list[str]) -> int:
+    """Pairs of distinct labels that differ only in case or compatibility form (NFKC, case-folded)."""
+    folded = Counter(unicodedata.normalize("NFKC", label).casefold() for label in set(labels))
+    return sum(n * (n - 1) // 2 for n in folded.values())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"v(\d{8})")
 HISTORY = (
     "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
-    "embedding_health", "dataset_metrics", "diff",
+    "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
 )  # fmt: skip
 FACTS = ("image_facts", "text_facts", "vectors")
 DIFF_SQL = Path(__file__).with_name("diff.sql")

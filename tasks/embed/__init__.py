@@ -20,7 +20,7 @@ from tasks.stage import FactStore, StageOutput, StageWriter, Workspace, run_stag
 
 __all__ = ["embed", "make_embedder"]
 
-VERSION = 1
+VERSION = 2
 TABLES = ("vectors", "rejects", "embedding_health")
 
 
@@ -47,14 +47,20 @@ def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: Stag
         for part in parts:
             writer.link("vectors", part)
         write_rows(writer, "rejects", _rejects(samples, refusals))
-        norms = None if given is None else given_norms(ingested, given)
+        norms, at_ingest = (None, None) if given is None else (given_norms(ingested, given), _refused(ingested))
         stats = statistics(parts, contents["content_hash"])
-        write_rows(writer, "embedding_health", health_rows(stats, len(contents), refusals, plan.basis_overlap, norms))
+        rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
+        write_rows(writer, "embedding_health", rows)
 
     config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
     return run_stage(
         workspace, "embed", version=VERSION, tables=TABLES, config=config, inputs=[ingested, cleaned], body=body
     )
+
+
+def _refused(ingested: StageOutput) -> dict[str, int]:
+    """How many rows ingest refused, by reason."""
+    return dict(ingested.read("rejects").group_by("reason").len().iter_rows()) if ingested.parts("rejects") else {}
 
 
 def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series) -> Plan:

@@ -1,5 +1,6 @@
 """Checks of the stored vectors themselves, for `embedding_health`. One pass, one part in memory at a time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,15 +79,23 @@ def health_rows(
     refusals: Refusals,
     basis_overlap: float | None,
     norms: np.ndarray | None,
+    at_ingest: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
-    """Rows of `embedding_health`. `norms`: lengths of vectors brought by the user, before they were made 1."""
+    """Rows of `embedding_health`. `norms`: lengths of vectors brought by the user, before they were made 1; of these
+    `at_ingest` counts the rows that ingest refused already, by reason."""
+    refused = at_ingest or {}
     rows = [
         _count("vectors_missing", n_contents - stats.n, "contents without a vector; `rejects` says why"),
-        _count("vectors_nan", refusals.count("vector_not_finite"), "vectors with NaN or infinity; not stored"),
+        _count(
+            "vectors_nan",
+            refusals.count("vector_not_finite") + refused.get("not_finite", 0),
+            "vectors with NaN or infinity; not stored",
+        ),
         _count("vectors_zero", refusals.count("vector_zero"), "vectors of length 0; not stored"),
     ]
     if norms is not None:
-        rows.append(_count("vectors_wrong_length", refusals.count("vector_wrong_length"), "another number of entries"))
+        wrong = refusals.count("vector_wrong_length") + refused.get("wrong_length", 0)
+        rows.append(_count("vectors_wrong_length", wrong, "another number of entries"))
         rows += _quantiles("given_norm", norms, "> 0", lambda value: value > 0, "as given, before they were made 1")
     if stats.n:
         lengths = np.concatenate(stats.norms)

@@ -23,10 +23,11 @@ from tasks.ingest.guards import (
     refuse_shrunk,
     refuse_unready,
 )
-from tasks.ingest.labels import count_confusable, distinct_classes, normalize_column
+from tasks.ingest.labels import distinct_classes, normalize_column
 from tasks.ingest.listing import list_files
 from tasks.ingest.table_files import file_beside, table_files, table_folder, with_digests
 from tasks.ingest.tables import content_role, file_text, read_rows, uri_listing
+from tasks.labels import count_confusable
 from tasks.policy import stage_task
 from tasks.source import LocalSource, Source, open_source
 from tasks.stage import StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows

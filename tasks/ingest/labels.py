@@ -4,7 +4,6 @@ import datetime
 import json
 import math
 import unicodedata
-from collections import Counter
 
 import polars as pl
 
@@ -60,9 +59,3 @@ def distinct_classes(labels: pl.Series, separator: str) -> list[str]:
     """The classes that occur in a column of labels, sorted; each label is one where there is no separator."""
     texts = labels.drop_nulls().unique().sort().to_list()
     return sorted({name for text in texts for name in classes_of(text, separator)}) if separator else texts
-
-
-def count_confusable(labels: list[str]) -> int:
-    """Pairs of distinct labels that differ only in case or compatibility form (NFKC, case-folded)."""
-    folded = Counter(unicodedata.normalize("NFKC", label).casefold() for label in set(labels))
-    return sum(n * (n - 1) // 2 for n in folded.values())

@@ -6,7 +6,7 @@ from tasks.metrics.measure import TABLES, measure
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, Workspace, hash_text, run_stage
 
-VERSION = 4
+VERSION = 5
 
 
 @stage_task(timeout_hours=6)
@@ -20,7 +20,8 @@ def metrics(
     duplicates: StageOutput,
 ) -> StageOutput:
     """samples, facts, units, vectors, neighbors, duplicates, leaks → scores, label_issues, label_noise, classes,
-    groups, proposals, proposal_quality, dataset_metrics; debiased vectors as files in `debiased/` where asked for.
+    groups, group_issues, annotators, consensus, proposals, proposal_quality, dataset_metrics; debiased vectors as files
+    in `debiased/` where asked for.
 
     A suspicion that somebody took back in the explorer is no issue, until the content or the label changes.
     """

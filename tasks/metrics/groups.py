@@ -11,9 +11,13 @@ VALUE_LIMIT = 200  # a column with more different values is an identifier or a m
 PENALTY = 0.3
 
 
-def group_codings(corpus: Corpus, wanted: tuple[str, ...] | None) -> tuple[list[Coding], dict[str, str]]:
-    """`(codings, notes)`: the group columns that can be grouped by, and why the others were left out."""
-    names = corpus.group_columns if wanted is None else [c for c in wanted if c in corpus.samples.columns]
+def group_codings(
+    corpus: Corpus, wanted: tuple[str, ...] | None, without: tuple[str, ...] = ()
+) -> tuple[list[Coding], dict[str, str]]:
+    """`(codings, notes)`: the group columns that can be grouped by, and why the others were left out. Where none are
+    `wanted` by name, all are but those of `without`."""
+    further = [c for c in corpus.group_columns if c not in without]
+    names = further if wanted is None else [c for c in wanted if c in corpus.samples.columns]
     notes = {name: "no such column in the source" for name in (wanted or ()) if name not in corpus.samples.columns}
     codings = []
     for name in names:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.spec import Spec
-from tasks.metrics import beliefs, confident, groups, outliers, set_tables
+from tasks.metrics import annotators, beliefs, confident, groups, outliers, set_tables
 from tasks.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
 from tasks.metrics.headline import dataset_metrics
 from tasks.metrics.label_sets import carriers, read_sets
@@ -23,6 +23,9 @@ TABLES = (
     "label_noise",
     "classes",
     "groups",
+    "group_issues",
+    "annotators",
+    "consensus",
     "proposals",
     "proposal_quality",
     "dataset_metrics",
@@ -135,10 +138,11 @@ def find_label_issues(night: Night) -> None:
 
 def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
     """All tables of the stage."""
-    codings, notes = groups.group_codings(night.corpus, night.spec.metrics.group_columns)
+    section = night.spec.metrics
+    codings, notes = groups.group_codings(night.corpus, section.group_columns, without=section.annotator_labels)
     night.metrics.update({f"group_skipped:{name}": (None, note) for name, note in notes.items()})
     known = {coding.column for coding in codings}
-    for name in night.spec.metrics.debias:
+    for name in section.debias:
         if name not in known:
             night.metrics[f"debias_skipped:{name}"] = (None, notes.get(name, "not among the group columns"))
     tables = {"label_issues": without_dismissed(night, label_issues(night)), "label_noise": label_noise(night)}
@@ -148,7 +152,9 @@ def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
         night.queries.table(name, tables[name])
     tables["classes"] = set_tables.classes(night) if night.sets else classes(night)
     tables["groups"] = group_table(night, codings)
-    tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings)
+    tables["group_issues"] = night.queries.run("group_issues")
+    tables["annotators"], tables["consensus"] = annotators.annotator_tables(night)
+    tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings, list(notes))
     debias(night, codings, writer)
     tables["dataset_metrics"] = dataset_metrics(night, tables)
     return tables

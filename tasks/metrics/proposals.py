@@ -1,24 +1,65 @@
 """Proposed values for missing labels and for gaps in group columns, with calibrated confidence, or none at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from tasks.metrics.beliefs import Beliefs, better_than_chance
+from tasks.metrics.calibration import calibrated_posterior
+from tasks.metrics.noise import NoiseModel
 
 ABSTAIN_BELOW = 0.5  # confidence under which nothing is proposed
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def quality(column: str, beliefs: Beliefs) -> pl.DataFrame:
-    """`proposal_quality`: the precision among the most confident share of the known cases, out of fold.
+def blind_confidence(beliefs: Beliefs, model: NoiseModel) -> np.ndarray:
+    """(m,) the calibrated chance that each case's likeliest class is the true one, its own label not heard: that of
+    an unlabelled twin, which stands beside each case and is not fitted to."""
+    m = len(beliefs.unit)
+
+    def twice(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, values])
+
+    both = Beliefs(
+        unit=twice(beliefs.unit),
+        given=np.concatenate([beliefs.given, np.full(m, -1)]),
+        share=np.concatenate([beliefs.share, np.zeros(m)]),
+        n=twice(beliefs.n),
+        case=np.concatenate([beliefs.case, beliefs.case + m]),
+        label=twice(beliefs.label),
+        probe=twice(beliefs.probe),
+        vote=twice(beliefs.vote),
+        belief=twice(beliefs.belief),
+        n_classes=beliefs.n_classes,
+    )
+    twins = replace(model, clean=twice(model.clean), posterior=np.concatenate([model.posterior, model.clean]))
+    top = beliefs.best(model.clean)
+    sure, stepped = model.clean[top], calibrated_posterior(both, twins)[len(beliefs.case) :][top]
+    return interpolated(sure, stepped, beliefs.given >= 0)
+
+
+def interpolated(sure: np.ndarray, stepped: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) a calibration in steps as a line through their middles, from the origin on: so that the least sure of the
+    lowest step, which may hold a twelfth of all, can abstain. `known`: the cases that the middles are taken of."""
+    heights, step = np.unique(stepped[known], return_inverse=True)
+    if not len(heights):
+        return np.clip(stepped, 0.0, 1.0)
+    middles = np.maximum.accumulate(np.bincount(step, sure[known]) / np.bincount(step))
+    return np.clip(np.interp(sure, np.r_[0.0, middles], np.r_[0.0, heights]), 0.0, 1.0)
+
+
+def quality(column: str, beliefs: Beliefs, confidence: np.ndarray) -> pl.DataFrame:
+    """`proposal_quality`: the precision among the most confident share of the known cases, out of fold; `confidence`
+    (m,) is of each case's likeliest value, its own not heard.
 
     A duplicate group whose copies disagree is left out: there the truth is not known.
     """
     known = (beliefs.given >= 0) & (beliefs.share > 0.999)
-    top = beliefs.best(beliefs.belief)[known]
-    if not len(top):
-        return quality_empty()
-    return coverage_table(column, beliefs.belief[top], beliefs.label[top] == beliefs.given[known])
+    top = beliefs.best(beliefs.belief)
+    first = np.argsort(-beliefs.belief[top][known], kind="stable")  # a calibrated confidence has steps
+    right = beliefs.label[top] == beliefs.given
+    return coverage_table(column, confidence[known][first], right[known][first])
 
 
 def coverage_table(column: str, confidence: np.ndarray, right: np.ndarray) -> pl.DataFrame:
@@ -45,16 +86,23 @@ def quality_empty() -> pl.DataFrame:
 
 
 def propose(
-    column: str, names: list[str], beliefs: Beliefs, sample_ids: pl.Series, unit: np.ndarray, codes: np.ndarray
-):
-    """`proposals` for the samples whose code is missing; a null proposal abstains, as all do where the known values
-    cannot be told from the vectors better than by chance."""
+    column: str,
+    names: list[str],
+    beliefs: Beliefs,
+    confidence: np.ndarray,
+    sample_ids: pl.Series,
+    unit: np.ndarray,
+    codes: np.ndarray,
+) -> pl.DataFrame:
+    """`proposals` for the samples whose code is missing, with the `confidence` (m,) of the cases; a null proposal
+    abstains, as all do where the known values cannot be told from the vectors better than by chance."""
     gaps = np.nonzero((codes < 0) & (unit >= 0))[0]
     place = np.full(int(beliefs.unit.max(initial=-1)) + 1, -1, dtype=np.int64)
     missing = np.nonzero(beliefs.given < 0)[0]
     place[beliefs.unit[missing]] = missing
-    top = beliefs.best(beliefs.belief)[place[unit[gaps]]]
-    confidence = np.clip(beliefs.belief[top], 0.0, 1.0)
+    case = place[unit[gaps]]
+    top = beliefs.best(beliefs.belief)[case]
+    confidence = np.clip(confidence[case], 0.0, 1.0)
     values = pl.Series(names, dtype=pl.String).gather(beliefs.label[top])
     sure = (confidence >= ABSTAIN_BELOW) & better_than_chance(beliefs)
     return pl.DataFrame(

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tasks.metrics import beliefs, confident, dataset, groups, probe, proposals, set_tables
+from tasks.metrics import beliefs, confident, dataset, groups, numbers, probe, proposals, set_tables
 from tasks.metrics.corpus import Coding, cases_frame
 from tasks.metrics.night import Night, case_of_samples, probe_right
 from tasks.stage import StageWriter
@@ -36,11 +36,14 @@ def label_issues(night: Night) -> pl.DataFrame:
         found = night.findings
         names = pl.Series(night.labels.names, dtype=pl.String)
         suggested = found.suggested[case]
-        abstains = (suggested < 0) | (~known & (found.confidence[case] < proposals.ABSTAIN_BELOW))
+        blind = proposals.blind_confidence(night.beliefs, found.model)
+        confidence = np.where(known, found.confidence[case], blind[case])
+        unsure = (confidence < proposals.ABSTAIN_BELOW) | (not beliefs.better_than_chance(night.beliefs))
+        abstains = (suggested < 0) | (~known & unsure)
         proposed = pl.select(pl.when(pl.Series(~abstains)).then(names.gather(np.maximum(suggested, 0)))).to_series()
         data = {
             "suggested_label": proposed,
-            "confidence": found.confidence[case],
+            "confidence": confidence,
             "score": found.score[case],
             "is_issue": found.is_issue[case],
         }
@@ -147,8 +150,9 @@ def group_table(night: Night, codings: list[Coding]) -> pl.DataFrame:
     return night.queries.run("groups")
 
 
-def all_proposals(night: Night, codings: list[Coding]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Proposals for missing labels and for gaps in group columns, and their measured quality."""
+def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Proposals for missing labels and for gaps in group columns, and their measured quality. Of the columns that are
+    not grouped by, those of numbers are filled as such."""
     section, ids, unit = night.spec.metrics, night.corpus.samples["sample_id"], night.corpus.unit
     made = [
         pl.DataFrame(
@@ -157,8 +161,9 @@ def all_proposals(night: Night, codings: list[Coding]) -> tuple[pl.DataFrame, pl
     ]
     measured = [proposals.quality_empty()]
     if night.beliefs is not None:
-        made.append(proposals.propose("label", night.labels.names, night.beliefs, ids, unit, night.labels.codes))
-        measured.append(proposals.quality("label", night.beliefs))
+        sure = proposals.blind_confidence(night.beliefs, night.findings.model)
+        made.append(proposals.propose("label", night.labels.names, night.beliefs, sure, ids, unit, night.labels.codes))
+        measured.append(proposals.quality("label", night.beliefs, sure))
     if night.set_findings is not None:
         proposed, quality = set_tables.label_proposals(night)
         made.append(proposed)
@@ -170,8 +175,17 @@ def all_proposals(night: Night, codings: list[Coding]) -> tuple[pl.DataFrame, pl
         if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:
             continue
         found = beliefs.believe(night.corpus, cases, len(coding.names), night.queries, section.folds, section.seed)
-        made.append(proposals.propose(coding.column, coding.names, found, ids, unit, coding.codes))
-        measured.append(proposals.quality(coding.column, found))
+        sure = found.belief[found.best(found.belief)]
+        made.append(proposals.propose(coding.column, coding.names, found, sure, ids, unit, coding.codes))
+        measured.append(proposals.quality(coding.column, found, sure))
+    for column in numbers.with_gaps(night.corpus, ungrouped):
+        filled = numbers.fill(night.corpus, column, section.folds, section.seed)
+        if filled is None:
+            continue
+        note = "a number is proposed rightly where the true one is at most this far from it"
+        night.metrics[f"proposal_tolerance:{column}"] = (filled.tolerance, note)
+        made.append(numbers.propose(night.corpus, column, filled))
+        measured.append(numbers.quality(column, filled))
     return pl.concat(made).sort("sample_id", "column"), pl.concat(measured).sort("column", "coverage")
 
 

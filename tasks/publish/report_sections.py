@@ -7,9 +7,12 @@ from tasks.publish.report_reading import Tables, collect
 LABEL_CARDS = 48
 METRIC_CARDS = 24
 GROUPS = 18
+OVER_REPRESENTED = 4  # issues named beside a group
 GROUP_MEMBERS = 6
 PAIRS = 12
 CLASS_ROWS = 200
+NOISE_ROWS = 12
+ANNOTATOR_ROWS = 100
 MATRIX_CLASSES = 20
 REJECT_EXAMPLES = 5
 
@@ -66,10 +69,12 @@ def noise(tables: Tables) -> dict:
     wrong = frame.filter(pl.col("label") != pl.col("true_label"))
     total = frame["count"].sum()
     pairs = wrong.filter(pl.col("rate") > 0).select("label", pl.col("true_label").alias("other"), value="rate")
+    likely = wrong.filter(pl.col("rate") > 0).sort("count", "label", "true_label", descending=[True, False, False])
     return {
         "rate": wrong["count"].sum() / total if total else None,
         "count": wrong["count"].sum(),
         "matrix": matrix(pairs),
+        "rows": likely.head(NOISE_ROWS).to_dicts(),
     }
 
 
@@ -159,8 +164,8 @@ def _group(row: dict, members: pl.DataFrame) -> dict:
     return {"size": row["size"], "conflict": row["conflict"], "members": shown}
 
 
-def leak_pairs(tables: Tables) -> dict:
-    """Leaks by pair of splits: how many, and the most similar ones."""
+def leak_pairs(tables: Tables, numbers: dict[str, dict]) -> dict:
+    """Leaks by pair of splits: which share of either stands in the other, how many pairs, and the most similar ones."""
     leaks = collect(tables.scan("leaks"))
     swap = pl.col("split") > pl.col("other_split")
     pairs = leaks.with_columns(
@@ -172,8 +177,15 @@ def leak_pairs(tables: Tables) -> dict:
         shown = rows.sort("similarity", "sample_id", "other_id", descending=[True, False, False]).head(PAIRS).to_dicts()
         for row in shown:
             row["how"] = SPLIT_TIERS.get(row["tier"], row["tier"])
-        out.append({"a": a, "b": b, "n": len(rows), "n_samples": ids, "rows": shown})
+        shares = [(one, other, leakage(numbers, one, other)) for one, other in ((a, b), (b, a))]
+        shares.sort(key=lambda share: -(share[2] or 0.0))
+        out.append({"a": a, "b": b, "n": len(rows), "n_samples": ids, "rows": shown, "shares": shares})
     return {"total": len(leaks), "pairs": out[:12]}
+
+
+def leakage(numbers: dict[str, dict], split: str, other: str) -> float | None:
+    """The share of one split's samples that have a copy in the other."""
+    return numbers.get(f"leakage:{split}→{other}", {}).get("value")
 
 
 def classes(tables: Tables) -> dict:
@@ -188,9 +200,35 @@ def classes(tables: Tables) -> dict:
 
 
 def group_rows(tables: Tables) -> dict[str, list[dict]]:
-    """The most common values of each group column."""
+    """The most common values of each group column, each with the issues that are far more frequent there."""
     frame = collect(tables.scan("groups")).sort("column", "n", "value", descending=[False, True, False])
-    return {column: rows.head(12).to_dicts() for (column,), rows in frame.group_by("column", maintain_order=True)}
+    more = collect(more_frequent(tables.scan("group_issues")))
+    found = {key: rows.head(OVER_REPRESENTED).to_dicts() for key, rows in more.group_by("column", "value")}
+    groups = {}
+    for (column,), rows in frame.group_by("column", maintain_order=True):
+        shown = rows.head(12).to_dicts()
+        groups[column] = [row | {"more": found.get((column, row["value"]), [])} for row in shown]
+    return groups
+
+
+def more_frequent(issues: pl.LazyFrame) -> pl.LazyFrame:
+    """The issues of a group that are twice as frequent as elsewhere, beyond chance (three standard errors of the count
+    that the rate elsewhere leads one to expect), the most frequent first."""
+    size = pl.col("n_issues") / pl.col("rate")
+    expected = size * pl.col("rate_elsewhere").fill_null(1.0)
+    far = pl.col("n_issues") > expected + 3 * (expected + 1).sqrt()
+    chosen = issues.filter((pl.col("n_issues") > 0) & (pl.col("rate") >= 2 * pl.col("rate_elsewhere")) & far)
+    return chosen.sort("column", "value", "rate", "metric", descending=[False, False, True, False])
+
+
+def annotators(tables: Tables) -> dict:
+    """Who labelled how much and errs how often, the worst first; and the contents on which several disagree."""
+    frame = collect(tables.scan("annotators"))
+    ranked = frame.sort("error_rate", "n", "annotator", descending=[True, True, False], nulls_last=True)
+    shared = collect(
+        tables.scan("consensus").select(pl.len().alias("n"), (pl.col("agreement") < 1).sum().alias("torn"))
+    )
+    return {"total": len(frame), "rows": ranked.head(ANNOTATOR_ROWS).to_dicts(), **shared.row(0, named=True)}
 
 
 def rejects(tables: Tables) -> dict:
@@ -214,36 +252,123 @@ def changes(tables: Tables) -> dict:
     return {"counts": by_change, "metrics": metrics}
 
 
-def proposal_curves(tables: Tables) -> list[dict]:
-    """Precision of the proposed values at each coverage, per column that got any, as points of a 200 × 100 drawing."""
+SHOWN_COVERAGES = (0.5, 0.8, 0.9, 1.0)
+
+
+def proposal_curves(tables: Tables, numbers: dict[str, dict]) -> list[dict]:
+    """For each column with gaps: how many got a proposal and how many none, and the measured precision of proposals
+    at each coverage, as points of a 200 × 100 drawing and as figures."""
     frame = collect(tables.scan("proposal_quality")).drop_nulls("precision").sort("column", "coverage")
-    counts = dict(collect(tables.scan("proposals").drop_nulls("proposed").group_by("column").len()).iter_rows())
+    counts = collect(
+        tables.scan("proposals").group_by("column").agg(pl.col("proposed").count().alias("n"), pl.len().alias("gaps"))
+    )
     curves = []
-    for (column,), rows in frame.filter(pl.col("column").is_in(list(counts))).group_by("column", maintain_order=True):
+    for column, n, gaps in counts.sort("column").iter_rows():
+        rows = frame.filter((pl.col("column") == column) & (n > 0))  # of nothing proposed a precision says nothing
         points = " ".join(f"{200 * c:.1f},{100 - 100 * p:.1f}" for c, p in rows["coverage", "precision"].iter_rows())
-        last = rows.row(-1, named=True)
-        curves.append({"column": column, "points": points, "n": counts[column], "last": last})
+        told = rows.filter(pl.col("coverage").round(2).is_in(SHOWN_COVERAGES)).to_dicts()
+        tolerance = numbers.get(f"proposal_tolerance:{column}", {}).get("value")
+        curves.append({"column": column, "points": points, "n": n, "abstains": gaps - n, "rows": told,
+                       "tolerance": tolerance})  # fmt: skip
     return curves
 
 
 WORTH = {
-    "worth_accuracy_raw": "As it is",
-    "worth_accuracy_deduplicated": "Duplicates and leaks removed",
-    "worth_accuracy_flagged_dropped": "… and flagged labels dropped",
-    "worth_accuracy_flagged_replaced": "… or replaced by the suggestion",
+    "raw": "As it is",
+    "deduplicated": "Duplicates and leaks removed",
+    "flagged_dropped": "… and suspicious labels dropped",
+    "flagged_replaced": "… or replaced by the suggestion",
 }
 
 
-def worth(numbers: dict[str, dict]) -> list[dict]:
-    """The rows of `dataset_metrics` that say what acting on the findings is worth, with the gain over doing nothing."""
-    raw = numbers.get("worth_accuracy_raw", {}).get("value")
+def worth(numbers: dict[str, dict]) -> dict:
+    """What acting on the findings is worth: a row per step, and the surest gain in a sentence."""
+
+    def value(metric: str) -> float | None:
+        return numbers.get(f"worth_{metric}", {}).get("value")
+
     rows = []
-    for metric, title in WORTH.items():
-        row = numbers.get(metric)
-        if row and row["value"] is not None:
-            gain = row["value"] - raw if raw is not None and metric != "worth_accuracy_raw" else None
-            rows.append({"title": title, "value": row["value"], "gain": gain, "note": row["note"]})
-    return rows
+    for step, title in WORTH.items():
+        accuracy, keys = value(f"accuracy_{step}"), ("", "_low", "_high")
+        if accuracy is not None:
+            gain = dict(zip(("gain", "low", "high"), (value(f"gain_{step}{key}") for key in keys), strict=True))
+            note = numbers[f"worth_accuracy_{step}"]["note"]
+            rows.append({"step": step, "title": title, "value": accuracy, "note": note, **gain})
+    return {"rows": rows, "says": in_words(rows)}
+
+
+def in_words(rows: list[dict]) -> str:
+    """The best of the label repairs, as mistakes avoided in a thousand, or that none can be told from chance."""
+    raw = next((row["value"] for row in rows if row["step"] == "raw"), None)
+    judged = [row for row in rows if row["low"] is not None]
+    if raw is None or not judged:
+        return ""
+    best = max(judged, key=lambda row: row["low"])
+    before, after = round(1000 * (1 - raw)), round(1000 * (1 - best["value"]))
+    if best["low"] <= 0:
+        return f"No step changes the {before} mistakes in 1,000 by more than chance would."
+    done = {"deduplicated": "removing duplicates and leaks", "flagged_dropped": "dropping the suspicious labels too",
+            "flagged_replaced": "taking the suggested labels too"}[best["step"]]  # fmt: skip
+    return (
+        f"A model trained on the data as it is makes {before} mistakes in 1,000 on samples that it has not seen; "
+        f"after {done} it makes {after}."
+    )
+
+
+# metric or prefix: title, how its number is written, what it says
+DATASET = {
+    "label_probe_accuracy": ("Labels that the vectors tell", "share", "by a linear probe that was not trained on them"),
+    "label_knn_accuracy": ("Labels that the neighbours tell", "share", "by their weighted vote"),
+    "silhouette": ("Separability", "number", "of the classes: 1 far apart, 0 touching, below 0 mixed"),
+    "neighbor_purity": ("Neighbours of one class", "share", "mean over the labelled samples"),
+    "class_overlap": ("Class overlap", "share", "of the neighbours' votes that go to the class most confused with"),
+    "class_imbalance": ("Imbalance", "number", "0: classes of one size; towards 1: nearly all in one class"),
+    "vendi_score": ("Diversity", "number", ""),
+    "coverage_gaps": ("Samples alone in a gap", "share", "far from any other"),
+    "coverage:": ("Covered", "share", ""),
+    "order_gap_ratio": ("Drift along the file", "number", ""),
+    "order_within_class_gap_ratio": ("Drift within classes", "number", ""),
+    "spurious:": ("Label told by", "share", "of what a guess gets wrong, this property alone gets right"),
+    "worst_group_gap:": ("Worst group of", "share", ""),
+    "annotator_alpha": ("Annotators agree", "number", ""),
+}
+SPURIOUS = 0.1  # share from which a property is worth a warning
+DRIFTS = 0.01  # p-value below which the order of the file is no accident
+
+
+def dataset_facts(numbers: dict[str, dict]) -> list[dict]:
+    """What is true of the dataset as a whole, in words: the rows of `dataset_metrics` that need no other section."""
+    facts = []
+    for key, (title, kind, says) in DATASET.items():
+        for metric, row in numbers.items():
+            about = metric[len(key) :] if key.endswith(":") and metric.startswith(key) else ""
+            if row["value"] is None or (metric != key and not about):
+                continue
+            told, is_bad = _told(key, about, row, numbers)
+            says_it = told or says or row["note"] or ""
+            facts.append({"title": title, "about": about, "kind": kind, "value": row["value"], "says": says_it,
+                          "is_bad": is_bad})  # fmt: skip
+    return facts
+
+
+def _told(key: str, about: str, row: dict, numbers: dict[str, dict]) -> tuple[str, bool]:
+    """What one number says, where that depends on it; and whether it is a warning."""
+    if key.startswith("order_"):
+        p = numbers.get(key.replace("gap_ratio", "p_value"), {}).get("value")
+        drifts = p is not None and p <= DRIFTS
+        within = " inside its classes" if "within" in key else ""
+        says = "similar samples stand near each other" if drifts else "the order is as good as shuffled"
+        return f"{says} in the file{within} (1: no order; p = {p})" if p is not None else "1: no order", drifts
+    if key == "spurious:":
+        return "", row["value"] >= SPURIOUS
+    return "", False
+
+
+def erasures(numbers: dict[str, dict]) -> list[dict]:
+    """How well each erased column can be read off the vectors before and after."""
+    before = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_before_debias:")}
+    after = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_after_debias:")}
+    return [{"column": name, "before": value, "after": after.get(name)} for name, value in before.items()]
 
 
 def verdict(values: dict) -> list[tuple[int, str]]:

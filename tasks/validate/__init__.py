@@ -9,11 +9,12 @@ from tasks.snapshots import newest_snapshot
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage
 from tasks.units import embedder_of, unit_graph, unit_vectors
 from tasks.validate.fidelity import trustworthiness_continuity
+from tasks.validate.inputs import input_rows, unit_labels
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
 from tasks.validate.previous import VectorSample, by_class, identity, previous_sample, take_sample
 from tasks.validate.two_samples import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
 
-VERSION = 2
+VERSION = 3
 TABLES = ("embedding_health", "dataset_metrics")
 FIDELITY_SAMPLE = 1_500  # units
 FIDELITY_K = 15
@@ -43,6 +44,7 @@ def validate(
         separator = spec.source.label_separator
         judged = units.with_columns(label=pl.lit(None, pl.String)) if separator else units
         more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, measured, are_sets=bool(separator))
+        health += input_rows(unit_labels(cleaned, collapsed, units), len(units), spec.index.k, separator, measured)
         _write(writer, health + more, numbers)
 
     return run_stage(

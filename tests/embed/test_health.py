@@ -34,6 +34,15 @@ def test_counts_norms_constants_and_duplicates(workspace):
     assert found["duplicate_vectors"][0] == pytest.approx(0.2)
 
 
+def test_vectors_that_ingest_refused_already_are_counted(workspace):
+    """A row with NaN never becomes a sample; the health of the vectors tells of it all the same."""
+    stats = statistics([], pl.Series("content_hash", [], dtype=pl.String))
+    refused = {"not_finite": 2, "wrong_length": 1, "missing_text": 9}
+    rows = health_rows(stats, 0, Refusals({"x": ("vector_not_finite", "")}), None, np.ones(3), refused)
+    found = dict(rows.select("check", "value").iter_rows())
+    assert (found["vectors_nan"], found["vectors_wrong_length"]) == (3.0, 1.0)
+
+
 def test_facts_of_other_snapshots_do_not_count(workspace):
     """Vectors of contents that are not in tonight's samples are left out."""
     store = FactStore(workspace, "vectors", "f" * 32)

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from tasks.metrics.measure import TABLES
+from tasks.metrics.worth import gain
 from tests.metrics.conftest import Inputs, blobs
 
 
@@ -88,6 +89,46 @@ def test_gaps_in_a_group_column_are_proposed_and_never_filled(night):
     assert len(found) == 30
     expected = {f"s{i:05d}": "left" if codes[i] < 2 else "right" for i in range(0, 300, 10)}
     assert all(expected[i] == p for i, p in found.select("sample_id", "proposed").iter_rows() if p)
+
+
+def test_a_proposed_label_has_one_confidence_in_both_tables(night):
+    """`proposals` and `label_issues` say the same of an unlabelled sample, also where the labels it is learnt from are
+    noisy; and that is calibrated against the truth, not against the noise."""
+    vectors, codes, given, _ = noisy(n=1500, rate=0.2)
+    labels = [None if i % 4 == 0 else label for i, label in enumerate(given)]
+    output = night(vectors, labels)
+    issues = output.read("label_issues").filter(pl.col("label").is_null())
+    both = output.read("proposals").join(issues, on="sample_id", suffix="_issue").sort("sample_id")
+    assert len(both) == 375
+    assert both["proposed"].equals(both["suggested_label"].alias("proposed"))
+    assert (both["confidence"] - both["confidence_issue"]).abs().max() < 1e-9
+    right = both["proposed"].to_numpy() == np.array([f"c{c}" for c in codes[::4]], dtype=object)
+    assert both["confidence"].mean() == pytest.approx(right.mean(), abs=0.05)
+
+
+def test_gaps_in_a_column_of_numbers_are_proposed_with_measured_precision(night):
+    """A number that follows the content is proposed within its tolerance, about as often as is published; whole
+    numbers stay whole; one that does not follow the content is not proposed at all."""
+    vectors, codes = blobs(900, classes=5, dimensions=24, spread=0.5)
+    rng = np.random.default_rng(2)
+    price = 100.0 * codes + rng.normal(0, 5, 900)
+    columns = {"price": price, "pieces": np.round(3 * price).astype(int), "chance": rng.normal(size=900)}
+    groups = {name: [None if i % 7 == 0 else x for i, x in enumerate(v.tolist())] for name, v in columns.items()}
+    output = night(vectors, [f"c{c}" for c in codes], groups=groups)
+    value = values(output)
+    found = output.read("proposals")
+    for name in ("price", "pieces"):
+        mine = found.filter(pl.col("column") == name).sort("sample_id")
+        assert len(mine) == 129
+        kept = mine.drop_nulls("proposed")
+        at = kept["sample_id"].str.slice(1).cast(int).to_numpy()
+        off = np.abs(kept["proposed"].cast(pl.Float64).to_numpy() - columns[name][at])
+        right = off <= value[f"proposal_tolerance:{name}"] + 0.5
+        assert len(kept) > 110 and right.mean() == pytest.approx(kept["confidence"].mean(), abs=0.06)
+        published = output.read("proposal_quality").filter(pl.col("column") == name).sort("coverage")
+        assert published["precision"][-1] == pytest.approx(right.mean(), abs=0.06)
+    assert found.filter(pl.col("column") == "pieces")["proposed"].drop_nulls().str.contains(r"^-?\d+$").all()
+    assert found.filter(pl.col("column") == "chance")["proposed"].null_count() == 129
 
 
 def test_a_far_sample_and_a_junk_cluster_are_outliers(night):
@@ -195,6 +236,19 @@ def test_what_acting_is_worth(night):
     found = values(night(vectors, [f"c{c}" for c in given], split=split.tolist()))
     assert found["worth_accuracy_flagged_dropped"] > found["worth_accuracy_raw"]
     assert found["worth_accuracy_flagged_replaced"] > found["worth_accuracy_raw"]
+    won = found["worth_accuracy_flagged_replaced"] - found["worth_accuracy_raw"]
+    assert found["worth_gain_flagged_replaced"] == pytest.approx(won)
+
+
+def test_a_gain_is_judged_on_the_same_samples():
+    """Of 100 samples 6 are newly right and 1 newly wrong: +5 points, whose interval just reaches zero."""
+    before = np.r_[np.ones(50), np.zeros(50)].astype(bool)
+    after = before.copy()
+    after[50:56], after[0] = True, False
+    value, low, high, note = gain(before, after)
+    assert (value, low, high) == pytest.approx((0.05, -0.0009, 0.1009), abs=1e-4)
+    assert note == "accuracy won: 6 newly right, 1 newly wrong"
+    assert gain(before, before)[:3] == (0.0, 0.0, 0.0)
 
 
 def test_sorted_files_drift_only_outside_classes(night):

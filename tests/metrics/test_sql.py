@@ -263,3 +263,17 @@ def test_split_coverage(queries):
     )
     found = dict(queries.run("split_coverage", radius=0.2).select("metric", "value").iter_rows())
     assert found == {"coverage:train→test": 0.5, "coverage:test→train": 1.0}
+
+
+def test_group_issues_by_hand(queries):
+    """Rates within a value and among the others; no row of a metric that nobody in the column is flagged with."""
+    attributes = [(f"s{i}", "city", "Bonn" if i < 4 else "Köln") for i in range(10)] + [("s0", "lab", "x")]
+    scores = [(f"s{i}", "dark", i in (0, 1, 9)) for i in range(11)] + [("s10", "bright", True), ("s5", "leak", False)]
+    queries.table("attributes", pl.DataFrame(attributes, schema=["sample_id", "column", "value"], orient="row"))
+    queries.table("scores", pl.DataFrame(scores, schema=["sample_id", "metric", "is_issue"], orient="row"))
+    found = queries.run("group_issues").rows()
+    assert found == [
+        ("city", "Bonn", "dark", 2, pytest.approx(0.5), pytest.approx(1 / 6)),
+        ("city", "Köln", "dark", 1, pytest.approx(1 / 6), pytest.approx(0.5)),
+        ("lab", "x", "dark", 1, 1.0, None),
+    ]

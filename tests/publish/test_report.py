@@ -319,15 +319,107 @@ def test_hostile_words_do_not_run_in_a_browser(tmp_path, browser):
 
 
 def test_a_column_without_proposals_has_no_curve(tmp_path):
-    """A measured precision of nothing says nothing; where no column got any, the section is left out."""
+    """A measured precision of nothing says nothing; how many gaps were left open is said."""
     quality = pl.DataFrame(
-        [("label", 0.5, 0.9, 0.8), ("camera", 0.5, 0.7, 0.8)], schema=empty("proposal_quality").schema, orient="row"
-    )
+        [("label", 0.5, 0.95, 0.8), ("label", 1.0, 0.9, 0.1), ("camera", 0.5, 0.7, 0.8)],
+        schema=empty("proposal_quality").schema, orient="row",
+    )  # fmt: skip
     proposals = pl.DataFrame(
-        [("a", "label", "cat", 0.9), ("b", "camera", None, 0.1)], schema=empty("proposals").schema, orient="row"
-    )
+        [("a", "label", "cat", 0.9), ("b", "label", None, 0.3), ("b", "camera", None, 0.1)],
+        schema=empty("proposals").schema, orient="row",
+    )  # fmt: skip
     frames = made_up_tables(20) | {"proposal_quality": quality, "proposals": proposals}
     page, reader = render(frames, tmp_path / "one")
-    assert page.count("<polyline") == 1 and "1 proposed" in "".join(reader.words) and "0 proposed" not in page
-    page, _ = render(frames | {"proposals": proposals.tail(1)}, tmp_path / "none")
-    assert "<polyline" not in page and 'id="proposals"' not in page
+    text = " ".join(" ".join(reader.words).split())
+    assert page.count("<polyline") == 1
+    assert "1 proposed, 1 left open" in text and "0 proposed, 1 left open" in text and "None is sure enough" in text
+    assert "Right: 95.0% of the surest 50%, 90.0% of all." in text
+    page, _ = render(made_up_tables(20), tmp_path / "none")
+    assert 'id="proposals"' not in page
+
+
+def with_numbers(frames: dict, numbers: dict[str, tuple]) -> dict:
+    """The made-up tables with more rows of `dataset_metrics`."""
+    rows = [(metric, value, note) for metric, (value, note) in numbers.items()]
+    return frames | {"dataset_metrics": pl.DataFrame(rows, schema=empty("dataset_metrics").schema, orient="row")}
+
+
+def worth_numbers(low: float) -> dict[str, tuple]:
+    """A raw accuracy of 0.90 and one of 0.92 after the repair, whose gain is at least `low`."""
+    return {
+        "worth_accuracy_raw": (0.9, "as it is"), "worth_accuracy_flagged_dropped": (0.92, "dropped"),
+        "worth_gain_flagged_dropped": (0.02, ""), "worth_gain_flagged_dropped_low": (low, ""),
+        "worth_gain_flagged_dropped_high": (0.04 - low, ""),
+    }  # fmt: skip
+
+
+def test_what_acting_is_worth_is_said_in_mistakes(tmp_path):
+    """A gain beyond chance is told as mistakes in a thousand; one within chance is called that."""
+    text = " ".join(
+        " ".join(render(with_numbers(made_up_tables(), worth_numbers(0.01)), tmp_path / "a")[1].words).split()
+    )
+    assert "makes 100 mistakes in 1,000" in text and "dropping the suspicious labels too it makes 80" in text
+    assert "+2.0 points" in text and "95% interval: +1.0 to +3.0 points" in text
+    text = " ".join(
+        " ".join(render(with_numbers(made_up_tables(), worth_numbers(-0.01)), tmp_path / "b")[1].words).split()
+    )
+    assert "by more than chance would" in text and "within chance" in text and "it makes 80" not in text
+
+
+def test_leakage_is_told_per_pair_of_splits_in_both_directions(tmp_path):
+    """The share of the test set that stands in the training set is a headline number."""
+    frames = with_numbers(made_up_tables(), {"leakage:test→train": (0.25, ""), "leakage:train→test": (0.02, "")})
+    text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
+    assert "25.0% of test in train" in text  # the tile
+    assert "25.0% of test stands in train too; 2.0% of train stands in test too." in text
+
+
+def test_the_dataset_as_a_whole_is_told_in_words(tmp_path):
+    """Diversity, gaps, drift along the file, spurious properties, worst groups and erased columns are in the report."""
+    numbers = {
+        "vendi_score": (57.0, "effective number of different samples among 1000"), "coverage_gaps": (0.02, None),
+        "order_gap_ratio": (0.4, ""), "order_p_value": (0.005, ""), "spurious:width": (0.22, ""),
+        "worst_group_gap:<i>city": (0.1, "probe accuracy below the mean, of 'Bonn'"),
+        "coverage:test→train": (0.9, "share"),
+        "leakage_before_debias:city": (0.98, ""), "leakage_after_debias:city": (0.5, ""),
+    }  # fmt: skip
+    page, reader = render(with_numbers(made_up_tables(), numbers), tmp_path)
+    text = " ".join(" ".join(reader.words).split())
+    for words in ("effective number of different samples", "stand near each other in the file", "22.0%", "of 'Bonn'",
+                  "<i>city", "0.98 → 0.50"):  # fmt: skip
+        assert words in text
+    assert "<i>city" not in page
+
+
+def test_annotators_are_shown_worst_first_with_their_interval(tmp_path):
+    """Who errs most comes first; a name that is code stays text; one who cannot be judged has a dash."""
+    frames = made_up_tables()
+    nobody = {name: None for name in empty("annotators").columns}
+    rows = [
+        nobody | {"annotator": "careful", "n": 50, "n_shared": 0, "error_rate": 0.01, "error_rate_low": 0.0,
+                  "error_rate_high": 0.05},
+        nobody | {"annotator": HOSTILE[0], "n": 50, "n_shared": 9, "error_rate": 0.3, "error_rate_low": 0.2,
+                  "error_rate_high": 0.4, "confused_label": "cat", "confused_true_label": "dog", "confused_count": 7.0},
+        nobody | {"annotator": "unknown", "n": 3, "n_shared": 0},
+    ]  # fmt: skip
+    frames["annotators"] = pl.DataFrame(rows, schema=empty("annotators").schema)
+    text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
+    assert text.index(HOSTILE[0]) < text.index("careful") < text.index("unknown")
+    assert "20.0% to 40.0%" in text and "about 7 times" in text
+
+
+def test_issues_that_are_far_more_frequent_in_a_group_are_named(tmp_path):
+    """Forty dark pictures where two are expected are named beside the group; four where three are expected are not."""
+    groups = [{"column": "city", "value": v, "n": 100, "share": 0.5} for v in ("Bonn", "Köln")]
+    issues = [
+        ("city", "Bonn", "dark", 40, 0.4, 0.02), ("city", "Köln", "dark", 2, 0.02, 0.4),
+        ("city", "Köln", "blurry", 4, 0.04, 0.02), ("city", "Bonn", "blurry", 2, 0.02, 0.04),
+    ]  # fmt: skip
+    schema = empty("groups").schema
+    frames = made_up_tables() | {
+        "groups": pl.DataFrame([dict.fromkeys(schema) | row for row in groups], schema=schema),
+        "group_issues": pl.DataFrame(issues, schema=empty("group_issues").schema, orient="row"),
+    }
+    text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
+    assert "dark 40.0% against 2.0%" in text
+    assert "blurry 4.0%" not in text and "dark 2.0%" not in text

@@ -15,6 +15,7 @@ from tasks.publish import publish
 from tasks.stage import Workspace
 from tasks.validate import drift, validate
 from tasks.validate.fidelity import trustworthiness_continuity
+from tasks.validate.inputs import input_rows
 from tasks.validate.neighbourhood import knn_accuracy, knn_votes, mean_similarity
 from tasks.validate.two_samples import auc, class_shifts, domain_auc, energy_coefficient, mean_shift
 from tests.graph_builder import cosine, vector_stages
@@ -153,6 +154,7 @@ def test_first_night(workspace):
     assert set(health["check"]) == {
         "projection_pca_trustworthiness", "projection_pca_continuity",
         "embedding_knn_accuracy", "embedding_mean_similarity", "drift_domain_auc",
+        "units", "label_classes", "label_classes_of_one", "label_twins",
     }  # fmt: skip
     order = np.argsort(-cosine(vectors), axis=1)[:, :10]
     close = np.take_along_axis(cosine(vectors), order, axis=1).clip(0)
@@ -197,3 +199,56 @@ def test_all_vectors_equal(workspace, value):
     assert numbers(again)["drift_domain_auc"] == pytest.approx(0.5)
     found = numbers(output, "embedding_health", "check")["embedding_mean_similarity"]
     assert found == pytest.approx(value)
+
+
+CLOUD = clustered(40, 8)
+
+
+@pytest.mark.parametrize(
+    ("labels", "check", "ok", "says"),
+    [
+        ([None] * 40, "label_classes", True, "no sample with a vector is labelled"),
+        (["a"] * 40, "label_classes", False, "one class"),
+        (["a"] * 30 + [None] * 9 + ["b"], "label_classes", True, "9 of 40 samples are unlabelled"),
+        ([str(i // 2) for i in range(40)], "label_classes", True, "more classes than the 10 neighbours"),
+        (["a"] * 39 + ["solo"], "label_classes_of_one", False, "'solo'"),
+        ([str(i / 7) for i in range(40)], "label_classes_of_one", False, "measurements"),
+        ([str(i % 4) for i in range(40)], "label_classes_of_one", True, "cannot be judged"),
+        (["ﬁ", "fi", "FI", "b"] * 10, "label_twins", False, "Unicode"),
+        (["a", "b"] * 20, "units", True, "duplicates collapsed"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(workspace, labels, check, ok, says):
+    """Each input that leaves tables empty or scores at 0 has a row in `embedding_health` that says so."""
+    output, _ = run(workspace, CLOUD, labels)
+    row = output.read("embedding_health").filter(pl.col("check") == check).row(0, named=True)
+    assert row["ok"] is ok and says in row["note"]
+
+
+def test_few_units_and_copies_of_one_are_said(workspace):
+    """Two samples are too few to compare; forty copies of one are one unit, and the note says which it is."""
+    few, _ = run(workspace, CLOUD[:2], ["a", "b"])
+    row = few.read("embedding_health").filter(pl.col("check") == "units").row(0, named=True)
+    assert not row["ok"] and "too few" in row["note"]
+    labels = pl.DataFrame({"unit_id": ["s0", "s0"], "label": ["a", "b"], "n": [30, 10]})
+    row = input_rows(labels, 1, 50, "", stage_output(workspace, "metrics", {}))[0]
+    assert row[1] == 1.0 and not row[3] and "all 40 samples are copies of one" in row[4]
+
+
+def test_classes_of_sets_are_counted_one_by_one(workspace):
+    """With a separator the classes are those in the sets."""
+    labels = pl.DataFrame({"unit_id": ["s0", "s1", "s2"], "label": ["a|b", "a", "|"], "n": [1, 1, 1]})
+    rows = {row[0]: row for row in input_rows(labels, 3, 50, "|", stage_output(workspace, "metrics", {}))}
+    assert rows["label_classes"][1] == 2.0 and rows["label_classes_of_one"][1] == 1.0
+
+
+def test_what_the_metrics_did_not_judge_is_said_beside_the_other_checks(workspace):
+    """The metrics stage's own note of labels that it could not judge becomes a failed check."""
+    notes = pl.DataFrame({"metric": ["label_issues_note"], "value": [None], "note": ["no label is flagged: …"]},
+                         schema=empty("dataset_metrics").schema)  # fmt: skip
+    labels = pl.DataFrame({"unit_id": ["s0", "s1"], "label": ["a", "b"], "n": [1, 1]})
+    rows = {
+        row[0]: row
+        for row in input_rows(labels, 2, 50, "", stage_output(workspace, "metrics", {"dataset_metrics": notes}))
+    }
+    assert rows["judged_label_issues"][3] is False and rows["judged_label_issues"][4] == "no label is flagged: …"
