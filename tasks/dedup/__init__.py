@@ -18,7 +18,7 @@ from tasks.dedup.near import Measure, near_groups
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
 
-VERSION = 3
+VERSION = 4
 FACTS = {"image": "image_facts", "text": "text_facts"}
 COLUMNS = {
     "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
@@ -126,7 +126,7 @@ def _near_dedup(
     tiers, similarity = describe(np.arange(len(kept)), kept)
     write_rows(writer, "duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
     close_keys = [contents, *([tier.keys] if tier else []), unit]
-    write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe))
+    write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
 
 
 def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -45,29 +45,40 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
 
 
 def leak_rows(
-    sample_ids: np.ndarray, splits: pl.Series, kept: np.ndarray, close_keys: list[np.ndarray], describe: Describe
+    sample_ids: np.ndarray,
+    splits: pl.Series,
+    kept: np.ndarray,
+    close_keys: list[np.ndarray],
+    describe: Describe,
+    least: float,
 ) -> pl.DataFrame:
     """The pairs of one group that stand in two splits, `split` before `other_split` in the alphabet.
 
-    Every pair, but in a group with more than `MAX_PAIRS` of them only each sample with its closest partner in each
-    other split: the first that shares its content, else its pixels or text, else its unit, else the group's first.
+    Every pair that is close itself, and not only through the group's medoid; but in a group with more than `MAX_PAIRS`
+    of them only each sample with its closest partner in each other split: the first that shares its content, else its
+    pixels or text, else its unit, else the group's first.
 
     Args:
         splits: (n,) str, null where there is none; such samples leak nothing.
         kept: (n,) for each sample the row of its group's kept member.
         close_keys: codes (n,) from the strictest to the loosest; samples of one code are close, −1 is close to none.
         describe: the tier and similarity of pairs of rows.
+        least: the similarity that confirms a pair of tier `embedding`.
     """
     has_split = splits.is_not_null().to_numpy()
     split = splits.fill_null("").rank("dense").cast(pl.Int64).to_numpy()
     members = np.flatnonzero(has_split & (np.bincount(kept, minlength=len(kept))[kept] > 1))
     members = members[np.lexsort((members, split[members], kept[members]))]
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found, is_chosen = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0, dtype=bool)]
     for group in np.split(members, np.flatnonzero(np.diff(kept[members])) + 1):
         if len(group) > 1 and split[group[0]] != split[group[-1]]:
-            found.append(_pairs_across(group, split, close_keys))
+            pairs, chosen = _pairs_across(group, split, close_keys)
+            found.append(pairs)
+            is_chosen.append(np.full(len(pairs), chosen))
     left, right = np.concatenate(found).T
     tiers, similarity = describe(left, right)
+    close = np.concatenate(is_chosen) | (tiers != "embedding") | (similarity >= least)
+    left, right, tiers, similarity = left[close], right[close], tiers[close], similarity[close]
     names = splits.fill_null("").to_numpy()
     frame = pl.DataFrame(
         {
@@ -86,15 +97,16 @@ def leak_rows(
     return frame
 
 
-def _pairs_across(group: np.ndarray, split: np.ndarray, close_keys: list[np.ndarray]) -> np.ndarray:
-    """(m, 2) rows of one group, which is sorted by split; the first column's split is the lower one."""
+def _pairs_across(group: np.ndarray, split: np.ndarray, close_keys: list[np.ndarray]) -> tuple[np.ndarray, bool]:
+    """(m, 2) rows of one group, which is sorted by split, the first column's split the lower one; and whether they are
+    but the closest of too many."""
     sizes = np.unique(split[group], return_counts=True)[1]
     if (len(group) ** 2 - int((sizes**2).sum())) // 2 <= MAX_PAIRS:
         i, j = np.triu_indices(len(group), 1)
         across = split[group[i]] != split[group[j]]
-        return np.stack([group[i[across]], group[j[across]]], axis=1)
+        return np.stack([group[i[across]], group[j[across]]], axis=1), False
     pairs = {pair for part in np.unique(split[group]) for pair in _closest(group, split, part, close_keys)}
-    return np.array(sorted(pairs), dtype=np.int64)
+    return np.array(sorted(pairs), dtype=np.int64), True
 
 
 def _closest(group: np.ndarray, split: np.ndarray, part: int, close_keys: list[np.ndarray]) -> list[tuple[int, int]]:

@@ -74,10 +74,12 @@ class Near:
     Attributes:
         group: (n,) for each sample the row of its group's medoid unit.
         similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
+        least: the similarity that confirms one.
     """
 
     group: np.ndarray
     similarity: Measure
+    least: float
 
 
 def near_groups(
@@ -96,7 +98,7 @@ def near_groups(
         unit: (n,) the row of each sample's unit.
     """
     if not spec.dedup.embedding:
-        return Near(unit, lambda left, right: np.zeros(len(left)))
+        return Near(unit, lambda left, right: np.zeros(len(left)), 0.0)
     graph = read_graph(samples, indexed)
     if spec.modality == "image":
         confirmer = Pictures(samples, cleaned, workspace)
@@ -109,10 +111,11 @@ def near_groups(
     if spec.modality == "image":
         candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
     similarity = confirmer.similarity(*candidates)
-    confirmed = similarity >= confirmer.least(reference)
+    least = confirmer.least(reference)
+    confirmed = similarity >= least
     left, right = (ends[confirmed] for ends in candidates)
     star = star_groups(len(samples), left, right, similarity[confirmed])
-    return Near(star[unit], confirmer.similarity)
+    return Near(star[unit], confirmer.similarity, least)
 
 
 def _union(one: Pairs, other: Pairs) -> Pairs:

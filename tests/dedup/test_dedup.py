@@ -245,6 +245,19 @@ def test_leaks_are_all_pairs_across_splits(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_pair_that_is_close_only_through_the_medoid_is_no_leak():
+    """Two variants of one original, in two splits and too unlike each other: each leaks to the original alone."""
+    similarity = {(0, 1): 0.9, (1, 2): 0.9, (0, 2): 0.6}
+
+    def describe(left, right):
+        pairs = zip(np.minimum(left, right).tolist(), np.maximum(left, right).tolist(), strict=True)
+        return np.full(len(left), "embedding", dtype=object), np.array([similarity[pair] for pair in pairs])
+
+    ids = np.array(["a", "original", "b"], dtype=object)
+    frame = leak_rows(ids, pl.Series(["test", "train", "train"]), np.ones(3, dtype=np.int64), [], describe, 0.75)
+    assert frame.select("sample_id", "other_id").rows() == [("a", "original")]
+
+
 def test_null_splits_everywhere(tmp_path):
     """No splits, no leaks."""
     night = Night(tmp_path, ["a", "a"])
@@ -262,7 +275,7 @@ def test_a_large_group_leaks_to_the_closest(tmp_path):
         return np.where(contents[left] == contents[right], "bytes", "embedding").astype(object), np.ones(len(left))
 
     ids = np.array([f"s{i:05d}" for i in range(n)], dtype=object)
-    frame = leak_rows(ids, split, kept, [contents, kept], describe)
+    frame = leak_rows(ids, split, kept, [contents, kept], describe, 1.0)
     assert len(frame) <= 2 * n and set(frame["tier"]) == {"bytes"}
     assert set(frame["sample_id"]) | set(frame["other_id"]) == set(ids)
     assert set(frame["split"]) == {"test"} and set(frame["other_split"]) == {"train"}
