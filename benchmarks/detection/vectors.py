@@ -46,6 +46,7 @@ SUPERCLASSES = {
     "face or figure": "Faces Faces_easy brain buddha garfield snoopy",
 }
 OTHER = "thing"
+SMALL = 96  # pixels at which the model sees pictures that were shrunk to fewer
 QUOTATIONS = os.environ.get("ASSAY_QUOTATIONS", "")
 VECTORS = Path(os.environ.get("ASSAY_VECTORS", "/tmp/assay-vectors"))
 
@@ -63,12 +64,14 @@ def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         return stored["vectors"], stored["labels"]
 
 
-def _embed_images(images: Iterator) -> np.ndarray:
-    """MobileNetV2 vectors of PIL images."""
+def _embed_images(images: Iterator, size: int | None = None) -> np.ndarray:
+    """MobileNetV2 vectors of PIL images, seen at `size` pixels; at the model's own size by default."""
     import open_clip
     import torch
 
-    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{SHARED / 'models/mobilenetv2-imagenet'}")
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        f"local-dir:{SHARED / 'models/mobilenetv2-imagenet'}", force_image_size=size
+    )
     model.eval()
     batches, batch = [], []
 
@@ -86,8 +89,8 @@ def _embed_images(images: Iterator) -> np.ndarray:
     return np.concatenate(batches)
 
 
-def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda image: image):
-    """`(vectors, labels)` of the classes that are `wanted`, each picture degraded first."""
+def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda image: image, size: int | None = None):
+    """`(vectors, labels)` of the classes that are `wanted`, each picture degraded first and then seen at `size`."""
     from PIL import Image
 
     labels: list[str] = []
@@ -100,13 +103,14 @@ def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda ima
                     labels.append(name)
                     yield degrade(Image.open(io.BytesIO(archive.extractfile(member).read())))
 
-    return _embed_images(images()), labels
+    return _embed_images(images(), size), labels
 
 
 def _shrunk(pixels: int, mode: str):
     """A function that makes of a picture one of this many pixels on its longer side."""
 
     def degrade(image):
+        image.draft(mode, (4 * pixels, 4 * pixels))
         image = image.convert(mode)
         image.thumbnail((pixels, pixels))
         return image
@@ -115,7 +119,7 @@ def _shrunk(pixels: int, mode: str):
 
 
 def _caltech10() -> tuple[np.ndarray, list[str]]:
-    vectors, labels = _caltech(degrade=_shrunk(32, "RGB"))
+    vectors, labels = _caltech(degrade=_shrunk(32, "RGB"), size=SMALL)
     group = {name: group for group, names in SUPERCLASSES.items() for name in names.split()}
     return vectors, [group.get(label, OTHER) for label in labels]
 
@@ -205,7 +209,7 @@ def _digits_seen() -> tuple[np.ndarray, list[str]]:
 MAKERS = {
     "caltech101": _caltech,
     "caltech10": _caltech10,
-    "caltech101-seen": lambda: _caltech(degrade=_shrunk(20, "L")),
+    "caltech101-seen": lambda: _caltech(degrade=_shrunk(20, "L"), size=SMALL),
     "banking77-seen": lambda: _banking(_words),
     "cora-seen": lambda: _cora(0.5),
     "digits-seen": _digits_seen,
