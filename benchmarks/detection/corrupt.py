@@ -1,4 +1,7 @@
-"""Label noise for benchmarks: symmetric, asymmetric (confusable classes) and instance-dependent."""
+"""Label noise for benchmarks: symmetric, asymmetric (confusable classes) and instance-dependent.
+
+What people get wrong is simulated by `annotators.py`, which needs another view of the samples.
+"""
 
 import numpy as np
 

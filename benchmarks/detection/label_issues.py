@@ -1,4 +1,4 @@
-"""Label issues against cleanlab Datalab and the SelfClean ratio, on the same vectors and the same probe.
+"""Label issues against cleanlab Datalab, the SelfClean ratio and a plain mean, on the same vectors and the same probe.
 
     python benchmarks/detection/label_issues.py [--datasets cora,…] [--rates 0.05,…] [--kinds symmetric,…]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from annotators import annotate
 from corrupt import KINDS, corrupt
 from graph import exact_corpus
 from sklearn.metrics import average_precision_score
@@ -30,6 +31,14 @@ from tasks.metrics import beliefs, confident, probe  # noqa: E402
 from tasks.metrics.corpus import cases_frame, edges_frame  # noqa: E402
 from tasks.metrics.sql import Queries  # noqa: E402
 
+ANNOTATOR = "annotator"
+SCORES = {
+    "assay": "assay",
+    "cleanlab_same_probe": "cleanlab, same probe",
+    "cleanlab_features": "cleanlab, features",
+    "geometric_mean": "geometric mean",
+    "selfclean_ratio": "SelfClean ratio",
+}
 PEERS = Path(os.environ.get("ASSAY_PEERS", "/tmp/bench-venv")) / "bin/python"
 RESULTS = ROOT / "benchmarks/results/label_issues.json"
 
@@ -80,6 +89,17 @@ def selfclean_ratio(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return out
 
 
+def geometric_mean(corpus, labels: np.ndarray, probabilities: np.ndarray, sharpness: float = 20.0) -> np.ndarray:
+    """(n,) one minus the normalised geometric mean of the probe and of the 50 neighbours' vote, at the given label."""
+    rows = np.arange(len(labels))
+    vote = np.zeros(probabilities.shape)
+    weight = np.exp(sharpness * (corpus.similarities.astype(np.float64) - 1.0))
+    np.add.at(vote, (rows[:, None], labels[corpus.neighbors]), weight)
+    vote = 0.98 * vote / vote.sum(axis=1, keepdims=True) + 0.02 / vote.shape[1]
+    both = np.sqrt(vote * probabilities)
+    return 1.0 - both[rows, labels] / both.sum(axis=1)
+
+
 def calibration_error(right: np.ndarray, confidence: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error over equal-width bins."""
     at = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -88,10 +108,8 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray, bins: int = 15)
     return float(gap[mass > 0].sum() / len(right))
 
 
-def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[float] | None:
-    """Average precision and its 95% bootstrap interval; None where the method failed."""
-    if np.isnan(score).any():
-        return None
+def interval(wrong: np.ndarray, score: np.ndarray, draws: int = 200) -> list[float]:
+    """Average precision and its 95% bootstrap interval."""
     rng = np.random.default_rng(0)
     values = []
     for _ in range(draws):
@@ -113,7 +131,10 @@ def flag_quality(wrong: np.ndarray, flagged: np.ndarray, peers_flagged: np.ndarr
 
 def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: np.ndarray) -> dict:
     """One dataset, one kind of noise, one rate, one draw of it."""
-    labels = corrupt(kind, truth, corpus.vectors, rate, seed=seed)
+    if kind == ANNOTATOR:
+        labels = annotate(name, truth, rate, seed)
+    else:
+        labels = corrupt(kind, truth, corpus.vectors, rate, seed=seed)
     wrong = labels != truth
     found, probabilities, seconds = ours(corpus, queries, labels, int(truth.max()) + 1)
     peer = peers(labels, corpus.vectors, probabilities)
@@ -127,6 +148,7 @@ def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: 
         "assay": interval(wrong, found.score),
         "cleanlab_same_probe": interval(wrong, peer["probed_score"]),
         "cleanlab_features": interval(wrong, peer["near_score"]),
+        "geometric_mean": interval(wrong, geometric_mean(corpus, labels, probabilities)),
         "selfclean_ratio": interval(wrong, selfclean_ratio(corpus.vectors, labels)),
         **flag_quality(wrong, found.is_issue, peer["probed_flag"]),
         "ece_suggested": round(calibration_error(right, found.confidence), 4),
@@ -137,14 +159,10 @@ def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: 
 
 def table(rows: list[dict]) -> str:
     """The trials as a Markdown table."""
-    head = ("data", "noise", "rate", "assay", "cleanlab, same probe", "cleanlab, features", "SelfClean ratio")
-    head += ("flagged ÷ wrong", "cleanlab's", "ECE")
+    head = ("data", "noise", "rate", *SCORES.values(), "flagged ÷ wrong", "cleanlab's", "ECE")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
-        average = [
-            "{:.3f} ({:.3f}–{:.3f})".format(*row[name]) if row[name] else "failed"
-            for name in ("assay", "cleanlab_same_probe", "cleanlab_features", "selfclean_ratio")
-        ]
+        average = ["{:.3f} ({:.3f}–{:.3f})".format(*row[name]) for name in SCORES]
         rest = [f"{row[name]:.2f}" for name in ("flagged_over_wrong", "cleanlab_flagged_over_wrong")]
         cells = [row["dataset"], row["noise"], f"{row['rate']:.0%}", *average, *rest, f"{row['ece_suggested']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
@@ -153,8 +171,8 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", default="cora,caltech101,banking77")
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--datasets", default="cora,digits,caltech10,caltech101,banking77")
+    parser.add_argument("--kinds", default=",".join((*KINDS, ANNOTATOR)))
     parser.add_argument("--rates", default="0.05,0.1,0.2,0.4")
     parser.add_argument("--seed", type=int, default=1, help="of the noise; the published table is 1")
     parser.add_argument("--out", type=Path, default=RESULTS)

@@ -1,12 +1,21 @@
 """Vectors of the shared benchmark datasets, made once: `python benchmarks/detection/vectors.py [NAME…]`.
 
     caltech101   MobileNetV2 (ImageNet), 1,280-d, without BACKGROUND_Google
+    caltech10    the same pictures shrunk to 32 pixels, their classes put together to the ten of SUPERCLASSES: few and
+                 large classes that a linear probe cannot tell wholly, as in CIFAR-10
     banking77    all-MiniLM-L6-v2, 384-d
     cora         128-d truncated SVD of the citation graph's averaged random-walk powers
     background   BACKGROUND_Google of Caltech-101, for outliers
     digits       scikit-learn's digits drawn as photographs, for outliers
     quotations   all-MiniLM-L6-v2, 384-d, of the quotations in the folder ASSAY_QUOTATIONS, for outliers: the text files
                  of Debian's packages fortunes and fortunes-min (13,199 of 20 to 300 characters)
+
+and what a fallible annotator sees of the same samples (`annotators.py`), in the same order:
+
+    caltech101-seen  MobileNetV2 of the pictures in grey and at 20 pixels
+    banking77-seen   words, TF-IDF in 200 singular axes
+    cora-seen        as cora, of a random half of the citations
+    digits-seen      16 pixels, the means of four each
 
 Each is an .npz in VECTORS with `vectors` (n, d) float32 of unit length and `labels` (n,) strings.
 """
@@ -23,6 +32,21 @@ import numpy as np
 import polars as pl
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+SUPERCLASSES = {
+    "beast": "Leopards beaver cougar_body cougar_face dalmatian elephant gerenuk hedgehog kangaroo llama okapi panda "
+    "platypus rhino wild_cat",
+    "bird": "emu flamingo flamingo_head ibis pigeon rooster",
+    "water animal": "bass crab crayfish crocodile crocodile_head dolphin hawksbill lobster nautilus octopus sea_horse "
+    "starfish",
+    "insect or fossil": "ant brontosaurus butterfly dragonfly mayfly scorpion stegosaurus tick trilobite",
+    "ship or aircraft": "airplanes ferry helicopter ketch schooner",
+    "on wheels": "Motorbikes car_side inline_skate wheelchair",
+    "instrument": "accordion electric_guitar euphonium gramophone grand_piano mandolin metronome saxophone",
+    "plant or food": "bonsai joshua_tree lotus pizza strawberry sunflower water_lilly",
+    "face or figure": "Faces Faces_easy brain buddha garfield snoopy",
+}
+OTHER = "thing"
+SMALL = 96  # pixels at which the model sees pictures that were shrunk to fewer
 QUOTATIONS = os.environ.get("ASSAY_QUOTATIONS", "")
 VECTORS = Path(os.environ.get("ASSAY_VECTORS", "/tmp/assay-vectors"))
 
@@ -40,12 +64,14 @@ def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         return stored["vectors"], stored["labels"]
 
 
-def _embed_images(images: Iterator) -> np.ndarray:
-    """MobileNetV2 vectors of PIL images."""
+def _embed_images(images: Iterator, size: int | None = None) -> np.ndarray:
+    """MobileNetV2 vectors of PIL images, seen at `size` pixels; at the model's own size by default."""
     import open_clip
     import torch
 
-    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{SHARED / 'models/mobilenetv2-imagenet'}")
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        f"local-dir:{SHARED / 'models/mobilenetv2-imagenet'}", force_image_size=size
+    )
     model.eval()
     batches, batch = [], []
 
@@ -63,7 +89,8 @@ def _embed_images(images: Iterator) -> np.ndarray:
     return np.concatenate(batches)
 
 
-def _caltech(wanted) -> tuple[np.ndarray, list[str]]:
+def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda image: image, size: int | None = None):
+    """`(vectors, labels)` of the classes that are `wanted`, each picture degraded first and then seen at `size`."""
     from PIL import Image
 
     labels: list[str] = []
@@ -74,9 +101,27 @@ def _caltech(wanted) -> tuple[np.ndarray, list[str]]:
                 name = Path(member.name).parent.name
                 if member.isfile() and member.name.lower().endswith(".jpg") and wanted(name):
                     labels.append(name)
-                    yield Image.open(io.BytesIO(archive.extractfile(member).read()))
+                    yield degrade(Image.open(io.BytesIO(archive.extractfile(member).read())))
 
-    return _embed_images(images()), labels
+    return _embed_images(images(), size), labels
+
+
+def _shrunk(pixels: int, mode: str):
+    """A function that makes of a picture one of this many pixels on its longer side."""
+
+    def degrade(image):
+        image.draft(mode, (4 * pixels, 4 * pixels))
+        image = image.convert(mode)
+        image.thumbnail((pixels, pixels))
+        return image
+
+    return degrade
+
+
+def _caltech10() -> tuple[np.ndarray, list[str]]:
+    vectors, labels = _caltech(degrade=_shrunk(32, "RGB"), size=SMALL)
+    group = {name: group for group, names in SUPERCLASSES.items() for name in names.split()}
+    return vectors, [group.get(label, OTHER) for label in labels]
 
 
 def _embed_texts(texts: list[str]) -> np.ndarray:
@@ -88,9 +133,16 @@ def _embed_texts(texts: list[str]) -> np.ndarray:
     return model.encode(texts, batch_size=128, show_progress_bar=False)
 
 
-def _banking() -> tuple[np.ndarray, list[str]]:
+def _banking(embed=_embed_texts) -> tuple[np.ndarray, list[str]]:
     frame = pl.concat([pl.read_csv(SHARED / f"data/banking77/{split}.csv") for split in ("train", "test")])
-    return _embed_texts(frame["text"].to_list()), frame["category"].to_list()
+    return embed(frame["text"].to_list()), frame["category"].to_list()
+
+
+def _words(texts: list[str]) -> np.ndarray:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TruncatedSVD(200, random_state=0).fit_transform(TfidfVectorizer(sublinear_tf=True).fit_transform(texts))
 
 
 def _quotations() -> tuple[np.ndarray, list[str]]:
@@ -112,12 +164,13 @@ def _model_folder(package) -> Path:
     return next(Path(package.__file__).parent.rglob("modules.json")).parent
 
 
-def _cora() -> tuple[np.ndarray, list[str]]:
+def _cora(share: float = 1.0) -> tuple[np.ndarray, list[str]]:
+    """With `share` of the citations, chosen at random."""
     from scipy.sparse import coo_array, diags_array
     from sklearn.decomposition import TruncatedSVD
 
     nodes = pl.read_csv(SHARED / "data/cora/nodes.csv", infer_schema_length=None)
-    edges = pl.read_csv(SHARED / "data/cora/edges.csv")
+    edges = pl.read_csv(SHARED / "data/cora/edges.csv").sample(fraction=share, seed=0)
     place = {node: row for row, node in enumerate(nodes[:, 0].to_list())}
     rows = np.array([place[node] for node in edges[:, 0].to_list()])
     columns = np.array([place[node] for node in edges[:, 1].to_list()])
@@ -146,8 +199,20 @@ def _digits() -> tuple[np.ndarray, list[str]]:
     return _embed_images(images), [str(t) for t in data.target]
 
 
+def _digits_seen() -> tuple[np.ndarray, list[str]]:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return data.images.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16), [str(t) for t in data.target]
+
+
 MAKERS = {
-    "caltech101": lambda: _caltech(lambda name: name != "BACKGROUND_Google"),
+    "caltech101": _caltech,
+    "caltech10": _caltech10,
+    "caltech101-seen": lambda: _caltech(degrade=_shrunk(20, "L"), size=SMALL),
+    "banking77-seen": lambda: _banking(_words),
+    "cora-seen": lambda: _cora(0.5),
+    "digits-seen": _digits_seen,
     "background": lambda: _caltech(lambda name: name == "BACKGROUND_Google"),
     "banking77": _banking,
     "cora": _cora,

@@ -6,9 +6,14 @@ is read where the vectors are surest, in the surer half of each class's cases (a
 et al. 2017). With that held fixed, the chance that the likeliest class is the true one is fitted to the given labels,
 by expectation maximisation in bins of the belief in it, and made monotone (isotonic calibration: Zadrozny & Elkan
 2002). No clean label is needed: a class that is true shows in the given labels as often as the noise lets it.
+
+Where people err on the samples that look like another class, the sure half sees none of that, and given labels are
+trusted too much. So last the odds of all given classes are moved alike, to agree with the number of wrong labels that
+is expected in all (prior shift: Saerens, Latinne & Decaestecker 2002).
 """
 
 import numpy as np
+from scipy.optimize import brentq
 from sklearn.isotonic import isotonic_regression
 
 from tasks.metrics import noise
@@ -21,6 +26,7 @@ ROUNDS, BIN_ROUNDS = 30, 200
 SETTLED = 1e-4  # change of a bin's probability in a round below which it is found
 PRIOR = 8.0  # cases' worth of shrinkage to the belief itself
 LEAST, MOST = 0.01, 0.999
+MOST_SHIFT = 6.0  # of the log odds of given classes
 
 
 def calibrated_posterior(beliefs: Beliefs, model: NoiseModel) -> np.ndarray:
@@ -39,6 +45,23 @@ def calibrated_posterior(beliefs: Beliefs, model: NoiseModel) -> np.ndarray:
     clean[top] = chance
     likely = clean * emitted
     return likely / np.maximum(np.bincount(case, likely, m), 1e-300)[case]
+
+
+def matched(beliefs: Beliefs, posterior: np.ndarray, wrong: float, judged: np.ndarray) -> np.ndarray:
+    """(p,) `posterior` with the odds of the given class times one factor, the same in all `judged` (m,) cases, such
+    that `wrong` of their members are expected to carry a wrong label; as near as MOST_SHIFT allows."""
+    stands, n = beliefs.of_given(posterior), beliefs.n * judged
+
+    def surplus(shift: float) -> float:
+        return float((n * (1.0 - stands) / (1.0 - stands + stands * np.exp(shift))).sum()) - wrong
+
+    if surplus(MOST_SHIFT) >= 0 or surplus(-MOST_SHIFT) <= 0:
+        shift = MOST_SHIFT if surplus(MOST_SHIFT) >= 0 else -MOST_SHIFT
+    else:
+        shift = brentq(surplus, -MOST_SHIFT, MOST_SHIFT, xtol=1e-6)
+    own = (beliefs.label == beliefs.given[beliefs.case]) & judged[beliefs.case]
+    scaled = np.where(own, posterior * np.exp(shift), posterior)
+    return scaled / np.maximum(np.bincount(beliefs.case, scaled, len(stands)), 1e-300)[beliefs.case]
 
 
 def surer(label: np.ndarray, sure: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -3,7 +3,9 @@
 A class's threshold t_c is the mean belief in c of the cases labelled c. A case labelled g counts for true class c
 where c has the greatest belief of those at or above their threshold; the counts, scaled to the class sizes, estimate
 the joint of given and true labels. On hard classes that overcounts, for a sample that is merely difficult counts as
-wrong; so the joint is where the noise model of `noise.py` starts, and what that expects is flagged in each class.
+wrong; so the joint is where the noise model of `noise.py` starts, and what that expects is flagged in each class. But
+that model takes noise which follows the vectors, as people's errors do, for overlap, and undercounts the more the
+noisier the labels are; there less of confident learning's surplus is overlap, and it counts with a weight.
 """
 
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ import polars as pl
 
 from tasks.metrics import noise
 from tasks.metrics.beliefs import Beliefs, best_pair
-from tasks.metrics.calibration import calibrated_posterior
+from tasks.metrics.calibration import calibrated_posterior, matched
 from tasks.metrics.noise import NoiseModel
+
+SURPLUS = 1.5  # weight of confident learning's surplus, times the share of labels that it counts as wrong; at most 1
 
 
 @dataclass(frozen=True)
@@ -68,30 +72,40 @@ def find(beliefs: Beliefs) -> Findings:
 
     The score is 1 minus the mean of two probabilities of the given class: from the vectors alone, and with the label
     itself and the noise between classes taken into account; times how far the class can be judged at all. The
-    confidence in the suggested class is calibrated apart from that (`calibration.py`).
+    confidence in the suggested class and the joint are calibrated apart from that (`calibration.py`), and expect as
+    many wrong labels as are flagged.
     """
-    model = noise.fit(beliefs, confident_joint(beliefs))
+    start = confident_joint(beliefs)
+    model = noise.fit(beliefs, start)
     given, labeled = beliefs.given, beliefs.given >= 0
     stands = beliefs.of_given(model.posterior)
     doubt = 1.0 - (beliefs.of_given(model.clean) + stands) / 2
     score = np.clip(np.where(labeled, doubt * evidence(beliefs), 0.0), 0.0, 1.0)
     top = beliefs.best(model.posterior)
-    flagged = flag(beliefs, score, expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given)))
+    budget = expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given), start)
+    flagged = flag(beliefs, score, budget)
     top = np.where(flagged, noise.best_other(beliefs, model.posterior), top)
-    confidence = np.clip(calibrated_posterior(beliefs, model)[top], 0.0, 1.0)
-    return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, model), model)
+    judged = labeled & (evidence(beliefs) > 0)
+    posterior = matched(beliefs, calibrated_posterior(beliefs, model), float(budget.sum()), judged)
+    confidence = np.clip(posterior[top], 0.0, 1.0)
+    return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, posterior), model)
 
 
-def expected_wrong(beliefs: Beliefs, stands: np.ndarray, differs: np.ndarray) -> np.ndarray:
+def expected_wrong(beliefs: Beliefs, stands: np.ndarray, differs: np.ndarray, joint: pl.DataFrame) -> np.ndarray:
     """(n_classes,) number of wrong labels in each class.
 
     The mean of two estimates: the expected number, Σ p(true ≠ given), which sums many small doubts, and the number
-    of cases whose most probable class differs, which ignores them all.
+    of cases whose most probable class differs, which ignores them all. Where confident learning's `joint` counts more,
+    the surplus is added with the weight min(1, SURPLUS · r), r the share of all labels that it counts as wrong.
     """
     judged = (beliefs.given >= 0) & (evidence(beliefs) > 0)
     given, n = beliefs.given[judged], beliefs.n[judged].astype(float)
     both = (1.0 - stands[judged] + differs[judged]) / 2
-    return np.bincount(given, n * both, beliefs.n_classes)
+    count, size = np.bincount(given, n * both, beliefs.n_classes), np.bincount(given, n, beliefs.n_classes)
+    wrong = joint.filter(pl.col("given") != pl.col("true"))
+    counted = np.bincount(wrong["given"].to_numpy(), wrong["count"].to_numpy(), beliefs.n_classes) * (size > 0)
+    weight = min(1.0, SURPLUS * counted.sum() / max(size.sum(), 1.0))
+    return count + weight * np.maximum(counted - count, 0.0)
 
 
 def evidence(beliefs: Beliefs) -> np.ndarray:

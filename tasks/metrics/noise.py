@@ -127,15 +127,15 @@ def _start(joint: pl.DataFrame, cells: np.ndarray, k: int) -> np.ndarray:
     return known + START_NOISE * known[cells // k == cells % k].sum() / max(len(cells), 1)
 
 
-def posterior_joint(beliefs: Beliefs, model: NoiseModel) -> pl.DataFrame:
-    """Expected counts of members: columns given, true, count; rows sum to the class sizes."""
+def posterior_joint(beliefs: Beliefs, posterior: np.ndarray) -> pl.DataFrame:
+    """Expected counts of members: columns given, true, count; rows sum to the class sizes. `posterior`: (p,)."""
     labeled = beliefs.given[beliefs.case] >= 0
     case = beliefs.case[labeled]
     pairs = pl.DataFrame(
         {
             "given": beliefs.given[case],
             "true": beliefs.label[labeled],
-            "count": model.posterior[labeled] * beliefs.n[case],
+            "count": posterior[labeled] * beliefs.n[case],
         }
     )
     return pairs.group_by("given", "true").agg(pl.col("count").sort().sum()).sort("given", "true")

@@ -199,6 +199,41 @@ def test_calibration_is_monotone_and_leaves_unlabelled_cases_their_belief():
     assert abs(posterior[top].mean() - (hidden.label[top] == truth[given < 0]).mean()) < 0.08
 
 
+def test_given_labels_are_trusted_as_far_as_the_number_of_wrong_ones_says():
+    """All given classes' odds are multiplied by one factor, and the wrong labels then add up to the number wanted."""
+    beliefs, model, _ = overconfident(n=500)
+    judged = np.arange(500) % 3 > 0
+    posterior = calibration.matched(beliefs, model.clean, 100.0, judged)
+    assert np.bincount(beliefs.case, posterior) == pytest.approx(np.ones(500))
+    assert (1 - beliefs.of_given(posterior))[judged].sum() == pytest.approx(100.0, abs=1e-3)
+    before, after = beliefs.of_given(model.clean), beliefs.of_given(posterior)
+    factor = (after / (1 - after) / (before / (1 - before)))[judged & (before < 1 - 1e-6)]
+    assert factor == pytest.approx(np.full(len(factor), factor[0]), rel=1e-6)
+    assert after[~judged] == pytest.approx(before[~judged])
+
+
+@pytest.mark.parametrize(("wanted", "trusted"), [(0.0, 6.0), (1e9, -6.0)])
+def test_a_number_out_of_reach_moves_the_odds_as_far_as_they_go(wanted, trusted):
+    """None wrong, or more than there are cases: the log odds move by six, and stay finite."""
+    beliefs, model, _ = overconfident(n=50)
+    posterior = calibration.matched(beliefs, model.clean, wanted, np.ones(50, dtype=bool))
+    before, after = beliefs.of_given(model.clean), beliefs.of_given(posterior)
+    assert np.log(after / (1 - after)) - np.log(before / (1 - before)) == pytest.approx(np.full(50, trusted))
+
+
+def test_surplus_of_confident_learning_counts_the_more_the_noisier():
+    """Six counted of twenty are 0.3: of what they have over the model's own two, 0.45 is added; a class that has no
+    surplus keeps its own number."""
+    given = np.repeat([0, 1], 10)
+    ones, label = np.ones(20), np.tile([0, 1], 20)
+    case, half = np.repeat(np.arange(20), 2), np.full(40, 0.5)
+    beliefs = Beliefs(np.arange(20), given, ones, ones.astype(int), case, label, half, half, half, 2)
+    stands = np.where(np.isin(np.arange(20), [0, 1, 10, 11]), 0.0, 1.0)
+    joint = pl.DataFrame({"given": [0, 0, 1, 1], "true": [0, 1, 0, 1], "count": [5.0, 5.0, 1.0, 9.0]})
+    count = confident.expected_wrong(beliefs, stands, stands == 0, joint)
+    assert count == pytest.approx([2 + 0.45 * 3, 2.0])
+
+
 def test_anchors_are_the_surer_half_of_each_class():
     """Of four and of two cases the surer two and one; what is not to be chosen never is."""
     label, sure = np.array([0, 0, 0, 0, 1, 1, 1]), np.array([0.9, 0.6, 0.8, 0.7, 0.5, 0.4, 1.0])
