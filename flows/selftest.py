@@ -21,17 +21,19 @@ from data_contracts.spec import Spec, load_spec
 from flows.quality_snapshot import quality_snapshot
 from tasks.detection import Judged, by_kind, judge, read_table, summarize
 from tasks.ingest import ingest
-from tasks.plant import DEFECTS, Sample, plant
+from tasks.mistakes import learn
+from tasks.plant import DEFECTS, Relabel, Sample, plant
 from tasks.snapshots import Snapshot, Workspace, read_snapshot
 from tasks.source import open_source
 from tasks.stage import StageOutput, write_json
+from tasks.vectors import read_vectors
 
 SIZE = 2_000  # samples of the user's that are copied
 SEED = 0
+ROUNDS = 3  # of planting, each into the samples as they are
 RATES = {"flipped_label": 0.05}  # of the copied samples; any other kind has DEFAULT_RATE
 DEFAULT_RATE = 0.01
 LEAST = 5  # of each kind
-CONFUSED_SHARE = 0.5
 KEPT_SECTIONS = ("clean", "dedup", "embed", "index", "thresholds")  # of the user's spec
 NOISE = "label_noise"
 LOCAL = "local-dir:"
@@ -61,15 +63,19 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
 
 
 def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
-    """Both runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`."""
+    """All runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`, of all rounds."""
     before = publish_copy(spec, samples, folder, "before")
     rates = {kind: RATES.get(kind, DEFAULT_RATE) for kind in DEFECTS[spec.modality]}
     counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
-    planted, truth = plant(samples, counts, SEED, spec.modality, confusable(before))
-    after = publish_copy(spec, planted, folder, "after")
-    judgements = judge(after, truth.rename({"name": "sample_id"}), before)
+    relabel, mistaken = mistakes(before)
+    rounds = []
+    for seed in range(SEED, SEED + ROUNDS):
+        planted, truth = plant(samples, counts, seed, spec.modality, relabel, mistaken)
+        after = publish_copy(spec, planted, folder, f"after-{seed}")
+        rounds.append(judge(after, truth.rename({"name": "sample_id"}), before))
+    judgements = {name: pl.concat([one[name] for one in rounds if name in one]) for name in rounds[0]}
     already = {"label issues": wrong_labels(before)}
-    found = [summarize(name, rows, already.get(name, 0.0)) for name, rows in judgements.items()]
+    found = [summarize(name, rows, already.get(name), ROUNDS) for name, rows in judgements.items()]
     return found, by_kind(judgements)
 
 
@@ -179,15 +185,12 @@ def to_toml(values: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def confusable(before: Snapshot) -> Callable[[str, list[str], np.random.Generator], str]:
-    """How a label goes wrong: half of the time to the class it is most confused with, else to any."""
-    overlaps = dict(read_table(before, "classes").select("label", "overlap_label").drop_nulls().iter_rows())
-
-    def relabel(label: str, others: list[str], rng: np.random.Generator) -> str:
-        near = overlaps.get(label)
-        return near if near in others and rng.random() < CONFUSED_SHARE else str(rng.choice(others))
-
-    return relabel
+def mistakes(before: Snapshot) -> tuple[Relabel, dict[str, float]]:
+    """How labels go wrong in this data, and how likely each sample's is to (`tasks/mistakes.py`)."""
+    issues = read_table(before, "label_issues").drop_nulls("label").sort("sample_id")
+    hashes = read_table(before, "samples").select("sample_id", "content_hash")
+    issues = issues.join(hashes, on="sample_id", maintain_order="left")
+    return learn(issues, read_vectors(before, issues["content_hash"])[0])
 
 
 def wrong_labels(snapshot: Snapshot) -> float:
