@@ -33,8 +33,10 @@ DETECTORS: dict[str, tuple[str, ...]] = {  # what each detector should find, in 
     "label issues": ("flipped_label",),
 }
 PAIRED = ("exact duplicates", "near duplicates", "leaks")
+COPIES = {kind for name in PAIRED for kind in DETECTORS[name]}
 EXACT_TIERS = ("bytes", "pixels", "text")
 UNSURE = 0.3  # share by which the number of the data's own defects may be off
+ENOUGH = 0.5  # of the planted ones must be flagged, that their scores tell anything of the data's own
 FEW = 5.0  # defects of the data's own, under which nothing is said of how they are ranked
 JUDGEMENT = {"sample_id": pl.String, "kind": pl.String, "role": pl.String, "score": pl.Float64, "is_issue": pl.Boolean}
 
@@ -51,6 +53,7 @@ class Judged:
     ap_low: float | None
     ap_high: float | None
     already: float | None = None  # estimated number of defects of this kind in the data as it is
+    own_flagged: float | None = None  # samples of the data as it is that are flagged, the mean of the rounds
     own_precision: float | None = None  # estimated share of true ones among what is flagged of these data
     own_average_precision: float | None = None
     own_low: float | None = None
@@ -148,9 +151,9 @@ def _excusing(detector: str) -> Collection[str]:
     """Kinds of planted defect that may rightly trip a detector made for another one."""
     if detector == "unreadable files":
         return ("near_empty",)
-    changed = (
-        ("mirrored",) if detector in ("outliers", "label issues") else ("resized", "cropped")
-    )  # a mirrored 3 is none
+    if detector == "label issues":  # a copy's label is as right as its original's, which nobody knows
+        return {*DAMAGE, *COPIES, "off_topic"}
+    changed = ("mirrored",) if detector == "outliers" else ("resized", "cropped")  # a mirrored 3 is none
     return {*DAMAGE, "off_topic", *changed} - {*DETECTORS[detector]}
 
 
@@ -255,16 +258,19 @@ def _own(rows: pl.DataFrame, already: float | None, rounds: int, draws: int, see
     judged = rows.filter(pl.col("role") != "excused")
     ranking = _ranking(judged)
     alike = most_alike(ranking.score, ranking.planted)
-    number = alike if already is None else min(already * rounds, alike or np.inf)
-    if number is None or number < FEW * rounds:
-        return {"already": None if number is None else number / rounds}
-    bad = share_bad(ranking.score, ranking.planted, number, np.ones(len(judged)))
+    number = alike if judged.filter(pl.col("role") == "planted")["is_issue"].mean() >= ENOUGH else None
+    if already is not None:  # two estimates that err to the same side; the bound is the noisier one
+        number = already * rounds
+        number = (number * min(number, alike or np.inf)) ** 0.5
     flagged = judged["is_issue"].to_numpy() & ~ranking.planted
+    said = {"already": None if number is None else number / rounds, "own_flagged": float(flagged.sum()) / rounds}
+    if number is None or number < FEW * rounds:
+        return said
+    bad = share_bad(ranking.score, ranking.planted, number, np.ones(len(judged)))
     value = own_average_precision(ranking.score, ranking.planted, number)
     numbers = [number * (1 + UNSURE * step) for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     low, high = bootstrap(ranking, numbers, draws, seed, own_average_precision) if draws else (None, None)
-    return {
-        "already": number / rounds,
+    return said | {
         "own_precision": float(bad[flagged].mean()) if flagged.any() else None,
         "own_average_precision": value,
         "own_low": None if low is None else min(low, value),
