@@ -84,6 +84,14 @@ def test_planted_ones_that_are_not_ranked_bound_nothing():
     assert most_alike(np.ones(50), np.zeros(50, dtype=bool)) is None
 
 
+def test_a_detector_that_misses_the_planted_ones_says_nothing_of_the_datas_own():
+    """With one of four planted ones flagged there is neither a number nor an average precision for the rest."""
+    rows = [(f"p{i}", "dark", "planted", 0.6 if i == 0 else 0.3, i == 0) for i in range(4)]
+    rows += [(f"c{i}", None, "clean", 0.4 + 0.01 * i, i > 20) for i in range(40)]
+    found = summarize("dark", pl.DataFrame(rows, schema=JUDGEMENT, orient="row"), draws=0)
+    assert found.already is None and found.own_average_precision is None and found.own_flagged == 19
+
+
 def test_rounds_count_the_data_once():
     """Three equal rounds say the same of the data's own defects as one does."""
     rng = np.random.default_rng(0)
