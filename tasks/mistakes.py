@@ -21,8 +21,9 @@ def as_mistaken(names: list[str], given: np.ndarray) -> Relabel:
     place = {name: row for row, name in enumerate(names)}
 
     def relabel(label: str, others: list[str], rng: np.random.Generator) -> str:
-        chance = given[place[label], [place[other] for other in others]]
-        return str(rng.choice(others, p=chance / chance.sum())) if chance.sum() > 0 else str(rng.choice(others))
+        known = [other for other in others if other in place]
+        chance = given[place[label], [place[other] for other in known]] if label in place else np.zeros(0)
+        return str(rng.choice(known, p=chance / chance.sum())) if chance.sum() > 0 else any_label(label, others, rng)
 
     return relabel
 

@@ -44,7 +44,7 @@ def plant(
     Copies and off-topic samples come after the given ones, under new numbers for names that say nothing about them.
     Where there are too few samples for all the targets asked for, every kind gets its share. `relabel(label, others,
     rng)` picks the wrong label of a flipped one; any other label by default. `mistaken` has for the name of a sample
-    how likely, against the others, its label is to be flipped: 0 never, and 1 for a sample that it does not name.
+    how likely, against the others, its label is to be flipped; one that it does not name is not. All alike without it.
 
     Returns:
         The samples, and the truth: a row per planted sample with `name`, `kind`, `of` (the name of the sample that a
@@ -86,7 +86,7 @@ def _targets(
             continue
         fits = [i for i in free if _can_be_target(samples[i], kind)]
         if kind == "flipped_label":
-            fits = _by_chance(fits, [mistaken.get(samples[i].name, 1.0) for i in fits], rng)
+            fits = _by_chance(fits, [mistaken.get(samples[i].name, 0.0) if mistaken else 1.0 for i in fits], rng)
         targets[kind] = np.array(fits[: int(wanted[kind] * scale)], dtype=int)
         taken = set(targets[kind].tolist())
         free = [i for i in free if i not in taken]

@@ -57,6 +57,8 @@ def test_what_is_learnt_from_flags():
     relabel, rates = learn(issues, np.array([directions[label] for label in issues["label"]]))
     rng = np.random.default_rng(0)
     drawn = [relabel("a", ["b", "c"], rng) for _ in range(100)]
+    assert {relabel("of a rejected sample", ["b", "other"], rng) for _ in range(20)} == {"b", "other"}
+    assert relabel("a", ["b", "other"], rng) == "b"
     assert drawn.count("b") > 75
     assert rates["w0"] < 0.1 * rates["b0"] and rates["a0"] > 2 * rates["c0"] > 0
 

@@ -101,31 +101,37 @@ def rounded(value: float | None) -> float | None:
 
 
 def table(rows: list[dict]) -> str:
-    """A line per detector and setting, seeds taken together: means, the mean and greatest error, how many are near."""
-    head = ("detector", "data", "noise", "rate", "true number", "estimated", "true AP", "estimated AP", "mean error")
-    head += ("greatest", "interval holds")
+    """A line per detector and data, for label issues also per kind and rate of noise; seeds are taken together."""
+    head = ("detector", "data", "noise", "settings", "true number", "estimated", "true AP", "estimated AP")
+    head += ("mean error", "greatest", "interval holds")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    keys = ["detector", "data", "noise", "rate"]
     frame = pl.DataFrame(rows, infer_schema_length=None).filter(pl.col("true") >= FEW)
-    for key, part in frame.group_by(keys, maintain_order=True):
-        known = part.drop_nulls(["true_ap", "ap"])
-        cells = [str(key[0]), str(key[1]), str(key[2]), f"{key[3]:.0%}", f"{part['true'].mean():.0f}"]
-        cells.append("–" if part["estimated"].is_null().all() else f"{part['estimated'].mean():.0f}")
-        cells.append(f"{part['true_ap'].mean():.3f}")
-        if known.is_empty():
-            cells += ["–"] * 4
-        else:
-            error = (known["ap"] - known["true_ap"]).to_numpy()
-            holds = ((known["ap_low"] <= known["true_ap"]) & (known["true_ap"] <= known["ap_high"])).sum()
-            greatest = error[np.abs(error).argmax()]
-            cells += [
-                f"{known['ap'].mean():.3f}",
-                f"{error.mean():+.3f}",
-                f"{greatest:+.3f}",
-                f"{holds} of {len(known)}",
-            ]
-        lines.append("| " + " | ".join(cells) + " |")
+    share = (pl.col("rate") * 100).round().cast(pl.Int64).cast(pl.String)
+    noise = (
+        pl.when(pl.col("detector") == "label issues").then(pl.col("noise") + " " + share + "%").otherwise(pl.lit(""))
+    )
+    order = ["label issues", *frame["detector"].unique(maintain_order=True)]
+    frame = frame.with_columns(noise=noise).sort(pl.col("detector").map_elements(order.index, pl.Int64), "data", "rate")
+    for key, part in frame.group_by(["detector", "data", "noise"], maintain_order=True):
+        lines.append("| " + " | ".join([*key, str(len(part)), *_cells(part)]) + " |")
     return "\n".join(lines) + "\n\n" + summary(frame)
+
+
+def _cells(part: pl.DataFrame) -> list[str]:
+    """The figures of one line: means, the mean and the greatest error, in how many settings the interval holds."""
+    known = part.drop_nulls(["true_ap", "ap"])
+    number = "–" if part["estimated"].is_null().all() else f"{part['estimated'].mean():.0f}"
+    cells = [f"{part['true'].mean():.0f}", number, f"{part['true_ap'].mean():.3f}"]
+    if known.is_empty():
+        return cells + ["–"] * 4
+    error = (known["ap"] - known["true_ap"]).to_numpy()
+    held = f"{int(_holds(known).sum())} of {len(known)}"
+    greatest = error[np.abs(error).argmax()]
+    return [*cells, f"{known['ap'].mean():.3f}", f"{error.mean():+.3f}", f"{greatest:+.3f}", held]
+
+
+def _holds(known: pl.DataFrame) -> pl.Series:
+    return (known["ap_low"] <= known["true_ap"]) & (known["true_ap"] <= known["ap_high"])
 
 
 def summary(frame: pl.DataFrame) -> str:
@@ -134,7 +140,7 @@ def summary(frame: pl.DataFrame) -> str:
     lines = [f"| detector | settings | within {NEAR} | median error | greatest | interval holds |", "|---" * 6 + "|"]
     for (detector,), part in known.group_by(["detector"], maintain_order=True):
         near = (part["error"] <= NEAR).sum()
-        holds = ((part["ap_low"] <= part["true_ap"]) & (part["true_ap"] <= part["ap_high"])).sum()
+        holds = int(_holds(part).sum())
         error = part["error"]
         lines.append(f"| {detector} | {len(part)} | {near} | {error.median():.3f} | {error.max():.3f} | {holds} |")
     return "\n".join(lines)
