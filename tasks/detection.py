@@ -1,11 +1,14 @@
 """Count what a snapshot found of the defects that were planted: per kind, per detector, with average precision.
 
 A *judgement* is one detector's view of every sample: `sample_id, kind, role, score, is_issue`. The role is `planted`
-(it should be found), `excused` (another defect was planted in it that may well trip this detector, or it was flagged
-before anything was planted), or `clean`.
+(it should be found), `excused` (another defect was planted in it that may well trip this detector), `earlier` (it was
+flagged before anything was planted), or `clean`.
+
+From the same judgement follows what the detector is worth on the data's *own* defects, which nobody has marked: the
+planted ones are taken as a fair sample of them (Elkan & Noto 2008).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +33,11 @@ DETECTORS: dict[str, tuple[str, ...]] = {  # what each detector should find, in 
     "label issues": ("flipped_label",),
 }
 PAIRED = ("exact duplicates", "near duplicates", "leaks")
+COPIES = {kind for name in PAIRED for kind in DETECTORS[name]}
 EXACT_TIERS = ("bytes", "pixels", "text")
+UNSURE = 0.3  # share by which the number of the data's own defects may be off
+ENOUGH = 0.5  # of the planted ones must be flagged, that their scores tell anything of the data's own
+FEW = 5.0  # defects of the data's own, under which nothing is said of how they are ranked
 JUDGEMENT = {"sample_id": pl.String, "kind": pl.String, "role": pl.String, "score": pl.Float64, "is_issue": pl.Boolean}
 
 
@@ -45,6 +52,12 @@ class Judged:
     average_precision: float | None
     ap_low: float | None
     ap_high: float | None
+    already: float | None = None  # estimated number of defects of this kind in the data as it is
+    own_flagged: float | None = None  # samples of the data as it is that are flagged, the mean of the rounds
+    own_precision: float | None = None  # estimated share of true ones among what is flagged of these data
+    own_average_precision: float | None = None
+    own_low: float | None = None
+    own_high: float | None = None
 
     @property
     def recall(self) -> float | None:
@@ -80,8 +93,8 @@ def judge(snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = Non
         rows = _judge_pairs(snapshot, truth, detector) if detector in PAIRED else _judge_one(snapshot, truth, detector)
         if before is not None and detector != "label issues":  # label noise is estimated instead
             earlier = flagged_before(before, detector)
-            excused = (pl.col("role") == "clean") & pl.col("sample_id").is_in(earlier)
-            rows = rows.with_columns(role=pl.when(excused).then(pl.lit("excused")).otherwise("role"))
+            known = (pl.col("role") == "clean") & pl.col("sample_id").is_in(earlier)
+            rows = rows.with_columns(role=pl.when(known).then(pl.lit("earlier")).otherwise("role"))
         judgements[detector] = rows
     return judgements
 
@@ -138,9 +151,9 @@ def _excusing(detector: str) -> Collection[str]:
     """Kinds of planted defect that may rightly trip a detector made for another one."""
     if detector == "unreadable files":
         return ("near_empty",)
-    changed = (
-        ("mirrored",) if detector in ("outliers", "label issues") else ("resized", "cropped")
-    )  # a mirrored 3 is none
+    if detector == "label issues":  # a copy's label is as right as its original's, which nobody knows
+        return {*DAMAGE, *COPIES, "off_topic"}
+    changed = ("mirrored",) if detector == "outliers" else ("resized", "cropped")  # a mirrored 3 is none
     return {*DAMAGE, "off_topic", *changed} - {*DETECTORS[detector]}
 
 
@@ -197,25 +210,72 @@ def _families(snapshot: Snapshot, detector: str):
     return tie
 
 
-def summarize(detector: str, rows: pl.DataFrame, already: float = 0.0, draws: int = 400, seed: int = 0) -> Judged:
-    """Counts and average precision of one judgement.
+def summarize(
+    detector: str, rows: pl.DataFrame, already: float | None = None, rounds: int = 1, draws: int = 200, seed: int = 0
+) -> Judged:
+    """Counts and average precision of one judgement, of what was planted and of what the data have of their own.
 
     Args:
-        already: estimated number of true defects of this kind among the samples called clean. As large a share of
-            them is taken to be flagged as of the planted ones, so that many of the flagged clean ones are not wrong.
-        draws: bootstrap samples for the 95% interval; 0 leaves it out.
+        rows: one judgement, or those of several rounds of planting one below the other.
+        already: estimated number of true defects of this kind in the data. As large a share of them is taken to be
+            flagged as of the planted ones, so that many of the flagged clean ones are not wrong. Where it is not given,
+            it is bounded by the planted ones' scores (`most_alike`), and what was flagged `earlier` is not judged.
+        rounds: of planting, that `rows` has.
+        draws: bootstrap samples for the 95% intervals; 0 leaves them out.
     """
-    considered = rows.filter(pl.col("role") != "excused")
+    considered = rows.filter(~pl.col("role").is_in(["excused", "earlier"]))
     planted = (considered["role"] == "planted").to_numpy()
-    score, flag = considered["score"].to_numpy(), considered["is_issue"].to_numpy()
+    flag = considered["is_issue"].to_numpy()
     n, found = int(planted.sum()), int((flag & planted).sum())
-    spared = already * found / n if n else 0.0
+    spared = (already or 0.0) * rounds * found / n if n else 0.0
     wrong = max(0, round(int((flag & ~planted).sum()) - spared))
     if not n:
         return Judged(detector, 0, 0, wrong, None, None, None)
-    value = average_precision(score, planted, already)
-    low, high = bootstrap(score, planted, already, draws, seed) if draws else (None, None)
-    return Judged(detector, n, found, wrong, value, low, high)
+    ranking = _ranking(considered)
+    value = average_precision(ranking.score, planted, (already or 0.0) * rounds)
+    low, high = (
+        bootstrap(ranking, [(already or 0.0) * rounds], draws, seed, average_precision) if draws else (None, None)
+    )
+    return Judged(detector, n, found, wrong, value, low, high, **_own(rows, already, rounds, draws, seed))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A judgement as arrays, each (n,): scores, which were planted, and a code of each sample, alike in all rounds."""
+
+    score: np.ndarray
+    planted: np.ndarray
+    sample: np.ndarray
+
+
+def _ranking(rows: pl.DataFrame) -> Ranking:
+    planted = (rows["role"] == "planted").to_numpy()
+    return Ranking(rows["score"].to_numpy(), planted, np.unique(rows["sample_id"], return_inverse=True)[1])
+
+
+def _own(rows: pl.DataFrame, already: float | None, rounds: int, draws: int, seed: int) -> dict[str, float | None]:
+    """What is said of the data's own defects; the number alone where there are fewer than FEW."""
+    judged = rows.filter(pl.col("role") != "excused")
+    ranking = _ranking(judged)
+    alike = most_alike(ranking.score, ranking.planted)
+    number = alike if judged.filter(pl.col("role") == "planted")["is_issue"].mean() >= ENOUGH else None
+    if already is not None:  # two estimates that err to the same side; the bound is the noisier one
+        number = already * rounds
+        number = (number * min(number, alike or np.inf)) ** 0.5
+    flagged = judged["is_issue"].to_numpy() & ~ranking.planted
+    said = {"already": None if number is None else number / rounds, "own_flagged": float(flagged.sum()) / rounds}
+    if number is None or number < FEW * rounds:
+        return said
+    bad = share_bad(ranking.score, ranking.planted, number, np.ones(len(judged)))
+    value = own_average_precision(ranking.score, ranking.planted, number)
+    numbers = [number * (1 + UNSURE * step) for step in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    low, high = bootstrap(ranking, numbers, draws, seed, own_average_precision) if draws else (None, None)
+    return said | {
+        "own_precision": float(bad[flagged].mean()) if flagged.any() else None,
+        "own_average_precision": value,
+        "own_low": None if low is None else min(low, value),
+        "own_high": None if high is None else max(high, value),
+    }
 
 
 def average_precision(
@@ -230,14 +290,43 @@ def average_precision(
     Args (each (n,)): scores; which were planted; optional weights (counts of a bootstrap).
     """
     weight = np.ones(len(score)) if weight is None else weight
-    if not (planted * weight).sum():
+    return _precision_at_hits(score, np.where(planted, 1.0, share_bad(score, planted, already, weight)), weight)
+
+
+def own_average_precision(
+    score: np.ndarray, planted: np.ndarray, already: float, weight: np.ndarray | None = None
+) -> float:
+    """The same over the samples that nothing was planted in: of `already` defects among these alone."""
+    weight = np.ones(len(score)) if weight is None else weight
+    bad = share_bad(score, planted, already, weight)
+    return _precision_at_hits(score[~planted], bad[~planted], weight[~planted])
+
+
+def _precision_at_hits(score: np.ndarray, bad: np.ndarray, weight: np.ndarray) -> float:
+    """Average precision where each sample is a defect with the chance `bad`; 0 where none is."""
+    bad = bad * weight
+    if not bad.sum():
         return 0.0
-    bad = np.where(planted, 1.0, share_bad(score, planted, already, weight)) * weight
     order = np.argsort(-score, kind="stable")
     ranked, hits = score[order], bad[order]
     last_of_tie = np.searchsorted(-ranked, -ranked, side="right") - 1
     precision = np.cumsum(hits)[last_of_tie] / np.maximum(np.cumsum(weight[order])[last_of_tie], 1e-12)
     return float((precision * hits).sum() / hits.sum())
+
+
+def most_alike(score: np.ndarray, planted: np.ndarray) -> float | None:
+    """At most so many of the others can be defects like the planted ones; None where most of these are not ranked.
+
+    Where r of the planted ones and N of the others score at least as high, no more than N ÷ r of the others can be
+    distributed as the planted ones are; the least of these bounds from the planted ones' median down to their lowest
+    tenth (Blanchard, Lee & Scott 2010).
+    """
+    hits, others = score[planted], score[~planted]
+    if not len(hits):
+        return None
+    limits = [limit for limit in np.quantile(hits, np.linspace(0.1, 0.5, 9), method="lower") if limit > 0]
+    bounds = [(others >= limit).sum() / (hits >= limit).mean() for limit in limits]
+    return float(min(bounds)) if bounds else None
 
 
 def share_bad(score: np.ndarray, planted: np.ndarray, already: float, weight: np.ndarray) -> np.ndarray:
@@ -264,17 +353,22 @@ def share_bad(score: np.ndarray, planted: np.ndarray, already: float, weight: np
     return np.where(others, np.minimum(1.0, low * odds), 0.0)
 
 
-def bootstrap(score: np.ndarray, planted: np.ndarray, already: float, draws: int, seed: int) -> tuple[float, float]:
-    """95% percentile interval of the average precision, planted and clean samples drawn apart."""
+def bootstrap(
+    ranking: Ranking, already: Sequence[float], draws: int, seed: int, measure: Callable = average_precision
+) -> tuple[float, float]:
+    """95% percentile interval of a measure, planted ones drawn one by one and the others by the sample.
+
+    Args:
+        already: numbers of defects among the others, taken in turn, so that the interval holds what is unsure of them.
+        measure: `(score, planted, already, weight)` → value.
+    """
     rng = np.random.default_rng(seed)
-    groups = [np.flatnonzero(planted), np.flatnonzero(~planted)]
-    values = np.empty(draws)
+    hits, values = np.flatnonzero(ranking.planted), np.empty(draws)
+    n_samples = int(ranking.sample.max(initial=-1)) + 1
     for draw in range(draws):
-        weight = np.zeros(len(score))
-        for group in groups:
-            if len(group):
-                weight[group] = np.bincount(rng.integers(len(group), size=len(group)), minlength=len(group))
-        values[draw] = average_precision(score, planted, already, weight)
+        weight = np.bincount(rng.integers(n_samples, size=n_samples), minlength=n_samples)[ranking.sample].astype(float)
+        weight[hits] = np.bincount(rng.integers(len(hits), size=len(hits)), minlength=len(hits)) if len(hits) else 0
+        values[draw] = measure(ranking.score, ranking.planted, already[draw % len(already)], weight)
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 

