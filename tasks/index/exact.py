@@ -1,7 +1,7 @@
 """Exact cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
 
-The greatest of a row of products lie in those of its parts that have the greatest maxima, so a cheap pass for the
-maxima, and a selection among few, take the place of one among all.
+The greatest of a row of products lie in those of its parts that have the greatest maxima, so the maxima, taken while a
+tile of products is still in the cache, and a selection among few take the place of one among all.
 
 From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
 ranked by their similarity in the full space. How many directions and candidates that takes is tried on a sample of the
@@ -9,7 +9,9 @@ rows, the cheapest first; the full search takes over where even the leading 256 
 Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
+import functools
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,9 +20,11 @@ TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
 SAMPLE = 128  # rows that a first pass is tried on
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 256 * 2**20  # of products, and
+BLOCK_ROWS = 512  # of them at most: more columns then fit into the cache
 CANDIDATES_BYTES = 64 * 2**20
 PART = 16  # products that are looked at through their maximum first
+TILE = 2048  # columns of products that are made, and looked at, at a time
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
 STEP = 2.0**20
 TRUSTED_RECALL = 0.999
@@ -66,7 +70,7 @@ def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray
     picked = np.empty((len(rows), k), dtype=np.int32)
     similar = np.empty((len(rows), k), dtype=np.float32)
     data = torch.from_numpy(vectors)
-    block = max(1, BLOCK_BYTES // (16 * max(1, len(vectors))))
+    block = max(1, BLOCK_BYTES // (32 * max(1, len(vectors))))
     for start in range(0, len(rows), block):
         place = slice(start, start + block)
         picked[place], similar[place] = _with_ties(data, torch.from_numpy(np.asarray(rows[place], dtype=np.int64)), k)
@@ -76,7 +80,7 @@ def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray
 def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     """float32 (m,): the similarity of some rows to their k-th nearest other row, in the full space."""
     data, out = torch.from_numpy(vectors), []
-    block = max(1, BLOCK_BYTES // (4 * max(1, len(vectors))))
+    block = max(1, BLOCK_BYTES // (8 * max(1, len(vectors))))
     for start in range(0, len(rows), block):
         numbers = torch.from_numpy(np.asarray(rows[start : start + block], dtype=np.int64))
         values = torch.mm(data[numbers], data.T)
@@ -93,21 +97,33 @@ def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, least: np.n
     return float((similar.numpy() >= least[:, None] - 2.0 / STEP).mean())
 
 
-def largest(values: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """`(values, columns)` of shape (m, count): the `count` greatest of each row of `values` (m, n), in any order."""
+def largest(
+    values: torch.Tensor, count: int, fill: Callable[[slice], object] = lambda columns: None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`(values, columns)` of shape (m, count): the `count` greatest of each row of `values` (m, n), in any order.
+
+    `fill` is called with every slice of columns in turn, just before its values are read.
+    """
     m, n = values.shape
-    width = n // PART
-    if width < 4 * count:
+    if n // PART < 4 * count:
+        fill(slice(0, n))
         columns = _largest_columns(values, count)
         return values.gather(1, columns), columns
-    parts = values[:, : width * PART].unflatten(1, (PART, width))  # part j: columns j, j + width, …
-    best = _largest_columns(parts.amax(dim=1), count)[:, None, :]
-    among = [parts.gather(2, best.expand(-1, PART, -1)).flatten(1), values[:, width * PART :]]
-    offsets = torch.arange(PART, device=values.device)[None, :, None] * width
-    rest = torch.arange(width * PART, n, device=values.device).expand(m, -1)
-    chosen = torch.cat(among, dim=1)
+    maxima, first, step, rest = [], [], [], []
+    for start in range(0, n, TILE):
+        width = min(TILE, n - start) // PART  # a part is every so many columns of the tile
+        fill(slice(start, start + TILE))
+        maxima.append(values[:, start : start + width * PART].unflatten(1, (PART, width)).amax(dim=1))
+        first.append(torch.arange(start, start + width))
+        step.append(torch.full((width,), width))
+        rest.append(torch.arange(start + width * PART, min(start + TILE, n)))
+    best = _largest_columns(torch.cat(maxima, dim=1), count)
+    parts = torch.cat(first)[:, None] + torch.cat(step)[:, None] * torch.arange(PART)
+    among = [parts.to(values.device)[best].flatten(1), torch.cat(rest).to(values.device).expand(m, -1)]
+    columns = torch.cat(among, dim=1)
+    chosen = values.gather(1, columns)
     place = _largest_columns(chosen, count)
-    return chosen.gather(1, place), torch.cat([(best + offsets).flatten(1), rest], dim=1).gather(1, place)
+    return chosen.gather(1, place), columns.gather(1, place)
 
 
 def _largest_columns(values: torch.Tensor, count: int) -> torch.Tensor:
@@ -177,13 +193,14 @@ def _search(
     picked = np.empty((m, k), dtype=np.int32)
     similar = np.empty((m, k), dtype=np.float32)
     tied = np.zeros(m, dtype=bool)
-    block = max(1, min(m, BLOCK_BYTES * (8 if device != "cpu" else 1) // (4 * n)))
+    block = max(1, min(m, BLOCK_ROWS * (16 if device != "cpu" else 1), BLOCK_BYTES // (4 * n)))
     product = torch.empty((block, n), device=device)
     for start in range(0, m, block):
         here = slice(start, min(m, start + block))
         numbers = torch.from_numpy(rows[here])
-        values = torch.mm(data[numbers.to(device)], data.T, out=product[: len(numbers)])
-        values, near = largest(values, wanted)
+        queries, values = data[numbers.to(device)], product[: len(numbers)]
+        fill = functools.partial(_multiply, queries, data, values)
+        values, near = largest(values, wanted, fill)
         if space is None:
             found = _ranked(numbers, near.cpu(), values.cpu(), k)
         else:
@@ -192,6 +209,11 @@ def _search(
     if wanted < n:
         _settle_ties(vectors, rows, k, tied, picked, similar)
     return picked, similar
+
+
+def _multiply(queries: torch.Tensor, data: torch.Tensor, products: torch.Tensor, columns: slice) -> None:
+    """Fill these columns of `products` (m, n)."""
+    torch.mm(queries, data[columns].T, out=products[:, columns])
 
 
 def _settle_ties(
