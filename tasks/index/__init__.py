@@ -55,7 +55,7 @@ def make_index(
             save_index(folder, ids, vectors.shape[1], ef, graph, basis)
             return rows, similarities, recall_check(vectors, rows, config.recall_sample, f"HNSW, ef {ef}")
     if k > 0:
-        rows, similarities = exact_knn(vectors, k)
+        rows, similarities = exact_knn(vectors, k, advance=Progress("index", n).advance)
     else:
         rows, similarities = np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32)
     save_index(folder, ids, vectors.shape[1], 0, None, None)

@@ -10,8 +10,10 @@ Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the or
 """
 
 import functools
+import queue
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -20,8 +22,8 @@ TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
 SAMPLE = 128  # rows that a first pass is tried on
-BLOCK_BYTES = 256 * 2**20  # of products, and
-BLOCK_ROWS = 512  # of them at most: more columns then fit into the cache
+BLOCK_BYTES = 512 * 2**20  # of products
+BLOCK_ROWS, LEAST_ROWS = 512, 64  # of them: with more rows fewer columns fit into the cache
 CANDIDATES_BYTES = 64 * 2**20
 PART = 16  # products that are looked at through their maximum first
 TILE = 2048  # columns of products that are made, and looked at, at a time
@@ -30,12 +32,15 @@ STEP = 2.0**20
 TRUSTED_RECALL = 0.999
 
 
-def exact_knn(vectors: np.ndarray, k: int, device: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def exact_knn(
+    vectors: np.ndarray, k: int, device: str | None = None, advance: Callable[[int], None] = lambda count: None
+) -> tuple[np.ndarray, np.ndarray]:
     """The `k` nearest other rows of each row.
 
     Args:
         vectors: float32 (n, d), rows of length 1 (or zero).
         k: at most n − 1.
+        advance: called with the number of rows that were searched since the last call, from any thread.
 
     Returns:
         `(rows, similarities)`: int32 and float32 of shape (n, k), by descending similarity, then by row.
@@ -51,8 +56,8 @@ def exact_knn(vectors: np.ndarray, k: int, device: str | None = None) -> tuple[n
                 leading = vectors @ basis[:, :dimensions]
             tried = _search(vectors, sample, k, device, leading, spare)
             if recall(tried[0], vectors, sample, least) >= TRUSTED_RECALL:
-                return _search(vectors, np.arange(n), k, device, leading, spare)
-    return _search(vectors, np.arange(n), k, device)
+                return _search(vectors, np.arange(n), k, device, leading, spare, advance)
+    return _search(vectors, np.arange(n), k, device, advance=advance)
 
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
@@ -70,7 +75,7 @@ def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray
     picked = np.empty((len(rows), k), dtype=np.int32)
     similar = np.empty((len(rows), k), dtype=np.float32)
     data = torch.from_numpy(vectors)
-    block = max(1, BLOCK_BYTES // (32 * max(1, len(vectors))))
+    block = max(1, BLOCK_BYTES // (64 * max(1, len(vectors))))
     for start in range(0, len(rows), block):
         place = slice(start, start + block)
         picked[place], similar[place] = _with_ties(data, torch.from_numpy(np.asarray(rows[place], dtype=np.int64)), k)
@@ -80,7 +85,7 @@ def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray
 def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     """float32 (m,): the similarity of some rows to their k-th nearest other row, in the full space."""
     data, out = torch.from_numpy(vectors), []
-    block = max(1, BLOCK_BYTES // (8 * max(1, len(vectors))))
+    block = max(1, BLOCK_BYTES // (16 * max(1, len(vectors))))
     for start in range(0, len(rows), block):
         numbers = torch.from_numpy(np.asarray(rows[start : start + block], dtype=np.int64))
         values = torch.mm(data[numbers], data.T)
@@ -185,6 +190,7 @@ def _search(
     device: str,
     space: np.ndarray | None = None,
     spare: int = SPARE,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space."""
     n, m = len(vectors), len(rows)
@@ -193,22 +199,52 @@ def _search(
     picked = np.empty((m, k), dtype=np.int32)
     similar = np.empty((m, k), dtype=np.float32)
     tied = np.zeros(m, dtype=bool)
-    block = max(1, min(m, BLOCK_ROWS * (16 if device != "cpu" else 1), BLOCK_BYTES // (4 * n)))
-    product = torch.empty((block, n), device=device)
-    for start in range(0, m, block):
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    block = _block_rows(n, m, workers, device)
+    buffers: queue.SimpleQueue = queue.SimpleQueue()
+    for _ in range(workers):
+        buffers.put(torch.empty((block, n), device=device))
+
+    def search(start: int) -> None:
         here = slice(start, min(m, start + block))
-        numbers = torch.from_numpy(rows[here])
-        queries, values = data[numbers.to(device)], product[: len(numbers)]
-        fill = functools.partial(_multiply, queries, data, values)
-        values, near = largest(values, wanted, fill)
+        numbers, products = torch.from_numpy(rows[here]), buffers.get()
+        try:
+            values = products[: len(numbers)]
+            fill = functools.partial(_multiply, data[numbers.to(device)], data, values)
+            values, near = largest(values, wanted, fill)
+        finally:
+            buffers.put(products)
         if space is None:
             found = _ranked(numbers, near.cpu(), values.cpu(), k)
         else:
             found = rerank(vectors, rows[here], near.cpu().numpy(), k)
         picked[here], similar[here], tied[here] = found
+        advance(len(numbers))
+
+    _side_by_side(search, range(0, m, block), workers)
     if wanted < n:
         _settle_ties(vectors, rows, k, tied, picked, similar)
     return picked, similar
+
+
+def _block_rows(n: int, m: int, workers: int, device: str) -> int:
+    """Rows of products over `n` columns that a worker has at a time."""
+    if device != "cpu":
+        return max(1, min(m, 2 * BLOCK_BYTES // (4 * n)))
+    return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
+
+
+def _side_by_side(work: Callable[[int], None], starts: range, workers: int) -> None:
+    """Call `work` with each start in as many threads, each with one of torch's: none waits for half of its own work."""
+    if workers == 1 or len(starts) == 1:
+        for start in starts:
+            work(start)
+        return
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, starts))
+    finally:
+        torch.set_num_threads(workers)
 
 
 def _multiply(queries: torch.Tensor, data: torch.Tensor, products: torch.Tensor, columns: slice) -> None:

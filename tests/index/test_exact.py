@@ -95,8 +95,10 @@ def test_small_blocks_change_nothing(monkeypatch):
     """The result does not hang on how the rows are cut into blocks."""
     vectors = clustered(300, 32)
     whole = exact_knn(vectors, 10, device="cpu")
-    monkeypatch.setattr(exact, "BLOCK_BYTES", 4 * 300 * 7)
-    cut = exact_knn(vectors, 10, device="cpu")
+    monkeypatch.setattr(exact, "BLOCK_ROWS", 7)
+    searched = []
+    cut = exact_knn(vectors, 10, device="cpu", advance=searched.append)
+    assert sum(searched) == 300 and len(searched) == 43
     assert_same(whole, cut, vectors)
 
 
