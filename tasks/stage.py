@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,16 @@ class StageWriter:
             ContractError: the rows break the table's contract.
         """
         write_part(table, check(table, frame), self._next_part(table))
+
+    def write_parts(self, table: str, count: int, make: Callable[[int], pl.DataFrame]) -> None:
+        """Append `count` parts, two of them in work at a time; `make` gives each by its number.
+
+        Raises:
+            ContractError: as `write`.
+        """
+        places = [self._next_part(table) for _ in range(count)]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda number: write_part(table, check(table, make(number)), places[number]), range(count)))
 
     def link(self, table: str, part: Path) -> None:
         """Take an existing fact part into the output without copying its bytes."""

@@ -6,6 +6,8 @@ import polars as pl
 from tasks.stage import StageOutput
 from tasks.vectors import read_vectors
 
+BLOCK = 8_192  # rows at a time
+
 
 def unit_vectors(
     cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
@@ -20,8 +22,8 @@ def unit_vectors(
     heads = collapsed.scan("units").filter(pl.col("sample_id") == pl.col("unit_id")).select("sample_id")
     units = samples.join(heads, on="sample_id", how="semi").sort("position", "sample_id").collect()
     vectors, found = read_vectors(embedded, units["content_hash"])
-    for start in range(0, len(vectors), 65_536):
-        found[start : start + 65_536] &= np.isfinite(vectors[start : start + 65_536]).all(axis=1)
+    for start in range(0, len(vectors), BLOCK):
+        found[start : start + BLOCK] &= np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
     if not found.all():
         vectors = vectors[found]
     return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(vectors)
@@ -29,12 +31,14 @@ def unit_vectors(
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
     """Scale the rows of a float32 matrix to length 1, in place; zero rows stay zero."""
-    for start in range(0, len(vectors), 65_536):
-        block = vectors[start : start + 65_536]
-        largest = np.abs(block).max(axis=1, keepdims=True, initial=0.0)
-        block /= np.where(largest > 0, largest, 1.0)  # first by the largest entry: squares neither overflow nor vanish
-        length = np.linalg.norm(block, axis=1, keepdims=True)
-        block /= np.where(length > 0, length, 1.0)
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        largest = np.maximum(block.max(axis=1, initial=0.0), -block.min(axis=1, initial=0.0))
+        used = largest[largest > 0]
+        if len(used) and not 1e-15 < used.min() <= used.max() < 1e15:  # squares would vanish or overflow
+            block /= np.where(largest > 0, largest, 1.0)[:, None]
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))
+        block /= np.where(length > 0, length, 1.0)[:, None]
     return vectors
 
 

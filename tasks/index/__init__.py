@@ -121,9 +121,11 @@ def write_neighbors(writer: StageWriter, ids: pl.Series, rows: np.ndarray, simil
         return
     step = max(1, ROWS_OF_A_PART // k)
     ranks = np.arange(1, k + 1, dtype=np.uint16)
-    for start in range(0, n, step):
+
+    def part(number: int) -> pl.DataFrame:
+        start = number * step
         near = rows[start : start + step]
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             {
                 "sample_id": ids.gather(np.repeat(np.arange(start, start + len(near)), k)),
                 "rank": np.tile(ranks, len(near)),
@@ -131,4 +133,5 @@ def write_neighbors(writer: StageWriter, ids: pl.Series, rows: np.ndarray, simil
                 "similarity": similarities[start : start + step].reshape(-1),
             }
         )
-        writer.write("neighbors", frame)
+
+    writer.write_parts("neighbors", -(-n // step), part)

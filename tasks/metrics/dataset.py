@@ -45,15 +45,14 @@ def order_test(
     if not valid.any():
         return None
     place = np.argsort(np.argsort(position, kind="stable"), kind="stable").astype(np.float64)
-    groups = np.zeros(n, dtype=np.int64) if within is None else within
+    by_group = np.arange(n) if within is None else np.argsort(within, kind="stable")
 
     def gap(places: np.ndarray) -> float:
         return float(np.abs(places[near] - places[rows][:, None])[valid].mean())
 
-    by_group = np.argsort(groups, kind="stable")
     observed, permuted = gap(place), []
     for _ in range(PERMUTATIONS):
-        shuffled = np.argsort(groups + rng.random(n))
+        shuffled = rng.permutation(n) if within is None else np.argsort(within + rng.random(n))
         places = np.empty(n)
         places[by_group] = place[shuffled]
         permuted.append(gap(places))

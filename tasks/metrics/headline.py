@@ -53,7 +53,7 @@ def noise_metrics(night: Night) -> None:
 
 
 def space_metrics(night: Night, classes: pl.DataFrame, radius: float) -> None:
-    """Separability, coverage, diversity and order."""
+    """Separability, coverage and diversity."""
     corpus = night.corpus
     for metric, column in (("silhouette", "separability"), ("neighbor_purity", "purity"), ("class_overlap", "overlap")):
         known = classes.filter(pl.col(column).is_not_null())
@@ -68,6 +68,11 @@ def space_metrics(night: Night, classes: pl.DataFrame, radius: float) -> None:
         night.metrics["coverage_gaps"] = (gaps, "share of units farther from any other than twice the reference radius")
         score, n = dataset.vendi_score(corpus.vectors, night.spec.metrics.seed)
         night.metrics["vendi_score"] = (score, f"effective number of different samples among {n}")
+
+
+def order_metrics(night: Night) -> dict[str, tuple[float, str]]:
+    """Whether the data drift along the file, over all and inside classes."""
+    corpus, found = night.corpus, {}
     position = np.zeros(corpus.n_units, dtype=np.int64)
     rows = np.nonzero(corpus.unit >= 0)[0][::-1]
     position[corpus.unit[rows]] = rows
@@ -79,11 +84,12 @@ def space_metrics(night: Night, classes: pl.DataFrame, radius: float) -> None:
         if name == "order_within_class" and within is None:
             continue
         if result := dataset.order_test(corpus, position, within, night.spec.metrics.seed):
-            night.metrics[f"{name}_gap_ratio"] = (
+            found[f"{name}_gap_ratio"] = (
                 result[0],
                 "gap in file order between neighbours ÷ by chance; below 1: data drifts along the file",
             )
-            night.metrics[f"{name}_p_value"] = (result[1], "by permutation")
+            found[f"{name}_p_value"] = (result[1], "by permutation")
+    return found
 
 
 def spurious_metrics(night: Night) -> None:

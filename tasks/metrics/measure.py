@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 from data_contracts.spec import Spec
 from tasks.metrics import annotators, beliefs, confident, groups, outliers, set_tables
 from tasks.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
-from tasks.metrics.headline import dataset_metrics
+from tasks.metrics.headline import dataset_metrics, order_metrics
 from tasks.metrics.label_sets import carriers, read_sets
 from tasks.metrics.night import BY_CHANCE, MEASURE, Night, add_case_measure, add_unit_measure, by_unit
 from tasks.metrics.sql import Queries
@@ -61,8 +62,14 @@ def measure(
         if sets:
             queries.table("carriers", carriers(corpus.samples, labels, sets))
         from_tables(night, cleaned)
-        find_outliers(night, workspace)
-        find_label_issues(night)
+        distance = by_unit(queries.run("knn_distance", neighbors=outliers.NEIGHBORS), corpus.n_units)
+        with ThreadPoolExecutor(1) as beside:  # what needs no SQL goes on while the probe is trained
+            clusters = beside.submit(outliers.measured, corpus, distance) if corpus.n_units else None
+            order = beside.submit(order_metrics, night)
+            find_label_issues(night)
+        if clusters:
+            find_outliers(night, workspace, *clusters.result())
+        night.metrics.update(order.result())
         tables = assemble(night, writer)
         for name in TABLES:
             write_rows(writer, name, tables[name])
@@ -89,14 +96,11 @@ def from_tables(night: Night, cleaned: StageOutput) -> None:
             night.measures.append(night.queries.run(name).with_columns(pl.lit(None, pl.Boolean).alias("is_issue")))
 
 
-def find_outliers(night: Night, workspace: Workspace) -> None:
-    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample."""
+def find_outliers(night: Night, workspace: Workspace, raw: dict[str, np.ndarray], size: np.ndarray) -> None:
+    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample, from
+    `outliers.measured`."""
     corpus, n = night.corpus, night.corpus.n_units
-    if n == 0:
-        return
-    distance = by_unit(night.queries.run("knn_distance", neighbors=outliers.NEIGHBORS), n)
     sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
-    raw, size = outliers.measured(corpus, distance)
     cases = night.cases
     labels = cases["label"].to_numpy() if night.sets is None else np.full(len(cases), -1)  # no set has a centre
     off = outliers.off_class_ratio(
@@ -107,7 +111,7 @@ def find_outliers(night: Night, workspace: Workspace) -> None:
         return outliers.stored_reference(workspace.facts / "reference", corpus.embedder, measurements, n)
 
     scales = reference({**raw, "local_outlier": sparse, "off_class": off[np.isfinite(off)]})
-    gap = raw["isolation"]
+    distance, gap = raw["knn_distance"], raw["isolation"]
     add_unit_measure(night, "outlier", outliers.outlier_z(raw, size, scales, reference), distance)
     for name, values in (("knn_distance", distance), ("local_outlier", sparse)):
         add_unit_measure(night, name, outliers.standardize(values, scales.get(name)), values)

@@ -1,12 +1,13 @@
 """What is known so far tonight, and how measures of units and cases become rows of samples."""
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from data_contracts.spec import Spec
-from tasks.metrics import outliers
+from tasks.metrics import outliers, proposals
 from tasks.metrics.beliefs import Beliefs
 from tasks.metrics.confident import Findings
 from tasks.metrics.corpus import Coding, Corpus
@@ -42,6 +43,11 @@ class Night:
     sets: Sets | None = None  # where labels are sets, these take the place of the two above
     set_beliefs: SetBeliefs | None = None
     set_findings: SetFindings | None = None
+
+    @functools.cached_property
+    def blind_confidence(self) -> np.ndarray:
+        """(m,) see `proposals.blind_confidence`; only where labels were judged."""
+        return proposals.blind_confidence(self.beliefs, self.findings.model)
 
     @property
     def enough(self) -> bool:

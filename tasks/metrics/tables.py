@@ -36,8 +36,7 @@ def label_issues(night: Night) -> pl.DataFrame:
         found = night.findings
         names = pl.Series(night.labels.names, dtype=pl.String)
         suggested = found.suggested[case]
-        blind = proposals.blind_confidence(night.beliefs, found.model)
-        confidence = np.where(known, found.confidence[case], blind[case])
+        confidence = np.where(known, found.confidence[case], night.blind_confidence[case])
         unsure = (confidence < proposals.ABSTAIN_BELOW) | (not beliefs.better_than_chance(night.beliefs))
         abstains = (suggested < 0) | (~known & unsure)
         proposed = pl.select(pl.when(pl.Series(~abstains)).then(names.gather(np.maximum(suggested, 0)))).to_series()
@@ -161,7 +160,7 @@ def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> 
     ]
     measured = [proposals.quality_empty()]
     if night.beliefs is not None:
-        sure = proposals.blind_confidence(night.beliefs, night.findings.model)
+        sure = night.blind_confidence
         made.append(proposals.propose("label", night.labels.names, night.beliefs, sure, ids, unit, night.labels.codes))
         measured.append(proposals.quality("label", night.beliefs, sure))
     if night.set_findings is not None:
