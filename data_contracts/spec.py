@@ -135,7 +135,7 @@ class Index(Section):
     """The kNN graph. Exact search below `exact_below` units, HNSW above."""
 
     k: int = Field(default=50, ge=1, le=500)
-    exact_below: int = Field(default=100_000, ge=0)
+    exact_below: int = Field(default=300_000, ge=0)
     m: int = Field(default=16, ge=4, le=128)
     ef_construction: int = Field(default=200, ge=16)
     ef: int = Field(default=128, ge=16)

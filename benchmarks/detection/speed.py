@@ -3,7 +3,8 @@
 Synthetic vectors of 1,280 dimensions, 10 classes, 10% wrong labels. The stages index, near_dedup and metrics: the kNN
 graph, near duplicates, label issues, outliers, class metrics and all other tables. With `--peer N` also cleanlab
 Datalab's label, outlier and near-duplicate checks on N of them, which make a kNN graph of their own.
-CPU seconds are printed beside wall seconds, for shared machines. Writes benchmarks/results/detection_speed.json.
+Every measurement has a process of its own, and assay is measured at N before and after the peer. CPU seconds are
+printed beside wall seconds, for shared machines. Writes benchmarks/results/detection_speed.json.
 """
 
 import argparse
@@ -79,18 +80,28 @@ def peer(n: int) -> dict:
     return {"n": n, "seconds": float(seconds), "cpu_seconds": float(cpu)}
 
 
+def apart(n: int) -> dict:
+    """`timed(n)` in a process of its own."""
+    command = [sys.executable, __file__, "--one", str(n)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    print(done.stdout.splitlines()[-1], flush=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="10000,50000")
     parser.add_argument("--peer", type=int, default=0)
+    parser.add_argument("--one", type=int, default=0, help="measure this size here, and print it")
     chosen = parser.parse_args()
-    result: dict = {"assay": []}
-    for n in map(int, chosen.sizes.split(",")):
-        result["assay"].append(timed(n))
-        print(json.dumps(result["assay"][-1]), flush=True)
+    if chosen.one:
+        return print(json.dumps(timed(chosen.one)))
+    result: dict = {"assay": [apart(int(n)) for n in chosen.sizes.split(",")]}
     if chosen.peer:
+        around = [apart(chosen.peer)]
         result["cleanlab_features"] = peer(chosen.peer)
         print(json.dumps(result["cleanlab_features"]), flush=True)
+        result["assay_around"] = [*around, apart(chosen.peer)]
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
