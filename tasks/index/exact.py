@@ -25,11 +25,13 @@ SAMPLE = 128  # rows that a first pass is tried on
 BLOCK_BYTES = 512 * 2**20  # of products
 BLOCK_ROWS, LEAST_ROWS = 512, 64  # of them: with more rows fewer columns fit into the cache
 CANDIDATES_BYTES = 64 * 2**20
-PART = 16  # products that are looked at through their maximum first
+PART, LARGE_PART = 16, 64  # products that are looked at through their maximum first; from `LARGE` columns on
+LARGE = 100_000
 TILE = 2048  # columns of products that are made, and looked at, at a time
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
 STEP = 2.0**20
 TRUSTED_RECALL = 0.999
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 
 def exact_knn(
@@ -110,20 +112,21 @@ def largest(
     `fill` is called with every slice of columns in turn, just before its values are read.
     """
     m, n = values.shape
-    if n // PART < 4 * count:
+    part = PART if n < LARGE else LARGE_PART
+    if n // part < 4 * count:
         fill(slice(0, n))
         columns = _largest_columns(values, count)
         return values.gather(1, columns), columns
     maxima, first, step, rest = [], [], [], []
     for start in range(0, n, TILE):
-        width = min(TILE, n - start) // PART  # a part is every so many columns of the tile
+        width = min(TILE, n - start) // part  # a part is every so many columns of the tile
         fill(slice(start, start + TILE))
-        maxima.append(values[:, start : start + width * PART].unflatten(1, (PART, width)).amax(dim=1))
+        maxima.append(values[:, start : start + width * part].unflatten(1, (part, width)).amax(dim=1))
         first.append(torch.arange(start, start + width))
         step.append(torch.full((width,), width))
-        rest.append(torch.arange(start + width * PART, min(start + TILE, n)))
+        rest.append(torch.arange(start + width * part, min(start + TILE, n)))
     best = _largest_columns(torch.cat(maxima, dim=1), count)
-    parts = torch.cat(first)[:, None] + torch.cat(step)[:, None] * torch.arange(PART)
+    parts = torch.cat(first)[:, None] + torch.cat(step)[:, None] * torch.arange(part)
     among = [parts.to(values.device)[best].flatten(1), torch.cat(rest).to(values.device).expand(m, -1)]
     columns = torch.cat(among, dim=1)
     chosen = values.gather(1, columns)
@@ -142,15 +145,9 @@ def _largest_columns(values: torch.Tensor, count: int) -> torch.Tensor:
 def _similarities(data: torch.Tensor, rows: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
     """(m, c) products of row `rows[i]` with the rows `near[i]`; nothing is gathered or computed beyond these."""
     m, c = near.shape
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        pattern = torch.sparse_csr_tensor(
-            torch.arange(0, (m + 1) * c, c),
-            near.reshape(-1),
-            torch.zeros(m * c),
-            (m, len(data)),
-            check_invariants=False,
-        )
+    pattern = torch.sparse_csr_tensor(
+        torch.arange(0, (m + 1) * c, c), near.reshape(-1), torch.zeros(m * c), (m, len(data)), check_invariants=False
+    )
     return torch.sparse.sampled_addmm(pattern, data[rows], data.T).values().view(m, c)
 
 
