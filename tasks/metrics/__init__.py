@@ -6,7 +6,7 @@ from tasks.metrics.measure import TABLES, measure
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, Workspace, hash_text, run_stage
 
-VERSION = 5
+VERSION = 6
 
 
 @stage_task(timeout_hours=6)

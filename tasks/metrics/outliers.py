@@ -24,6 +24,7 @@ from tasks.stage import hash_text, write_json
 
 NEIGHBORS = 10
 HANDFUL = 20  # units; the gap around so few counts beside their distances, around more only where it is great
+DENSEST = 7.0  # standard deviations; so a clump of near copies counts only where it is far as well
 MOST = 12.0  # standard deviations in the sum of the two views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
 FLOOR = 1e-6  # of a distance, before its logarithm
@@ -100,11 +101,12 @@ def agreement(z: dict[str, np.ndarray]) -> np.ndarray:
 def combined(agreed: np.ndarray, far: np.ndarray, dense: np.ndarray, size: np.ndarray) -> np.ndarray:
     """z of `outlier` from those of the agreement, the isolation and the contrast: the agreement's, or a junk clump's.
 
-    A clump of more than NEIGHBORS units has the lesser of the other two: in full from 3 on, where each is one in a
-    thousand, 0 at 2.5 and less below, so that classes that merely stand apart keep their place.
+    A clump of more than NEIGHBORS units has the geometric mean of the other two, of which the contrast counts up to
+    DENSEST: in full from 3.6 on, 0 at 3 and less below, so that classes that merely stand apart, or are merely dense,
+    keep their place.
     """
-    junk = np.minimum(far, dense)
-    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 6 * junk - 15)), agreed)
+    junk = np.sqrt(np.maximum(far, 0.0) * np.clip(dense, 0.0, DENSEST))
+    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 6 * junk - 18)), agreed)
 
 
 def outlier_z(raw: dict[str, np.ndarray], size: np.ndarray, scales, reference) -> np.ndarray:

@@ -58,10 +58,11 @@ def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch
 
 
 def test_a_clump_speaks_only_where_it_is_far_and_dense():
-    """From 3 on a clump has the lesser of its two z; one that is only far, or too small, is left to the views."""
-    agreed, far = np.full(5, -1.0), np.array([5.0, 5.0, 2.8, 5.0, 2.4])
-    dense, size = np.array([4.0, 0.5, 4.0, 4.0, 4.0]), np.array([11, 11, 11, 10, 11])
-    assert outliers.combined(agreed, far, dense, size) == pytest.approx([4.0, -1.0, 1.8, -1.0, -0.6])
+    """Both count, as their geometric mean; one that is only far, only dense, or too small, is left to the views."""
+    agreed, far = np.full(6, -1.0), np.array([5.0, 5.0, 2.5, 5.0, 2.56, 1.0])
+    dense, size = np.array([5.0, 0.5, 6.4, 5.0, 4.0, 50.0]), np.array([11, 11, 11, 10, 11, 11])
+    expected = [5.0, -1.0, 4.0, -1.0, 6 * 3.2 - 18, -1.0]
+    assert outliers.combined(agreed, far, dense, size) == pytest.approx(expected)
 
 
 def far_share(vectors: np.ndarray, unit: int) -> float:
