@@ -423,3 +423,15 @@ def test_issues_that_are_far_more_frequent_in_a_group_are_named(tmp_path):
     text = " ".join(" ".join(render(frames, tmp_path)[1].words).split())
     assert "dark 40.0% against 2.0%" in text
     assert "blurry 4.0%" not in text and "dark 2.0%" not in text
+
+
+def test_the_noise_over_all_counts_cells_that_are_too_small_for_the_table():
+    """Of 100 and 50 labels, 95 and 50 are right: 5 in 150 are wrong, though only four of these stand in a row."""
+
+    class Given:
+        def scan(self, table):
+            rows = {"label": ["a", "a", "b"], "true_label": ["a", "b", "b"]}
+            return pl.LazyFrame(rows | {"rate": [0.95, 0.04, 1.0], "count": [95.0, 4.0, 50.0]})
+
+    found = report_sections.noise(Given())
+    assert (found["rate"], found["count"]) == pytest.approx((5 / 150, 5.0))
