@@ -224,9 +224,7 @@ def table_of(found: list[Judged], kinds: pl.DataFrame, n: int) -> str:
     for one in found:
         shares = "".join(f"{_share(value):>{width}}" for value, width in ((one.precision, 11), (one.recall, 8)))
         interval = _interval(one.average_precision, one.ap_low, one.ap_high)
-        lines.append(
-            f"{one.detector.replace('_', ' '):20}{one.planted:>9}{one.found:>7}{one.wrong:>7}{shares}{interval:>25}"
-        )
+        lines.append(f"{_name(one):20}{one.planted:>9}{one.found:>7}{one.wrong:>7}{shares}{interval:>25}")
         parts = kinds.filter(pl.col("detector") == one.detector)
         for kind, planted, hits in parts.select("kind", "planted", "found").iter_rows() if len(parts) > 1 else ():
             lines.append(f"  {kind.replace('_', ' '):18}{planted:>9}{hits:>7}{'':18}{_share(hits / planted):>8}")
@@ -249,9 +247,7 @@ def _own_lines(found: list[Judged]) -> list[str]:
         number = f"< {FEW:.0f}" if few else "–" if one.already is None else f"{one.already:.0f}"
         interval = _interval(one.own_average_precision, one.own_low, one.own_high)
         flagged = f"{one.own_flagged:.0f}"
-        lines.append(
-            f"{one.detector.replace('_', ' '):20}{flagged:>9}{number:>9}{_share(one.own_precision):>11}{interval:>25}"
-        )
+        lines.append(f"{_name(one):20}{flagged:>9}{number:>9}{_share(one.own_precision):>11}{interval:>25}")
     return lines
 
 

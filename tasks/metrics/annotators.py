@@ -205,9 +205,8 @@ def shared(votes: Votes) -> np.ndarray:
 
 def best_of_units(truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(unit, label, chance)` of the likeliest class of each unit, by unit."""
-    order = np.lexsort((truth.label, -truth.chance, truth.unit))
-    first = np.r_[True, np.diff(truth.unit[order]) > 0] if len(order) else np.zeros(0, dtype=bool)
-    top = order[first]
+    units = np.unique(truth.unit)
+    top = beliefs.best_pair(truth.unit, truth.chance, int(units.max(initial=-1)) + 1)[units]
     return truth.unit[top], truth.label[top], truth.chance[top]
 
 
