@@ -132,7 +132,7 @@ class Embed(Section):
 
 
 class Index(Section):
-    """The kNN graph. Exact search below `exact_below` units, HNSW above."""
+    """The kNN graph. Below `exact_below` units blocked search, exact or, from 20,000 units on, nearly so; HNSW above."""
 
     k: int = Field(default=50, ge=1, le=500)
     exact_below: int = Field(default=300_000, ge=0)

@@ -11,7 +11,7 @@ from tasks.stage import StageOutput
 
 
 def read_vectors(output: StageOutput, content_hashes: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of some contents, one part in memory at a time beside the result.
+    """The vectors of some contents, one row group in memory at a time beside the result.
 
     Returns:
         `(matrix, found)`: float32 of shape (n, d), a row per entry of `content_hashes` (zeros where there is no
@@ -21,17 +21,21 @@ def read_vectors(output: StageOutput, content_hashes: pl.Series) -> tuple[np.nda
     found = np.zeros(len(wanted), dtype=bool)
     matrix: np.ndarray | None = None
     for part in output.parts("vectors"):
-        table = pq.read_table(part, columns=["content_hash", "vector"])
-        values = table.column("vector").combine_chunks()
-        dimensions = values.type.list_size
-        if matrix is None:
-            matrix = np.zeros((len(wanted), dimensions), dtype=np.float32)
-        here = pl.DataFrame({"content_hash": pl.from_arrow(table.column("content_hash"))}).with_row_index("source")
-        hits = wanted.join(here, on="content_hash", how="inner").sort("row")
-        flat = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, dimensions)
-        rows = _as_slice(hits["row"].to_numpy())
-        matrix[rows] = flat[_as_slice(hits["source"].to_numpy())]
-        found[rows] = True
+        with pq.ParquetFile(part) as file:
+            dimensions = file.schema_arrow.field("vector").type.list_size
+            if matrix is None:
+                matrix = np.zeros((len(wanted), dimensions), dtype=np.float32)
+            here = pl.from_arrow(file.read(["content_hash"])).with_row_index("source")
+            hits = wanted.join(here, on="content_hash", how="inner").sort("source", "row")
+            rows, source = hits["row"].to_numpy(), hits["source"].to_numpy().astype(np.int64)
+            found[rows] = True
+            end = 0
+            for group in range(file.num_row_groups):
+                values = file.read_row_group(group, ["vector"]).column("vector").combine_chunks().flatten()
+                flat = values.to_numpy(zero_copy_only=False).reshape(-1, dimensions)
+                start, end = end, end + len(flat)
+                mine = slice(*np.searchsorted(source, [start, end]))
+                matrix[_as_slice(rows[mine])] = flat[_as_slice(source[mine] - start)]
     return (matrix if matrix is not None else np.zeros((len(wanted), 0), dtype=np.float32)), found
 
 

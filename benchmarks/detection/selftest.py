@@ -30,7 +30,7 @@ from tasks.snapshots import Snapshot, read_snapshot  # noqa: E402
 from tests.nightly import run_nightly  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/selftest.json"
-NOISES = ("symmetric", "asymmetric")
+NOISES = ("symmetric", "asymmetric", selftest_data.ANNOTATOR)
 NEAR = 0.05  # how near the estimate is meant to be
 FEW = 5  # true defects under which there is no average precision to speak of
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from annotators import annotate
 from corrupt import corrupt
 from PIL import Image, ImageEnhance, ImageFilter
 from planted_images import KINDS as COPIES
@@ -22,6 +23,7 @@ from tasks.digits import digit_samples
 from tasks.plant import TRUTH, Sample
 
 SIZE = 2_000
+ANNOTATOR = "annotator"  # noise as people make it; not for digits drawn as pictures, which nobody else has seen
 SHARE = 0.01  # of each kind of defect other than wrong labels
 TEST_SHARE = 0.2
 TWINS = {
@@ -37,14 +39,22 @@ Makers = dict[str, Callable[[object, np.random.Generator], object]]
 def build(name: str, noise: str, rate: float, seed: int) -> tuple[list[Sample], pl.DataFrame, dict[str, str]]:
     """Samples of a setting; the truth of their defects as `tasks.plant` gives it; each sample's true label, by name."""
     rng = np.random.default_rng(seed)
-    contents, labels, vectors, foreign, makers = LOADERS[name](rng)
-    names, codes = np.unique(labels, return_inverse=True)
-    given = names[corrupt(noise, codes, vectors, rate, seed) if rate else codes]
+    contents, labels, vectors, foreign, makers, rows = LOADERS[name](rng)
+    given = with_noise(name.partition("-")[0], noise, labels, vectors, rows, rate, seed) if rate else labels
     splits = np.where(rng.random(len(labels)) < TEST_SHARE, "test", "train")
-    rows = zip(contents, given.tolist(), splits.tolist(), strict=True)
-    samples = [Sample(f"{i:07d}", *row) for i, row in enumerate(rows)]
+    told = zip(contents, given.tolist(), splits.tolist(), strict=True)
+    samples = [Sample(f"{i:07d}", *one) for i, one in enumerate(told)]
     true = {sample.name: str(label) for sample, label in zip(samples, labels, strict=True)}
     return samples, _add_defects(samples, true, foreign, makers, rng), true
+
+
+def with_noise(dataset: str, noise: str, labels, vectors, rows, rate: float, seed: int) -> np.ndarray:
+    """(n,) the labels, a share of them wrong; annotators label the whole dataset, of which the samples are `rows`."""
+    if noise == ANNOTATOR:
+        names, codes = np.unique(_digits()[1] if dataset == "digits" else load(dataset)[1], return_inverse=True)
+        return names[annotate(dataset, codes, rate, seed)[rows]]
+    names, codes = np.unique(labels, return_inverse=True)
+    return names[corrupt(noise, codes, vectors, rate, seed)]
 
 
 def _add_defects(samples: list[Sample], true: dict[str, str], foreign: list, makers: Makers, rng) -> pl.DataFrame:
@@ -79,7 +89,7 @@ def _vectors(name: str, rng: np.random.Generator):
     foreign = load(other)[0] if other else np.empty((0, vectors.shape[1]))
     foreign = foreign[rng.permutation(len(foreign))]
     scale = 1 / np.linalg.norm(vectors[chosen], axis=1, keepdims=True)
-    return list(vectors[chosen]), labels[chosen], vectors[chosen] * scale, list(foreign), VECTOR_MAKERS
+    return list(vectors[chosen]), labels[chosen], vectors[chosen] * scale, list(foreign), VECTOR_MAKERS, chosen
 
 
 @cache
@@ -118,7 +128,7 @@ def _digit_pictures(rng: np.random.Generator):
     photographs = [path.read_bytes() for path in _some(_caltech_files(), 50, rng)]
     pixels = np.array([np.asarray(decode(s.content).convert("L"), dtype=float).ravel() for s in samples])
     contents, labels = [s.content for s in samples], np.array([s.label for s in samples])
-    return contents, labels, pixels - pixels.mean(axis=0), photographs, IMAGE_MAKERS
+    return contents, labels, pixels - pixels.mean(axis=0), photographs, IMAGE_MAKERS, None
 
 
 def _caltech_pictures(rng: np.random.Generator):
@@ -129,7 +139,7 @@ def _caltech_pictures(rng: np.random.Generator):
         raise SystemExit("the vectors of caltech101 are not of the files below ASSAY_CALTECH")
     rows = np.array([row for row in rng.permutation(len(files)) if row not in twins("caltech101")])[:SIZE]
     digits = [sample.content for sample in digit_samples(0, 50)]
-    return [files[row].read_bytes() for row in rows], labels[rows], vectors[rows], digits, IMAGE_MAKERS
+    return [files[row].read_bytes() for row in rows], labels[rows], vectors[rows], digits, IMAGE_MAKERS, rows
 
 
 def _caltech_files() -> list[Path]:
@@ -171,7 +181,7 @@ def _banking_texts(rng: np.random.Generator):
     rows = np.array([row for row in rng.permutation(len(frame)) if row not in twins("banking77")])[:SIZE]
     texts = frame["text"].to_list()
     foreign = _some(list(said_in(Path(QUOTATIONS))), 50, rng) if QUOTATIONS else []
-    return [texts[row] for row in rows], labels[rows], vectors[rows], foreign, TEXT_MAKERS
+    return [texts[row] for row in rows], labels[rows], vectors[rows], foreign, TEXT_MAKERS, rows
 
 
 def reworded(content: str, rng: np.random.Generator) -> str:

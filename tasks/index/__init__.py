@@ -12,7 +12,7 @@ from tasks.policy import stage_task
 from tasks.stage import Progress, StageOutput, StageWriter, Workspace, run_stage
 from tasks.units import unit_vectors
 
-VERSION = 3
+VERSION = 4
 WANTED_RECALL = 0.95
 EF_TRIES = 3  # each doubles ef
 ROWS_OF_A_PART = 1_000_000

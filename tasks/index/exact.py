@@ -4,24 +4,27 @@ The greatest of a row of products lie in those of its parts that have the greate
 tile of products is still in the cache, and a selection among few take the place of one among all.
 
 From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
-ranked by their similarity in the full space. How many directions and candidates that takes is tried on a sample of the
-rows, the cheapest first; the full search takes over where even the leading 256 do not hold the neighbours.
+ranked by their similarity in the full space; and rows are compared with those of near cells alone (`cells.py`). How
+many directions, candidates and cells that takes is tried on a sample of the rows, the cheapest first; where nothing
+less holds their neighbours, every row is compared with all others in full.
 Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
 import functools
 import queue
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
+from tasks.index.cells import MOST, Block, Cells, evenly
+
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
-SAMPLE = 128  # rows that a first pass is tried on
+SAMPLE, CELLS_SAMPLE = 128, 1_000  # rows that a first pass, and how many cells it takes, are tried on
 BLOCK_BYTES = 512 * 2**20  # of products
 BLOCK_ROWS, LEAST_ROWS = 512, 64  # of them: with more rows fewer columns fit into the cache
 CANDIDATES_BYTES = 64 * 2**20
@@ -49,25 +52,40 @@ def exact_knn(
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     n, d = vectors.shape
-    if device == "cpu" and n >= TWO_PASS_FROM and d > 2 * PCA_DIMENSIONS:
-        basis, leading = principal_basis(vectors), np.empty((n, 0), dtype=np.float32)
-        sample = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
-        least = kth_similarity(vectors, sample, k)
-        for dimensions, spare in FIRST_PASSES:
-            if leading.shape[1] != dimensions:
-                leading = vectors @ basis[:, :dimensions]
-            tried = _search(vectors, sample, k, device, leading, spare)
-            if recall(tried[0], vectors, sample, least) >= TRUSTED_RECALL:
-                return _search(vectors, np.arange(n), k, device, leading, spare, advance)
-    return _search(vectors, np.arange(n), k, device, advance=advance)
+    space, spare, blocks = None, SPARE, None
+    if device == "cpu" and n >= TWO_PASS_FROM:
+        if d > 2 * PCA_DIMENSIONS:
+            space, spare = _first_pass(vectors, k)
+        cells = Cells(torch.from_numpy(vectors if space is None else space))
+        some = evenly(n, CELLS_SAMPLE)
+        known, _ = _search(vectors, some, k, device, space, spare)
+        limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
+        near = cells.near(limit, k + 1 + spare)
+        if cells.share(near) <= MOST:
+            blocks = functools.partial(cells.blocks, near)
+    return _search(vectors, np.arange(n), k, device, space, spare, advance, blocks)
+
+
+def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
+    """The rows in the fewest leading directions, and the fewest candidates beyond k, that hold the neighbours of a
+    sample; `(None, SPARE)` where none of FIRST_PASSES does."""
+    sample = evenly(len(vectors), SAMPLE)
+    least = kth_similarity(vectors, sample, k)
+    basis, space = principal_basis(vectors), np.empty((len(vectors), 0), dtype=np.float32)
+    for dimensions, spare in FIRST_PASSES:
+        if space.shape[1] != dimensions:
+            space = vectors @ basis[:, :dimensions]
+        tried, _ = _search(vectors, sample, k, "cpu", space, spare)
+        if recall(tried, vectors, sample, least) >= TRUSTED_RECALL:
+            return space, spare
+    return None, SPARE
 
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
     """The leading principal directions (not centred, so that products are kept), float32 (d, dimensions)."""
-    step = max(1, len(vectors) // 20_000)
-    sample = vectors[::step]
-    _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
-    basis = directions[:, ::-1][:, :dimensions]
+    sample = torch.from_numpy(vectors[:: max(1, len(vectors) // 10_000)])
+    _, directions = torch.linalg.eigh(sample.T @ sample)
+    basis = directions.numpy()[:, ::-1][:, :dimensions]
     signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
     return np.ascontiguousarray(basis * signs, dtype=np.float32)
 
@@ -188,8 +206,12 @@ def _search(
     space: np.ndarray | None = None,
     spare: int = SPARE,
     advance: Callable[[int], None] = lambda count: None,
+    blocks: Callable[[int], Iterable[Block]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space."""
+    """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space.
+
+    `blocks` gives places in `rows`, at most so many at a time, with the rows to search; default: all of them.
+    """
     n, m = len(vectors), len(rows)
     data = torch.from_numpy(vectors if space is None else space).to(device)
     wanted = min(n, k + 1 + spare)
@@ -202,23 +224,25 @@ def _search(
     for _ in range(workers):
         buffers.put(torch.empty((block, n), device=device))
 
-    def search(start: int) -> None:
-        here = slice(start, min(m, start + block))
+    def search(task: Block | tuple[slice, None]) -> None:
+        here, searched = task
+        among = searched() if searched else None
         numbers, products = torch.from_numpy(rows[here]), buffers.get()
         try:
-            values = products[: len(numbers)]
-            fill = functools.partial(_multiply, data[numbers.to(device)], data, values)
-            values, near = largest(values, wanted, fill)
+            values = products[: len(numbers), : n if among is None else len(among)]
+            values, near = largest(values, wanted, _multiply(data[numbers.to(device)], data, among, values))
         finally:
             buffers.put(products)
+        near = (near if among is None else among[near]).cpu()
         if space is None:
-            found = _ranked(numbers, near.cpu(), values.cpu(), k)
+            found = _ranked(numbers, near, values.cpu(), k)
         else:
-            found = rerank(vectors, rows[here], near.cpu().numpy(), k)
+            found = rerank(vectors, rows[here], near.numpy(), k)
         picked[here], similar[here], tied[here] = found
         advance(len(numbers))
 
-    _side_by_side(search, range(0, m, block), workers)
+    whole = ((slice(start, start + block), None) for start in range(0, m, block))
+    _side_by_side(search, list(blocks(block) if blocks else whole), workers)
     if wanted < n:
         _settle_ties(vectors, rows, k, tied, picked, similar)
     return picked, similar
@@ -231,22 +255,29 @@ def _block_rows(n: int, m: int, workers: int, device: str) -> int:
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 
 
-def _side_by_side(work: Callable[[int], None], starts: range, workers: int) -> None:
-    """Call `work` with each start in as many threads, each with one of torch's: none waits for half of its own work."""
-    if workers == 1 or len(starts) == 1:
-        for start in starts:
-            work(start)
+def _side_by_side(work: Callable[[object], None], blocks: list, workers: int) -> None:
+    """Call `work` with each block in as many threads, each with one of torch's: none waits for half of its own work."""
+    if workers == 1 or len(blocks) == 1:
+        for block in blocks:
+            work(block)
         return
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(work, starts))
+            list(pool.map(work, blocks))
     finally:
         torch.set_num_threads(workers)
 
 
-def _multiply(queries: torch.Tensor, data: torch.Tensor, products: torch.Tensor, columns: slice) -> None:
-    """Fill these columns of `products` (m, n)."""
-    torch.mm(queries, data[columns].T, out=products[:, columns])
+def _multiply(
+    queries: torch.Tensor, data: torch.Tensor, among: torch.Tensor | None, products: torch.Tensor
+) -> Callable[[slice], object]:
+    """A function that fills some columns of `products` with queries · rows `among` (or all) of the data."""
+
+    def fill(columns: slice) -> None:
+        chosen = data[columns] if among is None else data.index_select(0, among[columns])
+        torch.mm(queries, chosen.T, out=products[:, columns])
+
+    return fill
 
 
 def _settle_ties(
