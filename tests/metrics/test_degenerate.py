@@ -77,6 +77,14 @@ def test_a_class_of_one_is_not_called_wrong(night):
     assert row["score"] == 0.0 and not row["is_issue"]
 
 
+def test_a_class_that_nothing_speaks_for_draws_no_suspicion_on_others(night):
+    """Six samples under two names that the vectors know nothing of are flagged, and of the 300 others none is."""
+    vectors, codes = blobs(300)
+    labels = ["typo", "catt"] * 3 + [f"c{c}" for c in codes[6:]]
+    issues = night(vectors, labels).read("label_issues").sort("sample_id")
+    assert issues["is_issue"].to_list() == [True] * 6 + [False] * 294
+
+
 def test_ten_thousand_classes(tmp_path):
     """Ten thousand classes of two are judged without a probe, and a swapped label still stands out."""
     rng = np.random.default_rng(0)
