@@ -85,6 +85,15 @@ def test_a_class_that_nothing_speaks_for_draws_no_suspicion_on_others(night):
     assert issues["is_issue"].to_list() == [True] * 6 + [False] * 294
 
 
+def test_contents_that_all_contradict_themselves_are_judged(night):
+    """Three copies of each content, and one of the three labelled wrong each time: the wrong ones are flagged."""
+    vectors, codes = blobs(100)
+    codes = np.concatenate([codes, codes, (codes + 1) % 4])
+    output = night(np.tile(vectors, (3, 1)), [f"c{c}" for c in codes], unit=list(range(100)) * 3)
+    flagged = output.read("label_issues").sort("sample_id")["is_issue"].to_numpy()
+    assert flagged[200:].mean() > 0.9 and not flagged[:200].any()
+
+
 def test_ten_thousand_classes(tmp_path):
     """Ten thousand classes of two are judged without a probe, and a swapped label still stands out."""
     rng = np.random.default_rng(0)
