@@ -143,6 +143,14 @@ def wilson(rate: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray
     return np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
 
 
+def add_noise_rate(metrics: dict, rate: float, n: float, note: str) -> None:
+    """`estimated_noise_rate` of `n` labels and the ends of its interval, as entries of `dataset_metrics`."""
+    low, high = wilson(np.array([rate]), np.array([n]))
+    metrics["estimated_noise_rate"] = (rate, note)
+    metrics["estimated_noise_rate_low"] = (float(low[0]), "95% interval, lower end")
+    metrics["estimated_noise_rate_high"] = (float(high[0]), "95% interval, upper end")
+
+
 def noise_table(joint: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """The `label_noise` table from a joint of counts; cells below a thousandth of the class are left out."""
     sized = joint.with_columns(pl.col("count").sum().over("given").alias("n"))

@@ -85,6 +85,17 @@ def test_a_class_that_nothing_speaks_for_draws_no_suspicion_on_others(night):
     assert issues["is_issue"].to_list() == [True] * 6 + [False] * 294
 
 
+@pytest.mark.parametrize("separator", ["", "|"])
+def test_no_noise_is_estimated_of_labels_at_random(night, separator):
+    """Labels that the vectors know nothing of: no flag, no estimate of the noise, and a note."""
+    vectors, _ = blobs(300)
+    labels = [f"c{c}" for c in np.random.default_rng(4).integers(0, 4, 300)]
+    output = night(vectors, labels, source={"kind": "table", "path": "x.csv", "label_separator": separator})
+    metrics = output.read("dataset_metrics")["metric"].to_list()
+    assert "label_issues_note" in metrics and "estimated_noise_rate" not in metrics
+    assert not output.read("label_issues")["is_issue"].any() and output.read("label_noise").is_empty()
+
+
 def test_contents_that_all_contradict_themselves_are_judged(night):
     """Three copies of each content, and one of the three labelled wrong each time: the wrong ones are flagged."""
     vectors, codes = blobs(100)
