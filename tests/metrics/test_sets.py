@@ -1,5 +1,7 @@
 """Labels that are sets: the stage on planted errors, its parts against plain oracles, and degenerate sets."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -264,6 +266,14 @@ def test_moving_average_is_the_formula():
     of_pairs = ("case", "label", "carried", "probe", "vote", "chance")
     pairs = {name: getattr(everything, name)[listed] for name in of_pairs}
     assert set_findings.moving_average(SetBeliefs(**fields, **pairs), values.ravel()[listed]) == pytest.approx(expected)
+
+
+def test_a_probe_below_chance_knows_nothing_of_the_labels():
+    """Chances that fit what is carried speak for the vectors only where the probe tells the carriers out of fold."""
+    carried = np.random.default_rng(0).random((80, 3)) < 0.4
+    found = beliefs_of(carried, np.where(carried, 0.7, 0.2))
+    assert set_findings.informative(dataclasses.replace(found, auc=np.array([0.9, 0.4, np.nan])))
+    assert not set_findings.informative(dataclasses.replace(found, auc=np.array([0.5, 0.4, np.nan])))
 
 
 def test_confident_counts_are_the_plain_ones():
