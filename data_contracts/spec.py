@@ -190,9 +190,14 @@ class Metrics(Section):
     def annotators_are_told_one_way(self):
         if self.annotator and self.annotator_labels:
             raise ValueError("name `annotator` or `annotator_labels`, not both")
-        if len(set(self.annotator_labels)) < len(self.annotator_labels):
-            raise ValueError("`annotator_labels` names a column twice")
         return self
+
+    @field_validator("group_columns", "debias", "annotator_labels")
+    @classmethod
+    def columns_are_named_once(cls, names: tuple[str, ...] | None):
+        if len(set(names or ())) < len(names or ()):
+            raise ValueError("names a column twice")
+        return names
 
 
 class Schedule(Section):

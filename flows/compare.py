@@ -224,6 +224,8 @@ def table_of(ranked: list[Compared]) -> str:
     lines += [f"{row.model}: {row.problem}" for row in ranked if row.problem]
     chosen = recommend(ranked)
     if chosen is None:
-        return "\n".join([*lines, "no recommendation: it takes labels of at least two classes to compare by"])
+        measured = any(not row.problem for row in ranked)
+        why = "it takes labels of at least two classes to compare by" if measured else "no model could be measured"
+        return "\n".join([*lines, f"no recommendation: {why}"])
     reason = "the best" if chosen is ranked[0] else f"within a standard error of {ranked[0].model}, at less cost"
     return "\n".join([*lines, f"recommended: {chosen.model} ({reason}, on {chosen.n:,} samples)"])

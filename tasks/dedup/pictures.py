@@ -157,7 +157,7 @@ def flip_hashes(luminance: np.ndarray) -> list[np.ndarray]:
     sign = np.where(np.arange(DCT_SIDE) % 2, -1, 1)
     hashes = []
     for down, across in ((1, 1), (1, sign), (sign, 1), (sign, sign)):
-        turned = (coefficients * np.reshape(down, (-1, 1)) * across).reshape(n, -1).round(2)
+        turned = (coefficients * np.reshape(down, (-1, 1)) * across).reshape(n, DCT_SIDE**2).round(2)
         bits = turned > np.median(turned[:, 1:], axis=1, keepdims=True)
         bits[:, 0] = False
         hashes.append(np.packbits(bits, axis=1).view(">u8").reshape(n).astype(np.uint64))

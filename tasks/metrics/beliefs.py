@@ -58,9 +58,12 @@ class Beliefs:
 def better_than_chance(beliefs: Beliefs) -> bool:
     """Whether the vectors say anything about the column: the out-of-fold best guesses agree with the known values
     more often, by three standard errors, than guesses and values of the same frequencies would by chance (Cohen
-    1960)."""
-    known = (beliefs.given >= 0) & (beliefs.share > 0.999)
-    guess, given = beliefs.label[beliefs.best(beliefs.belief)][known], beliefs.given[known]
+    1960). Where copies disagree, their own votes are in the belief, and they are left out; where all do, the probe
+    alone guesses."""
+    labeled = beliefs.given >= 0
+    agreed = labeled & (beliefs.share > 0.999)
+    known, by = (agreed, beliefs.belief) if agreed.any() else (labeled, beliefs.probe)
+    guess, given = beliefs.label[beliefs.best(by)][known], beliefs.given[known]
     if not len(given):
         return False
     shares = [np.bincount(codes, minlength=beliefs.n_classes) / len(codes) for codes in (guess, given)]

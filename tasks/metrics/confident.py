@@ -35,12 +35,17 @@ class Findings:
 
 
 def thresholds(beliefs: Beliefs) -> np.ndarray:
-    """(n_classes,) mean belief in each class of the cases that carry it; 1 for a class without cases."""
+    """(n_classes,) mean belief in each class of the cases that carry it; 1 for a class without cases, and for one that
+    the vectors know nothing of: its own cases do not have more belief in it, by a standard error, than the others have.
+    A threshold as low as theirs would make it the true class of every case that is a little below its own class's."""
     labeled = beliefs.given >= 0
     own = beliefs.of_given(beliefs.belief)[labeled]
     total = np.bincount(beliefs.given[labeled], own * beliefs.share[labeled], beliefs.n_classes)
     mass = np.bincount(beliefs.given[labeled], beliefs.share[labeled], beliefs.n_classes)
-    return np.where(mass > 0, total / np.maximum(mass, 1e-12), 1.0)
+    every = np.bincount(beliefs.label, beliefs.belief * beliefs.share[beliefs.case], beliefs.n_classes)
+    others = np.clip((every - total) / np.maximum(mass.sum() - mass, 1e-12), 0.0, 1.0)
+    known = total > others * mass + np.sqrt(others * (1 - others) * mass)
+    return np.where(known, total / np.maximum(mass, 1e-12), 1.0)
 
 
 def confident_joint(beliefs: Beliefs) -> pl.DataFrame:
@@ -136,6 +141,14 @@ def wilson(rate: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray
     center = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(np.maximum(rate * (1 - rate), 0.0) / n + z * z / (4 * n * n))
     return np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
+
+
+def add_noise_rate(metrics: dict, rate: float, n: float, note: str) -> None:
+    """`estimated_noise_rate` of `n` labels and the ends of its interval, as entries of `dataset_metrics`."""
+    low, high = wilson(np.array([rate]), np.array([n]))
+    metrics["estimated_noise_rate"] = (rate, note)
+    metrics["estimated_noise_rate_low"] = (float(low[0]), "95% interval, lower end")
+    metrics["estimated_noise_rate_high"] = (float(high[0]), "95% interval, upper end")
 
 
 def noise_table(joint: pl.DataFrame, names: list[str]) -> pl.DataFrame:

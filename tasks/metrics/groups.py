@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import torch
 from scipy.stats import rankdata
 
 from tasks.metrics import probe
@@ -98,7 +99,7 @@ def leace(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:
     centered = x - mean
     one_hot = np.eye(int(codes.max()) + 1)[codes[known]]
     cross = centered.T @ (one_hot - one_hot.mean(axis=0)) / len(x)
-    values, axes = np.linalg.eigh(centered.T @ centered / len(x))
+    values, axes = (part.numpy() for part in probe.covariance_axes(torch.from_numpy(centered)))
     kept = values > max(values.max(), 0.0) * 1e-9 + 1e-30
     root = np.sqrt(values[kept])
     whiten = (axes[:, kept] / root).T

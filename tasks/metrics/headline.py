@@ -28,17 +28,14 @@ def dataset_metrics(night: Night, tables: dict[str, pl.DataFrame]) -> pl.DataFra
 
 
 def noise_metrics(night: Night) -> None:
-    """The estimated share of wrong labels, with its interval."""
+    """How well the vectors know the labels; and where they do, the estimated share of wrong ones with its interval."""
     if night.findings is None:
         return
     joint = night.findings.joint
     total = float(joint["count"].sum())
-    wrong = float(joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
-    rate = wrong / max(total, 1e-9)
-    low, high = confident.wilson(np.array([rate]), np.array([total]))
-    night.metrics["estimated_noise_rate"] = (rate, "share of wrong labels by confident learning")
-    night.metrics["estimated_noise_rate_low"] = (float(low[0]), "95% interval, lower end")
-    night.metrics["estimated_noise_rate_high"] = (float(high[0]), "95% interval, upper end")
+    if total:
+        wrong = float(joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
+        confident.add_noise_rate(night.metrics, wrong / total, total, "share of wrong labels by confident learning")
     known = night.beliefs.given >= 0
     weight = night.beliefs.n[known]
     top = night.beliefs.label[night.beliefs.best(night.beliefs.vote)]

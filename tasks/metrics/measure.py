@@ -135,8 +135,9 @@ def find_label_issues(night: Night) -> None:
     )
     night.findings = confident.find(night.beliefs)
     if not beliefs.better_than_chance(night.beliefs):
-        nothing = np.zeros_like(night.findings.is_issue)
-        night.findings = dataclasses.replace(night.findings, is_issue=nothing)
+        found = night.findings
+        nothing = np.zeros_like(found.is_issue)
+        night.findings = dataclasses.replace(found, is_issue=nothing, joint=found.joint.clear())
         night.metrics["label_issues_note"] = BY_CHANCE
 
 

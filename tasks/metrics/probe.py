@@ -47,14 +47,24 @@ def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: in
     some = torch.from_numpy(vectors[::step])
     mean = some.mean(dim=0)
     centered = some - mean
-    covariance = (centered.T @ centered) / max(len(some), 1)
-    values, axes = torch.linalg.eigh(covariance.double())
+    values, axes = covariance_axes(centered)
     order = torch.argsort(values, descending=True)[: min(dimensions, d)]
     order = order[values[order] > 1e-10 * values.max().clamp_min(1e-30)]
     if not len(order):
         return np.zeros((n, 1), dtype=np.float32)
     axes = (axes[:, order] / values[order].sum().sqrt()).float()
     return torch.addmm(-(mean @ axes), torch.from_numpy(vectors), axes).numpy()
+
+
+def covariance_axes(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eigenvalues (r,), ascending, and eigenvectors (d, r) of the covariance of centred rows (n, d), in float64. Where
+    there are fewer rows than dimensions, by way of the rows' products: d × d takes minutes from 10,000 on."""
+    n, d = centered.shape
+    if n >= d:
+        return torch.linalg.eigh(((centered.T @ centered) / n).double())
+    wide = centered.double()
+    values, left = torch.linalg.eigh(wide @ wide.T / max(n, 1))
+    return values, wide.T @ left / (n * values).clamp_min(1e-300).sqrt()
 
 
 def stratified_folds(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:

@@ -104,6 +104,9 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
     fitted = fitted[:: max(1, len(fitted) // STACK_PAIRS)]
     weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
+    while (weights[:2] < 0).any():  # rarer among the others of its own carriers than elsewhere, which tells the answer
+        features[:, :2] *= weights[:2] >= 0
+        weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
     chance = np.clip(special.expit(features @ weights), SURE, 1 - SURE)
     auc = probe_auc(logits, targets)
     n = cases["n"].to_numpy()

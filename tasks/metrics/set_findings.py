@@ -140,8 +140,12 @@ def evidence(beliefs: SetBeliefs) -> np.ndarray:
 
 
 def informative(beliefs: SetBeliefs) -> bool:
-    """Whether the vectors say anything about the labels: the log likelihood of what is carried is higher, by three
-    standard errors, than with the classes' frequencies alone."""
+    """Whether the vectors say anything about the labels: the probe tells the carriers of the classes better than chance
+    on the mean, and the log likelihood of what is carried is higher, by three standard errors, than with the classes'
+    frequencies alone."""
+    told = beliefs.auc[np.isfinite(beliefs.auc)]
+    if len(told) and told.mean() <= 0.5:
+        return False
     rate, p = np.clip(beliefs.rate[beliefs.label], SURE, 1 - SURE), beliefs.chance
     gain = np.where(beliefs.carried, np.log(p / rate), np.log((1 - p) / (1 - rate)))
     per_case = _sum(beliefs, gain)[beliefs.known]

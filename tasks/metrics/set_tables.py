@@ -111,11 +111,9 @@ def noise_metrics(night: Night) -> None:
     if found is None:
         return
     total = float(beliefs.n[beliefs.known].sum())
-    rate = float((wrong_chance(beliefs, found) * beliefs.n)[beliefs.known].sum()) / max(total, 1e-9)
-    low, high = confident.wilson(np.array([rate]), np.array([total]))
-    night.metrics["estimated_noise_rate"] = (rate, "share of samples whose set of classes is wrong")
-    night.metrics["estimated_noise_rate_low"] = (float(low[0]), "95% interval, lower end")
-    night.metrics["estimated_noise_rate_high"] = (float(high[0]), "95% interval, upper end")
+    if informative(beliefs):
+        wrong = float((wrong_chance(beliefs, found) * beliefs.n)[beliefs.known].sum())
+        confident.add_noise_rate(night.metrics, wrong / total, total, "share of samples whose set of classes is wrong")
     known = np.isfinite(beliefs.auc)
     if known.any():
         mean = float(beliefs.auc[known].mean())

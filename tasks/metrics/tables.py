@@ -192,10 +192,13 @@ def debias(night: Night, codings: list[Coding], writer: StageWriter) -> None:
     """For each column asked for: a copy of the vectors without it, and how well it can be read before and after."""
     section, corpus = night.spec.metrics, night.corpus
     for coding in codings:
-        if coding.column not in section.debias or corpus.n_units < 10:
+        if coding.column not in section.debias:
             continue
         codes = groups.unit_codes(corpus, coding.codes)
-        if len(np.unique(codes[codes >= 0])) < 2:
+        n_values = len(np.unique(codes[codes >= 0]))
+        if corpus.n_units < 10 or n_values < 2:
+            note = f"{n_values} different values on {corpus.n_units} units with a vector; it takes 2 on 10"
+            night.metrics[f"debias_skipped:{coding.column}"] = (None, note)
             continue
         cleaned = groups.leace(corpus.vectors, codes)
         for when, vectors in (("before", corpus.vectors), ("after", cleaned)):

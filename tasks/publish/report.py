@@ -50,7 +50,7 @@ def gather(tables: Tables, context: dict) -> dict:
         "name": SNAPSHOT_NAME.format(context["number"]),
         "n_samples": tables.count("samples"),
         "splits": split_sizes(tables),
-        "labels": sections.label_issues(tables, are_sets=are_sets(context.get("spec") or {})),
+        "labels": sections.label_issues(tables, numbers, are_sets(context.get("spec") or {})),
         "noise": sections.noise(tables),
         "galleries": sections.metric_galleries(tables),
         "duplicates": sections.duplicate_groups(tables),

@@ -47,14 +47,16 @@ SPLIT_TIERS = {
 }
 
 
-def label_issues(tables: Tables, are_sets: bool = False) -> dict:
-    """The most suspicious labels with what they are more likely to be; sets are not confused with one another."""
+def label_issues(tables: Tables, numbers: dict[str, dict], are_sets: bool = False) -> dict:
+    """The most suspicious labels with what they are more likely to be, or a note of why none was judged; sets are not
+    confused with one another."""
     frame = tables.scan("label_issues").filter(pl.col("is_issue") & pl.col("label").is_not_null())
     flagged = collect(frame)
     worst = flagged.sort("score", "sample_id", descending=[True, False]).head(LABEL_CARDS)
     labelled = collect(tables.scan("label_issues").select(pl.col("label").is_not_null().sum())).item()
     matrix = confusion(flagged.clear() if are_sets else flagged)
-    return {"total": len(flagged), "labelled": labelled, "rows": worst.to_dicts(), "matrix": matrix}
+    note = numbers.get("label_issues_note", {}).get("note")
+    return {"total": len(flagged), "labelled": labelled, "note": note, "rows": worst.to_dicts(), "matrix": matrix}
 
 
 def confusion(flagged: pl.DataFrame) -> dict:

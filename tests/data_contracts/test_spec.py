@@ -34,6 +34,7 @@ def test_naming_a_model_means_open_clip():
         ({"source": {"kind": "folder", "path": "a", "files": {"train": "b"}}}, "either `path` or `files`"),
         ({"source": {"kind": "folder"}}, "either `path` or `files`"),
         ({"embed": {"kind": "open_clip"}}, "needs embed.model"),
+        ({"metrics": {"group_columns": ["a", "a"]}}, "`metrics.group_columns`: names a column twice"),
         ({"base": "/"}, "unknown key `base`"),
         ({"source": "pets"}, "`source`"),
     ],

@@ -110,6 +110,12 @@ def test_flat_pictures_are_grouped_by_shade_only(tmp_path):
     assert night.groups() == {frozenset({0, 1, 2}), frozenset({3, 4})}
 
 
+def test_nothing_but_flat_pictures(tmp_path):
+    """Where no picture has anything to hash, each shade is its own unit."""
+    night = Night(tmp_path, [np.full((20, 20, 3), 40 + 12 * i, dtype=np.uint8) for i in range(4)])
+    assert night.groups() == set()
+
+
 def test_order_of_rows_does_not_matter(tmp_path):
     """The same positions in another order of rows and parts give the same tables."""
     originals = scenes(55)

@@ -97,4 +97,5 @@ def test_a_cheaper_equal_is_recommended():
     assert [row.model for row in ranked] == ["big", "small", "poor", "absent"]
     assert recommend(ranked) is near
     assert "recommended: small" in table_of(ranked) and "absent: no weights" in table_of(ranked)
-    assert recommend([absent]) is None and "no recommendation" in table_of([absent])
+    assert recommend([absent]) is None and "no recommendation: no model could be measured" in table_of([absent])
+    assert "labels of at least two classes" in table_of([Compared("unlabelled", seconds_per_1000=1.0, dimensions=4)])

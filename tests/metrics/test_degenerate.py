@@ -77,6 +77,34 @@ def test_a_class_of_one_is_not_called_wrong(night):
     assert row["score"] == 0.0 and not row["is_issue"]
 
 
+def test_a_class_that_nothing_speaks_for_draws_no_suspicion_on_others(night):
+    """Six samples under two names that the vectors know nothing of are flagged, and of the 300 others none is."""
+    vectors, codes = blobs(300)
+    labels = ["typo", "catt"] * 3 + [f"c{c}" for c in codes[6:]]
+    issues = night(vectors, labels).read("label_issues").sort("sample_id")
+    assert issues["is_issue"].to_list() == [True] * 6 + [False] * 294
+
+
+@pytest.mark.parametrize("separator", ["", "|"])
+def test_no_noise_is_estimated_of_labels_at_random(night, separator):
+    """Labels that the vectors know nothing of: no flag, no estimate of the noise, and a note."""
+    vectors, _ = blobs(300)
+    labels = [f"c{c}" for c in np.random.default_rng(4).integers(0, 4, 300)]
+    output = night(vectors, labels, source={"kind": "table", "path": "x.csv", "label_separator": separator})
+    metrics = output.read("dataset_metrics")["metric"].to_list()
+    assert "label_issues_note" in metrics and "estimated_noise_rate" not in metrics
+    assert not output.read("label_issues")["is_issue"].any() and output.read("label_noise").is_empty()
+
+
+def test_contents_that_all_contradict_themselves_are_judged(night):
+    """Three copies of each content, and one of the three labelled wrong each time: the wrong ones are flagged."""
+    vectors, codes = blobs(100)
+    codes = np.concatenate([codes, codes, (codes + 1) % 4])
+    output = night(np.tile(vectors, (3, 1)), [f"c{c}" for c in codes], unit=list(range(100)) * 3)
+    flagged = output.read("label_issues").sort("sample_id")["is_issue"].to_numpy()
+    assert flagged[200:].mean() > 0.9 and not flagged[:200].any()
+
+
 def test_ten_thousand_classes(tmp_path):
     """Ten thousand classes of two are judged without a probe, and a swapped label still stands out."""
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -325,3 +326,18 @@ def test_leace_leaves_no_covariance_with_the_group():
     cross = (cleaned - cleaned.mean(axis=0)).T @ (one_hot - one_hot.mean(axis=0)) / 400
     assert np.abs(cross).max() < 1e-5
     assert np.linalg.matrix_rank(vectors - cleaned, tol=1e-3) <= 2
+
+
+def test_fewer_samples_than_dimensions_cost_no_large_matrix(monkeypatch):
+    """The axes of 30 vectors of 500 numbers keep all their products, LEACE erases the group, and no matrix is taken
+    apart that is larger than 30 × 30."""
+    vectors, codes = blobs(30, classes=3, dimensions=500)
+    sizes, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: sizes.append(len(matrix)) or eigh(matrix))
+    features = probe.principal_axes(vectors).astype(np.float64)
+    centered = (vectors - vectors.mean(axis=0)).astype(np.float64)
+    products = centered @ centered.T
+    assert features @ features.T == pytest.approx(products * 30 / np.trace(products), abs=1e-4)
+    cleaned = groups.leace(vectors, codes).astype(np.float64)
+    cross = (cleaned - cleaned.mean(axis=0)).T @ (np.eye(3)[codes] - np.eye(3)[codes].mean(axis=0)) / 30
+    assert np.abs(cross).max() < 1e-5 and max(sizes) == 30

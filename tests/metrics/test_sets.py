@@ -1,5 +1,7 @@
 """Labels that are sets: the stage on planted errors, its parts against plain oracles, and degenerate sets."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -130,6 +132,16 @@ def test_vectors_that_know_nothing_flag_nothing(tmp_path):
     assert "label_issues_note" in output.read("dataset_metrics")["metric"].to_list()
 
 
+def test_rare_classes_without_any_relation_to_the_vectors_flag_nothing(tmp_path):
+    """Five of 200 classes at random for each of 200 samples: leaving a sample out makes its own classes rarer, and that
+    is not taken for knowledge."""
+    vectors, _ = sets_of_blobs(200)
+    chosen = [np.sort(RNG.choice(200, 5, replace=False)) for _ in vectors]
+    output = Inputs(tmp_path, vectors, ["|".join(f"{c:03d}" for c in row) for row in chosen], source=SOURCE).run()
+    assert not output.read("label_issues")["is_issue"].any()
+    assert "label_issues_note" in output.read("dataset_metrics")["metric"].to_list()
+
+
 def test_a_confirmed_set_is_no_issue(tmp_path):
     """What somebody looked at and found right is flagged neither as a label nor by its classes; its score stays."""
     from tasks.decisions import append_decisions
@@ -254,6 +266,14 @@ def test_moving_average_is_the_formula():
     of_pairs = ("case", "label", "carried", "probe", "vote", "chance")
     pairs = {name: getattr(everything, name)[listed] for name in of_pairs}
     assert set_findings.moving_average(SetBeliefs(**fields, **pairs), values.ravel()[listed]) == pytest.approx(expected)
+
+
+def test_a_probe_below_chance_knows_nothing_of_the_labels():
+    """Chances that fit what is carried speak for the vectors only where the probe tells the carriers out of fold."""
+    carried = np.random.default_rng(0).random((80, 3)) < 0.4
+    found = beliefs_of(carried, np.where(carried, 0.7, 0.2))
+    assert set_findings.informative(dataclasses.replace(found, auc=np.array([0.9, 0.4, np.nan])))
+    assert not set_findings.informative(dataclasses.replace(found, auc=np.array([0.5, 0.4, np.nan])))
 
 
 def test_confident_counts_are_the_plain_ones():

@@ -146,6 +146,19 @@ def test_no_tables_at_all(tmp_path):
     assert "Nothing looks wrong." in page
 
 
+def test_labels_that_were_not_judged_are_not_called_right(tmp_path):
+    """Where the metrics stage flagged none because it could not judge them, the page says so in place of praise."""
+    frames = {"samples": made_up_tables(40)["samples"], "label_issues": made_up_tables(40)["label_issues"]}
+    frames["label_issues"] = frames["label_issues"].with_columns(is_issue=pl.lit(False))
+    frames["dataset_metrics"] = pl.DataFrame(
+        {"metric": ["label_issues_note"], "value": [None], "note": ["vectors know nothing"]},
+        schema_overrides={"value": pl.Float64},
+    )
+    page, _ = render(frames, tmp_path)
+    assert "Nothing looks wrong, but the labels were not judged." in page and "vectors know nothing" in page
+    assert "No label looks wrong" not in page
+
+
 def test_nulls_and_infinities_do_not_stop_it(tmp_path):
     """Unknown numbers are dashes; a score that is not a number is 0 on the map."""
     frames = made_up_tables(40)
@@ -219,7 +232,7 @@ def test_coordinates_survive_the_packing(tmp_path):
 def test_the_matrix_counts_what_is_flagged(tmp_path):
     """Each cell is a plain count of (given, suggested) among the flagged."""
     frames = made_up_tables(90)
-    found = report_sections.label_issues(Tables(write_tables(frames, tmp_path)))["matrix"]
+    found = report_sections.label_issues(Tables(write_tables(frames, tmp_path)), {})["matrix"]
     for cell in found["cells"]:
         rows = frames["label_issues"].filter(
             (pl.col("label") == cell["label"]) & (pl.col("suggested_label") == cell["other"]) & pl.col("is_issue")
