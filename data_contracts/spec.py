@@ -132,7 +132,7 @@ class Embed(Section):
 
 
 class Index(Section):
-    """The kNN graph. Below `exact_below` units blocked search, exact or, from 20,000 units on, nearly so; HNSW above."""
+    """The kNN graph. Below `exact_below` units by blocked search, from 20,000 on nearly exact; HNSW above."""
 
     k: int = Field(default=50, ge=1, le=500)
     exact_below: int = Field(default=300_000, ge=0)
