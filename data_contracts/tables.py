@@ -326,9 +326,12 @@ class Proposals(Contract):
 class ProposalQuality(Contract):
     """Cross-validated precision of the proposals at each coverage."""
 
+    VERSION = 2
+
     column = dy.String(primary_key=True)
     coverage = dy.Float64(primary_key=True, min=0.0, max=1.0)
-    precision = _fraction()
+    precision = _fraction()  # share estimated to be right, the noise of the known values taken into account
+    agreement = _fraction()  # share that is the known value
     confidence_threshold = _fraction()
 
 

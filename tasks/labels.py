@@ -1,18 +1,50 @@
-"""Labels that are sets of classes: the one text that stands for a set, and back.
+"""Labels as they are compared: text, Unicode NFC, stripped, empty meaning none; or sets of such classes.
 
 Where a spec gives `source.label_separator`, a sample carries any number of classes. Its label stays one text: each
 class once, sorted by code point, joined by the separator. The separator alone is a sample that carries none; null is
 one that nobody labelled.
 """
 
+import datetime
+import json
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+import polars as pl
+
+
+def as_text(value: object) -> str | None:
+    """A table's value as text: None and NaN are missing, numbers as Python writes them, nested values as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=as_text)
+    return str(value)
+
+
+def normalize(label: str | None) -> str | None:
+    """NFC without surrounding white space; None where nothing is left."""
+    return (unicodedata.normalize("NFC", label).strip() or None) if label is not None else None
+
+
+def label_texts(values: pl.Series) -> pl.Series:
+    """A column of any type as labels: each value as text, normalised."""
+    distinct = values.unique()
+    normal = [normalize(as_text(value)) for value in distinct.to_list()]
+    return values.replace_strict(distinct, pl.Series(normal, dtype=pl.String), return_dtype=pl.String)
+
 
 def tidy(names: Iterable[str]) -> list[str]:
     """Names of classes, each once, sorted: NFC, without surrounding white space, the empty ones left out."""
-    return sorted({unicodedata.normalize("NFC", name).strip() for name in names} - {""})
+    return sorted({normalize(name) for name in names} - {None})
 
 
 def classes_of(text: str, separator: str) -> list[str]:

@@ -1,9 +1,16 @@
-"""Sets of classes as one text, and back."""
+"""Labels as text, and sets of classes as one text and back."""
 
+import datetime
+
+import polars as pl
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.labels import canonical, classes_of, join, keeps_apart, tidy
+from tasks.ingest.groups import Fates, group_column, strings
+from tasks.ingest.labels import normalize_column
+from tasks.labels import canonical, classes_of, join, keeps_apart, label_texts, tidy
 
 names = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="|"), max_size=5), max_size=6)
 
@@ -35,3 +42,24 @@ def test_a_separator_of_two_signs_can_stand_across_names():
     """`a|` and `b` joined by `||` would come back as `a` and `|b`: that is noticed."""
     assert not keeps_apart(["a|", "b"], "||")
     assert keeps_apart(["a", "b"], "||")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [" cafe\u0301\u00a0", "tea", "", "  ", None],
+        [1, 2, None],
+        [1.0, 0.5, float("nan"), 1e20, None],
+        [True, False, None],
+        [datetime.date(2026, 1, 2), None],
+        [datetime.datetime(2026, 1, 2, 3, 4, 5, 6), None],
+        [["a", "b"], None],
+        [None, None],
+    ],
+)
+def test_a_further_column_becomes_the_labels_that_the_label_column_would(values):
+    """A column that holds one annotator's labels is read as a further one, in a type of its own; as text it is what
+    `samples.label` would be."""
+    column, fates = pa.array(values), Fates(len(values))
+    label, _ = normalize_column(pl.Series(strings(column, fates, "label", 100), dtype=pl.String))
+    assert label_texts(group_column(column, fates, "bob", 100)).to_list() == label.to_list()

@@ -89,6 +89,15 @@ def _embed_images(images: Iterator, size: int | None = None) -> np.ndarray:
     return np.concatenate(batches)
 
 
+def caltech_files(wanted=lambda name: name != "BACKGROUND_Google") -> Iterator[tuple[str, io.BytesIO]]:
+    """`(class, file)` of Caltech-101's pictures in the order of the vectors."""
+    with tarfile.open(SHARED / "data/caltech101.tar") as archive:
+        for member in sorted(archive.getmembers(), key=lambda m: m.name):
+            name = Path(member.name).parent.name
+            if member.isfile() and member.name.lower().endswith(".jpg") and wanted(name):
+                yield name, io.BytesIO(archive.extractfile(member).read())
+
+
 def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda image: image, size: int | None = None):
     """`(vectors, labels)` of the classes that are `wanted`, each picture degraded first and then seen at `size`."""
     from PIL import Image
@@ -96,12 +105,9 @@ def _caltech(wanted=lambda name: name != "BACKGROUND_Google", degrade=lambda ima
     labels: list[str] = []
 
     def images() -> Iterator:
-        with tarfile.open(SHARED / "data/caltech101.tar") as archive:
-            for member in sorted(archive.getmembers(), key=lambda m: m.name):
-                name = Path(member.name).parent.name
-                if member.isfile() and member.name.lower().endswith(".jpg") and wanted(name):
-                    labels.append(name)
-                    yield degrade(Image.open(io.BytesIO(archive.extractfile(member).read())))
+        for name, content in caltech_files(wanted):
+            labels.append(name)
+            yield degrade(Image.open(content))
 
     return _embed_images(images(), size), labels
 

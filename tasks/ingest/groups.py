@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.tables import Ingested
-from tasks.ingest.labels import as_text
+from tasks.labels import as_text
 
 INTEGER = r"^-?(0|[1-9][0-9]*)$"  # no leading zeros: 007 is a name, not a number
 EXACT = 2**53  # whole numbers beyond this are not exact as decimals: an account number would become another one

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from tasks.ingest.groups import Fates, is_unicode, values_of
-from tasks.ingest.labels import as_text
-from tasks.labels import classes_of, keeps_apart, tidy
+from tasks.labels import as_text, classes_of, keeps_apart, tidy
 
 
 def set_texts(column: Sequence | pa.Array, fates: Fates, name: str, separator: str, limit: int) -> list[str | None]:

@@ -1,33 +1,8 @@
-"""Labels as they are compared: Unicode NFC, stripped, empty meaning none; or sets of such classes."""
-
-import datetime
-import json
-import math
-import unicodedata
+"""A column of labels or splits, normalised and counted."""
 
 import polars as pl
 
-from tasks.labels import canonical, classes_of
-
-
-def as_text(value: object) -> str | None:
-    """A table's value as text: None and NaN are missing, numbers as Python writes them, nested values as JSON."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=as_text)
-    return str(value)
-
-
-def normalize(label: str | None) -> str | None:
-    """NFC without surrounding white space; None where nothing is left."""
-    return (unicodedata.normalize("NFC", label).strip() or None) if label is not None else None
+from tasks.labels import canonical, classes_of, normalize
 
 
 def normalize_column(values: pl.Series, separator: str = "") -> tuple[pl.Series, int]:

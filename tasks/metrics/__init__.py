@@ -6,7 +6,7 @@ from tasks.metrics.measure import TABLES, measure
 from tasks.policy import stage_task
 from tasks.stage import StageOutput, Workspace, hash_text, run_stage
 
-VERSION = 7
+VERSION = 8
 
 
 @stage_task(timeout_hours=6)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.labels import label_texts
 from tasks.metrics import beliefs, confident
 from tasks.metrics.corpus import code
 from tasks.metrics.night import Night
@@ -110,21 +111,13 @@ def read_votes(night: Night) -> Votes:
         annotators = who.names
     else:
         annotators = list(section.annotator_labels)
-        columns = [_label_texts(samples["label" if name == label_column(night) else name]) for name in annotators]
+        columns = [label_texts(samples["label" if name == label_column(night) else name]) for name in annotators]
         names = sorted(set().union(*(column.drop_nulls().unique().to_list() for column in columns)))
         place = pl.Enum(names)
         codes = [column.cast(place).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() for column in columns]
         frames = [_vote_frame(night, np.full(len(samples), number), given) for number, given in enumerate(codes)]
     votes = pl.concat(frames)
     return Votes(*(votes[name].to_numpy() for name in ("unit", "annotator", "label")), annotators, names)
-
-
-def _label_texts(values: pl.Series) -> pl.Series:
-    """A column of one annotator's labels, tidied as `samples.label` is."""
-    if values.dtype.is_nested() or values.dtype == pl.Binary:
-        return pl.Series(values.name, [None] * len(values), dtype=pl.String)
-    tidy = values.cast(pl.String, strict=False).str.normalize("NFC").str.strip_chars()
-    return tidy.replace("", None)
 
 
 def _vote_frame(night: Night, annotator: np.ndarray, label: np.ndarray) -> pl.DataFrame:

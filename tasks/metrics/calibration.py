@@ -80,12 +80,12 @@ def anchored_transition(beliefs: Beliefs, model: NoiseModel, anchor: np.ndarray)
     case, k, m = beliefs.case, beliefs.n_classes, len(beliefs.unit)
     labeled = beliefs.given[case] >= 0
     of_true, of_given, cell = noise.label_cells(beliefs.label[labeled], beliefs.given[case[labeled]], k)
-    size = noise.class_shares(beliefs)
+    size, limit = noise.class_shares(beliefs), noise.bound(beliefs)
     weight = (beliefs.share * anchor)[case[labeled]]
     posterior, emitted = model.posterior, np.ones(len(case))
     for _ in range(ROUNDS):
         counts = np.bincount(cell, posterior[labeled] * weight, len(of_true))
-        emitted[labeled] = noise.transition(counts, of_true, of_given, size, k)[cell]
+        emitted[labeled] = noise.transition(counts, of_true, of_given, size, k, limit)[cell]
         likely = model.clean * emitted
         posterior = likely / np.maximum(np.bincount(case, likely, m), 1e-300)[case]
     return emitted

@@ -5,7 +5,8 @@ where c has the greatest belief of those at or above their threshold; the counts
 the joint of given and true labels. On hard classes that overcounts, for a sample that is merely difficult counts as
 wrong; so the joint is where the noise model of `noise.py` starts, and what that expects is flagged in each class. But
 that model takes noise which follows the vectors, as people's errors do, for overlap, and undercounts the more the
-noisier the labels are; there less of confident learning's surplus is overlap, and it counts with a weight.
+noisier the labels are; there less of confident learning's surplus is overlap, and it counts with a weight. Where
+classes have few labels nearly all of it is overlap, and it hardly counts.
 """
 
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def find(beliefs: Beliefs) -> Findings:
     doubt = 1.0 - (beliefs.of_given(model.clean) + stands) / 2
     score = np.clip(np.where(labeled, doubt * evidence(beliefs), 0.0), 0.0, 1.0)
     top = beliefs.best(model.posterior)
-    budget = expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given), start)
+    budget = expected_wrong(beliefs, stands, labeled & (beliefs.label[top] != given), start, noise.bound(beliefs).trust)
     flagged = flag(beliefs, score, budget)
     top = np.where(flagged, noise.best_other(beliefs, model.posterior), top)
     judged = labeled & (evidence(beliefs) > 0)
@@ -96,12 +97,13 @@ def find(beliefs: Beliefs) -> Findings:
     return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, posterior), model)
 
 
-def expected_wrong(beliefs: Beliefs, stands: np.ndarray, differs: np.ndarray, joint: pl.DataFrame) -> np.ndarray:
+def expected_wrong(beliefs: Beliefs, stands, differs: np.ndarray, joint: pl.DataFrame, trust: float) -> np.ndarray:
     """(n_classes,) number of wrong labels in each class.
 
     The mean of two estimates: the expected number, Σ p(true ≠ given), which sums many small doubts, and the number
     of cases whose most probable class differs, which ignores them all. Where confident learning's `joint` counts more,
-    the surplus is added with the weight min(1, SURPLUS · r), r the share of all labels that it counts as wrong.
+    the surplus is added with the weight min(1, SURPLUS · r), r the share of all labels that it counts as wrong, times
+    the `trust` in what that many labels a class tell of their noise.
     """
     judged = (beliefs.given >= 0) & (evidence(beliefs) > 0)
     given, n = beliefs.given[judged], beliefs.n[judged].astype(float)
@@ -109,7 +111,7 @@ def expected_wrong(beliefs: Beliefs, stands: np.ndarray, differs: np.ndarray, jo
     count, size = np.bincount(given, n * both, beliefs.n_classes), np.bincount(given, n, beliefs.n_classes)
     wrong = joint.filter(pl.col("given") != pl.col("true"))
     counted = np.bincount(wrong["given"].to_numpy(), wrong["count"].to_numpy(), beliefs.n_classes) * (size > 0)
-    weight = min(1.0, SURPLUS * counted.sum() / max(size.sum(), 1.0))
+    weight = trust * min(1.0, SURPLUS * counted.sum() / max(size.sum(), 1.0))
     return count + weight * np.maximum(counted - count, 0.0)
 
 

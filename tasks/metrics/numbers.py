@@ -174,4 +174,5 @@ def propose(corpus: Corpus, column: str, filled: Filled) -> pl.DataFrame:
 def quality(column: str, filled: Filled) -> pl.DataFrame:
     """`proposal_quality`: the share of the proposals for known values that are within the tolerance."""
     known = np.isfinite(filled.value) & np.isfinite(filled.proposed)
-    return proposals.coverage_table(column, filled.confidence[known], filled.right[known])
+    right = filled.right[known]
+    return proposals.coverage_table(column, filled.confidence[known], right, right)

@@ -49,31 +49,35 @@ def interpolated(sure: np.ndarray, stepped: np.ndarray, known: np.ndarray) -> np
     return np.clip(np.interp(sure, np.r_[0.0, middles], np.r_[0.0, heights]), 0.0, 1.0)
 
 
-def quality(column: str, beliefs: Beliefs, confidence: np.ndarray) -> pl.DataFrame:
+def quality(column: str, beliefs: Beliefs, model: NoiseModel, confidence: np.ndarray) -> pl.DataFrame:
     """`proposal_quality`: the precision among the most confident share of the known cases, out of fold; `confidence`
     (m,) is of each case's likeliest value, its own not heard.
 
+    The known value may itself be wrong: what counts is the chance that the likeliest one is true, the known one heard.
     A duplicate group whose copies disagree is left out: there the truth is not known.
     """
     known = (beliefs.given >= 0) & (beliefs.share > 0.999)
     top = beliefs.best(beliefs.belief)
     first = np.argsort(-beliefs.belief[top][known], kind="stable")  # a calibrated confidence has steps
-    right = beliefs.label[top] == beliefs.given
-    return coverage_table(column, confidence[known][first], right[known][first])
+    right, agrees = calibrated_posterior(beliefs, model)[top], beliefs.label[top] == beliefs.given
+    return coverage_table(column, *(values[known][first] for values in (confidence, right, agrees)))
 
 
-def coverage_table(column: str, confidence: np.ndarray, right: np.ndarray) -> pl.DataFrame:
-    """The precision among the most confident share of some proposals that are known to be right or not."""
+def coverage_table(column: str, confidence: np.ndarray, right: np.ndarray, agrees: np.ndarray) -> pl.DataFrame:
+    """The precision among the most confident share of some proposals, and how many of these are the known value, from
+    the chance that each is `right` and whether it `agrees`."""
     if not len(right):
         return quality_empty()
     order = np.lexsort((np.arange(len(right)), -confidence))
     counts = [max(1, round(coverage * len(right))) for coverage in COVERAGES]
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    shares = [np.cumsum(values[order]) / np.arange(1, len(order) + 1) for values in (right, agrees)]
+    precision, agreement = (np.clip(share, 0.0, 1.0) for share in shares)
     return pl.DataFrame(
         {
             "column": [column] * len(counts),
             "coverage": list(COVERAGES),
             "precision": [float(precision[c - 1]) for c in counts],
+            "agreement": [float(agreement[c - 1]) for c in counts],
             "confidence_threshold": [float(min(confidence[order][c - 1], 1.0)) for c in counts],
         }
     )
@@ -81,7 +85,7 @@ def coverage_table(column: str, confidence: np.ndarray, right: np.ndarray) -> pl
 
 def quality_empty() -> pl.DataFrame:
     """`proposal_quality` with no rows."""
-    names = ("coverage", "precision", "confidence_threshold")
+    names = ("coverage", "precision", "agreement", "confidence_threshold")
     return pl.DataFrame(schema={"column": pl.String, **{name: pl.Float64 for name in names}})
 
 

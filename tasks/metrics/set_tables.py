@@ -145,4 +145,5 @@ def label_proposals(night: Night) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema={"sample_id": pl.String, "column": pl.String, "proposed": pl.String, "confidence": pl.Float64},
     )
     judged = beliefs.known & (beliefs.share > 0.999)
-    return made, proposals.coverage_table("label", found.blind[judged], exact(beliefs, found.belief)[judged])
+    right = exact(beliefs, found.belief)[judged]
+    return made, proposals.coverage_table("label", found.blind[judged], right, right)

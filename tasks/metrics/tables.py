@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tasks.metrics import beliefs, confident, dataset, groups, numbers, probe, proposals, set_tables
+from tasks.metrics import beliefs, confident, dataset, groups, noise, numbers, probe, proposals, set_tables
 from tasks.metrics.corpus import Coding, cases_frame
 from tasks.metrics.night import Night, case_of_samples, probe_right
 from tasks.stage import StageWriter
@@ -162,7 +162,7 @@ def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> 
     if night.beliefs is not None:
         sure = night.blind_confidence
         made.append(proposals.propose("label", night.labels.names, night.beliefs, sure, ids, unit, night.labels.codes))
-        measured.append(proposals.quality("label", night.beliefs, sure))
+        measured.append(proposals.quality("label", night.beliefs, night.findings.model, sure))
     if night.set_findings is not None:
         proposed, quality = set_tables.label_proposals(night)
         made.append(proposed)
@@ -174,9 +174,10 @@ def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> 
         if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:
             continue
         found = beliefs.believe(night.corpus, cases, len(coding.names), night.queries, section.folds, section.seed)
-        sure = found.belief[found.best(found.belief)]
+        model = noise.fit(found, confident.confident_joint(found))
+        sure = proposals.blind_confidence(found, model)
         made.append(proposals.propose(coding.column, coding.names, found, sure, ids, unit, coding.codes))
-        measured.append(proposals.quality(coding.column, found, sure))
+        measured.append(proposals.quality(coding.column, found, model, sure))
     for column in numbers.with_gaps(night.corpus, ungrouped):
         filled = numbers.fill(night.corpus, column, section.folds, section.seed)
         if filled is None:

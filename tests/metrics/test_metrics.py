@@ -106,6 +106,36 @@ def test_a_proposed_label_has_one_confidence_in_both_tables(night):
     assert both["confidence"].mean() == pytest.approx(right.mean(), abs=0.05)
 
 
+def test_published_precision_is_of_the_truth_and_agreement_of_the_given_values(night):
+    """A fifth of the values that are known are wrong, in labels and in a group column: what is published is how often
+    the proposals are right, not how often they agree with these; and so is the confidence."""
+    vectors, codes, given, _ = noisy(n=1500, rate=0.2)
+    known = [None if i % 4 == 0 else label for i, label in enumerate(given)]
+    output = night(vectors, known, groups={"camera": known})
+    for column in ("label", "camera"):
+        found = output.read("proposals").filter(pl.col("column") == column).sort("sample_id")
+        right = found["proposed"].to_numpy() == np.array([f"c{c}" for c in codes[::4]], dtype=object)
+        all_known = (
+            output.read("proposal_quality").filter(pl.col("column") == column).sort("coverage").row(-1, named=True)
+        )
+        assert all_known["precision"] == pytest.approx(right.mean(), abs=0.04)
+        assert all_known["agreement"] == pytest.approx(0.8 * right.mean(), abs=0.04)
+        assert found["confidence"].mean() == pytest.approx(right.mean(), abs=0.05)
+
+
+def test_few_labels_a_class_are_no_reason_to_see_noise(night):
+    """Five right labels of each of ten classes, hard to tell by so few: few of them are called wrong, and proposals are
+    not much surer than they are right. Taking all blur for noise, 22 would be, and the confidence 0.34 too high."""
+    vectors, codes = blobs(900, classes=10, dimensions=24, spread=2.0)
+    output = night(vectors, [f"c{c}" if i < 50 else None for i, c in enumerate(codes)])
+    assert output.read("label_issues")["is_issue"].sum() <= 7
+    assert values(output)["estimated_noise_rate"] < 0.2
+    found = output.read("proposals").drop_nulls("proposed")
+    right = np.mean([name == f"c{codes[int(i[1:])]}" for i, name in found.select("sample_id", "proposed").iter_rows()])
+    assert len(found) > 300 and right > 0.5
+    assert found["confidence"].mean() == pytest.approx(right, abs=0.2)
+
+
 def test_gaps_in_a_column_of_numbers_are_proposed_with_measured_precision(night):
     """A number that follows the content is proposed within its tolerance, about as often as is published; whole
     numbers stay whole; one that does not follow the content is not proposed at all."""

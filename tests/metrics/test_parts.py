@@ -225,15 +225,16 @@ def test_a_number_out_of_reach_moves_the_odds_as_far_as_they_go(wanted, trusted)
 
 def test_surplus_of_confident_learning_counts_the_more_the_noisier():
     """Six counted of twenty are 0.3: of what they have over the model's own two, 0.45 is added; a class that has no
-    surplus keeps its own number."""
+    surplus keeps its own number. Where classes have few labels, less of it."""
     given = np.repeat([0, 1], 10)
     ones, label = np.ones(20), np.tile([0, 1], 20)
     case, half = np.repeat(np.arange(20), 2), np.full(40, 0.5)
     beliefs = Beliefs(np.arange(20), given, ones, ones.astype(int), case, label, half, half, half, 2)
     stands = np.where(np.isin(np.arange(20), [0, 1, 10, 11]), 0.0, 1.0)
     joint = pl.DataFrame({"given": [0, 0, 1, 1], "true": [0, 1, 0, 1], "count": [5.0, 5.0, 1.0, 9.0]})
-    count = confident.expected_wrong(beliefs, stands, stands == 0, joint)
-    assert count == pytest.approx([2 + 0.45 * 3, 2.0])
+    for trust in (1.0, 0.5):
+        count = confident.expected_wrong(beliefs, stands, stands == 0, joint, trust)
+        assert count == pytest.approx([2 + trust * 0.45 * 3, 2.0])
 
 
 def test_anchors_are_the_surer_half_of_each_class():
@@ -248,9 +249,22 @@ def test_transition_rows_sum_to_one():
     k, counts = 3, np.array([8.0, 1, 1, 0, 5, 0, 2, 2, 6])
     true, given = np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3)
     size = np.array([0.4, 0.3, 0.3])
-    chance = noise.transition(counts, true, given, size, k)
+    chance = noise.transition(counts, true, given, size, k, noise.Bound(trust=1.0, surest=0.0))
     total = np.bincount(true, chance)
     assert (total <= 1.0 + 1e-9).all() and (total > 0.85).all()
+
+
+def test_noise_is_bound_by_the_surest_where_classes_have_few_labels():
+    """Ten labels a class are trusted by a fifth. One of the two surest disagrees: with 0.4 of eight that are expected,
+    1.4 of ten. Between that rate and a greater one lies what is held; a lesser one stays."""
+    ones, case, label = np.ones(20), np.repeat(np.arange(20), 2), np.tile([0, 1], 20)
+    sure = np.where(np.arange(20) < 2, 0.9, 0.6)
+    belief = np.stack([sure, 1 - sure], axis=1).ravel()
+    given = np.array([1, 0] + [0] * 9 + [1] * 9)
+    limit = noise.bound(Beliefs(np.arange(20), given, ones, ones.astype(int), case, label, belief, belief, belief, 2))
+    assert (limit.trust, limit.surest) == pytest.approx((0.2, 1.4 / 10))
+    assert limit.held(0.5) == pytest.approx(0.2 * 0.5 + 0.8 * 0.14)
+    assert limit.held(0.1) == pytest.approx(0.1)
 
 
 def test_wilson_interval():

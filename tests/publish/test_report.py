@@ -334,7 +334,7 @@ def test_hostile_words_do_not_run_in_a_browser(tmp_path, browser):
 def test_a_column_without_proposals_has_no_curve(tmp_path):
     """A measured precision of nothing says nothing; how many gaps were left open is said."""
     quality = pl.DataFrame(
-        [("label", 0.5, 0.95, 0.8), ("label", 1.0, 0.9, 0.1), ("camera", 0.5, 0.7, 0.8)],
+        [("label", 0.5, 0.95, 0.9, 0.8), ("label", 1.0, 0.9, 0.8, 0.1), ("camera", 0.5, 0.7, 0.7, 0.8)],
         schema=empty("proposal_quality").schema, orient="row",
     )  # fmt: skip
     proposals = pl.DataFrame(
