@@ -135,11 +135,11 @@ class Index(Section):
     """The kNN graph. Below `exact_below` units by blocked search, from 20,000 on nearly exact; HNSW above."""
 
     k: int = Field(default=50, ge=1, le=500)
-    exact_below: int = Field(default=300_000, ge=0)
+    exact_below: int = Field(default=1_000_000, ge=0)
     m: int = Field(default=16, ge=4, le=128)
     ef_construction: int = Field(default=200, ge=16)
     ef: int = Field(default=128, ge=16)
-    recall_sample: int = Field(default=500, ge=0)
+    recall_sample: int = Field(default=300, ge=0)
 
 
 class Project(Section):

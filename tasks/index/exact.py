@@ -51,34 +51,43 @@ def exact_knn(
         `(rows, similarities)`: int32 and float32 of shape (n, k), by descending similarity, then by row.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    n, d = vectors.shape
+    n = len(vectors)
     space, spare, blocks = None, SPARE, None
     if device == "cpu" and n >= TWO_PASS_FROM:
-        if d > 2 * PCA_DIMENSIONS:
-            space, spare = _first_pass(vectors, k)
-        cells = Cells(torch.from_numpy(vectors if space is None else space))
-        some = evenly(n, CELLS_SAMPLE)
-        known, _ = _search(vectors, some, k, device, space, spare)
-        limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
-        near = cells.near(limit, k + 1 + spare)
-        if cells.share(near) <= MOST:
-            blocks = functools.partial(cells.blocks, near)
+        space, spare = _first_pass(vectors, k)
+        blocks = _near_cells(vectors, k, space, spare)
     return _search(vectors, np.arange(n), k, device, space, spare, advance, blocks)
 
 
 def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
     """The rows in the fewest leading directions, and the fewest candidates beyond k, that hold the neighbours of a
-    sample; `(None, SPARE)` where none of FIRST_PASSES does."""
-    sample = evenly(len(vectors), SAMPLE)
+    sample; `(None, SPARE)` where none of FIRST_PASSES does in half of the dimensions."""
+    n, d = vectors.shape
+    passes = [(dimensions, spare) for dimensions, spare in FIRST_PASSES if 2 * dimensions <= d]
+    if not passes:
+        return None, SPARE
+    sample = evenly(n, SAMPLE)
     least = kth_similarity(vectors, sample, k)
-    basis, space = principal_basis(vectors), np.empty((len(vectors), 0), dtype=np.float32)
-    for dimensions, spare in FIRST_PASSES:
+    basis, space = principal_basis(vectors), np.empty((n, 0), dtype=np.float32)
+    for dimensions, spare in passes:
         if space.shape[1] != dimensions:
             space = vectors @ basis[:, :dimensions]
         tried, _ = _search(vectors, sample, k, "cpu", space, spare)
         if recall(tried, vectors, sample, least) >= TRUSTED_RECALL:
             return space, spare
     return None, SPARE
+
+
+def _near_cells(
+    vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int
+) -> Callable[[int], Iterable[Block]] | None:
+    """What `_search` takes as `blocks`: the near cells that hold the neighbours of a sample; None where that takes more
+    than MOST of all pairs."""
+    cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
+    known, _ = _search(vectors, some, k, "cpu", space, spare)
+    limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
+    near = cells.near(limit, k + 1 + spare)
+    return functools.partial(cells.blocks, near) if cells.share(near) <= MOST else None
 
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:

@@ -44,16 +44,16 @@ def order_test(
     valid = near >= 0
     if not valid.any():
         return None
-    place = np.argsort(np.argsort(position, kind="stable"), kind="stable").astype(np.float64)
+    place = np.argsort(np.argsort(position, kind="stable"), kind="stable").astype(np.float32)
     by_group = np.arange(n) if within is None else np.argsort(within, kind="stable")
 
     def gap(places: np.ndarray) -> float:
-        return float(np.abs(places[near] - places[rows][:, None])[valid].mean())
+        return float(np.abs(places[near] - places[rows][:, None])[valid].mean(dtype=np.float64))
 
     observed, permuted = gap(place), []
     for _ in range(PERMUTATIONS):
         shuffled = rng.permutation(n) if within is None else np.argsort(within + rng.random(n))
-        places = np.empty(n)
+        places = np.empty(n, dtype=np.float32)
         places[by_group] = place[shuffled]
         permuted.append(gap(places))
     mean = float(np.mean(permuted))

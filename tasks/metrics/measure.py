@@ -15,7 +15,7 @@ from tasks.metrics.headline import dataset_metrics, order_metrics
 from tasks.metrics.label_sets import carriers, read_sets
 from tasks.metrics.night import BY_CHANCE, MEASURE, Night, add_case_measure, add_unit_measure, by_unit
 from tasks.metrics.sql import Queries
-from tasks.metrics.tables import all_proposals, classes, debias, group_table, label_issues, label_noise
+from tasks.metrics.tables import all_proposals, class_graph, classes, debias, group_table, label_issues, label_noise
 from tasks.stage import StageOutput, StageWriter, Workspace, write_rows
 
 TABLES = (
@@ -63,12 +63,13 @@ def measure(
             queries.table("carriers", carriers(corpus.samples, labels, sets))
         from_tables(night, cleaned)
         distance = by_unit(queries.run("knn_distance", neighbors=outliers.NEIGHBORS), corpus.n_units)
-        with ThreadPoolExecutor(1) as beside:  # what needs no SQL goes on while the probe is trained
-            clusters = beside.submit(outliers.measured, corpus, distance) if corpus.n_units else None
+        with ThreadPoolExecutor(1) as beside:  # while the probe is trained
+            done = [beside.submit(find_outliers, night, workspace, distance)] if corpus.n_units else []
+            done += [beside.submit(class_graph, night)] if not sets else []
             order = beside.submit(order_metrics, night)
             find_label_issues(night)
-        if clusters:
-            find_outliers(night, workspace, *clusters.result())
+        for task in done:
+            task.result()
         night.metrics.update(order.result())
         tables = assemble(night, writer)
         for name in TABLES:
@@ -96,10 +97,10 @@ def from_tables(night: Night, cleaned: StageOutput) -> None:
             night.measures.append(night.queries.run(name).with_columns(pl.lit(None, pl.Boolean).alias("is_issue")))
 
 
-def find_outliers(night: Night, workspace: Workspace, raw: dict[str, np.ndarray], size: np.ndarray) -> None:
-    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample, from
-    `outliers.measured`."""
+def find_outliers(night: Night, workspace: Workspace, distance: np.ndarray) -> None:
+    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample."""
     corpus, n = night.corpus, night.corpus.n_units
+    raw, size = outliers.measured(corpus, distance)
     sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
     cases = night.cases
     labels = cases["label"].to_numpy() if night.sets is None else np.full(len(cases), -1)  # no set has a centre
@@ -111,7 +112,7 @@ def find_outliers(night: Night, workspace: Workspace, raw: dict[str, np.ndarray]
         return outliers.stored_reference(workspace.facts / "reference", corpus.embedder, measurements, n)
 
     scales = reference({**raw, "local_outlier": sparse, "off_class": off[np.isfinite(off)]})
-    distance, gap = raw["knn_distance"], raw["isolation"]
+    gap = raw["isolation"]
     add_unit_measure(night, "outlier", outliers.outlier_z(raw, size, scales, reference), distance)
     for name, values in (("knn_distance", distance), ("local_outlier", sparse)):
         add_unit_measure(night, name, outliers.standardize(values, scales.get(name)), values)

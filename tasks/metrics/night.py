@@ -38,6 +38,7 @@ class Night:
     dismissed: pl.DataFrame
     measures: list[pl.DataFrame] = field(default_factory=list)
     metrics: dict[str, tuple[float | None, str | None]] = field(default_factory=dict)
+    of_classes: list[pl.DataFrame] = field(default_factory=list)  # from `tables.class_graph`
     beliefs: Beliefs | None = None
     findings: Findings | None = None
     sets: Sets | None = None  # where labels are sets, these take the place of the two above

@@ -40,7 +40,7 @@ class Problem:
         return np.unique(self.row) if self.mass is None else np.nonzero(self.mass > 0)[0]
 
 
-def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 20_000) -> np.ndarray:
+def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 10_000) -> np.ndarray:
     """(n, r) float32: centred vectors in their first principal axes, scaled so that rows have mean squared norm 1."""
     n, d = vectors.shape
     step = max(1, n // sample)
@@ -49,7 +49,7 @@ def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: in
     centered = some - mean
     values, axes = covariance_axes(centered)
     order = torch.argsort(values, descending=True)[: min(dimensions, d)]
-    order = order[values[order] > 1e-10 * values.max().clamp_min(1e-30)]
+    order = order[values[order] > 1e-7 * values.max().clamp_min(1e-30)]
     if not len(order):
         return np.zeros((n, 1), dtype=np.float32)
     axes = (axes[:, order] / values[order].sum().sqrt()).float()
@@ -57,11 +57,11 @@ def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: in
 
 
 def covariance_axes(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eigenvalues (r,), ascending, and eigenvectors (d, r) of the covariance of centred rows (n, d), in float64. Where
-    there are fewer rows than dimensions, by way of the rows' products: d × d takes minutes from 10,000 on."""
+    """Eigenvalues (r,), ascending, and eigenvectors (d, r) of the covariance of centred rows (n, d). Where there are
+    fewer rows than dimensions, in float64 by way of the rows' products: d × d takes minutes from 10,000 on."""
     n, d = centered.shape
     if n >= d:
-        return torch.linalg.eigh(((centered.T @ centered) / n).double())
+        return torch.linalg.eigh((centered.T @ centered) / n)
     wide = centered.double()
     values, left = torch.linalg.eigh(wide @ wide.T / max(n, 1))
     return values, wide.T @ left / (n * values).clamp_min(1e-300).sqrt()

@@ -4,6 +4,7 @@ DuckDB works in memory, limited, and spills to a folder beside the stage's outpu
 fixed order are what makes two runs agree to the last bit.
 """
 
+import threading
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ class Queries:
     def __init__(self, temporary: Path):
         config = {"memory_limit": MEMORY_LIMIT, "threads": 1, "temp_directory": str(temporary)}
         self.connection = duckdb.connect(":memory:", config=config)
+        self.lock = threading.Lock()  # one thread at a time
         self.names: set[str] = set()
 
     def __enter__(self) -> "Queries":
@@ -29,7 +31,8 @@ class Queries:
 
     def table(self, name: str, frame: pl.DataFrame) -> None:
         """Make `frame` readable in SQL as `name`; a second one of that name takes its place."""
-        self.connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        with self.lock:
+            self.connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
         self.names.add(name)
 
     def parquet(self, name: str, parts: list[Path]) -> None:
@@ -40,5 +43,6 @@ class Queries:
     def run(self, name: str, **parameters: float | int | str) -> pl.DataFrame:
         """The result of `NAME.sql` with its named parameters."""
         sql = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-        relation = self.connection.sql(sql, params=parameters) if parameters else self.connection.sql(sql)
-        return pl.from_arrow(relation.to_arrow_table())
+        with self.lock:
+            relation = self.connection.sql(sql, params=parameters) if parameters else self.connection.sql(sql)
+            return pl.from_arrow(relation.to_arrow_table())

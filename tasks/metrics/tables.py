@@ -60,26 +60,26 @@ def label_noise(night: Night) -> pl.DataFrame:
     return confident.noise_table(night.findings.joint, night.labels.names)
 
 
+def class_graph(night: Night) -> None:
+    """What the graph says of each class, by its code in `label`: silhouette and purity, overlap, coverage."""
+    queries, corpus = night.queries, night.corpus
+    cases = queries.run("silhouette", typical=dataset.typical_distance(corpus.vectors))
+    night.of_classes = [
+        cases.group_by("label").agg(pl.col("silhouette").mean(), pl.col("purity").mean()),
+        queries.run("class_overlap"),
+        queries.run("class_coverage", radius=dataset.reference_radius(corpus)),
+    ]
+
+
 def classes(night: Night) -> pl.DataFrame:
     """The `classes` table; what the vectors say is null where there are none."""
     names = pl.Series(night.labels.names, dtype=pl.String)
     queries = night.queries
-    queries.table("cases", night.cases)
-    silhouette = (
-        queries.run("silhouette", typical=dataset.typical_distance(night.corpus.vectors))
-        .group_by("label")
-        .agg(pl.col("silhouette").mean(), pl.col("purity").mean())
-    )
-    overlap, coverage = (
-        queries.run("class_overlap"),
-        queries.run("class_coverage", radius=dataset.reference_radius(night.corpus)),
-    )
     frame = pl.DataFrame(
         {"code": np.arange(len(names), dtype=np.int32), "label": names}, schema_overrides={"label": pl.String}
     )
-    frame = frame.join(silhouette, left_on="code", right_on="label", how="left")
-    frame = frame.join(overlap, left_on="code", right_on="label", how="left")
-    frame = frame.join(coverage, left_on="code", right_on="label", how="left")
+    for found in night.of_classes:
+        frame = frame.join(found, left_on="code", right_on="label", how="left")
     accuracy = pl.DataFrame({"code": np.arange(len(names), dtype=np.int32), "probe_accuracy": probe_recall(night)})
     frame = frame.join(accuracy, on="code", how="left").sort("code")
     partner = pl.DataFrame(
