@@ -3,7 +3,7 @@
     index/meta.json      method, sizes, ef, and the SHA-256 of every other file
     index/ids.parquet    sample_id of each row
     index/basis.npy      (d, 256) basis of the space that the graph was built in; only where d is larger
-    index/hnsw.bin       the HNSW graph; absent where exact search was used
+    index/hnsw.bin       the HNSW graph; absent where the search needed none
 
 hnswlib neither checks what it loads nor keeps `ef`: a damaged file would be a memory hazard, so digests come first.
 A query goes into the graph's space as `vector @ basis`, where there is a basis, at unit length; the graph's distances

@@ -44,8 +44,8 @@ def _place_group(part: Path, matrix: np.ndarray, rows: np.ndarray, source: np.nd
     """Copy the vectors of a row group, whose first is number `start` of its file, to their rows of `matrix`: vector
     number `source[i]` to row `rows[i]`; `source` is ascending."""
     with pq.ParquetFile(part) as file:
-        values = file.read_row_group(group, ["vector"], use_threads=False).column("vector").combine_chunks().flatten()
-    flat = values.to_numpy(zero_copy_only=False).reshape(-1, matrix.shape[1])
+        column = file.read_row_group(group, ["vector"], use_threads=False).column("vector").combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
     mine = slice(*np.searchsorted(source, [start, start + len(flat)]))
     matrix[_as_slice(rows[mine])] = flat[_as_slice(source[mine] - start)]
 

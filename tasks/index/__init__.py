@@ -59,7 +59,7 @@ def make_index(
     else:
         rows, similarities = np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32)
     save_index(folder, ids, vectors.shape[1], 0, None, None)
-    return rows, similarities, recall_check(vectors, rows, config.recall_sample, "exact search")
+    return rows, similarities, recall_check(vectors, rows, config.recall_sample, "blocked search")
 
 
 def _approximate(vectors: np.ndarray, k: int, config: Index):

@@ -2,8 +2,8 @@
 alone that are about as near to some row of its cell as that itself.
 
 How much farther a cell may be is what holds the neighbours of some rows that are known. So clustered data are searched
-in a tenth of all pairs, and data without clusters in all. Centres are means of a sample's cells, made twice over from
-rows: more rounds save little, and would spread a difference in the last bit over all of them.
+in a tenth of all pairs, and data without clusters in nearly all. Centres are means of a sample's cells, made twice over
+from rows: more rounds save little, and would spread a difference in the last bit over all of them.
 """
 
 import functools
@@ -16,7 +16,6 @@ from torch.nn.functional import normalize
 SAMPLE = 20_000  # rows that the centres are made of
 ROUNDS = 2
 CHUNK = 8_192  # rows compared with all centres at a time
-MOST = 0.5  # share of all pairs of rows; beyond it little is saved
 Block = tuple[np.ndarray, Callable[[], torch.Tensor]]  # rows, and what gives those among which their neighbours are
 
 

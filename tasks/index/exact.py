@@ -1,4 +1,4 @@
-"""Exact cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
+"""Cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
 
 The greatest of a row of products lie in those of its parts that have the greatest maxima, so the maxima, taken while a
 tile of products is still in the cache, and a selection among few take the place of one among all.
@@ -6,7 +6,8 @@ tile of products is still in the cache, and a selection among few take the place
 From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
 ranked by their similarity in the full space; and rows are compared with those of near cells alone (`cells.py`). How
 many directions, candidates and cells that takes is tried on a sample of the rows, the cheapest first; where nothing
-less holds their neighbours, every row is compared with all others in full.
+less holds their neighbours, every row is compared with all others in full. So it always is with fewer rows and on a
+GPU, and the neighbours are exact; here each of the two steps finds TRUSTED_RECALL of the sample's.
 Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from tasks.index.cells import MOST, Block, Cells, evenly
+from tasks.index.cells import Block, Cells, evenly
 
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
@@ -34,13 +35,14 @@ TILE = 2048  # columns of products that are made, and looked at, at a time
 SPARE = 8  # candidates beyond k, to see a tie at the k-th place
 STEP = 2.0**20
 TRUSTED_RECALL = 0.999
+MOST = 0.5  # share of all pairs of rows, beyond which near cells save little
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 
 def exact_knn(
     vectors: np.ndarray, k: int, device: str | None = None, advance: Callable[[int], None] = lambda count: None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` nearest other rows of each row.
+    """The `k` nearest other rows of each row; nearly all of them from TWO_PASS_FROM rows on a CPU.
 
     Args:
         vectors: float32 (n, d), rows of length 1 (or zero).

@@ -113,8 +113,7 @@ def properties(night: Night) -> dict[str, np.ndarray]:
     for table, columns in wanted.items():
         if table not in night.queries.names:
             continue
-        facts = pl.from_arrow(night.queries.connection.table(table).select("content_hash", *columns).to_arrow_table())
-        facts = facts.unique("content_hash", keep="first")
+        facts = night.queries.read(table, ("content_hash", *columns)).unique("content_hash", keep="first")
         joined = night.corpus.samples.select("content_hash").join(
             facts, on="content_hash", how="left", maintain_order="left"
         )

@@ -64,12 +64,13 @@ def measure(
         from_tables(night, cleaned)
         distance = by_unit(queries.run("knn_distance", neighbors=outliers.NEIGHBORS), corpus.n_units)
         with ThreadPoolExecutor(1) as beside:  # while the probe is trained
-            done = [beside.submit(find_outliers, night, workspace, distance)] if corpus.n_units else []
-            done += [beside.submit(class_graph, night)] if not sets else []
+            outlying = beside.submit(find_outliers, night, workspace, distance) if corpus.n_units else None
+            graph = beside.submit(class_graph, night) if not sets else None
             order = beside.submit(order_metrics, night)
             find_label_issues(night)
-        for task in done:
-            task.result()
+        if outlying:
+            outlying.result()
+        night.of_classes = graph.result() if graph else []
         night.metrics.update(order.result())
         tables = assemble(night, writer)
         for name in TABLES:

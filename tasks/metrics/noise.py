@@ -56,7 +56,7 @@ class Bound:
 
 
 def bound(beliefs: Beliefs) -> Bound:
-    """The bound that the given labels set; PRIOR of the surest are taken to be as USUAL."""
+    """The bound that the given labels set; to the surest come PRIOR more, wrong as often as is USUAL."""
     labeled = np.nonzero(beliefs.given >= 0)[0]
     each = len(labeled) / max(len(np.unique(beliefs.given[labeled])), 1)
     top = beliefs.best(beliefs.belief)[labeled]

@@ -10,6 +10,7 @@ from tasks.metrics.calibration import calibrated_posterior
 from tasks.metrics.noise import NoiseModel
 
 ABSTAIN_BELOW = 0.5  # confidence under which nothing is proposed
+SAME = 1e-9  # difference of two confidences that are one step's
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -36,17 +37,17 @@ def blind_confidence(beliefs: Beliefs, model: NoiseModel) -> np.ndarray:
     twins = replace(model, clean=twice(model.clean), posterior=np.concatenate([model.posterior, model.clean]))
     top = beliefs.best(model.clean)
     sure, stepped = model.clean[top], calibrated_posterior(both, twins)[len(beliefs.case) :][top]
-    return interpolated(sure, stepped, beliefs.given >= 0)
+    return eased(sure, stepped, beliefs.given >= 0)
 
 
-def interpolated(sure: np.ndarray, stepped: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(m,) a calibration in steps as a line through their middles, from the origin on: so that the least sure of the
-    lowest step, which may hold a twelfth of all, can abstain. `known`: the cases that the middles are taken of."""
-    heights, step = np.unique(stepped[known], return_inverse=True)
-    if not len(heights):
-        return np.clip(stepped, 0.0, 1.0)
-    middles = np.maximum.accumulate(np.bincount(step, sure[known]) / np.bincount(step))
-    return np.clip(np.interp(sure, np.r_[0.0, middles], np.r_[0.0, heights]), 0.0, 1.0)
+def eased(sure: np.ndarray, stepped: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(m,) a calibration in steps, the lowest of which is a line from the origin up to its middle: so that the least
+    sure of that, which may hold a twelfth of all, can abstain. `known`: the cases that the middle is taken of."""
+    if known.any():
+        lowest = stepped[known].min()
+        middle = sure[known & (stepped < lowest + SAME)].mean()
+        stepped = np.where(sure < middle, lowest * sure / middle, stepped)
+    return np.clip(stepped, 0.0, 1.0)
 
 
 def quality(column: str, beliefs: Beliefs, model: NoiseModel, confidence: np.ndarray) -> pl.DataFrame:

@@ -33,7 +33,8 @@ class SetFindings:
         confidence: (m,) probability that the proposed set is right in every class.
         belief: (p,) probability of truly having the class, whatever is carried.
         blind: (m,) calibrated probability that the classes with a `belief` over one half are just the right ones.
-        noise: (n_classes,) expected share of wrong ones among those that carry each class; NaN for none.
+        noise: (n_classes,) expected share of wrong ones among those that carry each class; NaN where it is not
+            estimated.
     """
 
     suspicion: np.ndarray
@@ -50,12 +51,13 @@ class SetFindings:
 
 
 def find_sets(beliefs: SetBeliefs) -> SetFindings:
-    """Score, correct and flag every case; nothing is flagged where the vectors know nothing of the labels."""
+    """Score, correct and flag every case; no pair is flagged and no noise estimated where the vectors know nothing."""
     rates = noise_rates(beliefs, *confident_counts(beliefs))
     rates = noise_rates(beliefs, *probable_counts(beliefs, doubt(beliefs, *rates)))
     known = beliefs.known[beliefs.case]
     suspicion = np.where(known, doubt(beliefs, *rates) * evidence(beliefs), 0.0)
-    flagged = (suspicion > 0.5) & informative(beliefs)
+    told = informative(beliefs)
+    flagged = (suspicion > 0.5) & told
     belief = true_belief(beliefs, *rates)
     proposed = np.where(known, beliefs.carried ^ flagged, belief > 0.5)
     right = np.where(known, np.where(flagged, suspicion, 1 - suspicion), np.maximum(belief, 1 - belief))
@@ -72,7 +74,7 @@ def find_sets(beliefs: SetBeliefs) -> SetFindings:
         confidence=np.clip(confidence, 0.0, 1.0),
         belief=belief,
         blind=blind,
-        noise=class_noise(beliefs, suspicion),
+        noise=class_noise(beliefs, suspicion) if told else np.full(beliefs.n_classes, np.nan),
     )
 
 

@@ -60,11 +60,11 @@ def label_noise(night: Night) -> pl.DataFrame:
     return confident.noise_table(night.findings.joint, night.labels.names)
 
 
-def class_graph(night: Night) -> None:
+def class_graph(night: Night) -> list[pl.DataFrame]:
     """What the graph says of each class, by its code in `label`: silhouette and purity, overlap, coverage."""
     queries, corpus = night.queries, night.corpus
     cases = queries.run("silhouette", typical=dataset.typical_distance(corpus.vectors))
-    night.of_classes = [
+    return [
         cases.group_by("label").agg(pl.col("silhouette").mean(), pl.col("purity").mean()),
         queries.run("class_overlap"),
         queries.run("class_coverage", radius=dataset.reference_radius(corpus)),

@@ -1,5 +1,7 @@
 """Degenerate nights: each gives whole tables that keep their contracts, never a crash, never a score outside [0, 1]."""
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -94,6 +96,20 @@ def test_no_noise_is_estimated_of_labels_at_random(night, separator):
     metrics = output.read("dataset_metrics")["metric"].to_list()
     assert "label_issues_note" in metrics and "estimated_noise_rate" not in metrics
     assert not output.read("label_issues")["is_issue"].any() and output.read("label_noise").is_empty()
+    assert output.read("classes")["noise"].is_null().all()
+
+
+@pytest.mark.parametrize("name", ["find_outliers", "class_graph", "order_metrics"])
+def test_what_fails_beside_the_probe_is_the_error_of_the_stage(night, monkeypatch, name):
+    """An error in the second thread ends the stage, and is the one that is told."""
+
+    def fail(*_):
+        raise ArithmeticError(name)
+
+    monkeypatch.setattr(sys.modules["tasks.metrics.measure"], name, fail)
+    vectors, codes = blobs(40)
+    with pytest.raises(ArithmeticError, match=name):
+        night(vectors, [f"c{c}" for c in codes])
 
 
 def test_contents_that_all_contradict_themselves_are_judged(night):

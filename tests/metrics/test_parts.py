@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from tasks.metrics import calibration, confident, dataset, groups, linkage, noise, outliers, probe
+from tasks.metrics import calibration, confident, dataset, groups, linkage, noise, outliers, probe, proposals
 from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
 from tasks.metrics.corpus import Corpus
 from tests.metrics.conftest import blobs, exact_neighbors
@@ -235,6 +235,16 @@ def test_surplus_of_confident_learning_counts_the_more_the_noisier():
     for trust in (1.0, 0.5):
         count = confident.expected_wrong(beliefs, stands, stands == 0, joint, trust)
         assert count == pytest.approx([2 + trust * 0.45 * 3, 2.0])
+
+
+def test_the_lowest_step_of_a_calibration_is_a_line_from_the_origin():
+    """Up to the middle of its known cases; and what differs in the last bit is one step."""
+    sure, stepped = np.array([0.2, 0.4, 0.6, 0.3, 0.8]), np.array([0.6, 0.6, 0.6, 0.6, 0.9])
+    known = np.array([True, True, True, False, True])
+    expected = [0.6 * 0.2 / 0.4, 0.6, 0.6, 0.6 * 0.3 / 0.4, 0.9]
+    assert proposals.eased(sure, stepped, known) == pytest.approx(expected)
+    assert proposals.eased(sure, stepped - np.arange(5) * 1e-16, known) == pytest.approx(expected)
+    assert proposals.eased(sure, stepped, known & False) == pytest.approx(stepped)
 
 
 def test_anchors_are_the_surer_half_of_each_class():

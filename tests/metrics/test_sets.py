@@ -136,7 +136,8 @@ def test_rare_classes_without_any_relation_to_the_vectors_flag_nothing(tmp_path)
     """Five of 200 classes at random for each of 200 samples: leaving a sample out makes its own classes rarer, and that
     is not taken for knowledge."""
     vectors, _ = sets_of_blobs(200)
-    chosen = [np.sort(RNG.choice(200, 5, replace=False)) for _ in vectors]
+    rng = np.random.default_rng(0)
+    chosen = [np.sort(rng.choice(200, 5, replace=False)) for _ in vectors]
     output = Inputs(tmp_path, vectors, ["|".join(f"{c:03d}" for c in row) for row in chosen], source=SOURCE).run()
     assert not output.read("label_issues")["is_issue"].any()
     assert "label_issues_note" in output.read("dataset_metrics")["metric"].to_list()
