@@ -31,7 +31,9 @@ class Source(Section):
     `folder`: one file a sample; `layout` says what the folders mean (auto: `split/class` where the top folders are
     all named like splits, else `class` where there are sub-folders, else `flat`).
     `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's;
-    `files` maps a split to a file, instead of `path`.
+    `files` maps a split to a file, instead of `path`. A table's `sample_id` column tells from night to night which
+    sample is which. Without one a sample is known by its `uri` (`uri#2` where that stands in a second row), and a text
+    or a vector by the number of its row: then rows put in or taken out before it make other samples of all that follow.
     `label_separator`: a table's label is a set of classes, a list or a text split here. It is stored as one text, each
     class once, sorted, joined by the separator; the separator alone (or an empty list) is a sample that carries none,
     an empty cell one that nobody labelled.

@@ -89,8 +89,9 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
             snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
+        value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
         limits = ", ".join(f"{side} {gate[side]}" for side in ("min", "max") if gate[side] is not None)
-        print(f"assay: gate failed: {gate['metric']} is {gate['value']}, wanted {limits}", file=sys.stderr)
+        print(f"assay: gate failed: {gate['metric']} is {value}, wanted {limits}", file=sys.stderr)
     if as_json:
         fields = {"dataset": name, "snapshot": snapshot.number, "path": str(snapshot.path)}
         print(json.dumps(fields | {key: snapshot.manifest[key] for key in ("headline", "gates", "parent")}))
@@ -283,9 +284,9 @@ def print_relation(relation, output: str) -> None:
         return
     frame = relation.pl()
     if output == "csv":
-        frame.write_csv(sys.stdout.buffer)
+        sys.stdout.buffer.write(frame.write_csv().encode())
     elif output == "json":
-        frame.write_ndjson(sys.stdout.buffer)
+        sys.stdout.buffer.write(frame.write_ndjson().encode())
     else:
         frame.write_parquet(sys.stdout.buffer)
 

@@ -235,8 +235,9 @@ def _own_lines(found: list[Judged]) -> list[str]:
     """The second table: the data as they are."""
     lines = [
         "",
-        "Your own data as they are, if their defects are like the planted ones. Defects: how many are as strong.",
-        "Where most of what is flagged is weaker than what was planted, look at it: these figures cannot judge it.",
+        "Your own data as they are, an estimate. Flagged: by the detector. Defects: about how many of your samples are",
+        "as bad as the planted ones. Precision: the share of the flagged that are; –: too few to say. Where far more",
+        "are flagged than there are defects, look at some: they are milder than the planted ones, or wrongly flagged.",
         "",
         f"{'':20}{'flagged':>9}{'defects':>9}{'precision':>11}{'avg. precision (95%)':>25}",
     ]

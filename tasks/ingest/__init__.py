@@ -32,7 +32,7 @@ from tasks.policy import stage_task
 from tasks.source import LocalSource, Source, open_source
 from tasks.stage import StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows
 
-VERSION = 1
+VERSION = 2
 TABLES = ("ingested", "contents", "rejects", "dataset_metrics")
 TEXT_BLOCK = 1000  # files of text in memory at a time
 

@@ -48,6 +48,7 @@ class TableRows:
         self._max_characters, self._resolve = max_characters, resolve
         self._contents = ContentWriter(writer)
         self._ids: set[str] = set()
+        self._again: dict[str | None, int] = {}
         self._untyped: set[str] = set()
         self._frames: list[pl.DataFrame] = []
         self._rejects: list[dict] = []
@@ -70,12 +71,16 @@ class TableRows:
         self.skipped_columns |= left_out
         fates = Fates(len(batch.rows))
         cells = self._cells(named, fates)
-        cells.setdefault("sample_id", [f"{prefix}{start + row:08d}" for row in batch.rows])
+        is_named = "sample_id" in cells
+        if not is_named:
+            numbers = [f"{prefix}{start + row:08d}" for row in batch.rows]
+            cells["sample_id"] = self._ids_of(cells["uri"], numbers) if self.roles.content == "uri" else numbers
         if split:
             cells["split"] = [split] * len(batch.rows)
         contents = self._contents_of(cells, named.get("vector"), fates)
         groups = self._groups(further, batch.is_untyped, fates)
-        self._check_ids(cells["sample_id"], fates)
+        if is_named:
+            self._check_ids(cells["sample_id"], fates)
         self._keep([first + row for row in batch.rows], cells, contents, groups, fates)
         for place, reason in enumerate(fates.reasons):
             if reason:
@@ -122,6 +127,18 @@ class TableRows:
             if reason:
                 fates.refuse(place, reason, f"wanted {self._dimensions or 'some'} finite numbers")
         return matrix
+
+    def _ids_of(self, uris: Sequence[str | None], numbers: Sequence[str]) -> list[str]:
+        """Ids that stay when rows come and go: a row's uri, `uri#2` where it stands again; its number without one."""
+        ids = []
+        for uri, number in zip(uris, numbers, strict=True):
+            sample_id = number if uri is None else uri
+            while sample_id in self._ids:
+                self._again[uri] = self._again.get(uri, 1) + 1
+                sample_id = f"{uri}#{self._again[uri]}"
+            self._ids.add(sample_id)
+            ids.append(sample_id)
+        return ids
 
     def _check_ids(self, ids: Sequence[str | None], fates: Fates) -> None:
         """A row without an id, or with one that an earlier row has, is refused."""

@@ -35,7 +35,7 @@ def noise_metrics(night: Night) -> None:
     total = float(joint["count"].sum())
     if total:
         wrong = float(joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
-        confident.add_noise_rate(night.metrics, wrong / total, total, "share of wrong labels by confident learning")
+        confident.add_noise_rate(night.metrics, wrong / total, total, "estimated share of wrong labels")
     known = night.beliefs.given >= 0
     weight = night.beliefs.n[known]
     top = night.beliefs.label[night.beliefs.best(night.beliefs.vote)]

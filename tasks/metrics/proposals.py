@@ -55,12 +55,14 @@ def quality(column: str, beliefs: Beliefs, model: NoiseModel, confidence: np.nda
     (m,) is of each case's likeliest value, its own not heard.
 
     The known value may itself be wrong: what counts is the chance that the likeliest one is true, the known one heard.
-    A duplicate group whose copies disagree is left out: there the truth is not known.
+    Where the vectors do not tell the column, nothing is known of that, and the agreement stands for it. A duplicate
+    group whose copies disagree is left out: there the truth is not known.
     """
     known = (beliefs.given >= 0) & (beliefs.share > 0.999)
     top = beliefs.best(beliefs.belief)
     first = np.argsort(-beliefs.belief[top][known], kind="stable")  # a calibrated confidence has steps
-    right, agrees = calibrated_posterior(beliefs, model)[top], beliefs.label[top] == beliefs.given
+    agrees = beliefs.label[top] == beliefs.given
+    right = calibrated_posterior(beliefs, model)[top] if better_than_chance(beliefs) else agrees
     return coverage_table(column, *(values[known][first] for values in (confidence, right, agrees)))
 
 

@@ -151,7 +151,7 @@ def group_table(night: Night, codings: list[Coding]) -> pl.DataFrame:
 
 def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Proposals for missing labels and for gaps in group columns, and their measured quality. Of the columns that are
-    not grouped by, those of numbers are filled as such."""
+    not grouped by, those of numbers are filled as such; who labelled a sample is not guessed."""
     section, ids, unit = night.spec.metrics, night.corpus.samples["sample_id"], night.corpus.unit
     made = [
         pl.DataFrame(
@@ -168,7 +168,9 @@ def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> 
         made.append(proposed)
         measured.append(quality)
     for coding in codings:
-        if len(coding.names) < 2 or not ((coding.codes < 0) & (unit >= 0)).any() or coding.column == "label":
+        if coding.column in ("label", section.annotator):
+            continue
+        if len(coding.names) < 2 or not ((coding.codes < 0) & (unit >= 0)).any():
             continue
         cases = cases_frame(night.corpus, coding.codes)
         if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:

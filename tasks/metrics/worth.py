@@ -60,7 +60,7 @@ def worth(
     for name, (_, _, note) in trials.items():
         accuracy = float(hits[name].mean())
         low, high = wilson(np.array([accuracy]), np.array([float(len(test))]))
-        out[name] = (accuracy, f"{note}; on {len(test)} of `{target}`, 95% interval {low[0]:.3f} to {high[0]:.3f}")
+        out[name] = (accuracy, f"{note}; on {len(test)} of {target}, 95% interval {low[0]:.1%} to {high[0]:.1%}")
         if name != RAW:
             won, low, high, note = gain(hits[RAW], hits[name])
             key = name.replace("accuracy", "gain", 1)

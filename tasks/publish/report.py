@@ -129,7 +129,9 @@ def _template() -> jinja2.Template:
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters |= {"n": _count, "pct": _percent, "num": _number, "short": printable}
+    environment.filters |= {
+        "n": _count, "pct": _percent, "num": _number, "fixed": _fixed, "short": printable, "middle": _middle
+    }  # fmt: skip
     return environment.get_template("report.html")
 
 
@@ -142,6 +144,19 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{100 * value:.2f}%" if 0 < abs(value) < 0.001 else f"{100 * value:.1f}%"
+
+
+def _fixed(value: float | None, digits: int = 2, sign: str = "") -> str:
+    """That many digits after the point, with a true minus, and never a minus zero."""
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")
+
+
+def _middle(value: object, length: int) -> str:
+    """`value` as `printable`, but shortened in the middle: names of classes often differ at their ends."""
+    text = str(value)
+    if len(text) <= length:
+        return printable(text, length)
+    return printable(text[: length // 2]) + "…" + printable(text[len(text) - (length - length // 2 - 1) :])
 
 
 def _number(value: float | None) -> str:

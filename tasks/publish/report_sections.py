@@ -6,6 +6,7 @@ from tasks.publish.report_reading import Tables, collect
 
 LABEL_CARDS = 48
 METRIC_CARDS = 24
+FARTHEST = 8
 GROUPS = 18
 OVER_REPRESENTED = 4  # issues named beside a group
 GROUP_MEMBERS = 6
@@ -18,7 +19,10 @@ REJECT_EXAMPLES = 5
 
 METRICS = {
     "outlier": ("Outliers", "Far from everything, or in a sparse corner of the embedding."),
+    "junk_cluster": ("Junk clusters", "In a small clump apart from the rest."),
+    "knn_distance": ("Far from their neighbours", "A part of the outlier score."),
     "off_class": ("Off-class", "Far from the rest of their own class."),
+    "local_outlier": ("Local outliers", "In a sparser place than their neighbours are."),
     "label_conflict": ("Conflicting labels", "Duplicates that carry different labels."),
     "wrong_class": ("Wrong classes", "A class that they carry looks wrong."),
     "missing_class": ("Missing classes", "A class that they do not carry looks missing."),
@@ -106,18 +110,26 @@ def natural(label: str) -> tuple:
 
 
 def metric_galleries(tables: Tables) -> list[dict]:
-    """Each kind of issue that has no section of its own: its count, its worst samples, the spread of its scores."""
+    """Each kind of issue that has no section of its own: its count, its worst samples, the spread of its scores; in
+    the order of `METRICS`. Where there are no outliers, the farthest samples stand for them."""
     scores = tables.scan("scores").filter(~pl.col("metric").is_in(OWN_SECTION))
-    flagged = collect(scores.filter(pl.col("is_issue")).select("sample_id", "metric", "score", "value"))
+    columns = ("sample_id", "metric", "score", "value")
+    flagged = collect(scores.filter(pl.col("is_issue")).select(columns))
     counts = dict(flagged.group_by("metric").len().iter_rows())
+    if "outlier" not in counts:
+        ranked = scores.filter(pl.col("metric") == "outlier").sort("score", "sample_id", descending=[True, False])
+        farthest = collect(ranked.select(columns).head(FARTHEST))
+        flagged, counts = pl.concat([flagged, farthest]), counts | ({"outlier": 0} if len(farthest) else {})
     bins = pl.min_horizontal((pl.col("score") * 20).floor(), pl.lit(19)).cast(pl.Int32).alias("bin")
     spread = collect(scores.filter(pl.col("metric").is_in(list(counts))).group_by("metric", bins).len())
-    order = sorted(counts, key=lambda metric: (metric != "outlier", -counts[metric], metric))
+    order = [metric for metric in METRICS if metric in counts] + sorted(counts.keys() - METRICS.keys())
     return [_metric_gallery(metric, flagged, counts[metric], spread) for metric in order]
 
 
 def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.DataFrame) -> dict:
     title, says = METRICS.get(metric, (metric.replace("_", " ").capitalize(), ""))
+    if not total:
+        says = "None lies beyond what the spread of the whole leads one to expect; these lie farthest."
     here = flagged.filter(pl.col("metric") == metric)
     worst = here.sort("score", "sample_id", descending=[True, False]).head(METRIC_CARDS)
     counts = dict(spread.filter(pl.col("metric") == metric).select("bin", "len").iter_rows())
@@ -141,7 +153,9 @@ def duplicate_groups(tables: Tables) -> dict:
     )
     members = members.join(collect(labels), on="sample_id", how="left")
     groups = members.group_by("group_id").agg(
-        pl.len().alias("size"), (pl.col("label").n_unique() > 1).alias("conflict"), pl.col("similarity").min()
+        pl.len().alias("size"),
+        (pl.col("label").drop_nulls().n_unique() > 1).alias("conflict"),
+        pl.col("similarity").min(),
     )
     ranked = groups.sort("conflict", "size", "group_id", descending=[True, True, False])
     shown = [_group(row, members) for row in spread_out(ranked).iter_rows(named=True)]

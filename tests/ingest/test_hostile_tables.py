@@ -324,7 +324,21 @@ def test_uris_of_a_table(data, table, reasons):
     wanted = ["outside_root"] * 5 + ["not_found", "not_a_file", "empty_file", "missing_uri"]
     assert reasons(output) == wanted
     assert output.read("ingested")["uri"].to_list() == ["a.png", "a.png"]
-    assert output.read("ingested")["sample_id"].to_list() == ["row-00000000", "row-00000010"]
+    assert output.read("ingested")["sample_id"].to_list() == ["a.png", "a.png#2"]
+
+
+def test_a_uri_is_known_again_when_rows_come_and_go(data, table):
+    """Without a `sample_id` column a row is known by its uri, however often and wherever that stands."""
+    for name in ("a", "a#2", "b"):
+        (data / name).write_bytes(name.encode())
+
+    def ids(*uris: str) -> list[str]:
+        rows = "".join(f"{uri},x\n" for uri in uris)
+        return table("t.csv", f"uri,label\n{rows}", modality="image").read("ingested")["sample_id"].to_list()
+
+    assert ids("a", "b") == ["a", "b"]
+    assert ids("b") == ["b"]
+    assert ids("a", "a", "a#2", "a", "b") == ["a", "a#2", "a#2#2", "a#3", "b"]
 
 
 def test_sample_ids(table, reasons):

@@ -123,6 +123,19 @@ def test_published_precision_is_of_the_truth_and_agreement_of_the_given_values(n
         assert found["confidence"].mean() == pytest.approx(right.mean(), abs=0.05)
 
 
+def test_of_a_column_that_the_vectors_do_not_tell_chance_is_published(night):
+    """Its proposals are right no more often than they agree with the known values; who labelled is not guessed."""
+    vectors, codes = blobs(400, classes=5, dimensions=24, spread=0.5)
+    rng = np.random.default_rng(4)
+    random = [None if i % 10 == 0 else f"r{c}" for i, c in enumerate(rng.integers(0, 4, 400))]
+    output = night(vectors, [f"c{c}" for c in codes], groups={"camera": random, "worker": random},
+                   metrics={"annotator": "worker"})  # fmt: skip
+    quality = output.read("proposal_quality")
+    assert set(quality["column"]) == {"label", "camera"} and set(output.read("proposals")["column"]) == {"camera"}
+    quality = quality.filter(pl.col("column") == "camera")
+    assert quality["precision"].equals(quality["agreement"].alias("precision")) and quality["precision"].max() < 0.5
+
+
 def test_few_labels_a_class_are_no_reason_to_see_noise(night):
     """Five right labels of each of ten classes, hard to tell by so few: few of them are called wrong, and proposals are
     not much surer than they are right. Taking all blur for noise, 22 would be, and the confidence 0.34 too high."""

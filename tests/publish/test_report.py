@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from data_contracts.tables import PUBLISHED, empty
-from tasks.publish import report_map, report_reading, report_sections
+from tasks.publish import report, report_map, report_reading, report_sections
 from tasks.publish.report import write_report
 from tasks.publish.report_reading import Tables, printable
 from tests.publish.made_up import context, made_up_tables, write_tables
@@ -346,9 +346,54 @@ def test_a_column_without_proposals_has_no_curve(tmp_path):
     text = " ".join(" ".join(reader.words).split())
     assert page.count("<polyline") == 1
     assert "1 proposed, 1 left open" in text and "0 proposed, 1 left open" in text and "None is sure enough" in text
-    assert "Right: 95.0% of the surest 50%, 90.0% of all." in text
+    assert "Right: 95.0% of the surest 50%, 90.0% of all; 80.0% of all are the known value." in text
     page, _ = render(made_up_tables(20), tmp_path / "none")
     assert 'id="proposals"' not in page
+
+
+class Made:
+    """Tables that are given as frames."""
+
+    def __init__(self, frames: dict):
+        self.scan = lambda name: frames[name].lazy()
+
+
+def test_a_missing_label_is_no_disagreement():
+    """Only copies that carry two labels contradict each other."""
+    frames = {
+        "samples": pl.DataFrame({"sample_id": list("abcd"), "label": ["cat", None, "cat", "dog"]}),
+        "duplicates": pl.DataFrame(
+            {"group_id": list("aacc"), "sample_id": list("abcd"), "tier": ["bytes"] * 4,
+             "keep": [True, False] * 2, "similarity": [1.0] * 4}
+        ),
+    }  # fmt: skip
+    found = report_sections.duplicate_groups(Made(frames))
+    assert {group["members"][0]["sample_id"]: group["conflict"] for group in found["groups"]} == {"a": False, "c": True}
+
+
+def test_galleries_have_one_order_and_the_farthest_stand_for_outliers():
+    """However many there are of each kind; where nothing is an outlier, the farthest are shown and counted as none."""
+    rows = [("a", "outlier", 0.4, False), ("b", "outlier", 0.3, False), ("a", "grayscale", 1.0, True),
+            ("b", "grayscale", 1.0, True), ("a", "dark", 0.9, True)]  # fmt: skip
+    scores = pl.DataFrame(rows, schema=["sample_id", "metric", "score", "is_issue"], orient="row")
+    found = report_sections.metric_galleries(Made({"scores": scores.with_columns(value=pl.lit(1.0))}))
+    assert [(gallery["metric"], gallery["total"]) for gallery in found] == [
+        ("outlier", 0),
+        ("dark", 1),
+        ("grayscale", 2),
+    ]
+    assert [row["sample_id"] for row in found[0]["rows"]] == ["a", "b"] and "None lies beyond" in found[0]["says"]
+
+
+def test_long_names_stay_apart_and_nothing_is_minus_zero():
+    """Names that differ at their ends are shortened in the middle; numbers have a true minus."""
+    long = ["balance_not_updated_after_transfer", "balance_not_updated_after_cheque"]
+    assert [report._middle(name, 20) for name in long] == ["balance_no…_transfer", "balance_no…er_cheque"]
+    assert report._middle("card", 20) == "card"
+    values = (-0.001, -0.5, None)
+    assert [report._fixed(value) for value in values] == ["0.00", "−0.50", "–"] and report._fixed(
+        0.04, 1, "+"
+    ) == "+0.0"
 
 
 def with_numbers(frames: dict, numbers: dict[str, tuple]) -> dict:
@@ -372,7 +417,7 @@ def test_what_acting_is_worth_is_said_in_mistakes(tmp_path):
         " ".join(render(with_numbers(made_up_tables(), worth_numbers(0.01)), tmp_path / "a")[1].words).split()
     )
     assert "makes 100 mistakes in 1,000" in text and "dropping the suspicious labels too it makes 80" in text
-    assert "+2.0 points" in text and "95% interval: +1.0 to +3.0 points" in text
+    assert "+2.0 points" in text and "95% interval of the gain +1.0 to +3.0 points" in text
     text = " ".join(
         " ".join(render(with_numbers(made_up_tables(), worth_numbers(-0.01)), tmp_path / "b")[1].words).split()
     )
