@@ -1,10 +1,15 @@
 """A corpus in memory for the detection benchmarks: exact neighbours, no stage around it."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import torch
 
-from tasks.metrics.corpus import Corpus
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tasks.metrics.corpus import Corpus  # noqa: E402
 
 
 def exact_corpus(vectors: np.ndarray, k: int = 50) -> Corpus:

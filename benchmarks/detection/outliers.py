@@ -48,7 +48,8 @@ def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
         queries.table("edges", edges_frame(corpus))
         near = queries.run("knn_distance", neighbors=outliers.NEIGHBORS)["value"].to_numpy()
-    raw, size = outliers.measured(corpus, near)
+    raw, cluster = outliers.measured(corpus, near)
+    size = np.bincount(cluster)[cluster]  # no labels
     z = outliers.outlier_z(raw, size, outliers.reference_of(raw), outliers.reference_of)
     return {"assay": z, "knn_distance": near}
 

@@ -101,13 +101,16 @@ def from_tables(night: Night, cleaned: StageOutput) -> None:
 def find_outliers(night: Night, workspace: Workspace, distance: np.ndarray) -> None:
     """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample."""
     corpus, n = night.corpus, night.corpus.n_units
-    raw, size = outliers.measured(corpus, distance)
+    raw, cluster = outliers.measured(corpus, distance)
     sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
     cases = night.cases
     labels = cases["label"].to_numpy() if night.sets is None else np.full(len(cases), -1)  # no set has a centre
     off = outliers.off_class_ratio(
         corpus, cases["unit"].to_numpy(), labels, cases["share"].to_numpy(), len(night.labels.names)
     )
+
+    own = groups.unit_codes(corpus, night.labels.codes if night.sets is None else np.full(len(corpus.unit), -1))
+    size = outliers.clump_sizes(cluster, own)
 
     def reference(measurements: dict[str, np.ndarray]) -> dict:
         return outliers.stored_reference(workspace.facts / "reference", corpus.embedder, measurements, n)

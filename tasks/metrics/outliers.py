@@ -16,6 +16,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from scipy.special import log_ndtr
 
 from tasks.metrics import linkage
@@ -74,8 +75,8 @@ def tail_score(z: np.ndarray) -> np.ndarray:
 
 
 def measured(corpus: Corpus, distance: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """`({name: (n_units,)}, size)` from each unit's mean distance to its neighbours: the measurements of the combined
-    score, NaN where there is none, and the size of the cluster that `isolation` and `contrast` are about.
+    """`({name: (n_units,)}, cluster)` from each unit's mean distance to its neighbours: the measurements of the
+    combined score, NaN where there is none, and the number of the cluster that `isolation` and `contrast` are about.
 
     handful: the gap around the unit's largest cluster of at most HANDFUL units. isolation: the same of at most
     `linkage.cluster_limit`. contrast: isolation ÷ the mean distance to neighbours inside that cluster.
@@ -90,7 +91,21 @@ def measured(corpus: Corpus, distance: np.ndarray) -> tuple[dict[str, np.ndarray
         "handful": np.where(few > 0, few, np.nan),
         "isolation": np.where(gap > 0, gap, np.nan),
         "contrast": np.where(gap > 0, gap / np.maximum(inside, FLOOR)[cluster], np.nan),
-    }, size[cluster]
+    }, cluster
+
+
+def clump_sizes(cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(n,) number of units in each unit's cluster; 1 where that is a class of its own, which is no clump of junk: over
+    half of its labelled units carry one `label` (n,), −1 for none, and over half of that label's units are in it."""
+    pairs = (
+        pl.DataFrame({"cluster": cluster, "label": label})
+        .filter(pl.col("label") >= 0)
+        .group_by("cluster", "label")
+        .len()
+    )
+    half = pl.col("len") * 2 > pl.sum("len").over("cluster"), pl.col("len") * 2 > pl.sum("len").over("label")
+    own = pairs.filter(*half)["cluster"].to_numpy()
+    return np.where(np.isin(cluster, own), 1, np.bincount(cluster)[cluster])
 
 
 def agreement(z: dict[str, np.ndarray]) -> np.ndarray:

@@ -66,12 +66,21 @@ def test_a_clump_speaks_only_where_it_is_far_and_dense():
     assert outliers.combined(agreed, far, dense, size) == pytest.approx(expected)
 
 
+def test_a_class_of_its_own_is_no_clump_of_junk():
+    """Cluster 0 is most of class 5 and mostly that; 1 is of one class that is mostly elsewhere; 2 is of many classes; 3
+    carries no labels."""
+    cluster = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4])
+    label = np.array([5, 5, 5, 6, 7, 7, 5, 6, 7, -1, -1, 7, 7, 7])
+    assert outliers.clump_sizes(cluster, label).tolist() == [1, 1, 1, 1, 2, 2, 3, 3, 3, 2, 2, 3, 3, 3]
+    assert outliers.clump_sizes(cluster, np.full(14, -1)).tolist() == np.bincount(cluster)[cluster].tolist()
+
+
 def far_share(vectors: np.ndarray, unit: int) -> float:
     """The share of units with a lower combined z than `unit`."""
     corpus = corpus_of(vectors, 50)
     distance = 1.0 - corpus.similarities[:, : outliers.NEIGHBORS].astype(float).mean(axis=1)
-    raw, size = outliers.measured(corpus, distance)
-    z = outliers.outlier_z(raw, size, outliers.reference_of(raw), outliers.reference_of)
+    raw, cluster = outliers.measured(corpus, distance)
+    z = outliers.outlier_z(raw, np.bincount(cluster)[cluster], outliers.reference_of(raw), outliers.reference_of)
     return float((z < z[unit]).mean())
 
 
