@@ -1,6 +1,7 @@
-"""Time, memory and recall of the kNN graph: `python benchmarks/index_speed.py [--sizes 10000,50000] [--d 1280]`.
+"""Time, memory and recall of the kNN graph: `python benchmarks/index_speed.py [--sizes 10000,50000] [--apart 2]`.
 
-Vectors are synthetic: 200 clusters in 64 directions of their own, and noise in all. Each method and size runs in a
+Vectors are synthetic: 200 clusters in 64 directions of their own, and noise in all; how far the clusters are apart is
+the standard deviation of their centres, in that of their members. Each method and size runs in a
 process of its own, so that peak memory is its own. Prints one JSON row a run.
 """
 
@@ -19,12 +20,12 @@ K = 50
 METHODS = ("exact", "hnsw")
 
 
-def make_vectors(n: int, d: int) -> np.ndarray:
+def make_vectors(n: int, d: int, apart: float) -> np.ndarray:
     """float32 (n, d), rows of length 1, the same for the same size."""
     from tasks.units import normalize
 
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((200, 64), dtype=np.float32) * 0.7
+    centres = rng.standard_normal((200, 64), dtype=np.float32) * np.float32(apart)
     axes = rng.standard_normal((64, d), dtype=np.float32)
     vectors = np.empty((n, d), dtype=np.float32)
     for start in range(0, n, 20_000):
@@ -34,13 +35,13 @@ def make_vectors(n: int, d: int) -> np.ndarray:
     return normalize(vectors)
 
 
-def measure(method: str, n: int, d: int) -> dict:
+def measure(method: str, n: int, d: int, apart: float) -> dict:
     """One run in this process."""
     from data_contracts.spec import Index
     from tasks.index import make_index
     from tasks.stage import StageWriter
 
-    vectors = make_vectors(n, d)
+    vectors = make_vectors(n, d, apart)
     before = peak_bytes()
     config = Index(k=K, exact_below=n if method == "exact" else 0)
     with tempfile.TemporaryDirectory() as folder:
@@ -51,6 +52,7 @@ def measure(method: str, n: int, d: int) -> dict:
         "method": method,
         "n": n,
         "d": d,
+        "apart": apart,
         "seconds": round(seconds, 1),
         "cpu_seconds": round(processor, 1),
         "recall_at_10": round(health["value"][0], 4),
@@ -70,14 +72,16 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,50000")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--d", type=int, default=1280)
+    parser.add_argument("--apart", type=float, default=0.7)
     parser.add_argument("--one", action="store_true", help="measure in this process")
     chosen = parser.parse_args()
     for n in map(int, chosen.sizes.split(",")):
         for method in chosen.methods.split(","):
             if chosen.one:
-                print(json.dumps(measure(method, n, chosen.d)), flush=True)
+                print(json.dumps(measure(method, n, chosen.d, chosen.apart)), flush=True)
                 continue
             words = ["--one", "--sizes", str(n), "--methods", method, "--d", str(chosen.d)]
+            words += ["--apart", str(chosen.apart)]
             subprocess.run([sys.executable, __file__, *words], check=True)
 
 
