@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tasks.metrics import probe  # noqa: E402
 
+ANNOTATOR = "annotator"  # the name of this noise, beside those of `corrupt.py`
 ANNOTATORS = 5
 SKILL_SPREAD = 1.0  # standard deviation of e between annotators, in nats
 SLIPS = 0.1

@@ -7,8 +7,7 @@ Peers run in their own environment (PEERS, made by `python3 -m venv; pip install
 Writes benchmarks/results/label_issues.json.
 """
 
-import argparse
-import json
+import itertools
 import os
 import subprocess
 import sys
@@ -18,20 +17,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from annotators import annotate
+from annotators import ANNOTATOR, annotate
 from corrupt import KINDS, corrupt
-from graph import exact_corpus
 from sklearn.metrics import average_precision_score
-from vectors import load
+from trials import arguments, corpora, keep, stored
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tasks.metrics import beliefs, confident, probe  # noqa: E402
-from tasks.metrics.corpus import cases_frame, edges_frame  # noqa: E402
+from tasks.metrics.corpus import cases_frame  # noqa: E402
 from tasks.metrics.sql import Queries  # noqa: E402
 
-ANNOTATOR = "annotator"
 SCORES = {
     "assay": "assay",
     "cleanlab_same_probe": "cleanlab, same probe",
@@ -170,29 +167,14 @@ def table(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", default="cora,digits,caltech10,caltech101,banking77")
-    parser.add_argument("--kinds", default=",".join((*KINDS, ANNOTATOR)))
-    parser.add_argument("--rates", default="0.05,0.1,0.2,0.4")
-    parser.add_argument("--seed", type=int, default=1, help="of the noise; the published table is 1")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--table", action="store_true", help="print the stored results as Markdown, run nothing")
-    chosen = parser.parse_args()
+    kinds = ",".join((*KINDS, ANNOTATOR))
+    chosen = arguments(__doc__, RESULTS, "cora,digits,caltech10,caltech101,banking77", kinds, "0.05,0.1,0.2,0.4")
     if chosen.table:
-        return print(table(json.loads(chosen.out.read_text())["trials"]))
-    rows = []
-    for name in chosen.datasets.split(","):
-        vectors, strings = load(name)
-        truth = np.unique(strings, return_inverse=True)[1]
-        corpus = exact_corpus(vectors)
-        with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
-            queries.table("edges", edges_frame(corpus))
-            for kind in chosen.kinds.split(","):
-                for rate in map(float, chosen.rates.split(",")):
-                    rows.append(trial(name, kind, rate, chosen.seed, corpus, queries, truth))
-                    print(json.dumps(rows[-1]), flush=True)
-                    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-                    chosen.out.write_text(json.dumps({"trials": rows}, indent=1) + "\n")
+        return print(table(stored(chosen.out)))
+    rows: list[dict] = []
+    for name, truth, corpus, queries in corpora(chosen.datasets):
+        for kind, rate in itertools.product(chosen.kinds.split(","), map(float, chosen.rates.split(","))):
+            keep(rows, trial(name, kind, rate, chosen.seed, corpus, queries, truth), chosen.out)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ runs in its own environment (see `label_issues.py`), on the probabilities of our
 itself makes of probe and neighbours. Writes benchmarks/results/multilabel.json; --table prints it.
 """
 
-import argparse
+import itertools
 import json
 import subprocess
 import tempfile
@@ -19,6 +19,7 @@ import numpy as np
 from graph import exact_corpus
 from label_issues import PEERS, ROOT, flag_quality, interval
 from multilabel_data import MAKERS, corrupt_sets
+from trials import arguments, keep, stored
 
 from tasks.metrics import set_beliefs
 from tasks.metrics.corpus import Coding, cases_frame
@@ -116,26 +117,15 @@ def table(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", default=",".join(MAKERS))
-    parser.add_argument("--kinds", default="mixed,drop,add,swap,confused")
-    parser.add_argument("--rates", default="0.05,0.1,0.2")
-    parser.add_argument("--seed", type=int, default=1, help="of the errors")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--table", action="store_true", help="print the stored results as Markdown, run nothing")
-    chosen = parser.parse_args()
+    chosen = arguments(__doc__, RESULTS, ",".join(MAKERS), "mixed,drop,add,swap,confused", "0.05,0.1,0.2")
     if chosen.table:
-        return print(table(json.loads(chosen.out.read_text())["trials"]))
-    rows = []
+        return print(table(stored(chosen.out)))
+    rows: list[dict] = []
     for name in chosen.datasets.split(","):
         vectors, truth = MAKERS[name]()
         corpus = exact_corpus(vectors)
-        for kind in chosen.kinds.split(","):
-            for rate in map(float, chosen.rates.split(",")):
-                rows.append(trial(name, kind, rate, corpus, truth, chosen.seed))
-                print(json.dumps(rows[-1]), flush=True)
-                chosen.out.parent.mkdir(parents=True, exist_ok=True)
-                chosen.out.write_text(json.dumps({"trials": rows}, indent=1) + "\n")
+        for kind, rate in itertools.product(chosen.kinds.split(","), map(float, chosen.rates.split(","))):
+            keep(rows, trial(name, kind, rate, corpus, truth, chosen.seed), chosen.out)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ many of them are right. Writes benchmarks/results/outliers.json; `--table` print
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from graph import exact_corpus
+from graph import exact_corpus, queries_over
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from vectors import QUOTATIONS, load
@@ -25,8 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tasks.metrics import outliers  # noqa: E402
-from tasks.metrics.corpus import edges_frame  # noqa: E402
-from tasks.metrics.sql import Queries  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/outliers.json"
 DRAWS = 5
@@ -45,8 +42,7 @@ HELD_OUT = (  # dataset, classes, samples of each on average
 def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
     """The stage's own combination, and the mean distance to ten neighbours that it starts from."""
     corpus = exact_corpus(vectors)
-    with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
-        queries.table("edges", edges_frame(corpus))
+    with queries_over(corpus) as queries:
         near = queries.run("knn_distance", neighbors=outliers.NEIGHBORS)["value"].to_numpy()
     raw, cluster = outliers.measured(corpus, near)
     size = np.bincount(cluster)[cluster]  # no labels

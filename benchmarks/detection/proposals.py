@@ -10,12 +10,9 @@ width ÷ height and kilobytes of Caltech-101's files, taken away from three in t
 Writes benchmarks/results/proposals.json; `--table` prints it as Markdown.
 """
 
-import argparse
 import dataclasses
 import itertools
-import json
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -24,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from corrupt import KINDS, corrupt
-from graph import exact_corpus
 from label_issues import calibration_error
 from PIL import Image
 from scipy.sparse import coo_array
@@ -32,7 +28,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading
-from vectors import caltech_files, load
+from trials import arguments, corpora, keep, stored
+from vectors import caltech_files
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -40,7 +37,7 @@ sys.path.insert(0, str(ROOT))
 from data_contracts.spec import make_spec  # noqa: E402
 from tasks.metrics import numbers, probe  # noqa: E402
 from tasks.metrics.confident import wilson  # noqa: E402
-from tasks.metrics.corpus import Corpus, cases_frame, code, edges_frame  # noqa: E402
+from tasks.metrics.corpus import Corpus, cases_frame, code  # noqa: E402
 from tasks.metrics.measure import find_label_issues  # noqa: E402
 from tasks.metrics.night import Night  # noqa: E402
 from tasks.metrics.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
@@ -237,39 +234,20 @@ def _own_cells(own: dict) -> tuple[str, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", default="cora,digits,caltech10,caltech101,banking77")
-    parser.add_argument("--kinds", default=",".join(KINDS[:2]))
-    parser.add_argument("--rates", default="0,0.1,0.2")
-    parser.add_argument("--seed", type=int, default=1, help="of gaps and noise; the published table is 1")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--table", action="store_true", help="print the stored results as Markdown, run nothing")
-    chosen = parser.parse_args()
+    kinds = ",".join(KINDS[:2])
+    chosen = arguments(__doc__, RESULTS, "cora,digits,caltech10,caltech101,banking77", kinds, "0,0.1,0.2")
     if chosen.table:
-        return print(table(json.loads(chosen.out.read_text())["trials"]))
+        return print(table(stored(chosen.out)))
     rates = list(map(float, chosen.rates.split(",")))
     noises = [("none", 0.0)] * (0 in rates) + [(k, rate) for rate in rates if rate for k in chosen.kinds.split(",")]
     rows, held = [], columns_of_numbers()
-    for name in chosen.datasets.split(","):
-        vectors, strings = load(name)
-        truth = np.unique(strings, return_inverse=True)[1]
-        corpus = exact_corpus(vectors)
-        with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
-            queries.table("edges", edges_frame(corpus))
-            for gaps, (noise, rate) in itertools.product(GAPS, noises):
-                where = {"dataset": name, "gaps": gaps, "noise": noise, "rate": rate}
-                keep(rows, where | trial(corpus, queries, truth, gaps, noise, rate, chosen.seed), chosen.out)
-            for column, values in ((column, values) for dataset, column, values in held if dataset == name):
-                where = {"dataset": name, "column": column}
-                keep(rows, where | number_trial(corpus, queries, column, values, chosen.seed), chosen.out)
-
-
-def keep(rows: list[dict], row: dict, out: Path) -> None:
-    """Print a trial, and store it with those before."""
-    rows.append(row)
-    print(json.dumps(row, ensure_ascii=False), flush=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"trials": rows}, indent=1, ensure_ascii=False) + "\n")
+    for name, truth, corpus, queries in corpora(chosen.datasets):
+        for gaps, (noise, rate) in itertools.product(GAPS, noises):
+            where = {"dataset": name, "gaps": gaps, "noise": noise, "rate": rate}
+            keep(rows, where | trial(corpus, queries, truth, gaps, noise, rate, chosen.seed), chosen.out)
+        for column, values in ((column, values) for dataset, column, values in held if dataset == name):
+            where = {"dataset": name, "column": column}
+            keep(rows, where | number_trial(corpus, queries, column, values, chosen.seed), chosen.out)
 
 
 if __name__ == "__main__":

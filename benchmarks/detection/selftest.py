@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import selftest_data  # noqa: E402
+from annotators import ANNOTATOR  # noqa: E402
 
 import flows.selftest as selftest  # noqa: E402
 from data_contracts.spec import Spec, make_spec  # noqa: E402
@@ -30,7 +31,7 @@ from tasks.snapshots import Snapshot, read_snapshot  # noqa: E402
 from tests.nightly import run_nightly  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/selftest.json"
-NOISES = ("symmetric", "asymmetric", selftest_data.ANNOTATOR)
+NOISES = ("symmetric", "asymmetric", ANNOTATOR)
 NEAR = 0.05  # how near the estimate is meant to be
 FEW = 5  # true defects under which there is no average precision to speak of
 

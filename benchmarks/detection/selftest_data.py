@@ -4,7 +4,6 @@ The defects are other ones than the self-test plants: vectors are nudged by anot
 or less strongly by `planted_images.py`, what is off topic comes from another real dataset.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -12,18 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from annotators import annotate
+from annotators import ANNOTATOR, annotate
 from corrupt import corrupt
 from PIL import Image, ImageEnhance, ImageFilter
 from planted_images import KINDS as COPIES
-from vectors import QUOTATIONS, SHARED, load, model_folder, said_in
+from vectors import QUOTATIONS, SHARED, caltech_files, load, model_folder, said_in
 
 from tasks.alterations import decode, encode
 from tasks.digits import digit_samples
 from tasks.plant import TRUTH, Sample
 
 SIZE = 2_000
-ANNOTATOR = "annotator"  # noise as people make it; not for digits drawn as pictures, which nobody else has seen
 SHARE = 0.01  # of each kind of defect other than wrong labels
 TEST_SHARE = 0.2
 TWINS = {
@@ -49,7 +47,8 @@ def build(name: str, noise: str, rate: float, seed: int) -> tuple[list[Sample], 
 
 
 def with_noise(dataset: str, noise: str, labels, vectors, rows, rate: float, seed: int) -> np.ndarray:
-    """(n,) the labels, a share of them wrong; annotators label the whole dataset, of which the samples are `rows`."""
+    """(n,) the labels, a share of them wrong; annotators label the whole dataset, of which the samples are
+    `rows`; digits drawn as pictures have none, for nobody else has seen them."""
     if noise == ANNOTATOR:
         names, codes = np.unique(_digits()[1] if dataset == "digits" else load(dataset)[1], return_inverse=True)
         return names[annotate(dataset, codes, rate, seed)[rows]]
@@ -125,7 +124,7 @@ def copy_or(alter: Callable) -> Callable:
 def _digit_pictures(rng: np.random.Generator):
     """Digits drawn as PNG files, photographs among them."""
     samples = digit_samples(int(rng.integers(1 << 30)))
-    photographs = [path.read_bytes() for path in _some(_caltech_files(), 50, rng)]
+    photographs = [content.getvalue() for _, content in _some(list(caltech_files()), 50, rng)]
     pixels = np.array([np.asarray(decode(s.content).convert("L"), dtype=float).ravel() for s in samples])
     contents, labels = [s.content for s in samples], np.array([s.label for s in samples])
     return contents, labels, pixels - pixels.mean(axis=0), photographs, IMAGE_MAKERS, None
@@ -134,17 +133,10 @@ def _digit_pictures(rng: np.random.Generator):
 def _caltech_pictures(rng: np.random.Generator):
     """Caltech-101's files, digits among them; classes are confused as the means of their vectors are near."""
     vectors, labels = load("caltech101")
-    files = _caltech_files()
-    if [path.parent.name for path in files] != labels.tolist():
-        raise SystemExit("the vectors of caltech101 are not of the files below ASSAY_CALTECH")
+    files = [content.getvalue() for _, content in caltech_files()]
     rows = np.array([row for row in rng.permutation(len(files)) if row not in twins("caltech101")])[:SIZE]
     digits = [sample.content for sample in digit_samples(0, 50)]
-    return [files[row].read_bytes() for row in rows], labels[rows], vectors[rows], digits, IMAGE_MAKERS, rows
-
-
-def _caltech_files() -> list[Path]:
-    files = sorted(CALTECH.rglob("*.jpg"), key=str)
-    return [path for path in files if path.parent.name != "BACKGROUND_Google"]
+    return [files[row] for row in rows], labels[rows], vectors[rows], digits, IMAGE_MAKERS, rows
 
 
 def _some(items: list, count: int, rng: np.random.Generator) -> list:
@@ -194,7 +186,6 @@ def reworded(content: str, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-CALTECH = Path(os.environ.get("ASSAY_CALTECH", "/tmp/caltech/101_ObjectCategories"))
 VECTOR_MAKERS = {"byte_duplicate": lambda v, rng: v, "nudged": nudge, "leak": copy_or(nudge)}
 IMAGE_MAKERS = {
     "byte_duplicate": lambda content, rng: content,

@@ -48,7 +48,7 @@ class TableRows:
         self._max_characters, self._resolve = max_characters, resolve
         self._contents = ContentWriter(writer)
         self._ids: set[str] = set()
-        self._again: dict[str | None, int] = {}
+        self._again: dict[str, int] = {}
         self._untyped: set[str] = set()
         self._frames: list[pl.DataFrame] = []
         self._rejects: list[dict] = []
@@ -132,10 +132,10 @@ class TableRows:
         """Ids that stay when rows come and go: a row's uri, `uri#2` where it stands again; its number without one."""
         ids = []
         for uri, number in zip(uris, numbers, strict=True):
-            sample_id = number if uri is None else uri
+            name = sample_id = number if uri is None else uri
             while sample_id in self._ids:
-                self._again[uri] = self._again.get(uri, 1) + 1
-                sample_id = f"{uri}#{self._again[uri]}"
+                self._again[name] = self._again.get(name, 1) + 1
+                sample_id = f"{name}#{self._again[name]}"
             self._ids.add(sample_id)
             ids.append(sample_id)
         return ids

@@ -109,7 +109,7 @@ def find_outliers(night: Night, workspace: Workspace, distance: np.ndarray) -> N
         corpus, cases["unit"].to_numpy(), labels, cases["share"].to_numpy(), len(night.labels.names)
     )
 
-    own = groups.unit_codes(corpus, night.labels.codes if night.sets is None else np.full(len(corpus.unit), -1))
+    own = groups.unit_codes(corpus, night.labels.codes) if night.sets is None else np.full(n, -1)
     size = outliers.clump_sizes(cluster, own)
 
     def reference(measurements: dict[str, np.ndarray]) -> dict:
