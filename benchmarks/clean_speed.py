@@ -49,11 +49,11 @@ def main() -> None:
 def our_seconds(folder: Path) -> float:
     """Seconds of the clean stage and of its issues in SQL, in a fresh home; listing the files is not counted."""
     sys.path.insert(0, str(ROOT))
-    from data_contracts.spec import make_spec
-    from tasks.clean import clean
-    from tasks.ingest import ingest
-    from tasks.metrics.sql import Queries
-    from tasks.stage import Workspace
+    from assay.contracts.spec import make_spec
+    from assay.facts import clean
+    from assay.metrics.sql import Queries
+    from assay.sources.ingest import ingest
+    from assay.store.stage import Workspace
 
     source = {"kind": "folder", "path": str(folder)}
     spec = make_spec({"name": "speed", "modality": "image", "source": source}, base=folder)

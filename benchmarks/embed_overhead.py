@@ -21,11 +21,11 @@ import polars as pl
 import torch
 from safetensors.torch import save_file
 
-from data_contracts.spec import make_spec
-from tasks.embed import embed
-from tasks.embed.embedder import cpu_workers
-from tasks.embed.registry import make_embedder
-from tasks.stage import StageOutput, Workspace, hash_bytes, run_stage, write_rows
+from assay.contracts.spec import make_spec
+from assay.embedders.base import cpu_workers
+from assay.embedders.registry import make_embedder
+from assay.embedders.stage import embed
+from assay.store.stage import StageOutput, Workspace, hash_bytes, run_stage, write_rows
 
 
 def main() -> None:

@@ -33,7 +33,8 @@ from tests.explorer.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.explorer.make_snapshot import make_snapshot  # noqa: E402
 
 SERVE = (
-    "import sys; from pathlib import Path; from tasks.stage import Workspace; from explorer.serve import explore; "
+    "import sys; from pathlib import Path; from assay.store.stage import Workspace; "
+    "from assay.explorer.serve import explore; "
     "explore(Workspace(Path(sys.argv[1]), sys.argv[2]), open_browser=False)"
 )
 PICTURES = """(before) => { const box = document.getElementById('gallery');

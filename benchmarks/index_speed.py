@@ -22,7 +22,7 @@ METHODS = ("exact", "hnsw")
 
 def make_vectors(n: int, d: int, apart: float) -> np.ndarray:
     """float32 (n, d), rows of length 1, the same for the same size."""
-    from tasks.units import normalize
+    from assay.store.units import normalize
 
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((200, 64), dtype=np.float32) * np.float32(apart)
@@ -37,9 +37,9 @@ def make_vectors(n: int, d: int, apart: float) -> np.ndarray:
 
 def measure(method: str, n: int, d: int, apart: float) -> dict:
     """One run in this process."""
-    from data_contracts.spec import Index
-    from tasks.index import make_index
-    from tasks.stage import StageWriter
+    from assay.contracts.spec import Index
+    from assay.knn.stage import make_index
+    from assay.store.stage import StageWriter
 
     vectors = make_vectors(n, d, apart)
     before = peak_bytes()

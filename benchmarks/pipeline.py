@@ -49,7 +49,7 @@ print(min(per_image(2, 1, rounds), per_image(1, 2, rounds)))
 def night(spec: Path, home: Path) -> dict:
     """Seconds, seconds per stage and peak memory of one `assay run`."""
     started = time.perf_counter()
-    command = ["/usr/bin/env", "time", "-f", "peak %M", sys.executable, "-m", "flows.cli", "run", str(spec)]
+    command = ["/usr/bin/env", "time", "-f", "peak %M", sys.executable, "-m", "assay.cli", "run", str(spec)]
     if not shutil.which("time"):
         command = command[4:]
     finished = subprocess.run(

@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_contracts.errors import AssayError
+from assay.contracts.errors import AssayError
 
 STARTUP_SECONDS = 300
 DATABASE_BYTES = 8 * 2**20  # what a new server writes, and some more
@@ -93,7 +93,7 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
     )
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     if not ui:
-        os.environ["ASSAY_NO_TAGS"] = "1"  # read by tasks/policy.py, which says why
+        os.environ["ASSAY_NO_TAGS"] = "1"  # read by tasks/stages.py, which says why
     try:
         with _said_plainly(prefect_home):
             yield Starting(os.environ["PREFECT_API_URL"], server, prefect_home)
@@ -129,7 +129,7 @@ def _said_plainly(folder: Path | None) -> Iterator[None]:
 
 def _refuse_full_disk(folder: Path) -> None:
     """Raise `AssayError` where there is no room for the server's database."""
-    from tasks.stage import disk_full_is_clear
+    from assay.store.stage import disk_full_is_clear
 
     with disk_full_is_clear(folder), tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(bytes(DATABASE_BYTES))

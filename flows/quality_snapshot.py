@@ -1,25 +1,25 @@
 """The nightly flow: source → ingest → clean → dedup → embed → index → project → metrics → validate → publish.
 
 Read this file first. Each name below is one package in `tasks/`; stages meet only in Parquet tables, each with a
-contract in `data_contracts/tables.py`. What is finished is found by its key and not done again.
+contract in `assay/contracts/tables.py`. What is finished is found by its key and not done again.
 """
 
 from pathlib import Path
 
 from prefect import flow
 
-from data_contracts.spec import load_spec
-from tasks.clean import clean
-from tasks.dedup import dedup, near_dedup
-from tasks.embed import embed
-from tasks.index import index
-from tasks.ingest import ingest
-from tasks.metrics import metrics
-from tasks.project import project
-from tasks.publish import publish
-from tasks.snapshots import Workspace
-from tasks.stage import dataset_lock, disk_full_is_clear
-from tasks.validate import drift, validate
+from assay.contracts.spec import load_spec
+from assay.duplicates.stage import dedup, near_dedup
+from assay.embedders.stage import embed
+from assay.facts import clean
+from assay.health.stage import drift, validate
+from assay.knn.stage import index
+from assay.layouts.stage import project
+from assay.metrics.stage import metrics
+from assay.publishing.stage import publish
+from assay.sources.ingest import ingest
+from assay.store.snapshots import Workspace
+from assay.store.stage import dataset_lock, disk_full_is_clear
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_contracts.errors import SpecError
-from data_contracts.spec import Schedule, Spec, load_spec
+from assay.contracts.errors import SpecError
+from assay.contracts.spec import Schedule, Spec, load_spec
 from flows.prefect_server import prefect_server
 
 

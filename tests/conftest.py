@@ -5,7 +5,7 @@ import shutil
 import hypothesis
 import pytest
 
-from tasks.snapshots import Snapshot
+from assay.store.snapshots import Snapshot
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import flows.quality_snapshot as nightly
-from tasks.snapshots import Snapshot, read_snapshot
+from assay.store.snapshots import Snapshot, read_snapshot
 
 STAGES = (
     "ingest", "clean", "dedup", "near_dedup", "embed", "index", "project", "metrics", "validate", "drift",

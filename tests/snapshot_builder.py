@@ -4,10 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from data_contracts.spec import Spec, make_spec
-from data_contracts.tables import empty
-from tasks.snapshots import Snapshot, Workspace
-from tasks.stage import StageOutput, hash_text, run_stage, write_rows
+from assay.contracts.spec import Spec, make_spec
+from assay.contracts.tables import empty
+from assay.store.snapshots import Snapshot, Workspace
+from assay.store.stage import StageOutput, hash_text, run_stage, write_rows
 
 VALUES = {"name": "toy", "modality": "text", "source": {"kind": "table", "path": "toy.csv"}}
 
@@ -60,7 +60,7 @@ def publish_toy(
     **spec_changes,
 ) -> Snapshot:
     """Publish a snapshot of these samples and scores."""
-    from tasks.publish import publish
+    from assay.publishing.stage import publish
 
     cleaned = stage_output(workspace, "clean", {"samples": samples(ids, labels), "rejects": empty("rejects")})
     measured = stage_output(workspace, "metrics", {"scores": scores(list(issues))})

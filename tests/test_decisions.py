@@ -3,9 +3,15 @@
 import polars as pl
 import pytest
 
-from data_contracts.errors import AssayError
-from tasks.decisions import append_decisions, dismissed_suspicions, effective_decisions, read_decisions, undo_batch
-from tasks.stage import Workspace
+from assay.contracts.errors import AssayError
+from assay.store.decisions import (
+    append_decisions,
+    dismissed_suspicions,
+    effective_decisions,
+    read_decisions,
+    undo_batch,
+)
+from assay.store.stage import Workspace
 
 SAMPLES = pl.DataFrame({"sample_id": ["a", "b"], "content_hash": ["1" * 32, "2" * 32], "label": ["cat", None]})
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score
 
-from tasks.detection import (
+from assay.selftest.count import (
     JUDGEMENT,
     Ranking,
     average_precision,
@@ -15,7 +15,7 @@ from tasks.detection import (
     own_average_precision,
     summarize,
 )
-from tasks.snapshots import Workspace, open_snapshot
+from assay.store.snapshots import Workspace, open_snapshot
 from tests.snapshot_builder import publish_toy
 
 

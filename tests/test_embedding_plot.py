@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from tasks.embedding_plot import CLASSES, SIDE, embedding_plot
-from tasks.snapshots import Snapshot
+from assay.report.embedding_plot import CLASSES, SIDE, embedding_plot
+from assay.store.snapshots import Snapshot
 
 WHITE, GRAY = (255, 255, 255), (0x9A, 0x9A, 0x9A)
 

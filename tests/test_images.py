@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_contracts.errors import UnreadableSample
-from tasks.images import decode_rgb
+from assay.contracts.errors import UnreadableSample
+from assay.modalities.image.decode import decode_rgb
 
 LIMIT = 10**6
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ingest.groups import Fates, group_column, strings
-from tasks.ingest.labels import normalize_column
-from tasks.labels import canonical, classes_of, join, keeps_apart, label_texts, tidy
+from assay.sources.columns import Fates, group_column, strings
+from assay.sources.label_text import canonical, classes_of, join, keeps_apart, label_texts, tidy
+from assay.sources.labels import normalize_column
 
 names = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="|"), max_size=5), max_size=6)
 

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.mistakes import given_by_mistake, learn, nearness_bins
-from tasks.plant import any_label
+from assay.selftest.mistakes import given_by_mistake, learn, nearness_bins
+from assay.selftest.plant import any_label
 
 K = 12
 

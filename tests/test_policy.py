@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks import policy
-from tasks.snapshots import Workspace
+from assay.store.snapshots import Workspace
+from tasks import stages as policy
 from tests.snapshot_builder import publish_toy
 
 

@@ -8,16 +8,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from data_contracts.errors import ContractError, SnapshotError, SpecError
-from tasks.snapshots import (
-    Workspace,
-    collect_garbage,
-    diff,
-    list_snapshots,
-    open_snapshot,
-    verify,
-)
-from tasks.stage import FactStore
+from assay.contracts.errors import ContractError, SnapshotError, SpecError
+from assay.store.snapshots import Workspace, collect_garbage, diff, list_snapshots, open_snapshot, verify
+from assay.store.stage import FactStore
 from tests.snapshot_builder import publish_toy, samples, stage_output, toy_spec
 
 
@@ -164,7 +157,7 @@ def test_what_is_not_there_is_said(workspace):
 
 def test_two_stages_cannot_write_one_key(workspace):
     """`embedding_health` is shared by stages; a check belongs to one of them."""
-    from tasks.publish import publish
+    from assay.publishing.stage import publish
 
     row = pl.DataFrame([{"check": "norm", "value": 1.0, "wanted": "> 0", "ok": True, "note": None}])
     health = {"embedding_health": row.with_columns(pl.col("note").cast(pl.String))}

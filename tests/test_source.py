@@ -1,4 +1,4 @@
-"""tasks/source.py: what may be opened, and what is refused with which reason."""
+"""assay/sources/files.py: what may be opened, and what is refused with which reason."""
 
 import os
 import socket
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts.errors import SourceError, UnreadableSample
-from data_contracts.spec import make_spec
-from tasks import public_http
-from tasks.source import LocalSource, open_source
+from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.spec import make_spec
+from assay.sources import public_http
+from assay.sources.files import LocalSource, open_source
 
 
 def source_of(base: Path, **section):
@@ -251,9 +251,9 @@ def test_unknown_protocols_and_chains_are_one_message(tmp_path):
 
 def test_imports_are_light():
     """Reading local files needs neither torch nor Prefect nor fsspec nor polars."""
-    code = "import sys, tasks.source; print([m for m in ('torch', 'prefect', 'fsspec', 'polars') if m in sys.modules])"
+    code = "import sys, assay.sources.files; print({'torch', 'prefect', 'fsspec', 'polars'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.strip() == "set()"
 
 
 def test_a_file_url_is_a_local_path(tmp_path):

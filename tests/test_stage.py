@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.errors import AssayError, BusyError, ContractError
-from tasks.snapshots import Workspace
-from tasks.stage import FactStore, atomic_file, dataset_lock, disk_full_is_clear, hash_text, run_stage, write_rows
-from tasks.vectors import read_vectors, vectors_frame
+from assay.contracts.errors import AssayError, BusyError, ContractError
+from assay.store.snapshots import Workspace
+from assay.store.stage import FactStore, atomic_file, dataset_lock, disk_full_is_clear, hash_text, run_stage, write_rows
+from assay.store.vectors import read_vectors, vectors_frame
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_contract_version_is_in_every_parquet_file(workspace):
 
 def test_group_columns_travel_with_samples_and_with_nothing_else(workspace):
     """Further columns of the source stay behind the contract's columns."""
-    from tasks.stage import check
+    from assay.store.stage import check
 
     row = {"sample_id": "a", "position": 0, "uri": None, "content_hash": "0" * 32, "modality": "text", "label": None}
     frame = pl.DataFrame([row | {"split": None, "size_bytes": 1, "country": "KR"}])
@@ -150,7 +150,7 @@ def test_a_killed_writer_leaves_no_file(tmp_path):
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from tasks.stage import atomic_file\n"
+        "from assay.store.stage import atomic_file\n"
         "with atomic_file(Path(sys.argv[1])) as aside:\n"
         "    aside.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -165,8 +165,8 @@ def test_a_killed_writer_leaves_no_file(tmp_path):
 def test_two_runs_of_one_dataset_do_not_overlap(workspace):
     """The second is told, in words; the lock goes with its process."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom tasks.snapshots import Workspace\n"
-        "from tasks.stage import dataset_lock\n"
+        "import sys\nfrom pathlib import Path\nfrom assay.store.snapshots import Workspace\n"
+        "from assay.store.stage import dataset_lock\n"
         "with dataset_lock(Workspace(Path(sys.argv[1]), 'data')):\n    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
     )

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.stage import StageOutput
-from tasks.vectors import read_vectors, vectors_frame
+from assay.store.stage import StageOutput
+from assay.store.vectors import read_vectors, vectors_frame
 
 
 def stored(tmp_path, *parts: tuple[list[str], np.ndarray], rows_of_a_group: int = 3) -> StageOutput:

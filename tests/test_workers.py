@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tasks import workers
-from tasks.workers import in_batches
+from assay.store import executor as workers
+from assay.store.executor import in_batches
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_an_error_of_the_function_is_raised_here():
 def test_workers_end_with_a_killed_parent():
     """After SIGKILL of the process that started them no worker stays: the pipe they write to comes to its end."""
     script = textwrap.dedent("""
-        from tasks import workers
+        from assay.store import executor as workers
         from tests.test_workers import crashed, talking
         workers.available_cores, workers.WORTH = (lambda: 2), 10
         list(workers.in_batches(talking, list(range(1000)), 1, crashed))

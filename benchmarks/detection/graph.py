@@ -12,8 +12,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tasks.metrics.corpus import Corpus, edges_frame  # noqa: E402
-from tasks.metrics.sql import Queries  # noqa: E402
+from assay.metrics.corpus import Corpus, edges_frame  # noqa: E402
+from assay.metrics.sql import Queries  # noqa: E402
 
 
 def exact_corpus(vectors: np.ndarray, k: int = 50) -> Corpus:

@@ -25,9 +25,10 @@ from trials import arguments, corpora, keep, stored
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tasks.metrics import beliefs, confident, probe  # noqa: E402
-from tasks.metrics.corpus import cases_frame  # noqa: E402
-from tasks.metrics.sql import Queries  # noqa: E402
+from assay.metrics import probe  # noqa: E402
+from assay.metrics.corpus import cases_frame  # noqa: E402
+from assay.metrics.labels import beliefs, confident  # noqa: E402
+from assay.metrics.sql import Queries  # noqa: E402
 
 SCORES = {
     "assay": "assay",

@@ -9,7 +9,6 @@ itself makes of probe and neighbours. Writes benchmarks/results/multilabel.json;
 """
 
 import itertools
-import json
 import subprocess
 import tempfile
 import time
@@ -21,10 +20,10 @@ from label_issues import PEERS, ROOT, flag_quality, interval
 from multilabel_data import MAKERS, corrupt_sets
 from trials import arguments, keep, stored
 
-from tasks.metrics import set_beliefs
-from tasks.metrics.corpus import Coding, cases_frame
-from tasks.metrics.label_sets import read_sets
-from tasks.metrics.set_findings import find_sets
+from assay.metrics.corpus import Coding, cases_frame
+from assay.metrics.label_sets import beliefs as set_beliefs
+from assay.metrics.label_sets.codes import read_sets
+from assay.metrics.label_sets.findings import find_sets
 
 RESULTS = ROOT / "benchmarks/results/multilabel.json"
 

@@ -23,17 +23,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assay.contracts.spec import make_spec
+from assay.duplicates.grouping import star_groups
+from assay.duplicates.hamming import close_pairs
+from assay.duplicates.stage import dedup, near_dedup
+from assay.embedders.stage import embed
+from assay.facts import clean
+from assay.knn.stage import index
+from assay.sources.ingest import ingest
+from assay.store.stage import Workspace
+from assay.store.vectors import read_vectors
 from benchmarks.detection.planted_images import plant_near_duplicates
-from data_contracts.spec import make_spec
-from tasks.clean import clean
-from tasks.dedup import dedup, near_dedup
-from tasks.dedup.grouping import star_groups
-from tasks.dedup.hamming import close_pairs
-from tasks.embed import embed
-from tasks.index import index
-from tasks.ingest import ingest
-from tasks.stage import Workspace
-from tasks.vectors import read_vectors
 
 RESULTS = Path(__file__).parent.parent / "results" / "near_duplicates.json"
 SAME = Path(__file__).with_name("caltech101_same_pairs.csv")

@@ -1,6 +1,6 @@
 """Caltech-101 with near duplicates planted: what `near_duplicates.py` is measured on.
 
-Ten kinds, five of them as in `tasks/plant.py` and the same five stronger, each from originals of its own. The
+Ten kinds, five of them as in `assay/selftest/plant.py` and the same five stronger, each from originals of its own. The
 originals are hard links; every planted image is a file under a name that says nothing of what it is.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageEnhance, ImageOps
 
-from tasks.alterations import crop, decode, encode, mirror, reencode, relight, resize
+from assay.modalities.image.alterations import crop, decode, encode, mirror, reencode, relight, resize
 
 
 def crop_strongly(content: bytes, rng: np.random.Generator) -> bytes:

@@ -34,15 +34,16 @@ from vectors import caltech_files
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from data_contracts.spec import make_spec  # noqa: E402
-from tasks.metrics import numbers, probe  # noqa: E402
-from tasks.metrics.confident import wilson  # noqa: E402
-from tasks.metrics.corpus import Corpus, cases_frame, code  # noqa: E402
-from tasks.metrics.measure import find_label_issues  # noqa: E402
-from tasks.metrics.night import Night  # noqa: E402
-from tasks.metrics.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
-from tasks.metrics.sql import Queries  # noqa: E402
-from tasks.metrics.tables import all_proposals  # noqa: E402
+from assay.contracts.spec import make_spec  # noqa: E402
+from assay.metrics import probe  # noqa: E402
+from assay.metrics.corpus import Corpus, cases_frame, code  # noqa: E402
+from assay.metrics.groups import gaps as numbers  # noqa: E402
+from assay.metrics.labels.confident import wilson  # noqa: E402
+from assay.metrics.labels.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
+from assay.metrics.measure import find_label_issues  # noqa: E402
+from assay.metrics.night import Night  # noqa: E402
+from assay.metrics.sql import Queries  # noqa: E402
+from assay.metrics.tables import all_proposals  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/proposals.json"
 MISSING, FEW = 0.3, 5

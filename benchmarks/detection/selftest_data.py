@@ -17,9 +17,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 from planted_images import KINDS as COPIES
 from vectors import QUOTATIONS, SHARED, caltech_files, load, model_folder, said_in
 
-from tasks.alterations import decode, encode
-from tasks.digits import digit_samples
-from tasks.plant import TRUTH, Sample
+from assay.modalities.image.alterations import decode, encode
+from assay.selftest.digits import digit_samples
+from assay.selftest.plant import TRUTH, Sample
 
 SIZE = 2_000
 SHARE = 0.01  # of each kind of defect other than wrong labels
@@ -35,7 +35,7 @@ Makers = dict[str, Callable[[object, np.random.Generator], object]]
 
 
 def build(name: str, noise: str, rate: float, seed: int) -> tuple[list[Sample], pl.DataFrame, dict[str, str]]:
-    """Samples of a setting; the truth of their defects as `tasks.plant` gives it; each sample's true label, by name."""
+    """Samples of a setting; the truth of their defects as `plant` gives it; each sample's true label, by name."""
     rng = np.random.default_rng(seed)
     contents, labels, vectors, foreign, makers, rows = LOADERS[name](rng)
     given = with_noise(name.partition("-")[0], noise, labels, vectors, rows, rate, seed) if rate else labels

@@ -9,8 +9,8 @@ import numpy as np
 from graph import exact_corpus, queries_over
 from vectors import load
 
-from tasks.metrics.corpus import Corpus
-from tasks.metrics.sql import Queries
+from assay.metrics.corpus import Corpus
+from assay.metrics.sql import Queries
 
 
 def arguments(description: str, results: Path, datasets: str, kinds: str, rates: str) -> argparse.Namespace:

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_contracts.spec import Spec, make_spec
-from tasks.clean.images import image_facts
-from tasks.source import Source
-from tasks.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
+from assay.contracts.spec import Spec, make_spec
+from assay.modalities.image.cleaning import image_facts
+from assay.sources.files import Source
+from assay.store.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
 
 
 @pytest.fixture

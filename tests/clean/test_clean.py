@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import tasks.clean as stage
-from data_contracts.errors import SourceError
-from tasks.clean import chunks, clean
-from tasks.images import decode_rgb
+import assay.facts as stage
+from assay.contracts.errors import SourceError
+from assay.facts import chunks, clean
+from assay.modalities.image.decode import decode_rgb
 from tests.clean.conftest import image_spec, ingest_folder, ingest_rows, ingest_texts, text_spec
 
 
@@ -30,7 +30,7 @@ def decoded(monkeypatch):
         calls.append(len(data))
         return decode_rgb(data, max_pixels, at_least)
 
-    monkeypatch.setattr("tasks.image_measures.decode_rgb", counted)
+    monkeypatch.setattr("assay.modalities.image.facts.decode_rgb", counted)
     return calls
 
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from data_contracts.errors import UnreadableSample
-from tasks import image_measures, workers
-from tasks.clean import images
-from tasks.stage import check, hash_bytes
+from assay.contracts.errors import UnreadableSample
+from assay.modalities.image import cleaning as images
+from assay.modalities.image import facts as image_measures
+from assay.store import executor as workers
+from assay.store.stage import check, hash_bytes
 from tests.clean.conftest import facts_of
 
 RNG = np.random.default_rng(0)

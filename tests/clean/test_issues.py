@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.tables import empty
-from tasks.clean.text import text_facts
-from tasks.digits import digit_samples
-from tasks.metrics.sql import Queries
-from tasks.stage import hash_text
+from assay.contracts.tables import empty
+from assay.metrics.sql import Queries
+from assay.modalities.text.facts import text_facts
+from assay.selftest.digits import digit_samples
+from assay.store.stage import hash_text
 from tests.clean.conftest import facts_of
 
 TYPICAL = {

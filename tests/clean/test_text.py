@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.errors import SpecError
-from tasks.clean import text as texts
-from tasks.stage import check, hash_text
+from assay.contracts.errors import SpecError
+from assay.modalities.text import facts as texts
+from assay.store.stage import check, hash_text
 
 DEFAULT = ("ftfy", "nfc", "control", "whitespace")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from data_contracts.spec import load_spec
+from assay.contracts.spec import load_spec
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -47,5 +47,5 @@ def test_every_variable_of_compose_is_in_the_example():
 def test_the_image_copies_every_package():
     """A package that pyproject.toml installs is in the Dockerfile."""
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    for package in ("data_contracts", "tasks", "flows", "explorer"):
+    for package in ("assay", "data_contracts", "tasks", "flows"):
         assert f"COPY {package} {package}" in dockerfile

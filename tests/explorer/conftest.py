@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from explorer.server import make_app
-from tasks.stage import Workspace
+from assay.explorer.server import make_app
+from assay.store.stage import Workspace
 from tests.explorer.make_snapshot import make_snapshot
 
 N = 1200

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageDraw
 
-from data_contracts.tables import CONTRACTS, FACTS, PUBLISHED, empty
-from tasks.stage import PARTITION, hash_text, write_part
+from assay.contracts.tables import CONTRACTS, FACTS, PUBLISHED, empty
+from assay.store.stage import PARTITION, hash_text, write_part
 
 CLASSES = (
     "airplane",

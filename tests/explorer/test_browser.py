@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
-from tasks.decisions import effective_decisions, read_decisions
+from assay.store.decisions import effective_decisions, read_decisions
 from tests.explorer.make_snapshot import CLASSES
 
 pytestmark = pytest.mark.browser

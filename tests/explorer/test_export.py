@@ -5,17 +5,17 @@ import re
 
 import pytest
 
-from data_contracts.errors import SnapshotError
-from explorer import export
-from explorer.export import MODULES, bundle, export_view
-from explorer.server import STATIC
-from tasks.snapshots import open_snapshot
+from assay.contracts.errors import SnapshotError
+from assay.explorer import export
+from assay.explorer.export import MODULES, bundle, export_view
+from assay.explorer.server import STATIC
+from assay.store.snapshots import open_snapshot
 from tests.explorer.make_snapshot import HOSTILE
 
 
 @pytest.fixture(scope="module")
 def page_file(home, tmp_path_factory):
-    from tasks.stage import Workspace
+    from assay.store.stage import Workspace
 
     return export_view(open_snapshot(Workspace(home, "toy"), 1), tmp_path_factory.mktemp("out") / "view.html")
 
@@ -43,7 +43,7 @@ def test_labels_cannot_leave_the_data(page_file):
 
 def test_too_many_samples_are_refused(home, tmp_path, monkeypatch):
     """Above the limit nothing is written, and the message says what to do instead."""
-    from tasks.stage import Workspace
+    from assay.store.stage import Workspace
 
     monkeypatch.setattr(export, "MOST_SAMPLES", 100)
     with pytest.raises(SnapshotError, match="assay explore"):

@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from explorer.guard import POLICY
-from explorer.server import make_app
+from assay.explorer.guard import POLICY
+from assay.explorer.server import make_app
 
 PATHS = ["/", "/api/snapshots", "/static/app.js", "/api/1/thumbnail?row=0", "/nowhere"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from explorer.sampling import thin
+from assay.reading.sampling import thin
 
 
 def crowd(n=50_000):

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from explorer.columns import View
-from explorer.selection import FilterError, inside, ordered, select
-from tasks.snapshots import open_snapshot
-from tasks.stage import Workspace
+from assay.reading.columns import View
+from assay.reading.selection import FilterError, inside, ordered, select
+from assay.store.snapshots import open_snapshot
+from assay.store.stage import Workspace
 from tests.explorer.make_snapshot import CLASSES, HOSTILE
 
 

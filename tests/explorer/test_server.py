@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from explorer.columns import match
-from explorer.samples import history
-from explorer.takeaway import without_formulas
-from tasks.decisions import effective_decisions, read_decisions
-from tasks.snapshots import list_snapshots
-from tasks.stage import Workspace
+from assay.explorer.takeaway import without_formulas
+from assay.reading.columns import match
+from assay.reading.samples import history
+from assay.store.decisions import effective_decisions, read_decisions
+from assay.store.snapshots import list_snapshots
+from assay.store.stage import Workspace
 from tests.explorer.make_snapshot import HOSTILE
 
 N = 1200
@@ -296,7 +296,7 @@ def test_texts_and_missing_tables(home):
     """A text dataset shows its texts; a snapshot without some tables opens all the same."""
     from starlette.testclient import TestClient
 
-    from explorer.server import make_app
+    from assay.explorer.server import make_app
 
     client = TestClient(make_app(Workspace(home, "texts")), base_url="http://127.0.0.1")
     card = post(client, "gallery", filter={}, limit=1, descending=False).json()["cards"][0]

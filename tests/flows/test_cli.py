@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from flows.cli import main
-from tasks.snapshots import Workspace
+from assay.cli import main
+from assay.store.snapshots import Workspace
 from tests.snapshot_builder import publish_toy
 
 README = Path(__file__).parents[2] / "README.md"
@@ -37,7 +37,7 @@ def assay(home: Path, *arguments: str):
 def test_help_and_query_import_nothing_slow():
     """Start-up is felt at every call: the command line itself loads none of the heavy packages."""
     code = (
-        "import sys, flows.cli, tasks.snapshots\n"
+        "import sys, assay.cli, assay.store.snapshots\n"
         "slow = {'torch', 'prefect', 'polars', 'pyarrow', 'numpy', 'duckdb', 'starlette'} & set(sys.modules)\n"
         "assert not slow, slow\n"
     )
@@ -148,5 +148,5 @@ def test_gc_names_what_would_go(home):
 def test_home_comes_from_the_environment(home):
     """ASSAY_HOME, as --home."""
     environment = os.environ | {"ASSAY_HOME": str(home)}
-    command = [sys.executable, "-m", "flows.cli", "snapshots", "toy"]
+    command = [sys.executable, "-m", "assay.cli", "snapshots", "toy"]
     assert subprocess.run(command, env=environment, capture_output=True, check=True).stdout.count(b"\n") == 2

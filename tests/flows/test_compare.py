@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.errors import SourceError
-from flows.compare import (
+from assay.contracts.errors import SourceError
+from assay.selftest.compare import (
     Compared,
     compare_models,
     embed_section,
@@ -19,7 +19,7 @@ from flows.compare import (
     stratified,
     table_of,
 )
-from tests.index.test_exact import clustered
+from tests.knn.test_exact import clustered
 from tests.snapshot_builder import toy_spec
 
 WORDS = {"fruit": ["apple", "pear", "plum", "cherry"], "tool": ["hammer", "saw", "drill", "chisel"]}

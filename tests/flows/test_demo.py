@@ -6,9 +6,9 @@ import io
 import polars as pl
 import pytest
 
-import flows.demo as demo
-from tasks.detection import Judged
-from tasks.digits import write_digits
+import assay.selftest.demo as demo
+from assay.selftest.count import Judged
+from assay.selftest.digits import write_digits
 from tests.nightly import run_nightly
 
 N = 400

@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_contracts.errors import SourceError
-from tasks.decisions import append_decisions
-from tasks.snapshots import Workspace, list_snapshots, read_snapshot, verify
+from assay.contracts.errors import SourceError
+from assay.store.decisions import append_decisions
+from assay.store.snapshots import Workspace, list_snapshots, read_snapshot, verify
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
 
@@ -70,16 +70,16 @@ def test_planted_defects_are_found(digits_night, kind, query, recall):
 def test_an_unchanged_night_decodes_embeds_and_reads_nothing(dataset, tmp_path, monkeypatch):
     """The second snapshot has the first's tables, and no stage's body ran."""
     first = run_nightly(dataset, tmp_path / "home")
-    import tasks.images
-    import tasks.source
-    import tasks.stage
+    import assay.modalities.image.decode
+    import assay.sources.files
+    import assay.store.stage
 
     def forbidden(*_arguments, **_options):
         raise AssertionError("an unchanged night touched the data")
 
-    monkeypatch.setattr(tasks.images, "decode_rgb", forbidden)
-    monkeypatch.setattr(tasks.source.Source, "read", forbidden)
-    monkeypatch.setattr(tasks.stage.FactStore, "append", forbidden)
+    monkeypatch.setattr(assay.modalities.image.decode, "decode_rgb", forbidden)
+    monkeypatch.setattr(assay.sources.files.Source, "read", forbidden)
+    monkeypatch.setattr(assay.store.stage.FactStore, "append", forbidden)
     second = run_nightly(dataset, tmp_path / "home")
     rerun = {name.split("-")[0] for name in set(second.manifest["stages"]) - set(first.manifest["stages"])}
     assert second.number == 2 and rerun <= {"drift"}  # since the parent, which is new
@@ -176,7 +176,7 @@ def wait_for_work(folder: Path, process: subprocess.Popen) -> None:
 def test_the_flow_runs_under_prefect_with_no_server(dataset, tmp_path):
     """`assay run` starts a Prefect server, quietly; its files stay in the home, and what the UI shows is in them."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "flows.cli", "run", str(dataset), "--home", str(tmp_path / "home")]
+    command = [sys.executable, "-m", "assay.cli", "run", str(dataset), "--home", str(tmp_path / "home")]
     finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     snapshot = read_snapshot(Path(finished.stdout.splitlines()[-1]))

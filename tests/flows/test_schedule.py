@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.prefect_server import prefect_server
 
 with prefect_server(Path(sys.argv[1])) as server:
-    from data_contracts.spec import load_spec
+    from assay.contracts.spec import load_spec
     from flows.serve import deployment
 
     server.wait()

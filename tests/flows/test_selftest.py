@@ -9,10 +9,10 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
-import flows.selftest as selftest
-from data_contracts.errors import SourceError, SpecError
-from data_contracts.spec import load_spec
-from tasks.detection import judge, read_table
+import assay.selftest.run as selftest
+from assay.contracts.errors import SourceError, SpecError
+from assay.contracts.spec import load_spec
+from assay.selftest.count import judge, read_table
 from tests.nightly import run_nightly
 
 

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from data_contracts.tables import CONTRACTS
-from explorer.server import make_app
-from tasks.decisions import read_decisions
-from tasks.snapshots import verify
-from tasks.stage import Workspace
+from assay.contracts.tables import CONTRACTS
+from assay.explorer.server import make_app
+from assay.store.decisions import read_decisions
+from assay.store.snapshots import verify
+from assay.store.stage import Workspace
 from tests.metrics.test_sets import flipped, sets_of_blobs
 from tests.nightly import run_nightly
 

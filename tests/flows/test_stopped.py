@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts.errors import AssayError
+from assay.contracts.errors import AssayError
+from assay.store.snapshots import Workspace, list_snapshots, verify
 from flows import prefect_server
-from tasks.snapshots import Workspace, list_snapshots, verify
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
 
@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 
 HELD = """
 import os, sys
-import tasks.stage
+import assay.store.stage
 
 begin, *arguments = sys.argv[1:]
-sync_tree = tasks.stage.sync_tree
+sync_tree = assay.store.stage.sync_tree
 
 def held(root):
     "Everything is written and nothing is moved: say so, and go on when told to."
@@ -35,8 +35,8 @@ def held(root):
         MOMENT
     sync_tree(root)
 
-tasks.stage.sync_tree = held
-from flows.cli import main
+assay.store.stage.sync_tree = held
+from assay.cli import main
 main(arguments)
 """
 FOR_EVER = "__import__('threading').Event().wait()"

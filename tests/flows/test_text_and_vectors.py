@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.errors import SourceError
-from tasks.snapshots import Snapshot, verify
+from assay.contracts.errors import SourceError
+from assay.store.snapshots import Snapshot, verify
 from tests.corpus import write_digits
 from tests.nightly import run_nightly
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.clean import clean
-from tasks.image_measures import measure
-from tasks.stage import Workspace
+from assay.facts import clean
+from assay.modalities.image.facts import measure
+from assay.store.stage import Workspace
 from tests.clean.conftest import image_spec, ingest_folder
 
 RNG = np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_transparent_pixels_show_the_background():
 
 def test_random_bytes_never_raise_anything_else():
     """Bytes flipped at random in valid files give facts or a reason, whatever the decoder does."""
-    from data_contracts.errors import UnreadableSample
+    from assay.contracts.errors import UnreadableSample
 
     for name in ("rgb.png", "cmyk.jpg", "palette.gif", "photo.webp", "photo.tiff", "photo.avif", "photo.bmp"):
         for seed in range(12):

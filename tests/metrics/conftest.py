@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.spec import make_spec
-from tasks.metrics import metrics
-from tasks.stage import Workspace, hash_text, run_stage, write_rows
-from tasks.vectors import vectors_frame
+from assay.contracts.spec import make_spec
+from assay.metrics.stage import metrics
+from assay.store.stage import Workspace, hash_text, run_stage, write_rows
+from assay.store.vectors import vectors_frame
 
 
 def exact_neighbors(vectors: np.ndarray, ids: list[str], k: int) -> pl.DataFrame:

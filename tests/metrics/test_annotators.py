@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.errors import SpecError
-from data_contracts.spec import make_spec
-from tasks.metrics.annotators import Votes, krippendorff_alpha, peer_agreement
+from assay.contracts.errors import SpecError
+from assay.contracts.spec import make_spec
+from assay.metrics.annotators.model import Votes, krippendorff_alpha, peer_agreement
 from tests.metrics.conftest import blobs
 
 ERRORS = {"ann": 0.02, "bob": 0.1, "eve": 0.35}

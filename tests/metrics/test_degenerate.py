@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.metrics.measure import TABLES
+from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs, blobs
 
 
@@ -106,7 +106,7 @@ def test_what_fails_beside_the_probe_is_the_error_of_the_stage(night, monkeypatc
     def fail(*_):
         raise ArithmeticError(name)
 
-    monkeypatch.setattr(sys.modules["tasks.metrics.measure"], name, fail)
+    monkeypatch.setattr(sys.modules["assay.metrics.measure"], name, fail)
     vectors, codes = blobs(40)
     with pytest.raises(ArithmeticError, match=name):
         night(vectors, [f"c{c}" for c in codes])

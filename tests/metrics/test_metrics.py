@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.metrics.measure import TABLES
-from tasks.metrics.worth import gain
+from assay.metrics.labels.worth import gain
+from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs, blobs
 
 

@@ -8,9 +8,13 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from tasks.metrics import calibration, confident, dataset, groups, linkage, noise, outliers, probe, proposals
-from tasks.metrics.beliefs import Beliefs, best_pair, softmax_pairs
-from tasks.metrics.corpus import Corpus
+from assay.metrics import probe
+from assay.metrics.corpus import Corpus
+from assay.metrics.dataset import dataset
+from assay.metrics.groups import groups
+from assay.metrics.labels import calibration, confident, noise, proposals
+from assay.metrics.labels.beliefs import Beliefs, best_pair, softmax_pairs
+from assay.metrics.outliers import linkage, outliers
 from tests.metrics.conftest import blobs, exact_neighbors
 
 

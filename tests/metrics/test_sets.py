@@ -8,9 +8,10 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
-from tasks.metrics import probe, set_findings
-from tasks.metrics.measure import TABLES
-from tasks.metrics.set_beliefs import SetBeliefs, Targets, fit_stack, neighbor_votes, rarest_class
+from assay.metrics import probe
+from assay.metrics.label_sets import findings as set_findings
+from assay.metrics.label_sets.beliefs import SetBeliefs, Targets, fit_stack, neighbor_votes, rarest_class
+from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs
 from tests.metrics.test_degenerate import CLOUD, RNG, SOME_NAN, check
 from tests.metrics.test_parts import corpus_of
@@ -145,7 +146,7 @@ def test_rare_classes_without_any_relation_to_the_vectors_flag_nothing(tmp_path)
 
 def test_a_confirmed_set_is_no_issue(tmp_path):
     """What somebody looked at and found right is flagged neither as a label nor by its classes; its score stays."""
-    from tasks.decisions import append_decisions
+    from assay.store.decisions import append_decisions
 
     vectors, carried = sets_of_blobs()
     inputs = Inputs(tmp_path, vectors, texts(flipped(carried)[0]), source=SOURCE)

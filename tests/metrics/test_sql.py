@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.metrics.sql import Queries
+from assay.metrics.sql import Queries
 
 LABELS = 3
 

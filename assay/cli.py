@@ -1,0 +1,331 @@
+"""The command line. Each command is a few lines over a function that a program could call as well.
+
+Imports are inside the commands: `assay --help` and `assay query` must not wait for torch or Prefect.
+Results go to standard output, progress and messages to standard error.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from assay.contracts.errors import AssayError, SpecError
+from flows.prefect_server import prefect_server
+
+EXIT_GATE_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+home_option = click.option(
+    "--home",
+    envvar="ASSAY_HOME",
+    default="assay-home",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where results live (or ASSAY_HOME).",
+)
+snapshot_option = click.option("--snapshot", type=int, help="A snapshot's number; the newest by default.")
+dataset_argument = click.argument("dataset")
+
+
+class Commands(click.Group):
+    """Shows commands in the order in which one meets them, and turns our errors into messages and exit statuses."""
+
+    def list_commands(self, context):
+        return list(self.commands)
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except AssayError as error:
+            print(f"assay: {error}", file=sys.stderr)
+            sys.exit(error.exit_status)
+        except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            print(f"assay: {error.filename}: {error.strerror}; name another place, or change it", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("assay: stopped; finished work is kept, run again to go on", file=sys.stderr)
+            sys.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="assay")
+def main() -> None:
+    """Nightly, versioned quality snapshots of training data."""
+
+
+@main.command()
+@home_option
+def demo(home: Path) -> None:
+    """The whole pipeline on a bundled real dataset with planted defects, offline."""
+    with prefect_server(home) as server:
+        from assay.selftest.demo import run_demo
+
+        stop_when_asked()
+        with server.ready():
+            run_demo(home.resolve())
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@home_option
+@click.option("--json", "as_json", is_flag=True, help="Print the snapshot's headline as JSON.")
+def run(spec: Path, home: Path, as_json: bool) -> None:
+    """One run of the nightly flow; the last line names the snapshot."""
+    from assay.contracts.spec import load_spec
+
+    name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
+    stop_when_asked()
+    with prefect_server(home) as server:
+        from assay.store.snapshots import read_snapshot
+        from flows.quality_snapshot import quality_snapshot
+
+        stop_when_asked()
+        with server.ready():
+            snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
+    failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
+    for gate in failed:
+        value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
+        limits = ", ".join(f"{side} {gate[side]}" for side in ("min", "max") if gate[side] is not None)
+        print(f"assay: gate failed: {gate['metric']} is {value}, wanted {limits}", file=sys.stderr)
+    if as_json:
+        fields = {"dataset": name, "snapshot": snapshot.number, "path": str(snapshot.path)}
+        print(json.dumps(fields | {key: snapshot.manifest[key] for key in ("headline", "gates", "parent")}))
+    else:
+        print(snapshot.path)
+    sys.exit(EXIT_GATE_FAILED if failed else 0)
+
+
+@main.command()
+@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@home_option
+def serve(specs: tuple[Path, ...], home: Path) -> None:
+    """Run the specs on their cron schedules in this process, until it is stopped."""
+    from flows.serve import serve_specs
+
+    serve_specs(specs, home.resolve())
+
+
+@main.command()
+@dataset_argument
+@home_option
+def snapshots(dataset: str, home: Path) -> None:
+    """The versions of a dataset, with their headline numbers."""
+    from assay.store.snapshots import list_snapshots, open_snapshot
+
+    workspace = workspace_of(home, dataset)
+    open_snapshot(workspace)  # says what is wrong where there is none
+    for snapshot in list_snapshots(workspace):
+        numbers = "  ".join(f"{name}={value:g}" for name, value in snapshot.manifest["headline"].items())
+        print(f"{snapshot.name}  {snapshot.manifest['created_at']}  {numbers}")
+
+
+@main.command()
+@dataset_argument
+@click.argument("sql")
+@snapshot_option
+@click.option("--format", "output", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@home_option
+def query(dataset: str, sql: str, snapshot: int | None, output: str, home: Path) -> None:
+    """Ask a snapshot in SQL, e.g. "select * from label_issues order by score desc limit 20"."""
+    import duckdb
+
+    from assay.store.snapshots import open_snapshot
+
+    connection = open_snapshot(workspace_of(home, dataset), snapshot).connect(locked=False)
+    try:
+        relation = connection.sql(sql)
+        if relation is not None:
+            print_relation(relation, output)
+    except duckdb.Error as error:
+        raise SpecError(f"the query failed: {error}") from None
+
+
+@main.command()
+@dataset_argument
+@click.argument("versions", nargs=-1, type=int)
+@home_option
+def diff(dataset: str, versions: tuple[int, ...], home: Path) -> None:
+    """What changed: between two versions A B, or in the newest one."""
+    from assay.store.snapshots import diff as compare
+    from assay.store.snapshots import open_snapshot, snapshot_numbers
+
+    workspace = workspace_of(home, dataset)
+    numbers = versions or tuple(snapshot_numbers(workspace.snapshots)[-2:])
+    if len(numbers) != 2:
+        raise SpecError(f"`assay diff` compares two versions; found {len(numbers)} of `{dataset}`. Name two: A B")
+    old, new = (open_snapshot(workspace, number) for number in numbers)
+    changes = compare(old, new)
+    print(f"{old.name} → {new.name}: {len(changes)} changes", file=sys.stderr)
+    sys.stdout.write(changes.with_columns(metric=changes["metric"].replace("", "-")).write_csv(separator="\t"))
+
+
+@main.command()
+@dataset_argument
+@snapshot_option
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the shareable view there.")
+@home_option
+def report(dataset: str, snapshot: int | None, output: Path | None, home: Path) -> None:
+    """The static report of a snapshot: its path, or with --output the explorer's view as one file."""
+    from assay.store.snapshots import open_snapshot
+
+    found = open_snapshot(workspace_of(home, dataset), snapshot)
+    if output is None:
+        print(found.path / "report.html")
+        return
+    from assay.explorer.export import export_view
+
+    export_view(found, output)
+    print(output)
+
+
+@main.command()
+@dataset_argument
+@click.option("--port", type=int, default=0, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Any other address asks for a token.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+@home_option
+def explore(dataset: str, port: int, host: str, no_browser: bool, home: Path) -> None:
+    """The explorer: see the data, find what is wrong, take it away."""
+    from assay.explorer.serve import explore as serve_explorer
+
+    serve_explorer(workspace_of(home, dataset), port=port, open_browser=not no_browser, host=host)
+
+
+@main.command()
+def embedders() -> None:
+    """What can embed what, at what size and cost."""
+    from assay.embedders.printed import print_embedders
+
+    print_embedders()
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--models", required=True, help="Embedders to compare, separated by commas.")
+@click.option("--sample", type=click.IntRange(min=50), default=2000, show_default=True)
+@home_option
+def compare(spec: Path, models: str, sample: int, home: Path) -> None:
+    """Rank embedders on a sample of your own data and recommend one."""
+    from assay.selftest.compare import compare_models
+
+    compare_models(spec, [model.strip() for model in models.split(",") if model.strip()], sample, home.resolve())
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@home_option
+def selftest(spec: Path, home: Path) -> None:
+    """Plant known defects into a copy of your own data; report what each detector finds."""
+    with prefect_server(home) as server:
+        from assay.selftest.run import run_selftest
+
+        stop_when_asked()
+        with server.ready():
+            run_selftest(spec, home.resolve())
+
+
+@main.command()
+@dataset_argument
+@snapshot_option
+@home_option
+def verify(dataset: str, snapshot: int | None, home: Path) -> None:
+    """Re-read a snapshot and check every digest and contract."""
+    from assay.contracts.errors import SnapshotError
+    from assay.store.snapshots import open_snapshot
+    from assay.store.snapshots import verify as problems_of
+
+    found = open_snapshot(workspace_of(home, dataset), snapshot)
+    problems = problems_of(found)
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); publish again with `assay run`")
+    print(f"{found.path}: whole")
+
+
+@main.command()
+@dataset_argument
+@click.option("--keep", required=True, type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--grace-hours", default=24.0, show_default=True, help="Unpublished work younger than this stays.")
+@home_option
+def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, home: Path) -> None:
+    """Remove old snapshots, and work and facts that no kept one needs."""
+    from assay.store.snapshots import collect_garbage, open_snapshot
+    from assay.store.stage import dataset_lock
+
+    workspace = workspace_of(home, dataset)
+    open_snapshot(workspace)
+    with dataset_lock(workspace):
+        removed = collect_garbage(workspace, keep, dry_run, grace_hours)
+    for path in removed:
+        print(path)
+    print(f"{len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)
+
+
+def workspace_of(home: Path, dataset: str):
+    """The workspace of a dataset named on the command line."""
+    from assay.store.snapshots import Workspace
+
+    if "/" in dataset or "\0" in dataset or dataset.startswith("."):
+        raise SpecError(f"{dataset!r} is not a dataset's name; it is the `name` in its spec, a folder in {home}")
+    return Workspace(home.resolve(), dataset)
+
+
+def print_relation(relation, output: str) -> None:
+    """A query's rows on standard output."""
+    if output == "table":
+        relation.show(max_rows=1000, max_width=sys.stdout.isatty() and os.get_terminal_size().columns or 200)
+        return
+    frame = relation.pl()
+    if output == "csv":
+        sys.stdout.buffer.write(frame.write_csv().encode())
+    elif output == "json":
+        sys.stdout.buffer.write(frame.write_ndjson().encode())
+    else:
+        frame.write_parquet(sys.stdout.buffer)
+
+
+def stop_when_asked() -> None:
+    """SIGTERM stops a command as Ctrl-C does, and Ctrl-C stops it at once.
+
+    To be called again after the imports: polars puts a handler of its own before Python's, under which a wait for a
+    thread goes on as if nothing had happened.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.siginterrupt(signal.SIGINT, True)
+
+
+def _interrupt(_signal, _frame) -> None:
+    raise KeyboardInterrupt
+
+
+def command_line() -> None:
+    """`assay`: one command, and out at once.
+
+    Taking torch, DuckDB and Prefect apart object by object takes the interpreter a second. The handler is registered
+    first, so it runs last: after every other one, with all threads joined.
+    """
+    status = 1  # of an error that nobody caught
+
+    def leave() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a reader that went away
+                stream.flush()
+        os._exit(status)
+
+    atexit.register(leave)
+    try:
+        main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+
+
+if __name__ == "__main__":
+    command_line()

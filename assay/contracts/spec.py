@@ -1,0 +1,311 @@
+"""The dataset spec: one TOML file, one dataset. Read once, checked here, frozen; unknown keys are errors.
+
+`load_spec(path)` is the only way in. Paths in a spec are relative to the spec's own file.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+from unicodedata import is_normalized
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from assay.contracts.errors import SpecError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
+Modality = Literal["image", "text", "graph", "audio", "video", "vectors"]
+
+
+class Section(BaseModel):
+    """Base of every part of a spec: frozen, strict about keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Source(Section):
+    """Where the raw samples are.
+
+    `folder`: one file a sample; `layout` says what the folders mean (auto: `split/class` where the top folders are
+    all named like splits, else `class` where there are sub-folders, else `flat`).
+    `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's;
+    `files` maps a split to a file, instead of `path`. A table's `sample_id` column tells from night to night which
+    sample is which. Without one a sample is known by its `uri` (`uri#2` where that stands in a second row), and a text
+    or a vector by the number of its row: then rows put in or taken out before it make other samples of all that follow.
+    `label_separator`: a table's label is a set of classes, a list or a text split here. It is stored as one text, each
+    class once, sorted, joined by the separator; the separator alone (or an empty list) is a sample that carries none,
+    an empty cell one that nobody labelled.
+    """
+
+    kind: Literal["folder", "table"]
+    path: str = ""
+    files: dict[str, str] = {}
+    layout: Literal["auto", "flat", "class", "split/class"] = "auto"
+    exclude: tuple[str, ...] = ()  # glob patterns on the relative path, or names of folders
+    columns: dict[str, str] = {}
+    root: str = ""  # what a table's `uri` is relative to; default: the table's own folder
+    label_separator: str = ""  # such as ";": a sample carries any number of classes
+    null_values: tuple[str, ...] = ("",)  # CSV cells that mean missing
+    max_shrink: Fraction = 0.5  # refuse a night with fewer than (1 − this) of the last snapshot's samples
+    max_rejects: Fraction = 0.5  # refuse a night where a larger share of the samples is unreadable
+    ready_file: str = ""  # refuse to start until this file stands beside the data (e.g. _SUCCESS)
+    follow_symlinks: bool = False
+    max_file_bytes: int = Field(default=512 * 2**20, gt=0)
+
+    @field_validator("label_separator")
+    @classmethod
+    def separator_is_a_sign(cls, sign: str) -> str:
+        letters = any(character.isalnum() for character in sign)
+        if letters or len(sign) > 8 or not (sign.isprintable() or sign == "\t") or not is_normalized("NFC", sign):
+            raise ValueError(f"{sign!r} cannot part the classes of a label; use a sign such as | or ; or a blank")
+        return sign
+
+    @model_validator(mode="after")
+    def separator_is_of_a_table(self):
+        if self.label_separator and self.kind != "table":
+            raise ValueError('`label_separator` is for kind = "table"; a folder gives each file one class')
+        return self
+
+    @model_validator(mode="after")
+    def one_place(self):
+        if bool(self.path) == bool(self.files):
+            raise ValueError("source needs either `path` or `files` (a table of split = file), not both, not neither")
+        if self.files and self.kind != "table":
+            raise ValueError('`files` is for kind = "table"; a folder takes `path`')
+        unknown = set(self.columns) - {"sample_id", "uri", "text", "vector", "label", "split"}
+        if unknown:
+            raise ValueError(
+                f"source.columns maps {sorted(unknown)}; it maps only sample_id, uri, text, vector, label, split"
+            )
+        return self
+
+
+class Clean(Section):
+    """Thresholds of the clean stage's issues are in `thresholds`; these are its steps."""
+
+    max_pixels: int = Field(default=178_956_970, gt=0)  # larger images are rejected as decompression bombs
+    thumbnail_pixels: int = Field(default=128, ge=16, le=1024)
+    text_steps: tuple[TextStep, ...] = ("ftfy", "nfc", "control", "whitespace")
+    max_text_characters: int = Field(default=1_000_000, gt=0)
+    language: str = "en"  # of the stop words and the spelling dictionary
+
+
+class Dedup(Section):
+    """How duplicates are found, and which of a group is kept.
+
+    `keep`: the `first` in the source's order, the `largest` (pixels, characters or bytes), or by `split_order` the one
+    whose split is named first there (unnamed splits after those, samples without a split last). Ties go to the first.
+    """
+
+    keep: Literal["first", "largest", "split_order"] = "first"
+    split_order: tuple[str, ...] = ("test", "validation", "val", "valid", "dev", "train")
+    perceptual_bits: int = Field(default=4, ge=0, le=16)
+    minhash_jaccard: Fraction = 0.8
+    embedding: bool = True
+
+
+class Embed(Section):
+    """Which model turns content into vectors. `auto`: pca for images, lsa for text, the given ones for vectors."""
+
+    kind: Literal["auto", "open_clip", "sentence_transformers", "pca", "autoencoder", "lsa", "vectors"] = "auto"
+    model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder
+    pretrained: str = ""
+    dimensions: int = Field(default=0, ge=0, le=4096)  # of pca, autoencoder, lsa; 0: a default of each
+    batch_size: int = Field(default=0, ge=0)  # 0: sized to the device
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
+    storage: Literal["float16", "float32"] = "float32"
+    seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def model_means_open_clip(cls, values):
+        if isinstance(values, dict) and values.get("model") and "kind" not in values:
+            return {**values, "kind": "open_clip"}
+        return values
+
+    @model_validator(mode="after")
+    def model_is_named(self):
+        if self.kind in ("open_clip", "sentence_transformers") and not self.model:
+            raise ValueError(f'embed.kind = "{self.kind}" needs embed.model')
+        return self
+
+
+class Index(Section):
+    """The kNN graph. Below `exact_below` units by blocked search, from 20,000 on nearly exact; HNSW above."""
+
+    k: int = Field(default=50, ge=1, le=500)
+    exact_below: int = Field(default=1_000_000, ge=0)
+    m: int = Field(default=16, ge=4, le=128)
+    ef_construction: int = Field(default=200, ge=16)
+    ef: int = Field(default=128, ge=16)
+    recall_sample: int = Field(default=300, ge=0)
+
+
+class Project(Section):
+    """2-D and 3-D projections."""
+
+    methods: tuple[Literal["umap", "pca", "tsne"], ...] = ("umap", "pca")
+    n_neighbors: int = Field(default=15, ge=2, le=200)
+    min_dist: float = Field(default=0.1, ge=0.0, lt=1.0)
+    seed: int = 0
+
+
+class Thresholds(Section):
+    """Where a score becomes an issue. Applied late: changing one recomputes no fact."""
+
+    dark: Fraction = 0.5
+    bright: Fraction = 0.5
+    blurry: Fraction = 0.5
+    low_information: Fraction = 0.5
+    odd_aspect: Fraction = 0.5
+    odd_size: Fraction = 0.5
+    grayscale: Fraction = 0.5
+    near_empty: Fraction = 0.5
+    boilerplate: Fraction = 0.5
+    repetitive: Fraction = 0.5
+    shouting: Fraction = 0.5
+    garbled: Fraction = 0.5
+    other_language: Fraction = 0.5
+    outlier: Fraction = 0.5
+
+
+class Metrics(Section):
+    """What the metrics stage computes.
+
+    Annotators are told apart by one of two keys. `annotator` names a column that says who gave the row its label; a
+    content that several people labelled stands in as many rows. `annotator_labels` names columns that each hold one
+    person's labels; the column that is the `label` may be among them.
+    """
+
+    label_issues: bool = True
+    folds: int = Field(default=5, ge=2, le=20)
+    seed: int = 0
+    group_columns: tuple[str, ...] | None = None  # None: every further column of the source
+    debias: tuple[str, ...] = ()  # group columns to erase from a copy of the vectors (LEACE)
+    annotator: str = ""  # the column that names who gave each row its label
+    annotator_labels: tuple[str, ...] = ()  # or the columns that each hold one annotator's labels
+
+    @model_validator(mode="after")
+    def annotators_are_told_one_way(self):
+        if self.annotator and self.annotator_labels:
+            raise ValueError("name `annotator` or `annotator_labels`, not both")
+        return self
+
+    @field_validator("group_columns", "debias", "annotator_labels")
+    @classmethod
+    def columns_are_named_once(cls, names: tuple[str, ...] | None):
+        if len(set(names or ())) < len(names or ()):
+            raise ValueError("names a column twice")
+        return names
+
+
+class Schedule(Section):
+    """When the nightly run starts."""
+
+    cron: str = "0 2 * * *"
+    timezone: str = "UTC"
+
+
+class Gate(Section):
+    """A quality gate on one row of `dataset_metrics`."""
+
+    max: float | None = None
+    min: float | None = None
+
+
+class Spec(Section):
+    """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
+
+    name: str
+    modality: Modality
+    source: Source
+    clean: Clean = Clean()
+    dedup: Dedup = Dedup()
+    embed: Embed = Embed()
+    index: Index = Index()
+    project: Project = Project()
+    thresholds: Thresholds = Thresholds()
+    metrics: Metrics = Metrics()
+    schedule: Schedule | None = None
+    gates: dict[str, Gate] = {}
+    base: Path = Field(default=Path("."), exclude=True)
+
+    @model_validator(mode="after")
+    def annotators_give_one_class(self):
+        if self.source.label_separator and (self.metrics.annotator or self.metrics.annotator_labels):
+            raise ValueError("annotators are judged on labels of one class; leave out source.label_separator")
+        return self
+
+    @field_validator("name")
+    @classmethod
+    def name_is_a_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+            raise ValueError(
+                f"{name!r} cannot be a dataset name; use 1 to 100 of A-Z a-z 0-9 . _ - and start with a letter or digit"
+            )
+        return name
+
+    def part(self, name: str) -> dict:
+        """One section as plain JSON values, for a stage's key and the manifest."""
+        return getattr(self, name).model_dump(mode="json")
+
+
+def load_spec(path: str | Path) -> Spec:
+    """Read and check a spec file.
+
+    Raises:
+        SpecError: the file is absent, is not TOML, or breaks a rule; the message names the key.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(f"no spec file at {path}; write one (see docs/spec.md) or check the path") from None
+    except IsADirectoryError:
+        raise SpecError(f"{path} is a folder; name the spec file in it") from None
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is not valid TOML: {error}") from None
+    return make_spec(values, base=path.resolve().parent, where=str(path))
+
+
+def make_spec(values: dict, base: Path, where: str = "spec") -> Spec:
+    """A checked `Spec` from plain values. Raises `SpecError` as `load_spec` does."""
+    if "base" in values:
+        raise SpecError(f"{where}: unknown key `base`")
+    try:
+        return Spec(**values, base=base)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise SpecError(f"{where}: {problems}") from None
+    except TypeError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _explain(problem: dict) -> str:
+    """One of pydantic's findings in the words of a spec's author."""
+    path = ".".join(str(step) for step in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(known)}"
+        return f"unknown key `{path}`; {hint}"
+    if problem["type"] == "missing":
+        return f"`{path}` is missing"
+    if problem["type"] == "value_error":
+        return f"{'`' + path + '`: ' if path else ''}{problem['ctx']['error']}"
+    return f"`{path}` is {problem['input']!r:.80}: {problem['msg']}"
+
+
+def _known_keys(loc: tuple) -> list[str]:
+    """The keys that the section at `loc` knows."""
+    model: type[BaseModel] | None = Spec
+    for step in loc:
+        field = model.model_fields.get(str(step)) if model else None
+        candidates = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else (Gate,)
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return sorted(set(model.model_fields) - {"base"}) if model else []

@@ -1,0 +1,145 @@
+"""The tiers that need no vectors: bytes, pixels or normalised text, perceptual hash or MinHash.
+
+Each tier works on one sample for each group of the tiers before it.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from assay.duplicates.grouping import first_of_equal, star_groups
+from assay.duplicates.hamming import close_pairs
+from assay.modalities.image.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
+from assay.modalities.text.shingles import band_pairs, jaccard
+
+IN_PLACE = 0.992  # similarity that confirms nearly equal hashes; more altered copies wait for the embedding tier
+
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """What ties samples closer than bytes: a key for equal ones, and a measure for similar ones.
+
+    Attributes:
+        equal, similar: names of the tiers in the tables.
+        keys: (n,) integer codes of the pixel or text hash, −1 where there is none.
+        pairs: from the rows of samples to compare, the confirmed pairs `(left, right, similarity)`.
+        measure: the similarity in [0, 1] of any pairs of rows.
+    """
+
+    equal: str
+    similar: str
+    keys: np.ndarray
+    pairs: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    measure: Measure
+
+
+def codes(values: pl.Series) -> np.ndarray:
+    """(n,) int64: equal values have equal codes; null is −1."""
+    return values.rank("dense").cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def image_tier(facts: pl.DataFrame, bits: int) -> Tier:
+    """Pixels, then the 64-bit perceptual hash within `bits`, confirmed on luminance.
+
+    Args:
+        facts: a row per sample with `pixel_hash`, `perceptual_hash`, `luminance`, `colorfulness`; null without facts.
+    """
+    has_fact = facts["pixel_hash"].is_not_null().to_numpy()
+    luminance = np.zeros((len(facts), 1024), dtype=np.uint8)
+    luminance[has_fact] = luminance_matrix(facts["luminance"].drop_nulls().to_list()).reshape(-1, 1024)
+    hashes = facts["perceptual_hash"].fill_null(0).to_numpy()
+    colorfulness = facts["colorfulness"].fill_null(0.0).to_numpy()
+    measure = functools.partial(similarity_in_place, luminance)
+
+    def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = rows[has_fact[rows]]
+        flat = is_flat(luminance[rows])
+        shown, blank = rows[~flat], rows[flat]
+        left, right = close_pairs(hashes[shown], bits)
+        same = first_of_equal(_shade(luminance[blank], colorfulness[blank]))
+        left = np.concatenate([shown[left], blank[same[same != np.arange(len(blank))]]])
+        right = np.concatenate([shown[right], blank[same != np.arange(len(blank))]])
+        return _confirmed(left, right, measure, IN_PLACE)
+
+    return Tier("pixels", "perceptual", codes(facts["pixel_hash"]), pairs, measure)
+
+
+def _shade(luminance: np.ndarray, colorfulness: np.ndarray) -> np.ndarray:
+    """A code for the brightness and the colour of flat pictures, whose hashes are all alike."""
+    level = np.rint(luminance.mean(axis=1) / FLAT_DIFFERENCE).astype(np.int64)
+    return level * 1000 + np.rint(colorfulness * 255 / FLAT_DIFFERENCE).astype(np.int64)
+
+
+def text_tier(facts: pl.DataFrame, threshold: float) -> Tier:
+    """Normalised text, then MinHash bands confirmed by a Jaccard similarity of at least `threshold`.
+
+    Args:
+        facts: a row per sample with `normalized_hash`, `text`, `minhash`; null where there is no fact.
+    """
+    texts = facts["text"].fill_null("").to_list()
+    lengths = facts["minhash"].list.len().fill_null(0).to_numpy()
+
+    def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        width = int(lengths.max(initial=0))
+        rows = rows[lengths[rows] == width] if width else rows[:0]
+        signatures = facts["minhash"].gather(rows).explode().to_numpy().astype(np.uint32).reshape(len(rows), width)
+        left, right = band_pairs(signatures, threshold) if len(rows) else (rows, rows)
+        return _confirmed(rows[left], rows[right], lambda a, b: jaccard(texts, a, b), threshold)
+
+    return Tier("text", "minhash", codes(facts["normalized_hash"]), pairs, lambda a, b: jaccard(texts, a, b))
+
+
+def _confirmed(left: np.ndarray, right: np.ndarray, measure: Measure, least: float):
+    """The pairs that `measure` gives at least `least`, with what it gives."""
+    similarity = measure(left, right)
+    keep = similarity >= least
+    return left[keep], right[keep], similarity[keep]
+
+
+def exact_groups(contents: np.ndarray, tier: Tier | None) -> np.ndarray:
+    """(n,) int64: for each sample the medoid of its group, from the content codes and the tier's keys and pairs."""
+    root = first_of_equal(contents)
+    if tier is None:
+        return root
+    root = first_of_equal(np.where(tier.keys < 0, -1, tier.keys))[root]
+    rows = np.unique(root)
+    left, right, similarity = tier.pairs(rows)
+    star = star_groups(len(rows), np.searchsorted(rows, left), np.searchsorted(rows, right), similarity)
+    return rows[star][np.searchsorted(rows, root)]
+
+
+def describe_pairs(
+    contents: np.ndarray, tier: Tier | None, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The strictest tier (as text) that ties each pair of one exact group, and its similarity."""
+    same_bytes = contents[left] == contents[right]
+    if tier is None:
+        return np.full(len(left), "bytes", dtype=object), np.ones(len(left))
+    same_key = (tier.keys[left] == tier.keys[right]) & (tier.keys[left] >= 0)
+    names = np.where(same_bytes, "bytes", np.where(same_key, tier.equal, tier.similar)).astype(object)
+    similarity = np.ones(len(left))
+    far = ~(same_bytes | same_key)
+    similarity[far] = tier.measure(left[far], right[far])
+    return names, similarity
+
+
+def preference(samples: pl.DataFrame, largest: pl.Series, keep: str, split_order: tuple[str, ...]) -> np.ndarray:
+    """(n,) int64 rank of each sample, lower is kept rather: the spec's policy, then the position in the source."""
+    rank = {split: i for i, split in enumerate(split_order)}
+    rules = {
+        "first": pl.col("position"),
+        "largest": -pl.col("largest").fill_null(0).cast(pl.Int64),
+        "split_order": pl.when(pl.col("split").is_null())
+        .then(len(rank) + 1)
+        .otherwise(pl.col("split").replace_strict(rank, default=len(rank), return_dtype=pl.Int64)),
+    }
+    frame = samples.select("position", "split").with_columns(largest.alias("largest"))
+    order = frame.with_row_index("row").sort(rules[keep], "position", "row")["row"].to_numpy()
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks

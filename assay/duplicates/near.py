@@ -1,0 +1,179 @@
+"""The embedding tier: units whose vectors are close, confirmed on their aligned pixels or on their text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.spec import Spec
+from assay.duplicates.grouping import star_groups
+from assay.duplicates.reference import FEWEST, median_radius, probe_pairs, stored_reference
+from assay.modalities.image.pictures import Pictures
+from assay.modalities.text.texts import Texts
+from assay.store.stage import StageOutput, Workspace
+from assay.store.units import embedder_of, normalize
+from assay.store.vectors import read_vectors
+
+RANKS = 10  # no candidate is farther down any list of neighbours
+
+Pairs = tuple[np.ndarray, np.ndarray]
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Confirmer(Protocol):
+    """What decides on candidates of one modality; `left` and `right` are rows of samples.
+
+    Attributes:
+        method: raised when similarities change; references and facts of another method are not used.
+        rings: candidates are, for one of these (ranks, reach), among the nearest so many neighbours of either of the
+            two and nearer than so many times the reference radius.
+    """
+
+    method: int
+    rings: tuple[tuple[int, float], ...]
+
+    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) float64 in [0, 1]."""
+
+    def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+        """What goes into the reference, from pairs of neighbours that are hardly ever duplicates."""
+
+    def least(self, reference: dict[str, float]) -> float:
+        """The similarity that confirms a pair."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The kNN graph over rows of samples: `right` is the `rank`th neighbour of `left`."""
+
+    left: np.ndarray
+    right: np.ndarray
+    rank: np.ndarray
+    similarity: np.ndarray
+
+    @property
+    def radius(self) -> float:
+        return median_radius(self.similarity[self.rank == 1])
+
+    def near(self, rings: tuple[tuple[int, float], ...], radius: float) -> Pairs:
+        """The pairs `left < right` within one of the rings, once each."""
+        distance = np.sqrt(np.maximum(2.0 - 2.0 * self.similarity.astype(np.float64), 0.0))
+        close = np.zeros(len(self.rank), dtype=bool)
+        for ranks, reach in rings:
+            close |= (self.rank <= ranks) & (distance <= reach * radius)
+        a, b = np.minimum(self.left, self.right)[close], np.maximum(self.left, self.right)[close]
+        return tuple(np.unique(np.stack([a, b], axis=1), axis=0).T) if len(a) else (a, b)
+
+
+@dataclass(frozen=True)
+class Near:
+    """What was found.
+
+    Attributes:
+        group: (n,) for each sample the row of its group's medoid unit.
+        similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
+        least: the similarity that confirms one.
+    """
+
+    group: np.ndarray
+    similarity: Measure
+    least: float
+
+
+def near_groups(
+    spec: Spec,
+    workspace: Workspace,
+    samples: pl.DataFrame,
+    unit: np.ndarray,
+    cleaned: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+) -> Near:
+    """Groups of samples through their units. Where there is no graph, or a unit has no vector, the units stay apart.
+
+    Args:
+        samples: by position.
+        unit: (n,) the row of each sample's unit.
+    """
+    if not spec.dedup.embedding:
+        return Near(unit, lambda left, right: np.zeros(len(left)), 0.0)
+    graph = read_graph(samples, indexed)
+    if spec.modality == "image":
+        confirmer = Pictures(samples, cleaned, workspace)
+    elif spec.modality == "text":
+        confirmer = Texts(samples, cleaned)
+    else:
+        confirmer = Vectors(samples, graph, embedded)
+    reference = _reference(workspace, embedder_of(embedded), f"{spec.modality} {confirmer.method}", graph, confirmer)
+    candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
+    if spec.modality == "image":
+        candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
+    similarity = confirmer.similarity(*candidates)
+    least = confirmer.least(reference)
+    confirmed = similarity >= least
+    left, right = (ends[confirmed] for ends in candidates)
+    star = star_groups(len(samples), left, right, similarity[confirmed])
+    return Near(star[unit], confirmer.similarity, least)
+
+
+def _union(one: Pairs, other: Pairs) -> Pairs:
+    pairs = np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)])
+    return tuple(np.unique(pairs, axis=0).T)
+
+
+def read_graph(samples: pl.DataFrame, indexed: StageOutput) -> Graph:
+    """The nearest `RANKS` of the `neighbors` table with rows of `samples` for ids, by row and rank."""
+    rows = samples.select("sample_id").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    edges = indexed.scan("neighbors").filter(pl.col("rank") <= RANKS).collect()
+    edges = edges.join(rows.rename({"row": "left"}), on="sample_id").join(
+        rows.rename({"row": "right", "sample_id": "neighbor_id"}), on="neighbor_id"
+    )
+    edges = edges.sort("left", "rank")
+    columns = (edges[name].to_numpy() for name in ("left", "right", "rank", "similarity"))
+    return Graph(*columns)
+
+
+def _reference(workspace: Workspace, embedder: str, scope: str, graph: Graph, confirmer: Confirmer) -> dict[str, float]:
+    """The stored reference, or tonight's where there are units enough to make one; else empty."""
+    known = stored_reference(workspace, embedder, scope, None)
+    if known or len(np.unique(graph.left)) < FEWEST:
+        return known
+    fresh = {"radius": graph.radius, **confirmer.typical(*probe_pairs(graph.left, graph.right, graph.rank))}
+    return stored_reference(workspace, embedder, scope, fresh)
+
+
+class Vectors:
+    """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
+
+    method = 1
+    rings = ((RANKS, 0.13),)
+
+    def __init__(self, samples: pl.DataFrame, graph: Graph, embedded: StageOutput):
+        self._hashes, self._n, self._embedded = samples["content_hash"], len(samples), embedded
+        packed = np.minimum(graph.left, graph.right) * self._n + np.maximum(graph.left, graph.right)
+        self._edges, first = np.unique(packed, return_index=True)
+        self._cosines = graph.similarity[first].astype(np.float64)
+
+    def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) float64 in [0, 1]: the cosine, from the graph where it has the pair, else from the vectors."""
+        packed = np.minimum(left, right) * self._n + np.maximum(left, right)
+        place = np.searchsorted(self._edges, packed)
+        known = np.append(self._edges, -1)[place] == packed
+        value = np.append(self._cosines, 0.0)[place]
+        if not known.all():
+            value[~known] = self._from_vectors(left[~known], right[~known])
+        return np.clip(value, 0.0, 1.0)
+
+    def _from_vectors(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        rows = np.union1d(left, right)
+        vectors = normalize(read_vectors(self._embedded, self._hashes.gather(rows))[0])
+        one, other = (vectors[np.searchsorted(rows, ends)] for ends in (left, right))
+        return np.einsum("ij,ij->i", one, other).astype(np.float64)
+
+    def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
+        return {}
+
+    def least(self, reference: dict[str, float]) -> float:
+        return 0.0

@@ -1,0 +1,146 @@
+"""De-duplicate in tiers: bytes, pixels or normalised text, perceptual hash or MinHash; after the index, embeddings.
+
+`dedup` runs before there are vectors and says which sample stands for which (`units`), so that everything after it
+works on one sample for each group. `near_dedup` runs after the index, joins units whose vectors are close and whose
+pixels or shingles confirm it, and writes the final `duplicates` and `leaks`. Groups are stars around a medoid.
+"""
+
+import functools
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.spec import Spec
+from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, image_tier, preference, text_tier
+from assay.duplicates.group_tables import duplicate_rows, leak_rows
+from assay.duplicates.grouping import best_of_group
+from assay.duplicates.near import Measure, near_groups
+from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
+from tasks.stages import stage_task
+
+VERSION = 4
+FACTS = {"image": "image_facts", "text": "text_facts"}
+COLUMNS = {
+    "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
+    "text_facts": ["content_hash", "normalized_hash", "minhash", "text", "n_characters"],
+}
+
+
+@stage_task(timeout_hours=6)
+def dedup(spec: Spec, workspace: Workspace, cleaned: StageOutput) -> StageOutput:
+    """samples, image_facts or text_facts → exact_duplicates, units."""
+    return run_stage(
+        workspace,
+        "dedup",
+        version=VERSION,
+        tables=["exact_duplicates", "units"],
+        config={"modality": spec.modality, **spec.part("dedup"), "embedding": None},
+        inputs=[cleaned],
+        body=functools.partial(_dedup, spec, cleaned),
+    )
+
+
+@stage_task(timeout_hours=6)
+def near_dedup(
+    spec: Spec,
+    workspace: Workspace,
+    cleaned: StageOutput,
+    collapsed: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+) -> StageOutput:
+    """samples, facts, units, vectors, neighbors → duplicates, leaks."""
+    return run_stage(
+        workspace,
+        "near_dedup",
+        version=VERSION,
+        tables=["duplicates", "leaks"],
+        config={"modality": spec.modality, **spec.part("dedup")},
+        inputs=[cleaned, collapsed, embedded, indexed],
+        body=functools.partial(_near_dedup, spec, workspace, cleaned, collapsed, embedded, indexed),
+    )
+
+
+def read_samples(spec: Spec, cleaned: StageOutput) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The samples by position, and a row of facts for each (null where there is none)."""
+    samples = cleaned.read("samples", ["sample_id", "position", "content_hash", "split", "size_bytes"]).sort("position")
+    table = FACTS.get(spec.modality)
+    if table is None:
+        return samples, samples.select(pl.col("size_bytes").alias("largest"))
+    wanted = samples.select("content_hash")
+    facts = cleaned.scan(table).select(COLUMNS[table]).join(wanted.lazy().unique(), on="content_hash", how="semi")
+    size = pl.col("width").cast(pl.Int64) * pl.col("height") if table == "image_facts" else pl.col("n_characters")
+    facts = (
+        facts.with_columns(size.alias("largest")).collect().unique("content_hash", keep="first", maintain_order=True)
+    )
+    return samples, wanted.join(facts, on="content_hash", how="left", maintain_order="left")
+
+
+def make_tier(spec: Spec, facts: pl.DataFrame) -> Tier | None:
+    """What ties samples of this modality closer than bytes; None where nothing does."""
+    if spec.modality == "image":
+        return image_tier(facts, spec.dedup.perceptual_bits)
+    return text_tier(facts, spec.dedup.minhash_jaccard) if spec.modality == "text" else None
+
+
+def _dedup(spec: Spec, cleaned: StageOutput, writer: StageWriter) -> None:
+    samples, facts = read_samples(spec, cleaned)
+    tier = make_tier(spec, facts)
+    contents = codes(samples["content_hash"])
+    order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
+    kept = best_of_group(exact_groups(contents, tier), order)
+    tiers, similarity = describe_pairs(contents, tier, np.arange(len(kept)), kept)
+    sample_ids = samples["sample_id"].to_numpy()
+    write_rows(writer, "exact_duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
+    units = pl.DataFrame(
+        {"sample_id": sample_ids.tolist(), "unit_id": sample_ids[kept].tolist()},
+        schema={"sample_id": pl.String, "unit_id": pl.String},
+    )
+    write_rows(writer, "units", units)
+
+
+def _near_dedup(
+    spec: Spec,
+    workspace: Workspace,
+    cleaned: StageOutput,
+    collapsed: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+    writer: StageWriter,
+) -> None:
+    samples, facts = read_samples(spec, cleaned)
+    sample_ids = samples["sample_id"].to_numpy()
+    contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
+    unit = _unit_rows(samples, collapsed)
+    near = near_groups(spec, workspace, samples, unit, cleaned, embedded, indexed)
+    order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
+    kept = best_of_group(near.group, order)
+
+    def describe(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        tiers, similarity = np.full(len(left), "embedding", dtype=object), np.zeros(len(left))
+        same = unit[left] == unit[right]
+        tiers[same], similarity[same] = describe_pairs(contents, tier, left[same], right[same])
+        similarity[~same] = _of_units(near.similarity, unit[left[~same]], unit[right[~same]])
+        return tiers, similarity
+
+    tiers, similarity = describe(np.arange(len(kept)), kept)
+    write_rows(writer, "duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
+    close_keys = [contents, *([tier.keys] if tier else []), unit]
+    write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
+
+
+def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`measure` of pairs of unit rows, each pair measured once."""
+    pairs, inverse = np.unique(np.stack([left, right], axis=1), axis=0, return_inverse=True)
+    return measure(pairs[:, 0], pairs[:, 1])[inverse.reshape(-1)]
+
+
+def _unit_rows(samples: pl.DataFrame, collapsed: StageOutput) -> np.ndarray:
+    """(n,) the row of each sample's unit."""
+    rows = samples.select("sample_id").with_row_index("row")
+    units = (
+        collapsed.read("units")
+        .join(rows, left_on="unit_id", right_on="sample_id", how="left")
+        .select("sample_id", "row")
+    )
+    return rows.join(units, on="sample_id", how="left", maintain_order="left")["row_right"].cast(pl.Int64).to_numpy()

@@ -1,0 +1,125 @@
+"""Any open_clip model for images or texts: a name and pretrained tag, `hf-hub:ORG/REPO` or `local-dir:PATH`.
+
+The vectors are those of open_clip's own preprocessing and `encode_image` or `encode_text`; only the order of work
+differs: resizing and cropping in Pillow on the worker (open_clip's own transforms), scaling and normalizing a whole
+batch on the device. Weights are read as safetensors or with `weights_only`, never as free pickles.
+"""
+
+import contextlib
+import threading
+
+import numpy as np
+import open_clip
+import torch
+from PIL import Image
+from torchvision.transforms import Normalize
+
+from assay.contracts.errors import EmbedderError
+from assay.contracts.spec import Spec
+from assay.embedders.torch_model import TorchEmbedder, sized_batch
+from assay.embedders.weights import LOCAL, first_line, offline, refuse
+from assay.modalities.image.decode import decode_rgb
+
+_LONGEST_ASPECT = 20  # longer strips are cut around their centre, which is all that a centre crop keeps of them
+
+
+class OpenClip(TorchEmbedder):
+    """One tower of an open_clip model. `name` and `pretrained` are as open_clip takes them; `tower` image or text."""
+
+    def __init__(
+        self, spec: Spec, fingerprint: str, tower: str, name: str, pretrained: str | None, device: str, precision: str
+    ):
+        super().__init__(device, precision)
+        self.fingerprint = fingerprint
+        self._spec, self._tower, self._name, self._pretrained = spec, tower, name, pretrained
+        self._model: torch.nn.Module | None = None
+        self._tokenizing = threading.Lock()  # Hugging Face's fast tokenizers refuse to be used by two threads at once
+
+    @property
+    def dimensions(self) -> int:
+        return self._dimensions
+
+    def load(self) -> None:
+        """Bring the tower into memory.
+
+        Raises:
+            EmbedderError: the weights do not fit the model, are damaged or cannot be had.
+        """
+        if self._model is not None:
+            return
+        local = self._name.startswith(LOCAL)
+        with offline() if local else contextlib.nullcontext():
+            try:
+                model, _, transform = open_clip.create_model_and_transforms(
+                    self._name, pretrained=self._pretrained, weights_only=True, require_pretrained=True
+                )
+                self._tokenizer = open_clip.get_tokenizer(self._name) if self._tower == "text" else None
+            except Exception as error:  # open_clip, timm and the hub raise anything
+                raise refuse(self._spec, f"open_clip cannot load {self._name!r}: {first_line(error)}") from error
+        self._dimensions = int(open_clip.get_model_config(self._name)["embed_dim"])
+        if self._tower == "image":
+            self._set_preprocessing(transform)
+        self.batch_size = sized_batch(self.device.type, self._spec.embed.batch_size, self._pixels)
+        self._keep_tower(model)
+
+    def _keep_tower(self, model) -> None:
+        """Hold on to the tower that is used and let go of the other."""
+        others = ("transformer", "token_embedding", "text", "text_decoder") if self._tower == "image" else ("visual",)
+        for name in others:
+            if name in model._modules:
+                setattr(model, name, None)
+        model.eval().requires_grad_(False)
+        if self._tower == "image":
+            model = model.to(memory_format=torch.channels_last)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
+        self._model = model.to(self.device)
+
+    def _set_preprocessing(self, transform) -> None:
+        """Split open_clip's transform into its geometry (on the worker) and its scaling (on the device)."""
+        *self._geometry, to_tensor, normalize = transform.transforms
+        if not isinstance(normalize, Normalize) or type(to_tensor).__name__ not in ("MaybeToTensor", "ToTensor"):
+            raise EmbedderError(f"open_clip's preprocessing has changed: {transform}; use open_clip_torch 3.x")
+        self._mean = torch.tensor(normalize.mean, device=self.device).view(1, 3, 1, 1)
+        self._std = torch.tensor(normalize.std, device=self.device).view(1, 3, 1, 1)
+        self._cuts_strips = any(type(step).__name__ == "CenterCrop" for step in self._geometry)
+        self._pixels = int(np.prod(self._shape(Image.new("RGB", (32, 32))).shape[:2]))
+
+    _pixels = 77 * 77  # of a text: a small input
+
+    def prepare(self, item: bytes | str) -> np.ndarray:
+        """An image's bytes as uint8 (height, width, 3) of the model's size, or a text as token ids.
+
+        Raises:
+            UnreadableSample: the bytes are no image that can be read.
+        """
+        if self._tower == "text":
+            with self._tokenizing:
+                return self._tokenizer([item])[0].numpy()
+        return self._shape(decode_rgb(item, self._spec.clean.max_pixels).image)
+
+    def _shape(self, image: Image.Image) -> np.ndarray:
+        if self._cuts_strips:
+            image = cut_strip(image)
+        for step in self._geometry:
+            image = step(image)
+        return np.asarray(image)
+
+    def _forward(self, batch):
+        """Vectors of a batch of pixels (uint8, channels last) or of token ids."""
+        if self._tower == "text":
+            return self._model.encode_text(batch)
+        pixels = batch.permute(0, 3, 1, 2).float().div_(255.0).sub_(self._mean).div_(self._std)
+        return self._model.encode_image(pixels)
+
+
+def cut_strip(image: Image.Image) -> Image.Image:
+    """The middle of an image more than 20 times as long as wide; others as they are.
+
+    Resizing such a strip's short side to the model's size would take any amount of memory, for a centre crop.
+    """
+    width, height = image.size
+    longest = _LONGEST_ASPECT * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(width - longest, 0) // 2, max(height - longest, 0) // 2
+    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))

@@ -1,0 +1,109 @@
+"""Principal components of small images, fitted on the dataset: no weights, no torch, seconds.
+
+An image is squeezed to 32 × 32 luminance and 16 × 16 of each chroma channel (1,536 numbers). Its own mean luminance
+is taken off, so that the cosine of two vectors is nearly the correlation of two pictures whatever their light, and
+the rest is projected on the leading eigenvectors of the second moments of the dataset's own images. The mean of the
+dataset is not taken off: what is unlike all of it would point to wherever its few relatives do.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from assay.contracts.spec import Spec
+from assay.embedders.base import Collect, FittedEmbedder
+from assay.embedders.basis import Basis
+from assay.modalities.image.decode import decode_rgb
+
+DIMENSIONS = 128
+FLAT = 128.0  # a last, constant dimension: where a picture without contrast points; 2 grey levels of 64 × 64
+_FAINTEST = 1e-7  # components with less than this share of the first one's variance are noise of the arithmetic
+
+
+class ImagePca(FittedEmbedder):
+    """`contrast(features) @ components`, then `FLAT`; float32."""
+
+    def __init__(self, spec: Spec, basis: Basis):
+        super().__init__(basis)
+        self._max_pixels = spec.clean.max_pixels
+        self._wanted = spec.embed.dimensions or DIMENSIONS
+        self.batch_size = spec.embed.batch_size or 256
+        self._components: np.ndarray | None = None
+
+    @property
+    def dimensions(self) -> int:
+        return self._components.shape[1] + 1
+
+    def load(self) -> None:
+        """Read the stored basis. Raises `EmbedderError` where it is damaged."""
+        if self._components is None:
+            self._components = self.basis.load()["components"]
+
+    def prepare(self, item: bytes) -> np.ndarray:
+        """1,536 uint8 features of an image's bytes. Raises `UnreadableSample`."""
+        return image_features(decode_rgb(item, self._max_pixels).image)
+
+    def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """A batch of the full shape, so that a row does not depend on how many others there are."""
+        batch = np.zeros((max(self.batch_size, len(prepared)), len(prepared[0])), dtype=np.uint8)
+        batch[: len(prepared)] = prepared
+        return batch
+
+    def launch(self, batch: np.ndarray, n: int) -> Collect:
+        projected = contrast(batch) @ self._components
+        vectors = np.hstack([projected, np.full((len(batch), 1), FLAT, dtype=np.float32)])
+        return lambda: vectors[:n]
+
+    def fit(self, prepared: list[np.ndarray]) -> None:
+        """Eigenvectors of the second moments of the prepared features' contrast."""
+        _, components = principal_components(contrast(np.stack(prepared)), max(1, self._wanted - 1), centre=False)
+        self.basis.save(components=components)
+
+
+def image_features(image: Image.Image) -> np.ndarray:
+    """uint8 (1536,): luminance at 32 × 32, then blue and red difference at 16 × 16 each."""
+    luminance, blue, red = image.resize((32, 32), Image.Resampling.BOX, reducing_gap=3.0).convert("YCbCr").split()
+    small = [channel.resize((16, 16), Image.Resampling.BOX) for channel in (blue, red)]
+    return np.concatenate([np.asarray(channel).reshape(-1) for channel in (luminance, *small)])
+
+
+def contrast(features: np.ndarray) -> np.ndarray:
+    """float32 of `image_features` rows (n, 1536): luminance about each image's own mean, chroma about grey."""
+    values = features.astype(np.float32)
+    values[:, :1024] -= values[:, :1024].mean(axis=1, keepdims=True)
+    values[:, 1024:] -= 128.0
+    return values
+
+
+def principal_components(features: np.ndarray, wanted: int, centre: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) and leading eigenvectors (d, k), k ≤ `wanted`, of uint8 or float rows (n, d); float32.
+
+    `centre`: about the rows' mean; else about zero, which is then the mean returned.
+
+    The sign of each eigenvector makes its largest entry positive. Rows that are all equal give one column of zeros.
+    """
+    mean = features.mean(axis=0, dtype=np.float64) if centre else np.zeros(features.shape[1])
+    values, vectors = _few(features - mean) if len(features) < features.shape[1] else _many(features, mean)
+    kept = vectors[:, :wanted][:, values[:wanted] > max(values[0] * _FAINTEST, 1e-6)]
+    if kept.shape[1] == 0:
+        return mean.astype(np.float32), np.zeros((features.shape[1], 1), dtype=np.float32)
+    signs = np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+    return mean.astype(np.float32), np.ascontiguousarray(kept * signs, dtype=np.float32)
+
+
+def _many(features: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors (d, d) of the scatter matrix, largest first, some rows at a time."""
+    scatter = np.zeros((features.shape[1],) * 2)
+    for start in range(0, len(features), 2048):
+        block = features[start : start + 2048] - mean
+        scatter += block.T @ block
+    values, vectors = np.linalg.eigh(scatter)
+    return values[::-1], vectors[:, ::-1]
+
+
+def _few(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same by way of the (n, n) matrix of inner products: (n,) and (d, n)."""
+    values, left = np.linalg.eigh(centred @ centred.T)
+    values, left = values[::-1], left[:, ::-1]
+    return values, centred.T @ left / np.sqrt(np.clip(values, 1e-30, None))

@@ -1,0 +1,202 @@
+"""Missing contents → vectors in the facts: reading, decoding, forward pass and writing, all at once.
+
+A pool of workers prepares batches. On a CPU each worker also runs the forward pass of its batch, on its own share of
+the cores; on a GPU one thread launches the batches in order and collects each while the next are on their way.
+Batches have one shape and chunks of `CHUNK` contents become one fact part each, as soon as they are done.
+"""
+
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.errors import UnreadableSample
+from assay.embedders.base import Collect, Embedder, cpu_workers
+from assay.store.executor import available_cores, in_order
+from assay.store.stage import FactStore, Progress, hash_text, write_json
+from assay.store.vectors import vectors_frame
+
+CHUNK = 2_048  # contents in one part
+_IN_FLIGHT = 2  # batches on a GPU at once
+
+Read = Callable[[str], Any]
+
+
+@dataclass
+class Refusals:
+    """Contents without a vector, and why: content hash → (reason, detail)."""
+
+    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def count(self, reason: str) -> int:
+        return sum(found == reason for found, _ in self.reasons.values())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Contents of one chunk on their way through."""
+
+    chunk: int
+    hashes: list[str]
+    refused: dict[str, tuple[str, str]]
+    collect: Collect | None  # None where all were refused
+
+
+def embed_contents(
+    embedder: Embedder,
+    chunks: Sequence[Sequence[str]],
+    read: Read,
+    ready: dict[str, Any],
+    store: FactStore,
+    storage: str,
+    label: str,
+) -> Refusals:
+    """Vectors of each chunk's contents into one part of `store`. What was stored before a kill or an error stays.
+
+    Args:
+        read: raw content of a content hash; raises `UnreadableSample`.
+        ready: prepared items by content hash, of contents that need not be read.
+    """
+    refusals, progress = Refusals(), Progress(label, sum(map(len, chunks)))
+    batches = _encoded(embedder, chunks, read, ready)
+    for _, chunk in itertools.groupby(batches, key=lambda batch: batch.chunk):
+        names, rows = [], []
+        for batch in chunk:
+            refusals.reasons.update(batch.refused)
+            progress.advance(len(batch.hashes) + len(batch.refused))
+            if batch.collect is not None:
+                names.extend(batch.hashes)
+                rows.append(batch.collect())
+        if rows:
+            _store(store, names, np.concatenate(rows), storage, refusals)
+    return refusals
+
+
+def _store(store: FactStore, names: list[str], matrix: np.ndarray, storage: str, refusals: Refusals) -> None:
+    """One part of unit vectors; what has no direction is refused."""
+    unit, problems = normalize(matrix)
+    for row, reason in problems.items():
+        refusals.reasons[names[row]] = reason
+    good = [row for row in range(len(names)) if row not in problems]
+    store.append(vectors_frame([names[row] for row in good], store.fingerprint, unit[good].astype(storage)))
+
+
+def normalize(matrix: np.ndarray) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
+    """Rows of length 1, and the rows that cannot be: row → (reason, detail)."""
+    wide = matrix.astype(np.float64)
+    finite = np.isfinite(wide).all(axis=1)
+    lengths = np.sqrt((np.where(finite[:, None], wide, 0.0) ** 2).sum(axis=1))
+    problems = {int(row): ("vector_not_finite", "the vector holds NaN or infinity") for row in np.flatnonzero(~finite)}
+    for row in np.flatnonzero(finite & (lengths == 0)):
+        problems[int(row)] = ("vector_zero", "the vector has length 0, so it has no direction")
+    return (wide / np.where(lengths > 0, lengths, 1.0)[:, None]).astype(np.float32), problems
+
+
+def prepare_all(embedder: Embedder, hashes: Sequence[str], read: Read, label: str) -> dict[str, Any]:
+    """Prepared items of `hashes` in their order, for fitting; those that cannot be read are left out."""
+    progress = Progress(label, len(hashes))
+
+    def prepare(part: Sequence[str]) -> dict[str, Any]:
+        return _prepare(embedder, part, read, {})[0]
+
+    parts = [hashes[start : start + 64] for start in range(0, len(hashes), 64)]
+    found: dict[str, Any] = {}
+    for part, prepared in zip(parts, _on_threads(embedder, prepare, parts), strict=True):
+        found.update(prepared)
+        progress.advance(len(part))
+    return found
+
+
+def _prepare(embedder: Embedder, hashes: Sequence[str], read: Read, ready: dict[str, Any]) -> tuple[dict, dict]:
+    """Prepared items by content hash, and the refused ones."""
+    prepared, refused = {}, {}
+    for name in hashes:
+        try:
+            prepared[name] = ready[name] if name in ready else embedder.prepare(read(name))
+        except UnreadableSample as error:
+            refused[name] = (error.reason, error.detail)
+    return prepared, refused
+
+
+def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, ready: dict[str, Any]) -> Iterator[Batch]:
+    """Batches in order, each with what collects its vectors."""
+
+    def prepare(task: tuple[int, Sequence[str]]) -> tuple[Batch, Any]:
+        chunk, names = task
+        prepared, refused = _prepare(embedder, names, read, ready)
+        batch = embedder.collate(list(prepared.values())) if prepared else None
+        return Batch(chunk, list(prepared), refused, None), batch
+
+    def launch(done: tuple[Batch, Any]) -> Batch:
+        batch, data = done
+        collect = None if data is None else embedder.launch(data, len(batch.hashes))
+        return Batch(batch.chunk, batch.hashes, batch.refused, collect)
+
+    size = embedder.batch_size
+    tasks = (
+        (number, chunk[start : start + size])
+        for number, chunk in enumerate(chunks)
+        for start in range(0, len(chunk), size)
+    )
+    if embedder.one_driver:
+        return _ahead((launch(done) for done in _on_threads(embedder, prepare, tasks)), _IN_FLIGHT)
+    return _on_threads(embedder, lambda task: launch(prepare(task)), tasks)
+
+
+def _ahead(items: Iterable, count: int) -> Iterator:
+    """`items`, each handed on only when `count` more have been started."""
+    waiting: deque = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > count:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _on_threads(embedder: Embedder, function: Callable, tasks: Iterable) -> Iterator:
+    """`function` of each task on threads, in order."""
+    workers = available_cores() if embedder.one_driver else cpu_workers()
+    pool = ThreadPoolExecutor(workers, "embed", initializer=embedder.start_thread)
+    try:
+        yield from in_order(pool, function, tasks, workers + 2)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        embedder.finish()
+
+
+def plan_chunks(store: FactStore, contents: pl.Series) -> list[list[str]]:
+    """The contents to embed, in their order, in the chunks that a killed run takes up again.
+
+    The plan is kept beside the facts until `forget_plan`: without it, a run killed after some contents had been
+    refused would cut its chunks elsewhere than an undisturbed one.
+    """
+    path, key = store.folder / "plan.json", hash_text("\n".join(contents))
+    missing = store.missing(contents).to_list()
+    plan = _read_plan(path, key)
+    if plan is None:
+        plan = missing
+        if len(missing) > CHUNK:
+            write_json(path, {"contents": key, "missing": missing})
+    open_ones = set(missing)
+    chunks = [plan[start : start + CHUNK] for start in range(0, len(plan), CHUNK)]
+    return [left for chunk in chunks if (left := [name for name in chunk if name in open_ones])]
+
+
+def _read_plan(path: Path, key: str) -> list[str] | None:
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return plan["missing"] if plan["contents"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget_plan(store: FactStore) -> None:
+    """All is embedded: the next night plans anew."""
+    (store.folder / "plan.json").unlink(missing_ok=True)

@@ -1,0 +1,233 @@
+"""From a spec to an embedder: which kind, which files, which fingerprint. Nothing heavy is imported to find out.
+
+`plan_embedder` is cheap (it digests a local model's files and looks at stored bases), so a night without new content
+never loads torch. `make_embedder` builds what was planned.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assay.contracts.errors import EmbedderError
+from assay.contracts.spec import Spec
+from assay.embedders.base import Embedder
+from assay.embedders.basis import fingerprint_of, plan_basis
+from assay.embedders.weights import (
+    LOCAL,
+    digest_file,
+    local_folder,
+    package_installed,
+    refuse,
+    resolve_device,
+    resolve_precision,
+)
+from assay.store.stage import Workspace, write_json
+
+KINDS = {
+    "image": ("open_clip", "pca", "autoencoder"),
+    "text": ("open_clip", "sentence_transformers", "lsa"),
+    "vectors": ("vectors",),
+}
+MODEL_FILES = (".json", ".safetensors", ".bin", ".pth", ".txt", ".model")
+DEFAULTS = {"image": "pca", "text": "lsa", "vectors": "vectors"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An embedder before it is built.
+
+    Attributes:
+        fingerprint: names the vectors it will make.
+        build: makes it; imports what it needs.
+        basis_overlap: of a fitted embedder, the share of contents that tonight's data and the data it was fitted on
+            have in common (of all contents in either); None for others.
+    """
+
+    kind: str
+    fingerprint: str
+    build: Callable[[], Embedder]
+    basis_overlap: float | None = None
+
+
+def embedder_kind(spec: Spec) -> str:
+    """The kind that `spec.embed` asks for, with `auto` resolved.
+
+    Raises:
+        EmbedderError: no embedder, or not this one, takes the dataset's modality.
+    """
+    known = KINDS.get(spec.modality, ())
+    kind = DEFAULTS.get(spec.modality, "") if spec.embed.kind == "auto" else spec.embed.kind
+    if kind in known:
+        return kind
+    wanted = f"one of {', '.join(known)}" if known else 'a table of vectors (modality = "vectors")'
+    raise EmbedderError(
+        f'embed.kind = "{spec.embed.kind}" does not embed data of modality "{spec.modality}"; use {wanted}. '
+        "`assay embedders` lists them all"
+    )
+
+
+def make_embedder(
+    spec: Spec, workspace: Workspace, content_hashes: pl.Series | None = None, tower: str = ""
+) -> Embedder:
+    """The embedder of a spec. A fitted kind takes the basis that goes with `content_hashes`.
+
+    `tower="text"` gives the text tower of an open_clip model whose images are embedded, to search them by words.
+
+    Raises:
+        EmbedderError: the kind does not fit the modality, or its weights or package cannot be had.
+    """
+    hashes = pl.Series("content_hash", [], dtype=pl.String) if content_hashes is None else content_hashes
+    return plan_embedder(spec, workspace, hashes, tower).build()
+
+
+def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, tower: str = "") -> Plan:
+    """What `make_embedder` would build, and its fingerprint. Raises as it does."""
+    kind = embedder_kind(spec)
+    if kind == "open_clip":
+        return _plan_open_clip(spec, workspace, tower or spec.modality)
+    if tower:
+        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
+    if kind == "sentence_transformers":
+        return _plan_sentences(spec)
+    if kind == "vectors":
+        raise EmbedderError('vectors brought by the user are taken as they are: modality = "vectors" has no model')
+    return _plan_fitted(spec, workspace, kind, content_hashes)
+
+
+def text_steps(spec: Spec) -> dict | None:
+    """What decides a text's cleaned form, beside the text; None for other modalities."""
+    if spec.modality != "text":
+        return None
+    return spec.clean.model_dump(mode="json", include={"text_steps", "max_text_characters", "language"})
+
+
+def _plan_open_clip(spec: Spec, workspace: Workspace, tower: str) -> Plan:
+    _need(spec, "open_clip", "open_clip_torch")
+    folder = local_folder(spec, spec.embed.model)
+    pretrained = None
+    if folder:
+        name, weights = f"{LOCAL}{folder}", {file.name: digest_file(file) for file in _open_clip_files(spec, folder)}
+    else:
+        name = spec.embed.model
+        file = spec.base / spec.embed.pretrained
+        pretrained = str(file.resolve()) if spec.embed.pretrained and file.is_file() else spec.embed.pretrained
+        weights = _remembered(workspace, name, pretrained) or _download(spec, workspace, name, pretrained)
+    device = resolve_device(spec.embed.device)
+    precision = resolve_precision(spec.embed.precision, device)
+    fingerprint = fingerprint_of(
+        kind="open_clip", tower=tower, weights=weights, model=None if folder else name, preprocessing=1,
+        precision=precision, storage=spec.embed.storage, text=text_steps(spec),
+    )  # fmt: skip
+
+    def build() -> Embedder:
+        from assay.embedders.open_clip import OpenClip
+
+        return OpenClip(spec, fingerprint, tower, name, pretrained or None, device, precision)
+
+    return Plan("open_clip", fingerprint, build)
+
+
+def _open_clip_files(spec: Spec, folder: Path) -> list[Path]:
+    """The configuration, weights and tokenizer files of an open_clip folder."""
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in MODEL_FILES and file.is_file()]
+    if not (folder / "open_clip_config.json").is_file():
+        raise refuse(spec, f"{folder} holds no open_clip_config.json, so it is no open_clip model")
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in files):
+        raise refuse(spec, f"{folder} holds no weights (open_clip_model.safetensors)")
+    return files
+
+
+def _download(spec: Spec, workspace: Workspace, name: str, pretrained: str) -> dict:
+    """Fetch a named model's files into the usual cache (or find them there), and remember what they digest to."""
+    from assay.embedders.open_clip_hub import fetch_files
+
+    files, described = fetch_files(spec, name, pretrained)
+    weights = {"files": {file.name: digest_file(file) for file in files}, "config": described}
+    seen = {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+    write_json(_memory(workspace, name, pretrained), {"seen": seen, "weights": weights})
+    return weights
+
+
+def _remembered(workspace: Workspace, name: str, pretrained: str) -> dict | None:
+    """What `_download` found last time, where the files are still the same ones."""
+    try:
+        memory = json.loads(_memory(workspace, name, pretrained).read_text(encoding="utf-8"))
+        for file, seen in memory["seen"].items():
+            stat = Path(file).stat()
+            if [stat.st_size, stat.st_mtime_ns] != seen:
+                return None
+        return memory["weights"]
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _memory(workspace: Workspace, name: str, pretrained: str) -> Path:
+    return workspace.facts / "embedders" / f"weights-{fingerprint_of(name=name, pretrained=pretrained)}.json"
+
+
+def _plan_sentences(spec: Spec) -> Plan:
+    _need(spec, "sentence_transformers", "sentence-transformers")
+    folder = _sentences_folder(spec)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in MODEL_FILES)
+    weights = {file.relative_to(folder).as_posix(): digest_file(file) for file in files}
+    device = resolve_device(spec.embed.device)
+    precision = resolve_precision(spec.embed.precision, device)
+    fingerprint = fingerprint_of(
+        kind="sentence_transformers", weights=weights, precision=precision, storage=spec.embed.storage,
+        text=text_steps(spec), preprocessing=1,
+    )  # fmt: skip
+
+    def build() -> Embedder:
+        from assay.embedders.sentence_transformers import Sentences
+
+        return Sentences(spec, fingerprint, folder, device, precision)
+
+    return Plan("sentence_transformers", fingerprint, build)
+
+
+def _sentences_folder(spec: Spec) -> Path:
+    """The model's folder: given, inside a package, beside the spec, or from the hub."""
+    given = spec.embed.model
+    beside = spec.base / given
+    folder = local_folder(spec, given) or (beside if beside.is_dir() else None)
+    if folder is None:
+        from assay.embedders.sentence_transformers import fetch
+
+        return fetch(spec, given)
+    if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        raise refuse(spec, f"{folder} holds no modules.json, so it is no sentence-transformers model")
+    return folder
+
+
+def _plan_fitted(spec: Spec, workspace: Workspace, kind: str, content_hashes: pl.Series) -> Plan:
+    if kind == "autoencoder":
+        _need(spec, "torch", "torch")
+    device = resolve_device(spec.embed.device) if kind == "autoencoder" else "cpu"
+    algorithm = fingerprint_of(
+        kind=kind, dimensions=spec.embed.dimensions, seed=spec.embed.seed, device=device, text=text_steps(spec),
+        storage=spec.embed.storage, version=2,
+    )  # fmt: skip
+    basis = plan_basis(workspace, algorithm, content_hashes)
+
+    def build() -> Embedder:
+        if kind == "pca":
+            from assay.embedders.pca import ImagePca
+
+            return ImagePca(spec, basis)
+        if kind == "lsa":
+            from assay.embedders.lsa import Lsa
+
+            return Lsa(spec, basis)
+        from assay.embedders.autoencoder import Autoencoder
+
+        return Autoencoder(spec, basis, device)
+
+    return Plan(kind, basis.fingerprint, build, basis.overlap)
+
+
+def _need(spec: Spec, module: str, package: str) -> None:
+    if not package_installed(module):
+        raise refuse(spec, f'embed.kind = "{spec.embed.kind}" needs the package {package}, which is not installed')

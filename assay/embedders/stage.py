@@ -1,0 +1,138 @@
+"""Content → vectors: one unit-length vector per content, kept as a fact under the embedder's fingerprint."""
+
+import itertools
+from collections.abc import Callable
+
+import polars as pl
+
+from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.spec import Spec
+from assay.contracts.tables import empty
+from assay.embedders.base import Embedder, FittedEmbedder
+from assay.embedders.basis import fingerprint_of
+from assay.embedders.given import given_dimensions, given_norms, store_given
+from assay.embedders.pipeline import Refusals, embed_contents, forget_plan, plan_chunks, prepare_all
+from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
+from assay.health.embedding import health_rows, statistics
+from assay.sources.files import open_source, read_content
+from assay.store.stage import FactStore, StageOutput, StageWriter, Workspace, run_stage, write_rows
+from tasks.stages import stage_task
+
+__all__ = ["embed", "make_embedder"]
+
+VERSION = 2
+TABLES = ("vectors", "rejects", "embedding_health")
+
+
+@stage_task(timeout_hours=24)
+def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: StageOutput) -> StageOutput:
+    """samples, contents or text_facts → vectors, rejects, embedding_health.
+
+    Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
+    had; never takes another one.
+    """
+    samples = cleaned.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
+    contents = samples.unique("content_hash", keep="first", maintain_order=True)
+    given = given_dimensions(ingested) if embedder_kind(spec) == "vectors" else None
+    plan = _plan(spec, workspace, given, contents["content_hash"])
+    store = FactStore(workspace, "vectors", plan.fingerprint)
+
+    def body(writer: StageWriter) -> None:
+        if given is None:
+            refusals = _embed(spec, plan, store, cleaned, contents)
+        else:
+            missing = store.missing(contents["content_hash"])
+            refusals = store_given(ingested, missing, store, given, spec.embed.storage, f"vectors of {spec.name}")
+        parts = store.parts_for(contents["content_hash"])
+        for part in parts:
+            writer.link("vectors", part)
+        write_rows(writer, "rejects", _rejects(samples, refusals))
+        norms, at_ingest = (None, None) if given is None else (given_norms(ingested, given), _refused(ingested))
+        stats = statistics(parts, contents["content_hash"])
+        rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
+        write_rows(writer, "embedding_health", rows)
+
+    config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
+    return run_stage(
+        workspace, "embed", version=VERSION, tables=TABLES, config=config, inputs=[ingested, cleaned], body=body
+    )
+
+
+def _refused(ingested: StageOutput) -> dict[str, int]:
+    """How many rows ingest refused, by reason."""
+    return dict(ingested.read("rejects").group_by("reason").len().iter_rows()) if ingested.parts("rejects") else {}
+
+
+def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series) -> Plan:
+    """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint."""
+    if given is None:
+        return plan_embedder(spec, workspace, content_hashes)
+    fingerprint = fingerprint_of(kind="vectors", dimensions=given, storage=spec.embed.storage)
+    return Plan("vectors", fingerprint, build=Embedder)
+
+
+def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, contents: pl.DataFrame) -> Refusals:
+    """Embed what is missing; nothing is loaded where nothing is."""
+    chunks = plan_chunks(store, contents["content_hash"])
+    if not chunks:
+        forget_plan(store)
+        return Refusals()
+    embedder = plan.build()
+    if not _must_fit(embedder):
+        contents = contents.filter(pl.col("content_hash").is_in(list(itertools.chain(*chunks))))
+    read = _reader(spec, cleaned, contents)
+    ready = _fit(embedder, read, spec)
+    embedder.load()
+    refusals = embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, f"embedding {spec.name}")
+    forget_plan(store)
+    return refusals
+
+
+def _must_fit(embedder: Embedder) -> bool:
+    return isinstance(embedder, FittedEmbedder) and not embedder.basis.is_fitted
+
+
+def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
+    """Fit on the basis's sample where that is still to be done; what was prepared for it need not be read again."""
+    if not _must_fit(embedder):
+        return {}
+    ready = prepare_all(embedder, embedder.basis.sample().to_list(), read, f"reading {spec.name} to fit on")
+    if not ready:
+        raise SourceError("none of the contents can be read any more; check the source, and run again")
+    embedder.fit(list(ready.values()))
+    return ready
+
+
+def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
+    """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
+    if spec.modality == "text":
+        return _text_reader(cleaned, contents)
+    source = open_source(spec)
+    samples = cleaned.scan("samples").select("content_hash", "uri", "position").sort("position")
+    wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
+    places = dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
+    return lambda content_hash: read_content(source, places[content_hash], content_hash)
+
+
+def _text_reader(cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], str]:
+    facts = cleaned.scan("text_facts").select("content_hash", "clean_text")
+    texts = dict(facts.join(contents.lazy(), on="content_hash", how="semi").collect().iter_rows())
+
+    def read(content_hash: str) -> str:
+        if texts.get(content_hash) is None:
+            raise UnreadableSample("no_text", "there is no cleaned text of this content")
+        return texts[content_hash]
+
+    return read
+
+
+def _rejects(samples: pl.DataFrame, refusals: Refusals) -> pl.DataFrame:
+    """A row for every sample of a content that has no vector."""
+    rows = [(name, reason, detail) for name, (reason, detail) in refusals.reasons.items()]
+    schema = dict.fromkeys(("content_hash", "reason", "detail"), pl.String)
+    refused = pl.DataFrame(rows, schema=schema, orient="row")
+    if refused.is_empty():
+        return empty("rejects")
+    return samples.join(refused, on="content_hash", how="inner", maintain_order="left").select(
+        "uri", "sample_id", pl.lit("embed").alias("stage"), "reason", "detail"
+    )

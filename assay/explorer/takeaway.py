@@ -1,0 +1,121 @@
+"""A selection, or the cleaned dataset, to take away: Parquet, CSV, or JSONL for a labelling tool."""
+
+import io
+import json
+
+import numpy as np
+import polars as pl
+
+from assay.reading.columns import View
+
+FORMATS = {
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+}
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last four are full-width forms
+ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
+
+
+class ExportError(ValueError):
+    """Asked for something that cannot be exported."""
+
+
+def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
+    """The file's bytes.
+
+    `what`: "selection" has every selected sample with its findings; "cleaned" the samples worth training on: copies
+    and whatever was dropped left out, accepted labels in the place of the given ones.
+
+    Raises:
+        ExportError: no such kind or format.
+    """
+    if what not in ("selection", "cleaned") or form not in FORMATS:
+        raise ExportError(f"export is selection or cleaned, as {sorted(FORMATS)}; got {what!r}, {form!r}")
+    frame = cleaned(view, mask) if what == "cleaned" else found(view, mask)
+    if form == "parquet":
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer)
+        return buffer.getvalue()
+    if form == "csv":
+        return without_formulas(frame).write_csv().encode("utf-8", "replace")
+    return as_tasks(frame, what)
+
+
+def found(view: View, mask: np.ndarray) -> pl.DataFrame:
+    """The selected samples with all their source columns and what was found about them, in source order."""
+    frame = view.scan("samples").sort("position").collect().filter(pl.Series(mask))
+    label = view.scan("label_issues").select(
+        "sample_id",
+        "suggested_label",
+        pl.col("confidence").alias("label_confidence"),
+        pl.col("score").alias("label_score"),
+    )
+    issues = (
+        view.scan("scores").filter(pl.col("is_issue")).sort("metric")
+        .group_by("sample_id", maintain_order=True).agg(pl.col("metric").str.join(" ").alias("issues"))
+    )  # fmt: skip
+    frame = frame.select(name for name in frame.columns if name not in ADDED)
+    frame = frame.join(label.collect(), on="sample_id", how="left", maintain_order="left")
+    frame = frame.join(issues.collect(), on="sample_id", how="left", maintain_order="left")
+    return frame.join(_decided(view), on="sample_id", how="left", maintain_order="left")
+
+
+def _decided(view: View) -> pl.DataFrame:
+    standing = view.decisions()
+    made = (
+        standing.filter(pl.col("kind") != "tag")
+        .group_by("sample_id")
+        .agg(pl.col("kind").sort().str.join(" ").alias("decision"))
+    )
+    tags = (
+        standing.filter(pl.col("kind") == "tag")
+        .group_by("sample_id")
+        .agg(pl.col("value").sort().str.join(" ").alias("tags"))
+    )
+    return made.join(tags, on="sample_id", how="full", coalesce=True)
+
+
+def cleaned(view: View, mask: np.ndarray) -> pl.DataFrame:
+    """The selected samples without copies and dropped ones, with accepted labels put in; source columns only."""
+    standing = view.decisions()
+    copies = view.scan("duplicates").filter(~pl.col("keep")).select("sample_id").collect()["sample_id"]
+    of = {kind: standing.filter(pl.col("kind") == kind) for kind in ("keep", "drop", "accept_label")}
+    frame = view.scan("samples").sort("position").collect().filter(pl.Series(mask))
+    is_copy = pl.col("sample_id").is_in(copies.implode()) & ~pl.col("sample_id").is_in(
+        of["keep"]["sample_id"].implode()
+    )
+    frame = frame.filter(~is_copy & ~pl.col("sample_id").is_in(of["drop"]["sample_id"].implode()))
+    accepted = of["accept_label"].select("sample_id", pl.col("value").alias("_accepted"))
+    frame = frame.join(accepted, on="sample_id", how="left", maintain_order="left")
+    return frame.with_columns(label=pl.coalesce("_accepted", "label")).drop("_accepted")
+
+
+def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text cells, and headers, that a spreadsheet would take for a formula get a leading apostrophe."""
+    flat = frame.with_columns(_quoted(name) for name, kind in frame.schema.items() if kind == pl.String)
+    nested = [name for name, kind in flat.schema.items() if kind.is_nested() or kind == pl.Binary]
+    return flat.drop(nested).rename({name: f"'{name}" for name in flat.columns if name.startswith(FORMULA)})
+
+
+def _quoted(name: str) -> pl.Expr:
+    cell = pl.col(name)
+    return pl.when(cell.str.slice(0, 1).is_in(list(FORMULA))).then(pl.lit("'") + cell).otherwise(cell).alias(name)
+
+
+def as_tasks(frame: pl.DataFrame, what: str) -> bytes:
+    """One JSON object a line: `data` (the source columns) and, for a selection, `predictions` (the suggestion)."""
+    lines = []
+    for row in frame.iter_rows(named=True):
+        task = {"data": {name: value for name, value in row.items() if name not in ADDED and value is not None}}
+        if what == "selection" and row.get("suggested_label") is not None:
+            task["predictions"] = [
+                {
+                    "result": [{"value": row["suggested_label"]}],
+                    "score": row["label_confidence"],
+                    "model_version": "assay",
+                }
+            ]
+            task["meta"] = {"issues": row["issues"], "tags": row["tags"]}
+        lines.append(json.dumps(task, ensure_ascii=False, default=str))
+    return "".join(line + "\n" for line in lines).encode("utf-8", "replace")

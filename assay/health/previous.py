@@ -1,0 +1,57 @@
+"""The newest published snapshot's vectors, to compare tonight's with."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from assay.sources.label_text import classes_of
+from assay.store.snapshots import Snapshot
+from assay.store.stage import StageOutput
+from assay.store.units import embedder_of, normalize
+from assay.store.vectors import read_vectors
+
+
+@dataclass(frozen=True)
+class VectorSample:
+    """Some contents of one snapshot: unit-length vectors (n, d), content hashes and labels (None: unlabelled)."""
+
+    vectors: np.ndarray
+    content_hashes: list[str]
+    labels: np.ndarray
+
+
+def identity(snapshot: Snapshot | None) -> list:
+    """What a stage's key holds about the snapshot: its number and the digest of its manifest."""
+    if snapshot is None:
+        return []
+    digest = hashlib.sha256((snapshot.path / "manifest.json").read_bytes()).hexdigest()
+    return [snapshot.number, digest]
+
+
+def previous_sample(snapshot: Snapshot, size: int) -> tuple[str, VectorSample]:
+    """`(embedder, sample)` of a published snapshot; the embedder is empty where it has no vectors."""
+    stored = StageOutput("snapshot", snapshot.name, snapshot.path, ("samples", "vectors"))
+    return embedder_of(stored), take_sample(stored.scan("samples"), stored, size)
+
+
+def take_sample(samples: pl.LazyFrame, embedded: StageOutput, size: int) -> VectorSample:
+    """`size` contents of `samples`, the ones with the lowest content hashes: a random but repeatable choice.
+
+    Two snapshots of one dataset choose the same contents, as far as both have them.
+    """
+    rows = samples.select("content_hash", "label", "position").sort("position").collect()
+    chosen = rows.unique("content_hash", keep="first", maintain_order=True).sort("content_hash").head(size)
+    vectors, found = read_vectors(embedded, chosen["content_hash"])
+    found &= np.isfinite(vectors).all(axis=1)
+    kept = chosen.filter(pl.Series(found, dtype=pl.Boolean))
+    return VectorSample(normalize(vectors[found]), kept["content_hash"].to_list(), np.array(kept["label"].to_list()))
+
+
+def by_class(sample: VectorSample, separator: str) -> VectorSample:
+    """A row for each class of each label that is a set."""
+    pairs = [(row, name) for row, text in enumerate(sample.labels) if text for name in classes_of(text, separator)]
+    rows = np.array([row for row, _ in pairs], dtype=np.int64)
+    hashes = [sample.content_hashes[row] for row in rows]
+    return VectorSample(sample.vectors[rows], hashes, np.array([name for _, name in pairs], dtype=object))

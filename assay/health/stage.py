@@ -1,0 +1,180 @@
+"""validate: can the vectors, and the pictures of them, be trusted? drift: have they moved since the last snapshot?"""
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.spec import Spec
+from assay.health.drift import FEWEST, class_shifts, domain_auc, energy_coefficient, mean_shift
+from assay.health.fidelity import trustworthiness_continuity
+from assay.health.inputs import input_rows, unit_labels
+from assay.health.neighbourhood import knn_accuracy, knn_votes, mean_similarity
+from assay.health.previous import VectorSample, by_class, identity, previous_sample, take_sample
+from assay.store.snapshots import newest_snapshot
+from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage
+from assay.store.units import embedder_of, unit_graph, unit_vectors
+from tasks.stages import stage_task
+
+VERSION = 3
+TABLES = ("embedding_health", "dataset_metrics")
+FIDELITY_SAMPLE = 1_500  # units
+FIDELITY_K = 15
+VOTE_K = 10
+DRIFT_SAMPLE = 2_000  # contents of each snapshot
+HEALTH = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
+METRICS = {"metric": pl.String, "value": pl.Float64, "note": pl.String}
+
+
+@stage_task(timeout_hours=3)
+def validate(
+    spec: Spec,
+    workspace: Workspace,
+    cleaned: StageOutput,
+    collapsed: StageOutput,
+    embedded: StageOutput,
+    indexed: StageOutput,
+    projected: StageOutput,
+    measured: StageOutput,
+) -> StageOutput:
+    """samples, units, vectors, neighbors, projection, label_issues → embedding_health, dataset_metrics."""
+
+    def body(writer: StageWriter) -> None:
+        units, vectors = unit_vectors(cleaned, collapsed, embedded)
+        health = fidelity_rows(units, vectors, projected)
+        rows, similarities = unit_graph(indexed, units["sample_id"], VOTE_K)
+        separator = spec.source.label_separator
+        judged = units.with_columns(label=pl.lit(None, pl.String)) if separator else units
+        more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, measured, are_sets=bool(separator))
+        health += input_rows(unit_labels(cleaned, collapsed, units), len(units), spec.index.k, separator, measured)
+        _write(writer, health + more, numbers)
+
+    return run_stage(
+        workspace,
+        "validate",
+        version=VERSION,
+        tables=TABLES,
+        config={},
+        inputs=(cleaned, collapsed, embedded, indexed, projected, measured),
+        body=body,
+    )
+
+
+@stage_task(timeout_hours=1)
+def drift(spec: Spec, workspace: Workspace, cleaned: StageOutput, embedded: StageOutput) -> StageOutput:
+    """samples, vectors, and those of the last snapshot → embedding_health, dataset_metrics."""
+    snapshot = newest_snapshot(workspace)
+
+    def body(writer: StageWriter) -> None:
+        sample = take_sample(cleaned.scan("samples"), embedded, DRIFT_SAMPLE)
+        old = previous_sample(snapshot, DRIFT_SAMPLE) if snapshot else None
+        _write(writer, *drift_rows(sample, embedder_of(embedded), old, spec.source.label_separator))
+
+    return run_stage(
+        workspace,
+        "drift",
+        version=VERSION,
+        tables=TABLES,
+        config={"previous": identity(snapshot)},
+        inputs=(cleaned, embedded),
+        body=body,
+    )
+
+
+def _write(writer: StageWriter, health: list[tuple], numbers: list[tuple]) -> None:
+    writer.write("embedding_health", pl.DataFrame(health, schema=HEALTH, orient="row"))
+    writer.write("dataset_metrics", pl.DataFrame(numbers, schema=METRICS, orient="row"))
+
+
+def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, projected: StageOutput) -> list[tuple]:
+    """Trustworthiness and continuity of each projection on a seeded sample of the units."""
+    projection = projected.read("projection")
+    sample = np.sort(np.random.default_rng(0).choice(len(units), min(len(units), FIDELITY_SAMPLE), replace=False))
+    health = []
+    for method in sorted(projection["method"].unique()):
+        places = projection.filter(pl.col("method") == method).select("sample_id", "x", "y")
+        chosen = units[sample].select("sample_id").with_columns(pl.Series("row", sample))
+        both = chosen.join(places, on="sample_id", maintain_order="left")
+        n = len(both)
+        k = min(FIDELITY_K, (n - 1) // 2)
+        values = (None, None)
+        if k >= 1:
+            seen = both.select("x", "y").to_numpy()
+            values = trustworthiness_continuity(vectors[both["row"].to_numpy()], seen, k)
+        wanted = 0.8 if method in ("umap", "tsne") else 0.5  # three axes cannot hold more; chance is 0.5
+        for name, value in zip(("trustworthiness", "continuity"), values, strict=True):
+            ok = value is None or value >= wanted
+            note = f"k = {k}, on {n} units" if value is not None else f"{n} units are too few"
+            health.append((f"projection_{method}_{name}", value, f">= {wanted}", ok, note))
+    return health
+
+
+def neighbourhood_rows(
+    units: pl.DataFrame,
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    similarities: np.ndarray,
+    measured: StageOutput,
+    are_sets: bool = False,
+) -> tuple[list[tuple], list[tuple]]:
+    """Rows of `embedding_health` and of `dataset_metrics` on what neighbours have in common."""
+    names = units["label"].drop_nulls().unique().sort()
+    codes = units["label"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    votes = knn_votes(codes, rows, similarities, len(names))
+    accuracy = knn_accuracy(codes, votes)
+    trusted = knn_accuracy(np.where(_is_flagged(units, measured), -1, codes), votes)
+    chance = float(np.bincount(codes[codes >= 0]).max() / (codes >= 0).sum()) if len(names) else None
+    close = mean_similarity(vectors)
+    nearest = similarities[:, 0] if similarities.shape[1] else np.zeros(0)
+    note = f"vote of {rows.shape[1]} neighbours, leave-one-out; the largest class alone gives {chance or 0:.3f}"
+    note = note if len(names) else "labels are sets: see label_probe_auc" if are_sets else "no labels"
+    better = accuracy is None or len(names) < 2 or accuracy > chance
+    health = [
+        ("embedding_knn_accuracy", accuracy, "> largest class's share", better, note),
+        ("embedding_mean_similarity", close, "<= 0.9", close is None or close <= 0.9, "mean cosine of all pairs"),
+    ]
+    numbers = [
+        ("embedding_knn_accuracy", accuracy, note),
+        ("embedding_knn_accuracy_trusted", trusted, "the same, judged on labels that are not flagged"),
+        ("embedding_mean_similarity", close, "mean cosine of all pairs of units"),
+        ("embedding_nearest_similarity_mean", _or_none(nearest, np.mean), "mean cosine to the nearest unit"),
+        ("embedding_nearest_similarity_median", _or_none(nearest, np.median), "median cosine to the nearest unit"),
+    ]
+    return health, numbers
+
+
+def drift_rows(
+    sample: VectorSample, embedder: str, previous: tuple[str, VectorSample] | None, separator: str = ""
+) -> tuple[list[tuple], list[tuple]]:
+    """Rows of `embedding_health` and of `dataset_metrics` on the movement since the previous snapshot."""
+    reason = ""
+    if previous is None:
+        reason = "no earlier snapshot"
+    elif previous[0] != embedder:
+        reason = "the embedder changed: vectors of two embedders cannot be compared"
+    elif min(len(sample.vectors), len(previous[1].vectors)) < FEWEST:
+        reason = f"fewer than {FEWEST} vectors to compare"
+    if reason:
+        return [("drift_domain_auc", None, "<= 0.6", True, reason)], [("drift_domain_auc", None, reason)]
+    old, new = previous[1], sample
+    value = domain_auc(old.vectors, new.vectors, old.content_hashes, new.content_hashes)
+    a, b = (by_class(chosen, separator) if separator else chosen for chosen in (old, new))
+    shifts = class_shifts(a.vectors, b.vectors, a.labels, b.labels)
+    furthest = max(shifts, key=lambda label: (shifts[label], label)) if shifts else None
+    note = f"can a linear classifier tell {len(new.vectors)} vectors from {len(old.vectors)} of the last snapshot?"
+    numbers = [
+        ("drift_domain_auc", value, note),
+        ("drift_energy", energy_coefficient(old.vectors, new.vectors), "energy distance, 0 to 1"),
+        ("drift_mean_shift", mean_shift(old.vectors, new.vectors), "in root mean square radii"),
+        ("drift_class_shift_mean", _or_none(list(shifts.values()), np.mean), f"over {len(shifts)} classes"),
+        ("drift_class_shift_max", shifts[furthest] if furthest else None, furthest),
+    ]
+    return [("drift_domain_auc", value, "<= 0.6", value <= 0.6, note)], numbers
+
+
+def _is_flagged(units: pl.DataFrame, measured: StageOutput) -> np.ndarray:
+    """Whether each unit's label is flagged as an issue."""
+    flagged = measured.scan("label_issues").filter(pl.col("is_issue")).select("sample_id").collect()["sample_id"]
+    return units["sample_id"].is_in(flagged.implode()).to_numpy()
+
+
+def _or_none(values, statistic) -> float | None:
+    return float(statistic(values)) if len(values) else None

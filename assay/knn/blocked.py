@@ -1,0 +1,316 @@
+"""Cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
+
+The greatest of a row of products lie in those of its parts that have the greatest maxima, so the maxima, taken while a
+tile of products is still in the cache, and a selection among few take the place of one among all.
+
+From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
+ranked by their similarity in the full space; and rows are compared with those of near cells alone (`cells.py`). How
+many directions, candidates and cells that takes is tried on a sample of the rows, the cheapest first; where nothing
+less holds their neighbours, every row is compared with all others in full. So it always is with fewer rows and on a
+GPU, and the neighbours are exact; here each of the two steps finds TRUSTED_RECALL of the sample's.
+Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
+"""
+
+import functools
+import queue
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from assay.knn.cells import Block, Cells, evenly
+
+TWO_PASS_FROM = 20_000
+PCA_DIMENSIONS = 256
+FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
+SAMPLE, CELLS_SAMPLE = 128, 1_000  # rows that a first pass, and how many cells it takes, are tried on
+BLOCK_BYTES = 512 * 2**20  # of products
+BLOCK_ROWS, LEAST_ROWS = 512, 64  # of them: with more rows fewer columns fit into the cache
+CANDIDATES_BYTES = 64 * 2**20
+PART, LARGE_PART = 16, 64  # products that are looked at through their maximum first; from `LARGE` columns on
+LARGE = 100_000
+TILE = 2048  # columns of products that are made, and looked at, at a time
+SPARE = 8  # candidates beyond k, to see a tie at the k-th place
+STEP = 2.0**20
+TRUSTED_RECALL = 0.999
+MOST = 0.5  # share of all pairs of rows, beyond which near cells save little
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+
+
+def exact_knn(
+    vectors: np.ndarray, k: int, device: str | None = None, advance: Callable[[int], None] = lambda count: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` nearest other rows of each row; nearly all of them from TWO_PASS_FROM rows on a CPU.
+
+    Args:
+        vectors: float32 (n, d), rows of length 1 (or zero).
+        k: at most n − 1.
+        advance: called with the number of rows that were searched since the last call, from any thread.
+
+    Returns:
+        `(rows, similarities)`: int32 and float32 of shape (n, k), by descending similarity, then by row.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    n = len(vectors)
+    space, spare, blocks = None, SPARE, None
+    if device == "cpu" and n >= TWO_PASS_FROM:
+        space, spare = _first_pass(vectors, k)
+        blocks = _near_cells(vectors, k, space, spare)
+    return _search(vectors, np.arange(n), k, device, space, spare, advance, blocks)
+
+
+def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
+    """The rows in the fewest leading directions, and the fewest candidates beyond k, that hold the neighbours of a
+    sample; `(None, SPARE)` where none of FIRST_PASSES does in half of the dimensions."""
+    n, d = vectors.shape
+    passes = [(dimensions, spare) for dimensions, spare in FIRST_PASSES if 2 * dimensions <= d]
+    if not passes:
+        return None, SPARE
+    sample = evenly(n, SAMPLE)
+    least = kth_similarity(vectors, sample, k)
+    basis, space = principal_basis(vectors), np.empty((n, 0), dtype=np.float32)
+    for dimensions, spare in passes:
+        if space.shape[1] != dimensions:
+            space = vectors @ basis[:, :dimensions]
+        tried, _ = _search(vectors, sample, k, "cpu", space, spare)
+        if recall(tried, vectors, sample, least) >= TRUSTED_RECALL:
+            return space, spare
+    return None, SPARE
+
+
+def _near_cells(
+    vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int
+) -> Callable[[int], Iterable[Block]] | None:
+    """What `_search` takes as `blocks`: the near cells that hold the neighbours of a sample; None where that takes more
+    than MOST of all pairs."""
+    cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
+    known, _ = _search(vectors, some, k, "cpu", space, spare)
+    limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
+    near = cells.near(limit, k + 1 + spare)
+    return functools.partial(cells.blocks, near) if cells.share(near) <= MOST else None
+
+
+def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
+    """The leading principal directions (not centred, so that products are kept), float32 (d, dimensions)."""
+    sample = torch.from_numpy(vectors[:: max(1, len(vectors) // 10_000)])
+    _, directions = torch.linalg.eigh(sample.T @ sample)
+    basis = directions.numpy()[:, ::-1][:, :dimensions]
+    signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
+    return np.ascontiguousarray(basis * signs, dtype=np.float32)
+
+
+def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `exact_knn`, for some rows only, always in the full space."""
+    picked = np.empty((len(rows), k), dtype=np.int32)
+    similar = np.empty((len(rows), k), dtype=np.float32)
+    data = torch.from_numpy(vectors)
+    block = max(1, BLOCK_BYTES // (64 * max(1, len(vectors))))
+    for start in range(0, len(rows), block):
+        place = slice(start, start + block)
+        picked[place], similar[place] = _with_ties(data, torch.from_numpy(np.asarray(rows[place], dtype=np.int64)), k)
+    return picked, similar
+
+
+def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """float32 (m,): the similarity of some rows to their k-th nearest other row, in the full space."""
+    data, out = torch.from_numpy(vectors), []
+    block = max(1, BLOCK_BYTES // (16 * max(1, len(vectors))))
+    for start in range(0, len(rows), block):
+        numbers = torch.from_numpy(np.asarray(rows[start : start + block], dtype=np.int64))
+        values = torch.mm(data[numbers], data.T)
+        values[torch.arange(len(numbers)), numbers] = -2.0
+        out.append(_rounded(largest(values, k)[0].amin(dim=1)))
+    return torch.cat(out).numpy() if out else np.zeros(0, dtype=np.float32)
+
+
+def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, least: np.ndarray) -> float:
+    """Share of `found` (m, k) that is at least as near to `rows` as `least` (m,), from `kth_similarity`; 1 is all."""
+    if not found.size:
+        return 1.0
+    similar = _similarities(torch.from_numpy(vectors), torch.from_numpy(rows), torch.from_numpy(found.astype(np.int64)))
+    return float((similar.numpy() >= least[:, None] - 2.0 / STEP).mean())
+
+
+def largest(
+    values: torch.Tensor, count: int, fill: Callable[[slice], object] = lambda columns: None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`(values, columns)` of shape (m, count): the `count` greatest of each row of `values` (m, n), in any order.
+
+    `fill` is called with every slice of columns in turn, just before its values are read.
+    """
+    m, n = values.shape
+    part = PART if n < LARGE else LARGE_PART
+    if n // part < 4 * count:
+        fill(slice(0, n))
+        columns = _largest_columns(values, count)
+        return values.gather(1, columns), columns
+    maxima, first, step, rest = [], [], [], []
+    for start in range(0, n, TILE):
+        width = min(TILE, n - start) // part  # a part is every so many columns of the tile
+        fill(slice(start, start + TILE))
+        maxima.append(values[:, start : start + width * part].unflatten(1, (part, width)).amax(dim=1))
+        first.append(torch.arange(start, start + width))
+        step.append(torch.full((width,), width))
+        rest.append(torch.arange(start + width * part, min(start + TILE, n)))
+    best = _largest_columns(torch.cat(maxima, dim=1), count)
+    parts = torch.cat(first)[:, None] + torch.cat(step)[:, None] * torch.arange(part)
+    among = [parts.to(values.device)[best].flatten(1), torch.cat(rest).to(values.device).expand(m, -1)]
+    columns = torch.cat(among, dim=1)
+    chosen = values.gather(1, columns)
+    place = _largest_columns(chosen, count)
+    return chosen.gather(1, place), columns.gather(1, place)
+
+
+def _largest_columns(values: torch.Tensor, count: int) -> torch.Tensor:
+    """Column numbers of the `count` greatest of each row. On a CPU NumPy partitions twice as fast as torch."""
+    n = values.shape[1]
+    if values.device.type != "cpu" or count >= n:
+        return torch.topk(values, min(count, n), dim=1, sorted=False).indices
+    return torch.from_numpy(np.argpartition(values.numpy(), n - count, axis=1)[:, n - count :])
+
+
+def _similarities(data: torch.Tensor, rows: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
+    """(m, c) products of row `rows[i]` with the rows `near[i]`; nothing is gathered or computed beyond these."""
+    m, c = near.shape
+    pattern = torch.sparse_csr_tensor(
+        torch.arange(0, (m + 1) * c, c), near.reshape(-1), torch.zeros(m * c), (m, len(data)), check_invariants=False
+    )
+    return torch.sparse.sampled_addmm(pattern, data[rows], data.T).values().view(m, c)
+
+
+def rerank(
+    vectors: np.ndarray, rows: np.ndarray, candidates: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best `k` of each row's `candidates` (m, c) by similarity in the full space; a row's own number is skipped.
+
+    Returns:
+        `(rows, similarities, is_tied)`: as `exact_knn`, and whether the worst candidate ties with the k-th.
+    """
+    data, mine = torch.from_numpy(vectors), torch.from_numpy(rows.astype(np.int64))
+    near = torch.from_numpy(candidates.astype(np.int64)).sort(dim=1).values
+    block = max(1, CANDIDATES_BYTES // (16 * max(1, near.shape[1])))
+    parts = [slice(start, start + block) for start in range(0, len(mine), block)]
+    values = torch.cat([_similarities(data, mine[part], near[part]) for part in parts])
+    return _ranked(mine, near, values, k)
+
+
+def _ranked(
+    rows: torch.Tensor, near: torch.Tensor, values: torch.Tensor, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best `k` of the candidates `near` (m, c) by `values`, ties by row number; see `rerank`."""
+    values = _rounded(values)
+    values[near == rows[:, None]] = -2.0
+    near, order = near.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    near = near.gather(1, order[:, :k])
+    last = torch.where(values[:, -1] < -1.5, values[:, -2], values[:, -1])
+    return near.numpy().astype(np.int32), values[:, :k].numpy(), (last == values[:, k - 1]).numpy()
+
+
+def _search(
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    k: int,
+    device: str,
+    space: np.ndarray | None = None,
+    spare: int = SPARE,
+    advance: Callable[[int], None] = lambda count: None,
+    blocks: Callable[[int], Iterable[Block]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space.
+
+    `blocks` gives places in `rows`, at most so many at a time, with the rows to search; default: all of them.
+    """
+    n, m = len(vectors), len(rows)
+    data = torch.from_numpy(vectors if space is None else space).to(device)
+    wanted = min(n, k + 1 + spare)
+    picked = np.empty((m, k), dtype=np.int32)
+    similar = np.empty((m, k), dtype=np.float32)
+    tied = np.zeros(m, dtype=bool)
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    block = _block_rows(n, m, workers, device)
+    buffers: queue.SimpleQueue = queue.SimpleQueue()
+    for _ in range(workers):
+        buffers.put(torch.empty((block, n), device=device))
+
+    def search(task: Block | tuple[slice, None]) -> None:
+        here, searched = task
+        among = searched() if searched else None
+        numbers, products = torch.from_numpy(rows[here]), buffers.get()
+        try:
+            values = products[: len(numbers), : n if among is None else len(among)]
+            values, near = largest(values, wanted, _multiply(data[numbers.to(device)], data, among, values))
+        finally:
+            buffers.put(products)
+        near = (near if among is None else among[near]).cpu()
+        if space is None:
+            found = _ranked(numbers, near, values.cpu(), k)
+        else:
+            found = rerank(vectors, rows[here], near.numpy(), k)
+        picked[here], similar[here], tied[here] = found
+        advance(len(numbers))
+
+    whole = ((slice(start, start + block), None) for start in range(0, m, block))
+    _side_by_side(search, list(blocks(block) if blocks else whole), workers)
+    if wanted < n:
+        _settle_ties(vectors, rows, k, tied, picked, similar)
+    return picked, similar
+
+
+def _block_rows(n: int, m: int, workers: int, device: str) -> int:
+    """Rows of products over `n` columns that a worker has at a time."""
+    if device != "cpu":
+        return max(1, min(m, 2 * BLOCK_BYTES // (4 * n)))
+    return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
+
+
+def _side_by_side(work: Callable[[object], None], blocks: list, workers: int) -> None:
+    """Call `work` with each block in as many threads, each with one of torch's: none waits for half of its own work."""
+    if workers == 1 or len(blocks) == 1:
+        for block in blocks:
+            work(block)
+        return
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, blocks))
+    finally:
+        torch.set_num_threads(workers)
+
+
+def _multiply(
+    queries: torch.Tensor, data: torch.Tensor, among: torch.Tensor | None, products: torch.Tensor
+) -> Callable[[slice], object]:
+    """A function that fills some columns of `products` with queries · rows `among` (or all) of the data."""
+
+    def fill(columns: slice) -> None:
+        chosen = data[columns] if among is None else data.index_select(0, among[columns])
+        torch.mm(queries, chosen.T, out=products[:, columns])
+
+    return fill
+
+
+def _settle_ties(
+    vectors: np.ndarray, rows: np.ndarray, k: int, tied: np.ndarray, picked: np.ndarray, similar: np.ndarray
+) -> None:
+    """Search the rows again whose k-th place is shared by more rows than there were candidates."""
+    if tied.any():
+        picked[tied], similar[tied] = query_knn(vectors, rows[tied], k)
+
+
+def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours of some rows over all rows; of equally similar ones at the k-th place, the first rows."""
+    values = _rounded(data[rows] @ data.T)
+    values[torch.arange(len(rows)), rows] = -2.0
+    last = largest(values, k)[0].amin(dim=1, keepdim=True)
+    nearer, equal = values > last, values == last
+    room = k - nearer.sum(dim=1, keepdim=True)
+    chosen = nearer | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
+    near = chosen.nonzero()[:, 1].view(len(rows), k)
+    similar, order = values.gather(1, near).sort(dim=1, descending=True, stable=True)
+    return near.gather(1, order).numpy().astype(np.int32), similar.numpy()
+
+
+def _rounded(values: torch.Tensor) -> torch.Tensor:
+    return values.mul_(STEP).round_().div_(STEP)

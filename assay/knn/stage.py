@@ -1,0 +1,137 @@
+"""index: the kNN graph over the duplicate-collapsed vectors, and the index that searches them."""
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.spec import Index, Spec
+from assay.contracts.tables import empty
+from assay.knn.blocked import exact_knn, kth_similarity, recall
+from assay.knn.hnsw import build_graph, graph_knn
+from assay.knn.search import save_index
+from assay.store.stage import Progress, StageOutput, StageWriter, Workspace, run_stage
+from assay.store.units import unit_vectors
+from tasks.stages import stage_task
+
+VERSION = 4
+WANTED_RECALL = 0.95
+EF_TRIES = 3  # each doubles ef
+ROWS_OF_A_PART = 1_000_000
+
+
+@stage_task(timeout_hours=12)
+def index(
+    spec: Spec, workspace: Workspace, cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
+) -> StageOutput:
+    """samples, units, vectors → neighbors, embedding_health (recall), and the folder `index/`."""
+
+    def body(writer: StageWriter) -> None:
+        units, vectors = unit_vectors(cleaned, collapsed, embedded)
+        rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer)
+        write_neighbors(writer, units["sample_id"], rows, similarities)
+        writer.write("embedding_health", health)
+
+    return run_stage(
+        workspace,
+        "index",
+        version=VERSION,
+        tables=("neighbors", "embedding_health"),
+        config=spec.part("index"),
+        inputs=(cleaned, collapsed, embedded),
+        body=body,
+    )
+
+
+def make_index(
+    vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter
+) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
+    """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`."""
+    n = len(vectors)
+    k = min(config.k, max(0, n - 1))
+    folder = writer.folder("index")
+    if n > config.exact_below and k > 0:
+        found = _approximate(vectors, k, config)
+        if found is not None:
+            rows, similarities, graph, basis, ef = found
+            save_index(folder, ids, vectors.shape[1], ef, graph, basis)
+            return rows, similarities, recall_check(vectors, rows, config.recall_sample, f"HNSW, ef {ef}")
+    if k > 0:
+        rows, similarities = exact_knn(vectors, k, advance=Progress("index", n).advance)
+    else:
+        rows, similarities = np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32)
+    save_index(folder, ids, vectors.shape[1], 0, None, None)
+    return rows, similarities, recall_check(vectors, rows, config.recall_sample, "blocked search")
+
+
+def _approximate(vectors: np.ndarray, k: int, config: Index):
+    """HNSW's neighbours, graph, basis and ef; ef doubles while recall is short; None where too few are reachable."""
+    progress = Progress("index", 2 * len(vectors))
+    graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)
+    sample = sample_rows(len(vectors), config.recall_sample)
+    found, best = None, -1.0
+    for ef in (config.ef * 2**power for power in range(EF_TRIES)):
+        try:
+            if found and recall_at_10(vectors, graph_knn(graph, basis, vectors, k, ef, sample)[0], sample) <= best:
+                continue
+            progress.total = max(progress.total, progress.done + len(vectors))  # a larger ef is one more round
+            rows, similarities = graph_knn(graph, basis, vectors, k, ef, advance=progress.advance)
+        except RuntimeError:  # fewer than k are reachable: a larger ef reaches further
+            continue
+        found, best = (rows, similarities, graph, basis, ef), recall_at_10(vectors, rows[sample], sample)
+        if best >= WANTED_RECALL:
+            break
+    return found
+
+
+def sample_rows(n: int, size: int) -> np.ndarray:
+    """`size` of `n` row numbers, seeded, ascending."""
+    return np.sort(np.random.default_rng(0).choice(n, min(n, size), replace=False))
+
+
+def recall_at_10(vectors: np.ndarray, found: np.ndarray, sample: np.ndarray) -> float:
+    """Share of the first ten of `found` (m, k) that are among the true ten nearest (or tie with them)."""
+    ten = min(10, found.shape[1])
+    return recall(found[:, :ten], vectors, sample, kth_similarity(vectors, sample, ten))
+
+
+def recall_check(vectors: np.ndarray, rows: np.ndarray, size: int, method: str) -> pl.DataFrame:
+    """The row of `embedding_health` on the graph's recall@10 against exact search."""
+    sample = sample_rows(len(vectors), size)
+    measured = rows.shape[1] > 0 and len(sample) > 0
+    value = recall_at_10(vectors, rows[sample], sample) if measured else None
+    note = f"{method} over {len(vectors)} units, measured on {len(sample)}"
+    if not rows.shape[1]:
+        note = f"{len(vectors)} units have a vector: there are no neighbours"
+    return pl.DataFrame(
+        {
+            "check": ["index_recall_at_10"],
+            "value": [value],
+            "wanted": [f">= {WANTED_RECALL}"],
+            "ok": [value is None or value >= WANTED_RECALL],
+            "note": [note],
+        },
+        schema_overrides={"value": pl.Float64},
+    )
+
+
+def write_neighbors(writer: StageWriter, ids: pl.Series, rows: np.ndarray, similarities: np.ndarray) -> None:
+    """The `neighbors` table, in parts of about a million rows; one empty part where there are no neighbours."""
+    n, k = rows.shape
+    if not n or not k:
+        writer.write("neighbors", empty("neighbors"))
+        return
+    step = max(1, ROWS_OF_A_PART // k)
+    ranks = np.arange(1, k + 1, dtype=np.uint16)
+
+    def part(number: int) -> pl.DataFrame:
+        start = number * step
+        near = rows[start : start + step]
+        return pl.DataFrame(
+            {
+                "sample_id": ids.gather(np.repeat(np.arange(start, start + len(near)), k)),
+                "rank": np.tile(ranks, len(near)),
+                "neighbor_id": ids.gather(near.reshape(-1)),
+                "similarity": similarities[start : start + step].reshape(-1),
+            }
+        )
+
+    writer.write_parts("neighbors", -(-n // step), part)

@@ -1,0 +1,167 @@
+"""The stage's inputs as integer arrays: samples and units by their row, the kNN graph, labels as codes.
+
+Work is done over *units* (duplicates collapsed onto one representative) that have a usable vector; a sample inherits
+what is found of its unit. Strings come back only when tables are written.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assay.store.stage import StageOutput
+from assay.store.vectors import read_vectors
+
+OWN_COLUMNS = ("sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A column of strings as codes: `codes` (n_samples,) int32 with −1 for missing, `names` sorted."""
+
+    column: str
+    codes: np.ndarray
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything that the metrics read.
+
+    Attributes:
+        samples: the samples by position.
+        unit: (n_samples,) int32, the row in `units` or −1 where the sample has no usable vector.
+        unit_ids: sample_id of each unit's representative, (n_units,).
+        vectors: (n_units, d) float32 of unit length.
+        neighbors: (n_units, k) int32 rows of units, nearest first, −1 where there are fewer.
+        similarities: (n_units, k) float32 cosine, 0 where there is no neighbour.
+        embedder: fingerprint of the vectors, "" where there are none.
+        n_unusable: samples whose vector is zero or not finite.
+    """
+
+    samples: pl.DataFrame
+    unit: np.ndarray
+    unit_ids: pl.Series
+    vectors: np.ndarray
+    neighbors: np.ndarray
+    similarities: np.ndarray
+    embedder: str
+    n_unusable: int
+
+    @property
+    def n_units(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def group_columns(self) -> list[str]:
+        return [name for name in self.samples.columns if name not in OWN_COLUMNS]
+
+
+def read_corpus(cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput, indexed: StageOutput) -> Corpus:
+    """Corpus of the stages' outputs."""
+    samples = cleaned.read("samples").sort("position", "sample_id")
+    units = collapsed.read("units", ["sample_id", "unit_id"])
+    unit_of = samples.select("sample_id").join(units, on="sample_id", how="left", maintain_order="left")
+    unit_of = unit_of.select(pl.coalesce("unit_id", "sample_id").alias("unit_id"))["unit_id"]
+    heads = samples.filter(samples["sample_id"].is_in(unit_of.unique().implode()))
+    matrix, found = read_vectors(embedded, heads["content_hash"])
+    usable, vectors = normalized(matrix, found)
+    unit_ids = heads["sample_id"].filter(pl.Series(usable))
+    place = pl.DataFrame({"unit_id": unit_ids, "unit": np.arange(len(unit_ids), dtype=np.int32)})
+    unit = unit_of.to_frame().join(place, on="unit_id", how="left", maintain_order="left")["unit"]
+    neighbors, similarities = neighbor_arrays(indexed.parts("neighbors"), unit_ids)
+    return Corpus(
+        samples=samples,
+        unit=unit.fill_null(-1).to_numpy().astype(np.int32),
+        unit_ids=unit_ids,
+        vectors=vectors,
+        neighbors=neighbors,
+        similarities=similarities,
+        embedder=_embedder(embedded),
+        n_unusable=int((found & ~usable).sum()),
+    )
+
+
+def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(usable, vectors)`: which rows are found, finite and not zero, and those rows at unit length."""
+    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
+    usable = found & np.isfinite(norms) & (norms > 1e-12)
+    vectors = matrix if usable.all() else matrix[usable]
+    vectors /= norms[usable, None].astype(np.float32)
+    return usable, vectors
+
+
+def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out.
+
+    One part's strings are in memory at a time: all of them together would take more than the vectors.
+    """
+    known = pl.Enum(unit_ids)
+
+    def place(column: str) -> pl.Expr:
+        return pl.col(column).cast(known, strict=False).to_physical().cast(pl.Int32)
+
+    schema = {"unit": pl.Int32, "neighbor": pl.Int32, "rank": pl.UInt16, "similarity": pl.Float32}
+    coded = [pl.DataFrame(schema=schema)]
+    for part in parts:
+        ends = {"unit": place("sample_id"), "neighbor": place("neighbor_id")}
+        found = pl.scan_parquet(part).select("rank", "similarity", **ends).select(list(schema))
+        usable = (pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite()
+        coded.append(found.drop_nulls(["unit", "neighbor"]).filter(usable).collect())
+    edges = pl.concat(coded).sort("unit", "rank", "neighbor")
+    edges = edges.with_columns(pl.int_range(pl.len()).over("unit").alias("at"))
+    k = int(edges["at"].max()) + 1 if len(edges) else 0
+    rows = np.full((len(unit_ids), k), -1, dtype=np.int32)
+    similarities = np.zeros((len(unit_ids), k), dtype=np.float32)
+    unit, at = edges["unit"].to_numpy(), edges["at"].to_numpy()
+    rows[unit, at] = edges["neighbor"].to_numpy()
+    similarities[unit, at] = np.clip(edges["similarity"].to_numpy(), -1.0, 1.0)
+    return rows, similarities
+
+
+def code(samples: pl.DataFrame, column: str) -> Coding:
+    """A column as codes. Values of any type become strings; lists and structs become missing."""
+    values = samples[column]
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        values = pl.Series(column, [None] * len(samples), dtype=pl.String)
+    values = values.cast(pl.String, strict=False)
+    names = sorted(values.drop_nulls().unique().to_list())
+    lookup = pl.DataFrame(
+        {"value": names, "code": np.arange(len(names), dtype=np.int32)}, schema_overrides={"value": pl.String}
+    )
+    codes = values.alias("value").to_frame().join(lookup, on="value", how="left", maintain_order="left")["code"]
+    return Coding(column, codes.fill_null(-1).to_numpy().astype(np.int32), names)
+
+
+def edges_frame(corpus: Corpus) -> pl.DataFrame:
+    """The kNN graph as columns unit, neighbor, rank (from 1), distance (1 − cosine), for SQL."""
+    unit, at = np.nonzero(corpus.neighbors >= 0)
+    return pl.DataFrame(
+        {
+            "unit": unit.astype(np.int32),
+            "neighbor": corpus.neighbors[unit, at],
+            "rank": (at + 1).astype(np.int32),
+            "distance": np.maximum(1.0 - corpus.similarities[unit, at].astype(np.float64), 0.0),
+        }
+    )
+
+
+def cases_frame(corpus: Corpus, codes: np.ndarray) -> pl.DataFrame:
+    """One row per (unit, label) that occurs, label −1 for missing, with `n` members and `share` of the unit's labelled.
+
+    A unit whose copies carry different labels has several cases; each is judged on its own.
+    """
+    frame = pl.DataFrame({"unit": corpus.unit, "label": codes}).filter(pl.col("unit") >= 0)
+    cases = frame.group_by("unit", "label").agg(pl.len().cast(pl.Int32).alias("n")).sort("unit", "label")
+    labeled = pl.col("n").filter(pl.col("label") >= 0).sum().over("unit")
+    return cases.with_columns(
+        pl.when(pl.col("label") >= 0).then(pl.col("n") / labeled).otherwise(0.0).alias("share"),
+        pl.len().over("unit").cast(pl.Int32).alias("n_values"),
+    )
+
+
+def _embedder(embedded: StageOutput) -> str:
+    """The fingerprint in the first vector part."""
+    first = embedded.scan("vectors").select("embedder").head(1).collect() if embedded.parts("vectors") else None
+    return str(first["embedder"][0]) if first is not None and len(first) else ""

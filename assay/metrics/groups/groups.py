@@ -1,0 +1,110 @@
+"""Group columns: who is represented, who can be read off the vectors, who the label probe serves worse; and LEACE."""
+
+import numpy as np
+import polars as pl
+import torch
+from scipy.stats import rankdata
+
+from assay.metrics import probe
+from assay.metrics.corpus import Coding, Corpus, code
+
+VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
+PENALTY = 0.3
+
+
+def group_codings(
+    corpus: Corpus, wanted: tuple[str, ...] | None, without: tuple[str, ...] = ()
+) -> tuple[list[Coding], dict[str, str]]:
+    """`(codings, notes)`: the group columns that can be grouped by, and why the others were left out. Where none are
+    `wanted` by name, all are but those of `without`."""
+    further = [c for c in corpus.group_columns if c not in without]
+    names = further if wanted is None else [c for c in wanted if c in corpus.samples.columns]
+    notes = {name: "no such column in the source" for name in (wanted or ()) if name not in corpus.samples.columns}
+    codings = []
+    for name in names:
+        coding = code(corpus.samples, name)
+        if not coding.names:
+            notes[name] = "every value is missing"
+        elif len(coding.names) > min(VALUE_LIMIT, max(2, len(corpus.samples) // 2)):
+            notes[name] = f"{len(coding.names)} different values; a group column has at most {VALUE_LIMIT}"
+        else:
+            codings.append(coding)
+    return codings, notes
+
+
+def attributes(corpus: Corpus, codings: list[Coding]) -> pl.DataFrame:
+    """The group columns unpivoted: sample_id, column, value; missing values left out."""
+    empty = pl.DataFrame(schema={"sample_id": pl.String, "column": pl.String, "value": pl.String})
+    frames = [empty]
+    for coding in codings:
+        known = np.nonzero(coding.codes >= 0)[0]
+        values = pl.Series(coding.names, dtype=pl.String).gather(coding.codes[known])
+        ids = corpus.samples["sample_id"].gather(known)
+        frames.append(
+            pl.DataFrame(
+                {"sample_id": ids, "column": [coding.column] * len(known), "value": values}, schema=empty.schema
+            )
+        )
+    return pl.concat(frames)
+
+
+def unit_codes(corpus: Corpus, codes: np.ndarray) -> np.ndarray:
+    """(n_units,) code of the first member of each unit that has one, −1 where none has."""
+    out = np.full(corpus.n_units, -1, dtype=np.int64)
+    known = np.nonzero((corpus.unit >= 0) & (codes >= 0))[0][::-1]
+    out[corpus.unit[known]] = codes[known]
+    return out
+
+
+def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: int, seed: int) -> np.ndarray | None:
+    """(n_classes,) out-of-fold AUC of telling each value from the rest; NaN for values of fewer than two units.
+
+    None where there is nothing to tell apart or it would take too long.
+    """
+    known = np.nonzero(codes >= 0)[0]
+    if len(np.unique(codes[known])) < 2 or not probe.fits(len(known), n_classes, folds, features.shape[1]):
+        return None
+    problem = probe.Problem(
+        features[known],
+        np.arange(len(known)),
+        codes[known],
+        np.ones(len(known)),
+        probe.stratified_folds(codes[known], folds, seed),
+        n_classes,
+        folds,
+    )
+    logits = probe.out_of_fold(problem, PENALTY)
+    log_p = logits - np.logaddexp.reduce(logits.astype(np.float64), axis=1)[:, None]
+    return np.array([auc(log_p[:, c], codes[known] == c) for c in range(n_classes)])
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve, ties counted half; NaN with fewer than two of either kind."""
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if n_positive < 2 or n_negative < 2:
+        return float("nan")
+    ranks = rankdata(score)
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def leace(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """A copy of the vectors from which no linear probe can read the group (Belrose et al. 2023, closed form).
+
+    x ← x − Σ^½ P Σ^−½ (x − μ) with P the projection onto the columns of Σ^−½ Σ_xz. Rows without a group (−1) are
+    moved alike but not fitted on.
+    """
+    known = codes >= 0
+    x = vectors[known].astype(np.float64)
+    mean = x.mean(axis=0)
+    centered = x - mean
+    one_hot = np.eye(int(codes.max()) + 1)[codes[known]]
+    cross = centered.T @ (one_hot - one_hot.mean(axis=0)) / len(x)
+    values, axes = (part.numpy() for part in probe.covariance_axes(torch.from_numpy(centered)))
+    kept = values > max(values.max(), 0.0) * 1e-9 + 1e-30
+    root = np.sqrt(values[kept])
+    whiten = (axes[:, kept] / root).T
+    color = axes[:, kept] * root
+    left, size, _ = np.linalg.svd(whiten @ cross, full_matrices=False)
+    basis = left[:, size > 1e-8 * max(size.max(initial=0.0), 1e-30)]
+    change = ((vectors - mean) @ whiten.T @ basis) @ (color @ basis).T
+    return (vectors - change).astype(np.float32)

@@ -1,0 +1,259 @@
+"""What the vectors say about labels that are sets: for each class, how likely a sample is to be given it.
+
+One binary probe per class, all trained in one pass, and the similarity-weighted share of the neighbours that carry the
+class; a logistic regression on the two and the class's frequency makes one calibrated probability of them (stacking,
+Wolpert 1992). As in `beliefs.py`, everything is kept as long pairs (case, class), and a pair that is not there is taken
+for impossible: so ten thousand classes cost no more than ten.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import special
+from scipy.sparse import csc_array, csr_array
+
+from assay.metrics import probe
+from assay.metrics.corpus import Corpus
+from assay.metrics.groups.groups import auc
+from assay.metrics.labels.beliefs import N_BEST, PENALTIES, TEMPERATURES, VOTE_FLOOR
+
+SURE = 1e-6  # a probability is kept this far from 0 and 1
+VOTE_ROWS = 20_000  # units that choose the vote's temperature
+STACK_PAIRS = 1_000_000  # pairs that the stack learns from
+AUC_ROWS = 5_000
+START = np.array([0.5, 0.5, 0.0, 0.0])  # weights of probe, vote, frequency and constant before anything is known
+RIDGE = 5.0  # pairs that the start is worth
+
+
+@dataclass(frozen=True)
+class SetBeliefs:
+    """Probabilities of the pairs (case, class), sorted by case and class.
+
+    Attributes:
+        unit, share, n: (m,) the cases: their unit, share of the unit, members.
+        known: (m,) whether the case is labelled, be it with the empty set.
+        case, label: (p,) the pairs: the classes carried, those of neighbours, and the probe's best few.
+        carried: (p,) whether the case carries the class.
+        probe, vote: (p,) what each says; NaN in `probe` where there is none.
+        chance: (p,) both together: the probability that such a sample is given this class.
+        rate: (n_classes,) share of the labelled that carry each class.
+        auc: (n_classes,) how well the probe tells those that carry a class, out of fold; NaN where it cannot be said.
+    """
+
+    unit: np.ndarray
+    share: np.ndarray
+    n: np.ndarray
+    known: np.ndarray
+    case: np.ndarray
+    label: np.ndarray
+    carried: np.ndarray
+    probe: np.ndarray
+    vote: np.ndarray
+    chance: np.ndarray
+    rate: np.ndarray
+    auc: np.ndarray
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.rate)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is carried: `own` (cases × classes) 0 or 1, `units` (units × classes) the share of a unit's labelled
+    members that carry it, `mass` (n_units,) 1 where labelled, `several` (n_units,) whether its copies disagree."""
+
+    own: csr_array
+    units: csr_array
+    mass: np.ndarray
+    several: np.ndarray
+
+
+def targets_of(n_units: int, cases: pl.DataFrame, carried: csr_array) -> Targets:
+    """Targets of the cases of `corpus.cases_frame`, whose `label` is a row of `carried` (sets × classes, 0 or 1)."""
+    unit, given = cases["unit"].to_numpy().astype(np.int64), cases["label"].to_numpy().astype(np.int64)
+    rows = np.nonzero(given >= 0)[0]
+    pick = csr_array((np.ones(len(rows)), (rows, given[rows])), shape=(len(unit), carried.shape[0]))
+    own = csr_array(pick @ carried)
+    belongs = csr_array((cases["share"].to_numpy()[rows], (unit[rows], rows)), shape=(n_units, len(unit)))
+    mass, several = np.zeros(n_units), np.zeros(n_units, dtype=bool)
+    mass[unit[rows]] = 1.0
+    several[unit[cases["n_values"].to_numpy() > 1]] = True
+    return Targets(own, csr_array(belongs @ own), mass, several)
+
+
+def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds: int, seed: int) -> SetBeliefs:
+    """Beliefs about the cases of `corpus.cases_frame`, whose `label` is a row of `carried` (sets × classes, 0 or 1)."""
+    unit, share = cases["unit"].to_numpy().astype(np.int64), cases["share"].to_numpy()
+    known = cases["label"].to_numpy() >= 0
+    targets = targets_of(corpus.n_units, cases, carried)
+    rate = np.asarray(targets.units.sum(axis=0)).ravel() / max(targets.mass.sum(), 1.0)
+    votes = neighbor_votes(corpus, targets, vote_temperature(corpus, targets))
+    logits, temperature = probe_logits(corpus, targets, folds, seed)
+    best = best_classes(logits)
+    case, label = pairs(unit, targets.own, votes, best)
+    is_own, voted = lookup(targets.own, case, label) > 0, lookup(votes, unit[case], label)
+    vote = (1 - VOTE_FLOOR) * voted + VOTE_FLOOR * rate[label]
+    probed = np.full(len(case), np.nan)
+    reached = voted > 0
+    if logits is not None:
+        probed = special.expit(logits[unit[case], label].astype(np.float64) / temperature)
+        reached |= (best[unit[case]] == label[:, None]).any(axis=1)
+    features = stack_features(probed, vote, rate[label])
+    fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
+    fitted = fitted[:: max(1, len(fitted) // STACK_PAIRS)]
+    weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
+    while (weights[:2] < 0).any():  # rarer among the others of its own carriers than elsewhere, which tells the answer
+        features[:, :2] *= weights[:2] >= 0
+        weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
+    chance = np.clip(special.expit(features @ weights), SURE, 1 - SURE)
+    auc = probe_auc(logits, targets)
+    n = cases["n"].to_numpy()
+    return SetBeliefs(unit, share, n, known, case, label, is_own, probed, vote, chance, rate, auc)
+
+
+def neighbor_votes(corpus: Corpus, targets: Targets, temperature: float) -> csr_array:
+    """(n_units, n_classes) share of the neighbours that carry each class, each worth exp(−distance ÷ temperature).
+
+    Unlabelled neighbours do not vote. A unit whose copies disagree votes for itself too.
+    """
+    every = np.arange(corpus.n_units)
+    return csr_array(_vote_matrix(corpus, every, targets.mass, targets.several, temperature) @ targets.units)
+
+
+def _vote_matrix(corpus: Corpus, rows: np.ndarray, mass, several, temperature: float) -> csr_array:
+    """(rows, n_units) weights of the votes, each row's sum 1, or 0 where nobody votes."""
+    near = corpus.neighbors[rows]
+    distance = np.maximum(1.0 - corpus.similarities[rows].astype(np.float64), 0.0)
+    weight = np.where(near >= 0, np.exp(-distance / temperature) * mass[np.maximum(near, 0)], 0.0)
+    itself = several[rows].astype(np.float64)
+    total = np.maximum(weight.sum(axis=1) + itself, 1e-300)
+    weight = np.c_[weight, itself] / total[:, None]
+    near = np.c_[np.maximum(near, 0), rows]
+    at = np.repeat(np.arange(len(rows)), near.shape[1])
+    return csr_array((weight.ravel(), (at, near.ravel())), shape=(len(rows), corpus.n_units))
+
+
+def vote_temperature(corpus: Corpus, targets: Targets) -> float:
+    """The temperature whose vote predicts the given sets best (leave-one-out log likelihood), of a fixed few."""
+    rows = np.nonzero(targets.mass > 0)[0]
+    rows = rows[:: max(1, len(rows) // VOTE_ROWS)]
+    truth = csr_array(targets.units[rows]).tocoo()
+    nobody = np.zeros(corpus.n_units, dtype=bool)
+
+    def likelihood(temperature: float) -> float:
+        vote = csr_array(_vote_matrix(corpus, rows, targets.mass, nobody, temperature) @ targets.units)
+        agree = (1 - VOTE_FLOOR) * np.minimum(lookup(vote, truth.row, truth.col), 1.0)
+        none = np.log(1 - (1 - VOTE_FLOOR) * np.minimum(vote.data, 1.0)).sum()  # as if nobody carried anything
+        return float(none + ((np.log(agree + VOTE_FLOOR / 10) - np.log(1 - agree)) * truth.data).sum())
+
+    return max(TEMPERATURES, key=likelihood)
+
+
+def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tuple[np.ndarray | None, float]:
+    """`(logits (n_units, n_classes), temperature)` out of fold; None where a probe would take too long."""
+    n_classes = targets.units.shape[1]
+    features = probe.principal_axes(corpus.vectors)
+    if not probe.fits(corpus.n_units, n_classes, folds, features.shape[1]):
+        return None, 1.0
+    entries = targets.units.tocoo()
+    problem = probe.Problem(
+        features=features,
+        row=entries.row.astype(np.int64),
+        label=entries.col.astype(np.int64),
+        share=entries.data,
+        fold=probe.stratified_folds(rarest_class(targets), folds, seed),
+        n_classes=n_classes,
+        n_folds=folds,
+        mass=targets.mass,
+    )
+    logits = probe.out_of_fold(problem, probe.choose_penalty(problem, PENALTIES))
+    return logits, probe.fit_temperature(logits, problem)
+
+
+def probe_auc(logits: np.ndarray | None, targets: Targets) -> np.ndarray:
+    """(n_classes,) area under the ROC curve of each class's probe, on some of the labelled units."""
+    n_classes = targets.units.shape[1]
+    if logits is None:
+        return np.full(n_classes, np.nan)
+    rows = np.nonzero(targets.mass > 0)[0]
+    rows = rows[:: max(1, len(rows) // AUC_ROWS)]
+    carried = csc_array(targets.units[rows] > 0.5)
+    out = np.empty(n_classes)
+    for label in range(n_classes):
+        positive = np.zeros(len(rows), dtype=bool)
+        positive[carried.indices[carried.indptr[label] : carried.indptr[label + 1]]] = True
+        out[label] = auc(logits[rows, label], positive)
+    return out
+
+
+def rarest_class(targets: Targets) -> np.ndarray:
+    """(n_units,) the rarest class that each unit carries; two codes more for those with none and the unlabelled.
+
+    Folds stratified by it spread the rare classes evenly.
+    """
+    n_classes = targets.units.shape[1]
+    entries, size = targets.units.tocoo(), np.asarray(targets.units.sum(axis=0)).ravel()
+    order = np.lexsort((entries.col, size[entries.col]))[::-1]
+    out = np.where(targets.mass > 0, n_classes, n_classes + 1)
+    out[entries.row[order]] = entries.col[order]  # the last one written is the rarest
+    return out
+
+
+def pairs(unit: np.ndarray, own: csr_array, votes: csr_array, best: np.ndarray | None) -> tuple:
+    """`(case, label)`: the classes carried, those that neighbours carry, and the probe's best few; sorted."""
+    wide = np.int64(max(own.shape[1], 1))
+    here, voted = own.tocoo(), csr_array(votes[unit]).tocoo()
+    keys = [here.row * wide + here.col, (voted.row * wide + voted.col)[voted.data > 0]]
+    if best is not None:
+        keys.append((np.arange(len(unit))[:, None] * wide + best[unit]).ravel())
+    key = np.unique(np.concatenate(keys))
+    return key // wide, key % wide
+
+
+def best_classes(logits: np.ndarray | None) -> np.ndarray | None:
+    """(n_units, a few) the classes that the probe thinks likeliest."""
+    if logits is None:
+        return None
+    count = min(N_BEST, logits.shape[1])
+    return np.argpartition(-logits, count - 1, axis=1)[:, :count]
+
+
+def stack_features(probed: np.ndarray, vote: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """(p, 4): log odds of the probe (0 where there is none), of the vote and of the class's frequency; and 1."""
+    return np.stack([logit(np.nan_to_num(probed, nan=0.5)), logit(vote), logit(rate), np.ones(len(vote))], axis=1)
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """Log odds of probabilities, kept finite."""
+    return special.logit(np.clip(p, SURE, 1 - SURE))
+
+
+def fit_stack(
+    features: np.ndarray, truth: np.ndarray, weight: np.ndarray, start: np.ndarray = START, rounds: int = 25
+) -> np.ndarray:
+    """Weights of a logistic regression, by Newton's method; near `start` where there is little to learn from."""
+    found, penalty = start.copy(), RIDGE * np.eye(len(start))
+    for _ in range(rounds):
+        p = special.expit(features @ found)
+        slope = features.T @ (weight * (p - truth)) + penalty @ (found - start)
+        curvature = (features * (weight * np.maximum(p * (1 - p), 1e-6))[:, None]).T @ features + penalty
+        step = np.linalg.solve(curvature, slope)
+        found = found - step * min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
+        if np.abs(step).max() < 1e-6:
+            break
+    return found
+
+
+def lookup(matrix: csr_array, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Entries of a sparse matrix; 0 where there is none."""
+    entries = matrix.tocoo()
+    wide = np.int64(max(matrix.shape[1], 1))
+    key = entries.row.astype(np.int64) * wide + entries.col
+    order = np.argsort(key, kind="stable")
+    key, wanted = key[order], row.astype(np.int64) * wide + column
+    if not len(key):
+        return np.zeros(len(wanted))
+    at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[at] == wanted, entries.data[order][at], 0.0)

@@ -1,0 +1,100 @@
+"""What acting on the findings is worth: held-out accuracy of a probe trained on raw and on repaired data."""
+
+import numpy as np
+
+from assay.metrics import probe
+from assay.metrics.corpus import Corpus
+from assay.metrics.labels.confident import wilson
+
+HELD_OUT = ("test", "validation", "val", "valid", "dev")  # the first that is there is what accuracy is measured on
+PENALTY = 0.3
+RAW = "worth_accuracy_raw"
+
+
+def held_out_split(splits: list[str]) -> str | None:
+    """The split to measure on, or None where there is none or nothing else to train on."""
+    found = [name for name in HELD_OUT if name in splits]
+    return found[0] if found and len(splits) > 1 else None
+
+
+def worth(
+    corpus: Corpus,
+    codes: np.ndarray,
+    split: np.ndarray,
+    superfluous: np.ndarray,
+    leaked: np.ndarray,
+    flagged: np.ndarray,
+    suggested: np.ndarray,
+    n_classes: int,
+) -> dict[str, tuple[float | None, str]]:
+    """`{metric: (accuracy, note)}`, and what each repair wins over doing nothing; empty where there is no held-out
+    split or it would take too long.
+
+    Args (each (n_samples,)): label codes, split names, and whether a sample is a superfluous duplicate, leaked,
+        flagged, and the code suggested for it (−1: none).
+    """
+    target = held_out_split(sorted({s for s in split.tolist() if s is not None}))
+    usable = (corpus.unit >= 0) & (codes >= 0)
+    if target is None or n_classes < 2:
+        return {}
+    test = np.nonzero(usable & (split == target))[0]
+    train = usable & (split != target) & (split != None)  # noqa: E711
+    if len(test) < 10 or train.sum() < 10:
+        return {}
+    features = probe.principal_axes(corpus.vectors)
+    if not probe.fits(int(train.sum()), n_classes, 4, features.shape[1]):
+        return {}
+    clean = train & ~superfluous & ~leaked
+    replaced = np.where(flagged & (suggested >= 0), suggested, codes)
+    trials = {
+        RAW: (train, codes, "trained on everything outside the split, as it is"),
+        "worth_accuracy_deduplicated": (clean, codes, "duplicates and leaks removed"),
+        "worth_accuracy_flagged_dropped": (clean & ~flagged, codes, "and the flagged labels dropped"),
+        "worth_accuracy_flagged_replaced": (clean, replaced, "and the flagged labels replaced by the suggestions"),
+    }
+    hits = {
+        name: _right(features, corpus.unit, np.nonzero(chosen)[0], labels, test, codes, n_classes)
+        for name, (chosen, labels, _) in trials.items()
+    }
+    out: dict[str, tuple[float | None, str]] = {}
+    for name, (_, _, note) in trials.items():
+        accuracy = float(hits[name].mean())
+        low, high = wilson(np.array([accuracy]), np.array([float(len(test))]))
+        out[name] = (accuracy, f"{note}; on {len(test)} of {target}, 95% interval {low[0]:.1%} to {high[0]:.1%}")
+        if name != RAW:
+            won, low, high, note = gain(hits[RAW], hits[name])
+            key = name.replace("accuracy", "gain", 1)
+            out |= {
+                key: (won, note),
+                f"{key}_low": (low, "95% interval, lower end"),
+                f"{key}_high": (high, "95% interval, upper end"),
+            }
+    return out
+
+
+def gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float, str]:
+    """`(accuracy won, low, high, note)`: with the 95% interval of the same samples judged twice, in which those that
+    are right, or wrong, both times do not count (after McNemar 1947)."""
+    change = after.astype(float) - before.astype(float)
+    value, half = float(change.mean()), 1.96 * float(change.std()) / max(len(change), 1) ** 0.5
+    fixed, spoilt = int((change > 0).sum()), int((change < 0).sum())
+    return value, value - half, value + half, f"accuracy won: {fixed} newly right, {spoilt} newly wrong"
+
+
+def _right(features, unit, train, labels, test, truth, n_classes: int) -> np.ndarray:
+    """Whether each of `test` is given its label by a probe trained on the samples `train` with `labels`."""
+    if not len(train):
+        return np.zeros(len(test), dtype=bool)
+    rows, at = np.unique(unit[train] * np.int64(n_classes) + labels[train], return_counts=True)
+    problem = probe.Problem(
+        features,
+        rows // n_classes,
+        rows % n_classes,
+        at.astype(np.float64),
+        np.full(len(features), -1),
+        n_classes,
+        1,
+    )
+    weights = probe.train(problem, PENALTY).numpy()[:, 0]
+    logits = features[unit[test]] @ weights[:-1] + weights[-1]
+    return logits.argmax(axis=1) == truth[test]

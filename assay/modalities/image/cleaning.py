@@ -1,0 +1,105 @@
+"""Measured images → rows of `image_facts`. What can be done for many at once (histograms, DCT) is done per chunk."""
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.tables import empty
+from assay.modalities.image.facts import Measured, Unmeasured, measure_contents
+from assay.sources.files import Source
+from assay.store.executor import in_batches
+
+Content = tuple[str, Sequence[str]]  # its hash, and the uris that hold it
+BATCH = 16  # contents that a worker measures at a time
+
+
+def image_facts(
+    source: Source, chunks: Sequence[Sequence[Content]], *, max_pixels: int, thumbnail_pixels: int
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """Decode and measure many contents in worker processes, chunk by chunk.
+
+    Args:
+        source: where the uris are read.
+        max_pixels: larger images are refused before they are decoded.
+        thumbnail_pixels: longer side of the thumbnail at most.
+
+    Yields:
+        `(facts, failures, unread)` of each chunk, in its order: rows of `image_facts`; of `failures` for what is no
+        readable image; of `failures` for what could not be read this time.
+    """
+    one_batch = functools.partial(measure_contents, source, max_pixels, thumbnail_pixels)
+    results = in_batches(one_batch, [content for chunk in chunks for content in chunk], BATCH, _crashed)
+    for chunk in chunks:
+        found = [(content_hash, next(results)) for content_hash, _ in chunk]
+        yield _rows(found), _failures(found, lasting=True), _failures(found, lasting=False)
+
+
+def _crashed(_: Content) -> Unmeasured:
+    return Unmeasured("decoder_crashed", "the process that decodes it dies of it", lasting=False)
+
+
+def _failures(found: list[tuple[str, Measured | Unmeasured]], lasting: bool) -> pl.DataFrame:
+    rows = [(name, r.reason, r.detail) for name, r in found if isinstance(r, Unmeasured) and r.lasting == lasting]
+    return pl.DataFrame(rows, schema=empty("failures").schema, orient="row")
+
+
+def perceptual_hashes(luminance: np.ndarray) -> np.ndarray:
+    """DCT pHash of uint8 luminance (n, 32, 32) → uint64 (n,).
+
+    The 8 × 8 lowest frequencies, a bit each where the coefficient is above the median of the 63 that are not the
+    mean; the first bit (the mean) is 0. Coefficients are rounded, so that a flat image hashes to 0 everywhere.
+    """
+    coefficients = (DCT @ luminance.astype(np.float64) @ DCT.T).reshape(len(luminance), 64).round(6)
+    bits = coefficients > np.median(coefficients[:, 1:], axis=1, keepdims=True)
+    bits[:, 0] = False
+    return np.packbits(bits, axis=1).view(">u8").reshape(-1).astype(np.uint64)
+
+
+def histogram_facts(brightness: np.ndarray, luminance: np.ndarray) -> dict[str, np.ndarray]:
+    """Brightness, its percentiles, contrast and entropy from two stacks of histograms, each (n, 256)."""
+    levels = np.arange(256)
+    share = luminance / luminance.sum(axis=1, keepdims=True)
+    mean = share @ levels
+    variance = np.maximum(share @ np.square(levels) - np.square(mean), 0.0)
+    cumulative = brightness.cumsum(axis=1) / brightness.sum(axis=1, keepdims=True)
+    return {
+        "brightness": (brightness @ levels) / brightness.sum(axis=1) / 255.0,
+        "brightness_p05": (cumulative >= 0.05).argmax(axis=1) / 255.0,
+        "brightness_p99": (cumulative >= 0.99).argmax(axis=1) / 255.0,
+        "contrast": np.minimum(2.0 * np.sqrt(variance) / 255.0, 1.0),
+        "entropy_bits": -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1) + 0.0,
+    }
+
+
+def _rows(found: list[tuple[str, Measured | Unmeasured]]) -> pl.DataFrame:
+    """The `image_facts` rows of those that were measured."""
+    measured = [result for _, result in found if isinstance(result, Measured)]
+    if not measured:
+        return empty("image_facts")
+    plain = ("format", "mode", "width", "height", "n_frames", "changes", "pixel_hash", "thumbnail", "colorfulness")
+    luminance = np.stack([image.luminance for image in measured])
+    histograms = histogram_facts(
+        np.stack([image.brightness_counts for image in measured]),
+        np.stack([image.luminance_counts for image in measured]),
+    )
+    columns = {
+        "content_hash": [name for name, result in found if isinstance(result, Measured)],
+        **{name: [getattr(image, name) for image in measured] for name in plain},
+        **histograms,
+        "sharpness": [image.sharpness for image in measured],
+        "perceptual_hash": perceptual_hashes(luminance),
+        "luminance": [array.tobytes() for array in luminance],
+    }
+    schema = empty("image_facts").schema
+    return pl.DataFrame({name: pl.Series(name, columns[name], dtype=schema[name]) for name in schema})
+
+
+def _dct_matrix(size: int, kept: int) -> np.ndarray:
+    """The first `kept` rows of the DCT-II of `size` points, (kept, size)."""
+    frequency, point = np.arange(kept)[:, None], np.arange(size)[None, :]
+    return np.cos(np.pi * frequency * (2 * point + 1) / (2 * size))
+
+
+DCT = _dct_matrix(32, 8)

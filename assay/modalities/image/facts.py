@@ -1,0 +1,152 @@
+"""Bytes of one image → what the clean stage keeps of it. Light to import: worker processes start with it.
+
+Every measurement but the pixel hash comes from one reduced copy (longer side 128 px, never enlarged): large images cost
+little more than their decoding, JPEGs not even that (they are decoded at ½, ¼ or ⅛), and numbers mean the same at
+every resolution.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from xxhash import xxh3_128
+
+from assay.contracts.errors import UnreadableSample
+from assay.modalities.image.decode import decode_rgb
+from assay.sources.files import Source, read_content
+
+WORKING_PIXELS = 128  # longer side of the reduced copy that is measured; image_issues.sql counts on it
+BRIGHTNESS_WEIGHTS = np.array([0.241, 0.691, 0.068], dtype=np.float32)  # Finley's HSP perceived brightness
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one image leaves behind once its pixels are gone."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    n_frames: int
+    changes: list[str]
+    pixel_hash: str
+    thumbnail: bytes
+    luminance: np.ndarray  # uint8, (32, 32)
+    brightness_counts: np.ndarray  # int64, (256,): histogram of perceived brightness
+    luminance_counts: np.ndarray  # int64, (256,)
+    sharpness: float | None
+    colorfulness: float
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why an image could not be measured; `lasting`: because of its content, so that trying again is of no use."""
+
+    reason: str
+    detail: str
+    lasting: bool
+
+
+def measure_contents(
+    source: Source, max_pixels: int, thumbnail_pixels: int, contents: Sequence[tuple[str, Sequence[str]]]
+) -> list[Measured | Unmeasured]:
+    """Read, decode and measure `(content_hash, uris)` pairs, one result each, in their order."""
+    return [_measure_content(source, max_pixels, thumbnail_pixels, *content) for content in contents]
+
+
+def _measure_content(
+    source: Source, max_pixels: int, thumbnail_pixels: int, content_hash: str, uris: Sequence[str]
+) -> Measured | Unmeasured:
+    try:
+        data = read_content(source, uris, content_hash)
+    except UnreadableSample as error:
+        return Unmeasured(error.reason, error.detail, lasting=False)
+    try:
+        return measure(data, max_pixels=max_pixels, thumbnail_pixels=thumbnail_pixels)
+    except UnreadableSample as error:
+        return Unmeasured(error.reason, error.detail, lasting=True)
+
+
+def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Measured:
+    """Decode one file and measure it.
+
+    Raises:
+        UnreadableSample: as `assay.modalities.image.decode.decode_rgb`.
+    """
+    decoded = decode_rgb(data, max_pixels, at_least=max(WORKING_PIXELS, thumbnail_pixels))
+    rgb = decoded.image
+    small = reduced(rgb, WORKING_PIXELS)
+    gray, pixels = small.convert("L"), np.asarray(small)
+    sample = pixels[::2, ::2] if max(small.size) == WORKING_PIXELS else pixels  # for what needs no neighbours
+    return Measured(
+        format=decoded.format,
+        mode=decoded.mode,
+        width=decoded.size[0],
+        height=decoded.size[1],
+        n_frames=decoded.n_frames,
+        changes=list(decoded.changes),
+        pixel_hash=hash_pixels(rgb, decoded.size),
+        thumbnail=_jpeg(small if thumbnail_pixels == WORKING_PIXELS else reduced(rgb, thumbnail_pixels)),
+        luminance=np.asarray(gray.resize((32, 32), Image.Resampling.BILINEAR)),
+        brightness_counts=np.bincount(perceived_brightness(sample).ravel(), minlength=256),
+        luminance_counts=np.asarray(gray.histogram()),
+        sharpness=sharpness(np.asarray(gray)),
+        colorfulness=colorfulness(sample),
+    )
+
+
+def reduced(rgb: Image.Image, longer_side: int) -> Image.Image:
+    """`rgb` with its longer side at most `longer_side` (never enlarged, each side at least one pixel)."""
+    factor = longer_side / max(rgb.size)
+    if factor >= 1.0:
+        return rgb
+    size = tuple(max(1, round(side * factor)) for side in rgb.size)
+    return rgb.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+
+
+def sharpness(luminance: np.ndarray) -> float | None:
+    """Variance of the 4-neighbour Laplacian of `luminance` (H, W), in grey levels squared; null under 3 × 3."""
+    if min(luminance.shape) < 3:
+        return None
+    a = luminance.astype(np.int16)
+    laplacian = a[1:-1, :-2] + a[1:-1, 2:]
+    laplacian += a[:-2, 1:-1]
+    laplacian += a[2:, 1:-1]
+    laplacian -= 4 * a[1:-1, 1:-1]
+    flat = laplacian.ravel()
+    mean = int(flat.sum(dtype=np.int64)) / flat.size
+    squares = flat.astype(np.float32)
+    return max(float(np.dot(squares, squares)) / flat.size - mean * mean, 0.0)
+
+
+def perceived_brightness(rgb: np.ndarray) -> np.ndarray:
+    """sqrt(0.241 R² + 0.691 G² + 0.068 B²) of uint8 pixels (…, 3), rounded to uint8."""
+    squares = np.square(rgb, dtype=np.float32) @ BRIGHTNESS_WEIGHTS
+    return (np.sqrt(squares, out=squares) + 0.5).astype(np.uint8)
+
+
+def colorfulness(rgb: np.ndarray) -> float:
+    """Mean difference between the largest and the smallest channel of uint8 pixels (H, W, 3), 0 (grayscale) … 1."""
+    red, green, blue = (
+        rgb[..., 0],
+        rgb[..., 1],
+        rgb[..., 2],
+    )  # by channel: a reduction over a short axis is ten times slower
+    largest = np.maximum(np.maximum(red, green), blue)
+    smallest = np.minimum(np.minimum(red, green), blue)
+    return float((largest - smallest).mean(dtype=np.float64)) / 255.0
+
+
+def hash_pixels(rgb: Image.Image, size: tuple[int, int]) -> str:
+    """XXH3-128 of the whole image's size, the size of `rgb` and its pixels, row-major, three bytes each."""
+    digest = xxh3_128(f"{size[0]}x{size[1]} {rgb.width}x{rgb.height}:".encode())
+    digest.update(rgb.tobytes())
+    return digest.hexdigest()
+
+
+def _jpeg(rgb: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    rgb.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -1,0 +1,211 @@
+"""Gather the stages' tables into one folder, describe it in a manifest, and move it to the next number."""
+
+import contextlib
+import errno
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+
+from assay.contracts.errors import ContractError, SnapshotError
+from assay.contracts.spec import Spec
+from assay.contracts.tables import CONTRACTS, PUBLISHED, empty
+from assay.report.page import write_report
+from assay.store.snapshots import Snapshot, diff, file_sha256, newest_snapshot, read_snapshot, snapshot_numbers
+from assay.store.stage import (
+    StageOutput,
+    Workspace,
+    hash_text,
+    link_or_copy,
+    sync_path,
+    sync_tree,
+    write_json,
+    write_part,
+)
+
+SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
+FOLDERS = ("index", "debiased")  # of a stage, carried into the snapshot beside the tables
+HEADLINE_SQL = Path(__file__).with_name("headline.sql")
+
+
+def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutput]) -> Snapshot:
+    """Publish the stages' tables as the next snapshot.
+
+    Raises:
+        ContractError: two stages wrote the same key of a table that they share.
+    """
+    workspace.snapshots.mkdir(parents=True, exist_ok=True)
+    parent = newest_snapshot(workspace)
+    aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=workspace.snapshots))
+    aside.chmod(0o755)
+    try:
+        tables = gather_tables(stages, aside)
+        manifest = {
+            "dataset": spec.name,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": spec.model_dump(mode="json"),
+            "spec_base": str(spec.base),
+            "parent": parent.number if parent else None,
+            "stages": sorted(stage.path.name for stage in stages),
+            "software": {"python": platform.python_version()} | {name: installed(name) for name in SOFTWARE},
+        }
+        tables["diff"] = write_diff(parent, tables, aside, manifest)
+        manifest["headline"] = headline(tables)
+        manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
+        manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
+        write_report(tables, report_context(spec, manifest, next_number(workspace.snapshots)), aside / "report.html")
+        manifest["files"] = [describe_file(path, aside) for path in other_files(aside, manifest)]
+        sync_tree(aside)
+        write_json(aside / "manifest.json", manifest)
+        sync_path(aside)
+        return read_snapshot(move_to_next_number(aside, workspace.snapshots))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[Path]]:
+    """Link the published tables and `FOLDERS` of all stages into `aside`; the parts of one table in stage order."""
+    tables: dict[str, list[Path]] = {}
+    for stage in stages:
+        for table in stage.tables:
+            if table not in PUBLISHED:
+                continue
+            (aside / table).mkdir(exist_ok=True)
+            parts = tables.setdefault(table, [])
+            for part in stage.parts(table):
+                target = aside / table / f"part-{len(parts):05d}.parquet"
+                link_or_copy(part, target)
+                parts.append(target)
+        for folder in FOLDERS:
+            if (stage.path / folder).is_dir():
+                shutil.copytree(stage.path / folder, aside / folder, copy_function=link_or_copy)
+    for table in ("embedding_health", "dataset_metrics"):
+        if len(tables.get(table, ())) > 1:
+            require_unique(table, tables[table])
+    return tables
+
+
+def require_unique(table: str, parts: list[Path]) -> None:
+    """Raise `ContractError` where a key appears in two stages' parts of one table."""
+    key = CONTRACTS[table].primary_key()
+    rows = pl.concat([pl.read_parquet(part, columns=key) for part in parts])
+    twice = rows.filter(rows.is_duplicated()).unique()
+    if len(twice):
+        raise ContractError(f"table `{table}` has the key {twice.head(3).rows()} in more than one stage")
+
+
+def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dict) -> list[Path]:
+    """The `diff` table against the parent; no rows in a first snapshot, or where the parent is damaged."""
+    names = ("samples", "scores")
+    described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
+    current = Snapshot(0, aside, manifest | {"tables": described})
+    comparable = parent and all(parent.parts(name) and tables.get(name) for name in names)
+    rows = empty("diff")
+    if comparable:
+        with contextlib.suppress(SnapshotError):
+            rows = diff(parent, current)
+    (aside / "diff").mkdir()
+    target = aside / "diff" / "part-00000.parquet"
+    write_part("diff", rows, target)
+    return [target]
+
+
+def headline(tables: dict[str, list[Path]]) -> dict[str, float]:
+    """The rows of headline.sql over the snapshot's tables."""
+    connection = duckdb.connect()
+    for name in ("samples", "rejects", "duplicates", "leaks", "label_issues", "scores"):
+        if tables.get(name):
+            connection.read_parquet([str(part) for part in tables[name]]).create_view(name)
+        else:
+            connection.register(name, empty(name).to_arrow())
+    return dict(connection.sql(HEADLINE_SQL.read_text(encoding="utf-8")).fetchall())
+
+
+def dataset_metrics(tables: dict[str, list[Path]]) -> dict[str, float | None]:
+    """The snapshot's `dataset_metrics` as a dictionary."""
+    parts = tables.get("dataset_metrics")
+    return dict(pl.read_parquet(parts, columns=["metric", "value"]).iter_rows()) if parts else {}
+
+
+def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
+    """Each gate of the spec against `dataset_metrics`; a metric that is not there fails its gate."""
+    judged = []
+    for metric, gate in sorted(spec.gates.items()):
+        value = values.get(metric)
+        above = gate.min is None or (value is not None and value >= gate.min)
+        below = gate.max is None or (value is not None and value <= gate.max)
+        passed = value is not None and above and below
+        judged.append({"metric": metric, "value": value, "min": gate.min, "max": gate.max, "ok": passed})
+    return judged
+
+
+def report_context(spec: Spec, manifest: dict, number: int) -> dict:
+    """What the report says besides the tables."""
+    return {
+        "dataset": spec.name,
+        "modality": spec.modality,
+        "number": number,
+        "created_at": manifest["created_at"],
+        "parent": manifest["parent"],
+        "spec": manifest["config"],
+        "gates": manifest["gates"],
+        "software": manifest["software"],
+    }
+
+
+def describe_table(name: str, parts: list[Path], aside: Path) -> dict:
+    """A table's entry in the manifest: its files, rows, contract version and digest over its files' digests."""
+    files = [describe_file(part, aside) | {"rows": pq.read_metadata(part).num_rows} for part in parts]
+    return {
+        "contract": CONTRACTS[name].VERSION,
+        "rows": sum(file["rows"] for file in files),
+        "digest": hash_text(" ".join(file["sha256"] for file in files)),
+        "files": files,
+    }
+
+
+def describe_file(path: Path, aside: Path) -> dict:
+    """A file's entry in the manifest."""
+    return {"path": path.relative_to(aside).as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+
+
+def other_files(aside: Path, manifest: dict) -> list[Path]:
+    """Files of the snapshot that belong to no table: the report, the index, debiased vectors."""
+    named = {file["path"] for table in manifest["tables"].values() for file in table["files"]}
+    paths = sorted(path for path in aside.rglob("*") if path.is_file())
+    return [path for path in paths if path.relative_to(aside).as_posix() not in named]
+
+
+def next_number(snapshots: Path) -> int:
+    """One more than the highest number there, readable or not."""
+    return max(snapshot_numbers(snapshots), default=0) + 1
+
+
+def move_to_next_number(aside: Path, snapshots: Path) -> Path:
+    """Rename to the next free number. A rename onto a folder with files fails: that is the compare-and-swap."""
+    while True:
+        target = snapshots / f"v{next_number(snapshots):08d}"
+        try:
+            os.rename(aside, target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue
+            raise
+        sync_path(snapshots)
+        return target
+
+
+def installed(package: str) -> str | None:
+    """The installed version of a package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,174 @@
+"""Thumbnails, texts and vectors of some rows: read from the facts by content hash, a row group at a time, some kept."""
+
+import json
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.contracts.errors import AssayError
+from assay.reading.columns import View
+
+LOCAL = "local-dir:"
+MOST_BYTES = 200 * 2**20  # of row groups kept by one reader
+
+
+class FactReader:
+    """Values of one column of one facts table, by row of the view."""
+
+    def __init__(self, view: View, table: str, column: str):
+        self.column = column
+        self._parts = view.snapshot.parts(table)
+        self._place = view.place(table)
+        self._starts = part_starts(view, table)
+        self._kept: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
+        self._groups: dict[int, set[int]] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(64)]
+
+    def get(self, row: int):
+        """The value at one row, or None."""
+        place = int(self._place[row])
+        if place < 0:
+            return None
+        part = int(np.searchsorted(self._starts, place, "right")) - 1
+        place -= int(self._starts[part])
+        with self._reading[part % len(self._reading)]:  # many ask for one part at once: read it once
+            start, values = self._find(part, place) or self._read(part, place)
+        return values[place - start].as_py()
+
+    def _find(self, part: int, place: int) -> tuple[int, pa.Array] | None:
+        with self._lock:
+            for start in self._groups.get(part, ()):
+                if (part, start) in self._kept and start <= place < start + len(self._kept[part, start]):
+                    self._kept.move_to_end((part, start))
+                    return start, self._kept[part, start]
+        return None
+
+    def _read(self, part: int, place: int) -> tuple[int, pa.Array]:
+        """The row group that holds a place, and where it starts; kept, while there is room."""
+        file = pq.ParquetFile(self._parts[part], memory_map=True)
+        start = 0
+        for group in range(file.metadata.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if place < start + rows:
+                break
+            start += rows
+        values = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).combine_chunks()
+        with self._lock:
+            self._groups.setdefault(part, set()).add(start)
+            self._kept[part, start] = values
+            self._bytes += values.nbytes
+            while self._bytes > MOST_BYTES and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return start, values
+
+
+def part_starts(view: View, table: str) -> np.ndarray:
+    """Row at which each part of a table starts, and after the last one their number."""
+    counts = [pq.read_metadata(part).num_rows for part in view.snapshot.parts(table)]
+    return np.cumsum([0, *counts])
+
+
+def reader(view: View, table: str, column: str) -> FactReader:
+    """The one reader of a column."""
+    return view.once(("reader", table, column), lambda: FactReader(view, table, column))
+
+
+def thumbnail(view: View, row: int) -> bytes | None:
+    """The stored JPEG of one image, or None."""
+    return reader(view, "image_facts", "thumbnail").get(row) if view.snapshot.parts("image_facts") else None
+
+
+def text(view: View, row: int) -> str | None:
+    """The text of one sample, as given, or None."""
+    return reader(view, "text_facts", "text").get(row) if view.snapshot.parts("text_facts") else None
+
+
+def similarities(view: View, row: int | None = None, vector: np.ndarray | None = None) -> np.ndarray:
+    """Cosine similarity of every sample to one of them, or to a vector; float32 of shape (n,), −inf without a vector.
+
+    Exact, and streamed: one batch of vectors is in memory at a time.
+    """
+    place = view.place("vectors")
+    if vector is None:
+        if place[row] < 0:
+            raise AssayError("this sample has no vector, so nothing can be compared with it")
+        value = reader(view, "vectors", "vector").get(row)
+        vector = np.asarray(value, dtype=np.float32)
+    vector = vector / max(float(np.linalg.norm(vector)), 1e-30)
+    found = [_part_similarities(path, vector) for path in view.snapshot.parts("vectors")]
+    scores = np.concatenate([*found, np.array([-np.inf], dtype=np.float32)])  # place −1 is the last
+    return scores[place].astype(np.float32)
+
+
+def _part_similarities(path, vector: np.ndarray) -> np.ndarray:
+    scores = []
+    for batch in pq.ParquetFile(path, memory_map=True).iter_batches(65_536, columns=["vector"]):
+        column = batch.column(0)
+        matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1).astype(np.float32, copy=False)
+        if matrix.shape[1] != len(vector):
+            raise AssayError(f"vectors have {matrix.shape[1]} dimensions, the query {len(vector)}")
+        norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores.append(np.nan_to_num(matrix @ vector / norms, nan=-np.inf, posinf=-np.inf))
+    return np.concatenate(scores) if scores else np.zeros(0, np.float32)
+
+
+def can_search_words(view: View) -> bool:
+    """Whether the snapshot's embedder has a real text tower (a placeholder of one layer is none)."""
+    embed = view.snapshot.manifest.get("config", {}).get("embed", {})
+    if embed.get("kind") != "open_clip":
+        return False
+    if not embed.get("model", "").startswith(LOCAL):
+        return True
+    try:
+        config = json.loads((_model_folder(view) / "open_clip_config.json").read_text(encoding="utf-8"))
+        tower = config["model_cfg"]["text_cfg"]
+        return bool(tower.get("hf_model_name")) or tower.get("layers", 12) >= 2
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _model_folder(view: View) -> Path:
+    manifest = view.snapshot.manifest
+    return Path(manifest.get("spec_base", ".")) / manifest["config"]["embed"]["model"].removeprefix(LOCAL)
+
+
+def words_vector(view: View, words: str) -> np.ndarray:
+    """The embedder's vector of some words; the model is loaded at the first search.
+
+    Raises:
+        AssayError: the embedder has no text tower, or its weights cannot be had.
+    """
+    if not can_search_words(view):
+        raise AssayError("this snapshot's embedder has no text tower; search by words needs an open_clip model")
+    encode = view.once("text_tower", lambda: _load_text_tower(view))
+    return encode(words)
+
+
+def _load_text_tower(view: View):
+    """A function from words to their vector, of the model that embedded the snapshot."""
+    import open_clip
+    import torch
+
+    embed = view.snapshot.manifest["config"]["embed"]
+    local = embed["model"].startswith(LOCAL)
+    name = f"{LOCAL}{_model_folder(view)}" if local else embed["model"]
+    try:
+        model = open_clip.create_model(
+            name, pretrained=embed.get("pretrained") or None, weights_only=True, require_pretrained=True
+        ).eval()
+        tokenize = open_clip.get_tokenizer(name)
+    except Exception as error:  # open_clip, timm and the hub raise anything
+        raise AssayError(f"the text tower of {embed['model']} cannot be loaded: {error}") from None
+
+    def encode(words: str) -> np.ndarray:
+        with torch.inference_mode():
+            return model.encode_text(tokenize([words]))[0].float().numpy()
+
+    return encode

@@ -1,0 +1,281 @@
+"""A filter → the rows that pass it, over all points of a snapshot.
+
+A filter is plain JSON; every part narrows:
+
+    {"lasso": {"method": "umap", "points": [[x, y], …], "matrix": [[…3], […3]] or absent},
+     "ranges": {"scores.outlier": [0.5, 1.0]},    "values": {"label": ["cat", null]},    "hidden": {"label": ["dog"]},
+     "carries": ["cat", "dog"],                   "flags": ["outlier"],
+     "cell": ["given label", "suggested label"],
+     "text": "words in any column",               "similar": {"id": "sample id", "k": 200},
+     "words": {"text": "a red car", "k": 200},    "ids": ["sample id", …]}
+"""
+
+import json
+import threading
+from collections import OrderedDict
+
+import numpy as np
+import polars as pl
+
+from assay.reading.catalog import Category
+from assay.reading.columns import View
+from assay.reading.facts import similarities, words_vector
+from assay.sources.label_text import classes_of
+
+KEYS = {"lasso", "ranges", "values", "hidden", "carries", "flags", "cell", "text", "similar", "words", "ids"}
+MOST_VERTICES = 4_000
+MOST_SIMILAR = 10_000
+
+
+class FilterError(ValueError):
+    """The filter is not one; the message says what was found and what was wanted."""
+
+
+def select(view: View, wanted: dict) -> np.ndarray:
+    """Mask, bool of shape (n,), of the rows that pass.
+
+    Raises:
+        FilterError: an unknown key, column or method, or a value of the wrong shape.
+    """
+    if not isinstance(wanted, dict) or set(wanted) - KEYS:
+        raise FilterError(f"a filter has the keys {sorted(KEYS)}; got {str(wanted)[:200]}")
+    mask = np.ones(len(view), dtype=bool)
+    try:
+        for key, value in wanted.items():
+            if value or key == "ids":  # no ids is nothing, no other condition is no condition
+                mask &= _PARTS[key](view, value)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise FilterError(f"{error}") from None
+    return mask
+
+
+def inside(points: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
+    """Which of the points (x, y) lie in the polygon, by the even-odd rule. NaN is outside.
+
+    Sorted by y, an edge concerns one contiguous run of the points: the cost is the number of crossings, not
+    vertices × points. `order` is `np.argsort(y)` where it is already known.
+    """
+    order = np.argsort(y, kind="stable") if order is None else order
+    px, py = x[order].astype(np.float64), y[order].astype(np.float64)
+    odd = np.zeros(len(order), dtype=bool)
+    ends = np.roll(points, -1, axis=0)
+    for (x1, y1), (x2, y2) in zip(points, ends, strict=True):
+        if y1 == y2:
+            continue
+        start, stop = np.searchsorted(py, (min(y1, y2), max(y1, y2)), "left")
+        crossing = (x2 - x1) * (py[start:stop] - y1) / (y2 - y1) + x1
+        odd[start:stop] ^= px[start:stop] < crossing
+    mask = np.zeros(len(order), dtype=bool)
+    mask[order] = odd
+    return mask
+
+
+def _lasso(view: View, value: dict) -> np.ndarray:
+    points = np.asarray(value["points"], dtype=np.float64)
+    if (
+        points.ndim != 2
+        or points.shape[1] != 2
+        or not 3 <= len(points) <= MOST_VERTICES
+        or not np.isfinite(points).all()
+    ):
+        raise ValueError(f"a lasso is 3 to {MOST_VERTICES} finite points [x, y]")
+    method = value["method"]
+    layout = view.layout(method)
+    if value.get("matrix"):
+        matrix = np.asarray(value["matrix"], dtype=np.float64)
+        if layout.z is None or matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+            raise ValueError("`matrix` turns the three axes of a 3-D projection into two: [[…3], […3]]")
+        x, y = matrix @ np.stack([layout.x, layout.y, layout.z]).astype(np.float64)
+        return inside(points, x, y)
+    order = view.once(("by_y", method), lambda: np.argsort(layout.y, kind="stable").astype(np.uint32))
+    return inside(points, layout.x, layout.y, order)
+
+
+def _ranges(view: View, value: dict) -> np.ndarray:
+    mask = np.ones(len(view), dtype=bool)
+    for key, (low, high) in value.items():
+        values = view.number(key)
+        mask &= (values >= np.float32(low)) & (values <= np.float32(high))
+    return mask
+
+
+def _codes(column, names: list) -> np.ndarray:
+    if not isinstance(column, Category):
+        raise ValueError("only a column of names can be filtered by values")
+    place = {name: code for code, name in enumerate(column.names)} | {None: -1}
+    return np.array([place[name] for name in names if name in place], dtype=np.int32)
+
+
+def _values(view: View, value: dict) -> np.ndarray:
+    mask = np.ones(len(view), dtype=bool)
+    for key, names in value.items():
+        column = view.column(key)
+        mask &= np.isin(column.codes, _codes(column, names))
+    return mask
+
+
+def _hidden(view: View, value: dict) -> np.ndarray:
+    mask = np.ones(len(view), dtype=bool)
+    for key, names in value.items():
+        column = view.column(key)
+        mask &= ~np.isin(column.codes, _codes(column, names))
+    return mask
+
+
+def _carries(view: View, value: list) -> np.ndarray:
+    """Labels that are sets with all of these classes; a label that is one class has that one."""
+    label, separator = view.column("label"), view.label_separator
+    sets = [set(classes_of(name, separator)) if separator else {name} for name in label.names]
+    wanted = {str(name) for name in value}
+    return np.isin(label.codes, [code for code, classes in enumerate(sets) if wanted <= classes])
+
+
+def _flags(view: View, value: list) -> np.ndarray:
+    mask = np.zeros(len(view), dtype=bool)
+    for metric in value:
+        mask |= view.issue(metric)
+    return mask
+
+
+def _cell(view: View, value: list) -> np.ndarray:
+    given, suggested = value
+    return (
+        _values(view, {"label": [given]}) & _values(view, {"suggested": [suggested]}) & view.label_issue()
+    )  # fmt: skip
+
+
+def _text(view: View, value: str) -> np.ndarray:
+    words = str(value).lower()
+    schema = view.scan("samples").collect_schema()
+    hits = pl.any_horizontal(_contains(name, words) for name, kind in schema.items() if kind == pl.String)
+    found = view.scan("samples").filter(hits).select("sample_id").collect()["sample_id"]
+    mask = view.spread_mask(found)
+    if view.snapshot.parts("text_facts"):
+        hashes = view.scan("text_facts").filter(_contains("text", words)).select("content_hash").collect()
+        mask |= view.hashes.is_in(hashes["content_hash"].implode()).to_numpy()
+    return mask
+
+
+def _contains(name: str, words: str) -> pl.Expr:
+    return pl.col(name).str.to_lowercase().str.contains(words, literal=True).fill_null(False)
+
+
+def _similar(view: View, value: dict) -> np.ndarray:
+    return _top(similarity_of(view, {"similar": value}), int(value.get("k", 200)))
+
+
+def _words(view: View, value: dict) -> np.ndarray:
+    return _top(similarity_of(view, {"words": value}), int(value.get("k", 200)))
+
+
+def similarity_of(view: View, wanted: dict) -> np.ndarray | None:
+    """Cosine similarity of every row to what a filter asks for, −inf without a vector; None: it asks for nothing."""
+    if wanted.get("similar"):
+        sample = str(wanted["similar"]["id"])
+        row = int(view.rows_of(pl.Series([sample]))[0])
+        if row < 0:
+            raise ValueError(f"no sample {sample[:200]!r} in this snapshot")
+        key = ("similar", row)
+        return _remember(view, key, lambda: similarities(view, row=row))
+    if wanted.get("words"):
+        text = str(wanted["words"]["text"])[:2_000]
+        return _remember(view, ("words", text), lambda: similarities(view, vector=words_vector(view, text)))
+    return None
+
+
+def _remember(view: View, key, make) -> np.ndarray:
+    """The last similarity search of a view."""
+    kept = view.once("last_search", dict)
+    value = kept.get(key)
+    if value is None:
+        value = make()
+        kept.clear()  # another thread may clear it too: nothing is read from it after this
+        kept[key] = value
+    return value
+
+
+def _top(values: np.ndarray, k: int) -> np.ndarray:
+    k = max(1, min(k, MOST_SIMILAR, len(values)))
+    chosen = np.argpartition(-values, k - 1)[:k]
+    mask = np.zeros(len(values), dtype=bool)
+    mask[chosen[np.isfinite(values[chosen])]] = True
+    return mask
+
+
+def _ids(view: View, value: list) -> np.ndarray:
+    return view.spread_mask(pl.Series([str(name) for name in value], dtype=pl.String))
+
+
+_PARTS = {
+    "lasso": _lasso, "ranges": _ranges, "values": _values, "hidden": _hidden, "carries": _carries, "flags": _flags,
+    "cell": _cell, "text": _text, "similar": _similar, "words": _words, "ids": _ids,
+}  # fmt: skip
+
+
+def ordered(view: View, mask: np.ndarray, sort: str, descending: bool, wanted: dict) -> np.ndarray:
+    """The rows of a mask, sorted: by a number column (nulls last), by name, by `similarity`, else by position."""
+    rows = np.flatnonzero(mask)
+    if sort == "position" or not sort:
+        return rows if not descending else rows[::-1]
+    if sort == "similarity":
+        values = similarity_of(view, wanted)
+        if values is None:
+            return rows
+        return rows[np.argsort(-values[rows], kind="stable")]
+    column = view.column(sort)
+    if isinstance(column, Category):
+        keys = np.where(column.codes[rows] < 0, len(column.names), column.codes[rows])
+    else:
+        keys = np.where(
+            np.isnan(column.values[rows]), np.inf, -column.values[rows] if descending else column.values[rows]
+        )
+    return rows[np.argsort(keys, kind="stable")]
+
+
+class Selections:
+    """The last few selections of one view, so that scrolling and drawing do not select again."""
+
+    def __init__(self, view: View, keep: int = 6):
+        self.view, self.keep = view, keep
+        self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._orders: OrderedDict[tuple, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict = {}
+
+    def mask(self, wanted: dict) -> np.ndarray:
+        """As `select`."""
+        return self._get(self._masks, json.dumps(wanted, sort_keys=True), lambda: select(self.view, wanted))
+
+    def rows(self, wanted: dict, sort: str, descending: bool) -> np.ndarray:
+        """As `ordered`."""
+        key = (json.dumps(wanted, sort_keys=True), sort, descending)
+        return self._get(
+            self._orders, key, lambda: ordered(self.view, self.mask(wanted), sort, descending, wanted).astype(np.uint32)
+        )
+
+    def forget(self) -> None:
+        """After a decision: filters on decisions select anew."""
+        with self._lock:
+            self._masks.clear()
+            self._orders.clear()
+
+    def _get(self, store: OrderedDict, key, make):
+        """The kept value, or a new one; who asks for the same meanwhile waits for it instead of making it twice."""
+        with self._lock:
+            if key in store:
+                store.move_to_end(key)
+                return store[key]
+            mine = self._making.setdefault((id(store), key), threading.Lock())
+        with mine:
+            try:
+                value = store.get(key)
+                if value is None:
+                    value = make()
+                    with self._lock:
+                        store[key] = value
+                        while len(store) > self.keep:
+                            store.popitem(last=False)
+                return value
+            finally:
+                with self._lock:
+                    self._making.pop((id(store), key), None)

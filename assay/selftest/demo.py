@@ -1,0 +1,84 @@
+"""`assay demo`: real digits with planted defects through the whole pipeline, and what it found of them."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+
+from assay.selftest.count import Judged, by_kind, judge, summarize
+from assay.selftest.digits import write_digits
+from assay.store.snapshots import Snapshot, read_snapshot
+from flows.quality_snapshot import quality_snapshot
+
+SEED = 0
+SPEC = """# The demonstration: scikit-learn's handwritten digits as PNG files, with planted defects.
+name = "digits"
+modality = "image"
+
+[source]
+kind = "folder"
+path = "digits"
+"""
+QUERIES = (
+    "select sample_id, label, suggested_label, round(score, 2) as score from label_issues "
+    "where is_issue order by score desc limit 10",
+    "select sample_id, split, other_id, other_split, tier from leaks order by similarity desc limit 10",
+    "select metric, count(*) as n from scores where is_issue group by metric order by n desc",
+)
+
+
+def run_demo(home: Path) -> Snapshot:
+    """Write the digits below `home`, publish a snapshot of them, print what was found of what was planted."""
+    started = time.monotonic()
+    spec, truth = write_demo_data(home / "demo-data")
+    snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), "digits")))
+    judgements = judge(snapshot, truth.rename({"uri": "sample_id"}))
+    found = [summarize(detector, rows, draws=0) for detector, rows in judgements.items()]
+    print(found_table(found, by_kind(judgements)))
+    print(next_steps(snapshot, home))
+    print(f"assay demo took {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return snapshot
+
+
+def write_demo_data(folder: Path) -> tuple[Path, pl.DataFrame]:
+    """The digits, their spec and their truth in `folder`; what is there already is not written again.
+
+    Returns:
+        The spec's path, and the truth as `write_digits` gives it.
+    """
+    spec, truth, done = folder / "digits.toml", folder / "truth.parquet", folder / "written.json"
+    stamp = json.dumps({"seed": SEED, "data": 2})
+    if not (done.exists() and done.read_text(encoding="utf-8") == stamp):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_digits(folder / "digits", SEED).write_parquet(truth)
+        done.write_text(stamp, encoding="utf-8")
+    spec.write_text(SPEC, encoding="utf-8")
+    return spec, pl.read_parquet(truth)
+
+
+def found_table(found: list[Judged], kinds: pl.DataFrame) -> str:
+    """Planted, found, missed and wrongly flagged: a line per detector, and per kind where it looks for several."""
+    lines = [f"{'':22}{'planted':>9}{'found':>8}{'missed':>8}{'wrong':>8}{'precision':>11}{'recall':>8}"]
+    for one in found:
+        numbers = f"{one.planted:>9}{one.found:>8}{one.planted - one.found:>8}{one.wrong:>8}"
+        lines.append(f"{one.detector:22}{numbers}{_share(one.precision):>11}{_share(one.recall):>8}")
+        parts = kinds.filter(pl.col("detector") == one.detector)
+        for kind, n, hits in parts.select("kind", "planted", "found").iter_rows() if len(parts) > 1 else ():
+            lines.append(f"  {kind.replace('_', ' '):20}{n:>9}{hits:>8}{n - hits:>8}{'':19}{_share(hits / n):>8}")
+    return "\n".join(["", *lines, ""])
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def next_steps(snapshot: Snapshot, home: Path) -> str:
+    """Where the results are, and what to type next."""
+    option = "" if home == Path("assay-home").resolve() else f" --home {home}"
+    queries = "\n".join(f'  assay query digits{option} "{query}"' for query in QUERIES)
+    return (
+        f"snapshot  {snapshot.path}\nreport    {snapshot.path / 'report.html'}\n\n"
+        f"Look at it:\n  assay explore digits{option}\n\nAsk it:\n{queries}"
+    )

@@ -1,0 +1,216 @@
+"""Plant known defects into samples, reproducibly, so that what the pipeline finds can be counted against the truth.
+
+`plant(samples, counts, seed)` is the way in; `DEFECTS[modality]` names the kinds. A kind works in one of four ways:
+a *copy* adds an altered twin of a sample, *damage* alters a sample in place, *off_topic* adds a sample that does not
+belong, *flipped_label* gives a sample another's label. No sample is the target of two kinds, so each has one truth.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from assay.modalities.image import alterations
+from assay.modalities.image.alterations import Content
+
+Alter = Callable[[Content, np.random.Generator], Content]
+Relabel = Callable[[str, list[str], np.random.Generator], str]
+
+TRUTH = {"name": pl.String, "kind": pl.String, "of": pl.String, "true_label": pl.String}
+JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of raw data. `content`: an encoded image, a text, or a vector of shape (d,)."""
+
+    name: str  # unique; a file name with its extension for images
+    content: Content
+    label: str | None = None
+    split: str | None = None
+
+
+def plant(
+    samples: Sequence[Sample],
+    counts: Mapping[str, int],
+    seed: int,
+    modality: str = "image",
+    relabel: Relabel | None = None,
+    mistaken: Mapping[str, float] | None = None,
+) -> tuple[list[Sample], pl.DataFrame]:
+    """`samples` with `counts[kind]` defects of each kind planted.
+
+    Copies and off-topic samples come after the given ones, under new numbers for names that say nothing about them.
+    Where there are too few samples for all the targets asked for, every kind gets its share. `relabel(label, others,
+    rng)` picks the wrong label of a flipped one; any other label by default. `mistaken` has for the name of a sample
+    how likely, against the others, its label is to be flipped; one that it does not name is not. All alike without it.
+
+    Returns:
+        The samples, and the truth: a row per planted sample with `name`, `kind`, `of` (the name of the sample that a
+        copy was made from) and `true_label` (of a flipped label).
+
+    Raises:
+        ValueError: a kind that `modality` does not have.
+    """
+    unknown = set(counts) - set(DEFECTS[modality])
+    if unknown:
+        raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(DEFECTS[modality])}")
+    rng = np.random.default_rng(seed)
+    planted, truth = list(samples), []
+    targets = _targets(samples, counts, rng, mistaken or {})
+    for kind in DEFECTS[modality]:
+        if kind == "off_topic":
+            _add_off_topic(planted, truth, samples, counts.get(kind, 0), modality, rng)
+            continue
+        for position in targets.get(kind, ()):
+            if kind == "flipped_label":
+                _flip_label(planted, truth, int(position), samples, relabel or any_label, rng)
+            else:
+                _plant_one(planted, truth, int(position), kind, DEFECTS[modality][kind], samples, rng)
+    return planted, pl.DataFrame(truth, schema=TRUTH, orient="row")
+
+
+def _targets(
+    samples: Sequence[Sample], counts: Mapping[str, int], rng: np.random.Generator, mistaken: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Which samples each kind is planted into or copied from; no sample twice."""
+    wanted = {kind: count for kind, count in counts.items() if kind != "off_topic" and count > 0}
+    scale = min(1.0, 0.9 * len(samples) / max(1, sum(wanted.values())))
+    free = list(rng.permutation(len(samples)))
+    labels = {sample.label for sample in samples if sample.label is not None}
+    splits = {sample.split for sample in samples if sample.split is not None}
+    targets = {}
+    for kind in sorted(wanted):
+        if (kind == "flipped_label" and len(labels) < 2) or (kind == "leak" and len(splits) < 2):
+            continue
+        fits = [i for i in free if _can_be_target(samples[i], kind)]
+        if kind == "flipped_label":
+            fits = _by_chance(fits, [mistaken.get(samples[i].name, 0.0) if mistaken else 1.0 for i in fits], rng)
+        targets[kind] = np.array(fits[: int(wanted[kind] * scale)], dtype=int)
+        taken = set(targets[kind].tolist())
+        free = [i for i in free if i not in taken]
+    return targets
+
+
+def _by_chance(rows: list[int], chance: list[float], rng: np.random.Generator) -> list[int]:
+    """Rows in a random order, each drawn in proportion to its chance from those left (Efraimidis & Spirakis 2006)."""
+    keys = rng.exponential(size=len(rows)) / np.maximum(chance, 1e-300)
+    return [rows[i] for i in np.argsort(keys, kind="stable") if chance[i] > 0]
+
+
+def _can_be_target(sample: Sample, kind: str) -> bool:
+    if kind == "flipped_label":
+        return sample.label is not None
+    if kind == "leak":
+        return sample.split is not None
+    return not isinstance(sample.content, str) or kind == "byte_duplicate" or len(sample.content.split()) >= 4
+
+
+def _plant_one(
+    planted: list[Sample],
+    truth: list[tuple],
+    position: int,
+    kind: str,
+    alter: Alter,
+    samples: Sequence[Sample],
+    rng: np.random.Generator,
+) -> None:
+    """Plant one defect and note it."""
+    target = planted[position]
+    if kind in DAMAGE:
+        planted[position] = replace(target, content=alter(target.content, rng))
+        truth.append((target.name, kind, None, None))
+    else:
+        content = alter(target.content, rng)
+        split = _other_split(samples, target.split, rng) if kind == "leak" else target.split
+        copy = Sample(_new_name(len(planted), content), content, target.label, split)
+        planted.append(copy)
+        truth.append((copy.name, kind, target.name, None))
+
+
+def any_label(label: str, others: list[str], rng: np.random.Generator) -> str:
+    """One of the other labels, each as likely."""
+    return str(rng.choice(others))
+
+
+def _flip_label(
+    planted: list[Sample],
+    truth: list[tuple],
+    position: int,
+    samples: Sequence[Sample],
+    relabel: Relabel,
+    rng: np.random.Generator,
+) -> None:
+    """Give one sample another's label and note its own."""
+    target = planted[position]
+    others = sorted({sample.label for sample in samples if sample.label is not None} - {target.label})
+    planted[position] = replace(target, label=relabel(target.label, others, rng))
+    truth.append((target.name, "flipped_label", None, target.label))
+
+
+def _add_off_topic(
+    planted: list[Sample],
+    truth: list[tuple],
+    samples: Sequence[Sample],
+    count: int,
+    modality: str,
+    rng: np.random.Generator,
+) -> None:
+    """Samples that do not belong, each under the label and split of a sample picked at random."""
+    make = DEFECTS[modality]["off_topic"]
+    for _ in range(count if samples else 0):
+        host = samples[int(rng.integers(len(samples)))]
+        content = make(host.content, rng)
+        planted.append(Sample(_new_name(len(planted), content), content, host.label, host.split))
+        truth.append((planted[-1].name, "off_topic", None, None))
+
+
+def _other_split(samples: Sequence[Sample], split: str | None, rng: np.random.Generator) -> str:
+    return str(rng.choice(sorted({sample.split for sample in samples if sample.split is not None} - {split})))
+
+
+def _new_name(number: int, content: Content) -> str:
+    """A name that says nothing about the defect, and is no name of the given samples."""
+    if not isinstance(content, bytes):
+        return f"{number:07d}"
+    return f"{number:07d}.{'jpg' if content.startswith(JPEG) else 'png'}"
+
+
+DEFECTS: dict[str, dict[str, Alter | None]] = {
+    "image": {
+        "byte_duplicate": alterations.as_is,
+        "reencoded": alterations.reencode,
+        "resized": alterations.resize,
+        "cropped": alterations.crop,
+        "mirrored": alterations.mirror,
+        "relit": alterations.relight,
+        "leak": alterations.copy_or_reencode,
+        "dark": alterations.darken,
+        "bright": alterations.overexpose,
+        "blurry": alterations.blur,
+        "corrupt": alterations.corrupt,
+        "off_topic": alterations.off_topic_picture,
+        "flipped_label": None,
+    },
+    "text": {
+        "byte_duplicate": alterations.as_is,
+        "restyled": alterations.restyle,
+        "edited": alterations.edit_a_word,
+        "leak": alterations.as_is,
+        "garbled": alterations.garble,
+        "near_empty": alterations.empty_out,
+        "repetitive": alterations.repeat_words,
+        "off_topic": alterations.off_topic_text,
+        "flipped_label": None,
+    },
+    "vectors": {
+        "byte_duplicate": alterations.as_is,
+        "nudged": alterations.nudge,
+        "leak": alterations.as_is,
+        "off_topic": alterations.random_direction,
+        "flipped_label": None,
+    },
+}
+DAMAGE = frozenset({"dark", "bright", "blurry", "corrupt", "garbled", "near_empty", "repetitive"})
+NEAR_COPIES = frozenset({"reencoded", "resized", "cropped", "mirrored", "relit", "restyled", "edited", "nudged"})

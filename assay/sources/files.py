@@ -1,0 +1,371 @@
+"""Raw bytes by uri: the one door between assay and a dataset's own files.
+
+`open_source(spec)` gives a source rooted where the spec's uris are relative to: a folder, or any fsspec URL. It opens
+regular files below its root and nothing else; each refusal is an `UnreadableSample` whose reason is one of
+`not_found`, `not_a_file`, `outside_root`, `too_large`, `unreadable`, `bad_path`. URLs in a table's cells are refused,
+unless the root itself is a URL of the same scheme and host; http never reaches private or link-local addresses.
+"""
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+from assay.contracts.errors import SourceError, UnreadableSample
+
+if TYPE_CHECKING:  # worker processes import this module, and should not wait for pydantic
+    from assay.contracts.spec import Spec
+
+CHUNK = 2**20  # bytes read at a time while hashing
+LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})  # left by desktops, never data
+
+
+class Entry(NamedTuple):
+    """One file of a scan. `reason` is empty, or says why it cannot be a sample. `mtime_ns` of a remote file is any
+    number that changes with its content, or -1 where there is none to be had."""
+
+    uri: str
+    size_bytes: int
+    mtime_ns: int
+    reason: str = ""
+    detail: str = ""
+
+
+class Source:
+    """Base: a root, and the rules on what may be read below it. `LocalSource` and `UrlSource` do the reading."""
+
+    root: str
+
+    def __init__(self, *, max_file_bytes: int, follow_symlinks: bool = False, exclude: tuple[str, ...] = ()):
+        self.max_file_bytes, self.follow_symlinks, self.exclude = max_file_bytes, follow_symlinks, exclude
+
+    def open(self, uri: str) -> BinaryIO:
+        """A regular file below the root, open for reading. Raises `UnreadableSample`."""
+        raise NotImplementedError
+
+    def stat(self, uri: str) -> Entry:
+        """Size and modification time of one file. Raises `UnreadableSample`."""
+        raise NotImplementedError
+
+    def scan(self) -> Iterator[Entry]:
+        """Every file below the root in the order of their uris, less hidden files, desktop litter and `exclude`."""
+        raise NotImplementedError
+
+    def read(self, uri: str) -> bytes:
+        """All bytes of one file. Raises `UnreadableSample`, `too_large` above `max_file_bytes`."""
+        with self.open(uri) as file, _unreadable(uri):
+            data = file.read(self.max_file_bytes + 1)
+        if len(data) > self.max_file_bytes:
+            raise UnreadableSample("too_large", f"more than {self.max_file_bytes:,} bytes (source.max_file_bytes)")
+        return data
+
+    def digest(self, uri: str) -> tuple[str, int]:
+        """BLAKE2b-128 (hex) and size of one file's bytes, read once in small pieces. Raises `UnreadableSample`."""
+        state, size = hashlib.blake2b(digest_size=16), 0
+        with self.open(uri) as file, _unreadable(uri):
+            while chunk := file.read(CHUNK):
+                state.update(chunk)
+                size += len(chunk)
+                if size > self.max_file_bytes:
+                    limit = f"more than {self.max_file_bytes:,} bytes (source.max_file_bytes)"
+                    raise UnreadableSample("too_large", limit)
+        return state.hexdigest(), size
+
+    def is_excluded(self, uri: str) -> bool:
+        """Whether a pattern of `exclude` matches the relative path or the name of one of its folders or of itself."""
+        steps = uri.split("/")
+        return any(
+            fnmatchcase(uri, pattern.strip("/")) or any(fnmatchcase(step, pattern.strip("/")) for step in steps)
+            for pattern in self.exclude
+        )
+
+
+class LocalSource(Source):
+    """Files below a folder of this machine."""
+
+    def __init__(self, root: str | Path, **rules):
+        super().__init__(**rules)
+        self.root = os.path.realpath(root)
+
+    def open(self, uri: str) -> BinaryIO:
+        path = self.path(uri)
+        with _unreadable(uri):
+            _regular(os.stat(path), uri, self.max_file_bytes)  # looked at first: opening a device may act on it
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                _regular(os.fstat(descriptor), uri, self.max_file_bytes)
+                return os.fdopen(descriptor, "rb")
+            except BaseException:
+                os.close(descriptor)
+                raise
+
+    def stat(self, uri: str) -> Entry:
+        path = self.path(uri)
+        with _unreadable(uri):
+            found = os.stat(path)
+            _regular(found, uri, self.max_file_bytes)
+        return Entry(uri, found.st_size, found.st_mtime_ns)
+
+    def path(self, uri: str) -> str:
+        """The real path of a uri. Raises `UnreadableSample` (`outside_root`, `bad_path`)."""
+        if "://" in uri:
+            raise UnreadableSample("outside_root", "a URL, in a source whose root is not a URL of the same host")
+        path = os.path.join(self.root, _relative(uri))
+        if not self.follow_symlinks:
+            try:
+                path = os.path.realpath(path)
+            except OSError as error:
+                raise UnreadableSample("unreadable", str(error.strerror)) from None
+            if not path.startswith(self.root.rstrip("/") + "/"):
+                raise UnreadableSample(
+                    "outside_root", "a symbolic link out of the source's root (source.follow_symlinks allows it)"
+                )
+        return path
+
+    def scan(self) -> Iterator[Entry]:
+        yield from sorted(self._walk("", frozenset({self.root})))
+
+    def _walk(self, folder: str, above: frozenset[str]) -> Iterator[Entry]:
+        """Entries below `folder` (a uri, empty for the root); `above`: real paths of the folders it lies in."""
+        try:
+            with os.scandir(os.path.join(self.root, folder)) as found:
+                children = list(found)
+        except OSError as error:
+            if not folder:
+                raise SourceError(f"the source {self.root} cannot be listed: {error.strerror}") from None
+            yield Entry(folder, 0, -1, "unreadable", f"folder cannot be listed: {error.strerror}")
+            return
+        for child in children:
+            uri = f"{folder}/{child.name}" if folder else child.name
+            if is_litter(child.name) or self.is_excluded(uri):
+                continue
+            if not _is_utf8(uri):
+                shown = uri.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+                yield Entry(shown, 0, -1, "bad_path", "the file's name is not UTF-8")
+            elif child.is_dir(follow_symlinks=self.follow_symlinks):
+                real = os.path.realpath(child.path)
+                if real in above:
+                    yield Entry(uri, 0, -1, "not_a_file", "a symbolic link to a folder that it lies in")
+                else:
+                    yield from self._walk(uri, above | {real})
+            else:
+                yield self._entry(uri)
+
+    def _entry(self, uri: str) -> Entry:
+        try:
+            return self.stat(uri)
+        except UnreadableSample as refusal:
+            return Entry(uri, 0, -1, refusal.reason, refusal.detail)
+
+
+class UrlSource(Source):
+    """Files below an fsspec URL (`s3://bucket/folder`, `https://host/folder`, `memory://…`)."""
+
+    def __init__(self, root: str, **rules):
+        super().__init__(**rules)
+        self.root = root.rstrip("/")
+        self._fs, self._path = _file_system(root)
+
+    def open(self, uri: str) -> BinaryIO:
+        path = self._place(uri)
+        with _unreadable(uri):
+            return self._fs.open(path, "rb")
+
+    def stat(self, uri: str) -> Entry:
+        path = self._place(uri)
+        with _unreadable(uri):
+            info = self._fs.info(path)
+        if info.get("type") not in ("file", None):
+            raise UnreadableSample("not_a_file", f"a {info['type']}")
+        return self._entry(uri, info)
+
+    def scan(self) -> Iterator[Entry]:
+        try:
+            found = self._fs.find(self._path, detail=True)
+        except Exception as error:  # whatever the protocol's client raises
+            raise SourceError(f"the source {self.root} cannot be listed: {_short(error)}") from error
+        prefix = self._path.rstrip("/") + "/"
+        for path in sorted(found):
+            uri = path.removeprefix(prefix)
+            if any(is_litter(step) for step in uri.split("/")) or self.is_excluded(uri):
+                continue
+            yield self._entry(uri, found[path])
+
+    def _entry(self, uri: str, info: dict) -> Entry:
+        version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
+        version = version or info.get("last_modified") or info.get("created")
+        stamp = (
+            -1 if version is None else int.from_bytes(hashlib.blake2b(str(version).encode(), digest_size=7).digest())
+        )
+        size = int(info.get("size") or 0)
+        if size > self.max_file_bytes:
+            return Entry(uri, size, stamp, "too_large", f"{size:,} bytes, over source.max_file_bytes")
+        return Entry(uri, size, stamp)
+
+    def _place(self, uri: str) -> str:
+        """The file system's path of a uri that is relative or a URL of the root's own scheme and host."""
+        if "://" not in uri:
+            return f"{self._path.rstrip('/')}/{_relative(uri)}"
+        root, cell = urlsplit(self.root), urlsplit(uri)
+        if (cell.scheme.lower(), cell.netloc) != (root.scheme.lower(), root.netloc) or "\0" in uri:
+            raise UnreadableSample(
+                "outside_root", f"a URL that is not of the source's own {root.scheme}://{root.netloc}"
+            )
+        if ".." in cell.path.split("/"):
+            raise UnreadableSample("outside_root", "a path with `..`")
+        return self._fs._strip_protocol(uri)
+
+
+def open_source(spec: "Spec") -> Source:
+    """The source that a spec's uris are relative to: a folder source's `path`, a table's `root` or its own folder.
+
+    Raises:
+        SourceError: a URL whose scheme or host cannot be used.
+    """
+    section = spec.source
+    place = section.path if section.kind == "folder" else section.root or _table_folder(spec)
+    rules = {"follow_symlinks": section.follow_symlinks, "exclude": section.exclude}
+    return source_at(place, spec.base, max_file_bytes=section.max_file_bytes, **rules)
+
+
+def source_at(place: str, base: Path, **rules) -> Source:
+    """The source of one folder or URL; a relative `place` starts at `base`. Raises `SourceError` as `open_source`."""
+    if place.lower().startswith("file://"):
+        place = urlsplit(place).path
+    if "://" in place and "::" in re.sub(r"\[.*?\]", "", place):  # brackets hold IPv6 addresses
+        raise SourceError(f"the source {place} chains URLs with `::`; give one plain URL or a path")
+    return UrlSource(place, **rules) if "://" in place else LocalSource(Path(base) / place, **rules)
+
+
+def read_content(source: Source, uris: Iterable[str], content_hash: str) -> bytes:
+    """The bytes of a content, checked against its hash, from the first of its places that still holds it.
+
+    Raises:
+        UnreadableSample: none does; `changed_meanwhile` where the last one holds something else.
+    """
+    problem = UnreadableSample("not_found", "no place of this content is known")
+    for uri in uris:
+        try:
+            data = source.read(uri)
+        except UnreadableSample as error:
+            problem = error
+            continue
+        if hashlib.blake2b(data, digest_size=16).hexdigest() == content_hash:
+            return data
+        problem = UnreadableSample("changed_meanwhile", "the file is not what it was when this run listed it")
+    raise problem
+
+
+def is_litter(name: str) -> bool:
+    """Hidden files and what desktops leave behind."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def has_wildcard(path: str) -> bool:
+    """Whether a path is a glob pattern. (A `?` in a URL starts its query.)"""
+    return glob.has_magic(path.replace("?", "") if "://" in path else path)
+
+
+def _table_folder(spec: "Spec") -> str:
+    """The folder that a table source's files stand in."""
+    path = spec.source.path or _common(list(spec.source.files.values()))
+    if "://" not in path and os.path.isfile(spec.base / path):
+        return os.path.dirname(path) or _root_of(path)  # also where its name looks like a pattern
+    last = path.rsplit("/", 1)[-1]
+    is_folder = "." not in last if "://" in path else os.path.isdir(spec.base / path)
+    return path if is_folder and not has_wildcard(path) else _literal(path).rpartition("/")[0] or _root_of(path)
+
+
+def _root_of(path: str) -> str:
+    return "/" if path.startswith("/") else "."
+
+
+def _literal(path: str) -> str:
+    """A path up to its first step with a wildcard; one name after it is dropped by the caller."""
+    steps = path.split("/")
+    first = next((number for number, step in enumerate(steps) if has_wildcard(step)), None)
+    return path if first is None else "/".join([*steps[:first], "*"])
+
+
+def _common(paths: list[str]) -> str:
+    """A path in the deepest folder that holds all of `paths`."""
+    folders = [path.split("/")[:-1] for path in paths]
+    shared = [steps[0] for steps in zip(*folders, strict=False) if len(set(steps)) == 1]
+    for depth in range(len(shared), -1, -1):
+        if all(folder[:depth] == folders[0][:depth] for folder in folders):
+            return "/".join([*folders[0][:depth], "*"])
+    return "*"
+
+
+def _relative(uri: str) -> str:
+    """A uri as a plain relative path. Raises `UnreadableSample` (`outside_root`, `bad_path`)."""
+    if "\0" in uri or not uri or not _is_utf8(uri):
+        raise UnreadableSample("bad_path", "an empty path, or one with a NUL or with characters that are not Unicode")
+    if uri.startswith("/"):
+        raise UnreadableSample("outside_root", "an absolute path; paths are relative to the source's root")
+    if ".." in PurePosixPath(uri).parts:
+        raise UnreadableSample("outside_root", "a path with `..`")
+    return uri
+
+
+def _regular(found: os.stat_result, uri: str, max_file_bytes: int) -> None:
+    """Raises `UnreadableSample` unless `found` is a regular file within the limit."""
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket"}
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableSample("not_a_file", f"a {kinds.get(stat.S_IFMT(found.st_mode), 'device')}")
+    if found.st_size > max_file_bytes:
+        raise UnreadableSample("too_large", f"{found.st_size:,} bytes, over source.max_file_bytes = {max_file_bytes:,}")
+
+
+@contextlib.contextmanager
+def _unreadable(uri: str) -> Iterator[None]:
+    """Turn what a file system raises into `UnreadableSample`; local paths stay out of the message."""
+    try:
+        yield
+    except UnreadableSample:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnreadableSample("not_found", "no such file") from None
+    except IsADirectoryError:
+        raise UnreadableSample("not_a_file", "a folder") from None
+    except OSError as error:
+        raise UnreadableSample("unreadable", error.strerror or _short(error)) from None
+    except Exception as error:  # fsspec's clients raise types of their own
+        raise UnreadableSample("unreadable", _short(error)) from None
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _file_system(url: str):
+    """fsspec's file system for a URL and the path in it. Raises `SourceError`."""
+    from fsspec.core import url_to_fs
+
+    options = {}
+    if urlsplit(url).scheme.lower() in ("http", "https"):
+        from assay.sources.public_http import guarded_client, refuse_private_host
+
+        refuse_private_host(url)
+        options = {"get_client": guarded_client}
+    try:
+        return url_to_fs(url, **options)
+    except ImportError as error:
+        raise SourceError(f"the source {url} needs a package that is not installed: {error}") from None
+    except Exception as error:
+        raise SourceError(f"the source {url} cannot be opened: {_short(error)}") from error

@@ -1,0 +1,72 @@
+"""The units of a snapshot and their vectors: what index, project and validate work on. Plain functions, no Prefect."""
+
+import numpy as np
+import polars as pl
+
+from assay.store.stage import StageOutput
+from assay.store.vectors import read_vectors
+
+BLOCK = 8_192  # rows at a time
+
+
+def unit_vectors(
+    cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The duplicate-collapsed samples that have a usable vector, in `position` order.
+
+    Returns:
+        `(units, vectors)`: the rows of `samples` whose `sample_id` stands for its unit, and float32 of shape
+        (n, d), each row of length 1; a zero vector stays zero. Vectors with NaN or infinity are left out.
+    """
+    samples = cleaned.scan("samples").select("sample_id", "position", "content_hash", "label", "split")
+    heads = collapsed.scan("units").filter(pl.col("sample_id") == pl.col("unit_id")).select("sample_id")
+    units = samples.join(heads, on="sample_id", how="semi").sort("position", "sample_id").collect()
+    vectors, found = read_vectors(embedded, units["content_hash"])
+    for start in range(0, len(vectors), BLOCK):
+        found[start : start + BLOCK] &= np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
+    if not found.all():
+        vectors = vectors[found]
+    return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(vectors)
+
+
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Scale the rows of a float32 matrix to length 1, in place; zero rows stay zero."""
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        largest = np.maximum(block.max(axis=1, initial=0.0), -block.min(axis=1, initial=0.0))
+        used = largest[largest > 0]
+        if len(used) and not 1e-15 < used.min() <= used.max() < 1e15:  # squares would vanish or overflow
+            block /= np.where(largest > 0, largest, 1.0)[:, None]
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))
+        block /= np.where(length > 0, length, 1.0)[:, None]
+    return vectors
+
+
+def embedder_of(embedded: StageOutput) -> str:
+    """The fingerprint of the embedder that made the vectors; empty where there are none."""
+    first = embedded.scan("vectors").select("embedder").head(1).collect()
+    return first["embedder"][0] if len(first) else ""
+
+
+def unit_graph(indexed: StageOutput, ids: pl.Series, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The `neighbors` table as arrays: its first `k` ranks (default: all there are).
+
+    Args:
+        ids: sample_id of the units, in the order of `unit_vectors`.
+
+    Returns:
+        `(rows, similarities)`: int32 and float32 of shape (n, k); `rows` counts in `ids`.
+    """
+    names = pl.Enum(ids)
+    rows, similarities = [], []
+    for part in indexed.parts("neighbors"):
+        frame = pl.scan_parquet(part).select("rank", "neighbor_id", "similarity")
+        if k is not None:
+            frame = frame.filter(pl.col("rank") <= k)
+        near = frame.select(pl.col("neighbor_id").cast(names).to_physical().cast(pl.Int32), "similarity").collect()
+        rows.append(near["neighbor_id"].to_numpy())
+        similarities.append(near["similarity"].to_numpy())
+    total = sum(len(part) for part in rows)
+    if not total:
+        return np.zeros((len(ids), 0), dtype=np.int32), np.zeros((len(ids), 0), dtype=np.float32)
+    return np.concatenate(rows).reshape(len(ids), -1), np.concatenate(similarities).reshape(len(ids), -1)

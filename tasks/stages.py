@@ -1,0 +1,164 @@
+"""Everything that the stages ask of Prefect, in one place: names, tags, retries, timeouts, progress, artifacts.
+
+Prefect's own result cache stays off: it does not see a change in a helper; `assay/store/stage.py` is the cache.
+"""
+
+import base64
+import contextlib
+import contextvars
+import functools
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
+
+from assay.contracts.errors import AssayError
+from assay.report.embedding_plot import embedding_plot
+from assay.store.snapshots import Snapshot
+from assay.store.stage import Progress, StageOutput, is_disk_full
+
+NO_TAGS = "ASSAY_NO_TAGS"
+"""Set where the server lives for one run only. A tag makes each task ask the server for a concurrency slot, which on
+SQLite can wait for seconds; nobody can have set a limit on a server that is seconds old."""
+
+
+def is_worth_retrying(_task, _run, state) -> bool:
+    """Retry what may pass (a network file system, a busy device); never a user's mistake or a broken contract."""
+    error = state.data if isinstance(state.data, BaseException) else getattr(state.data, "exception", None)
+    return isinstance(error, OSError) and not isinstance(error, AssayError) and not is_disk_full(error)
+
+
+def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
+    """Decorator: a stage function `(spec, workspace, *inputs) -> StageOutput` as a Prefect task.
+
+    The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves a table
+    artifact of the rows it wrote.
+    """
+    return _as_task(timeout_hours, retries, _stage_artifacts)
+
+
+def publish_task(*, timeout_hours: float) -> Callable:
+    """Decorator: the publishing function `(spec, workspace, *stages) -> Snapshot` as a Prefect task.
+
+    It leaves the headline table, the embedding plot and a link to the report in the Prefect UI.
+    """
+    return _as_task(timeout_hours, 2, _snapshot_artifacts)
+
+
+def _as_task(timeout_hours: float, retries: int, show: Callable) -> Callable:
+    def decorate(function: Callable):
+        name = function.__name__
+
+        @functools.wraps(function)
+        def observed(spec, workspace, *inputs):
+            print(f"{name} …", file=sys.stderr, flush=True)
+            started = time.monotonic()
+            with _progress_artifact(name, spec.name):
+                output = function(spec, workspace, *inputs)
+            seconds = time.monotonic() - started
+            print(f"{name} done in {seconds:.1f} s", file=sys.stderr, flush=True)
+            if TaskRunContext.get():
+                with _fails_nothing(name):
+                    show(output, spec.name, seconds)
+            return output
+
+        return task(
+            name=name,
+            task_run_name=f"{name}-{{spec.name}}",
+            tags=[] if os.environ.get(NO_TAGS) else ["assay", name],
+            retries=retries,
+            retry_delay_seconds=10,
+            retry_condition_fn=is_worth_retrying,
+            timeout_seconds=timeout_hours * 3600,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+        )(observed)
+
+    return decorate
+
+
+@contextlib.contextmanager
+def _fails_nothing(stage: str) -> Iterator[None]:
+    """What is only for show in the Prefect UI is left out where it cannot be made, and the run goes on."""
+    try:
+        yield
+    except Exception as error:
+        print(f"{stage}: not shown in the Prefect UI ({type(error).__name__}: {error})", file=sys.stderr, flush=True)
+
+
+class _progress_artifact:
+    """While inside, `Progress` also moves a Prefect progress artifact (at most every two seconds)."""
+
+    def __init__(self, stage: str, dataset: str):
+        self.stage, self.dataset = stage, dataset
+        self._artifact, self._shown = None, 0.0
+        self._context = contextvars.copy_context()  # progress is also reported by threads that know of no task run
+
+    def __enter__(self):
+        if TaskRunContext.get():
+            Progress.listener = self._show
+        return self
+
+    def __exit__(self, *_):
+        Progress.listener = None
+
+    def _show(self, label: str, fraction: float) -> None:
+        now = time.monotonic()
+        if now - self._shown < 2.0 and fraction < 1.0:
+            return
+        self._shown = now
+        with _fails_nothing(self.stage):
+            self._context.copy().run(self._publish, label, round(100.0 * fraction, 1))
+
+    def _publish(self, label: str, percent: float) -> None:
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(percent, key=_key(self.dataset, self.stage), description=label)
+        else:
+            update_progress_artifact(self._artifact, percent)
+
+
+def _stage_artifacts(output: StageOutput, dataset: str, seconds: float) -> None:
+    """Rows of each table that the stage wrote, as a table in the Prefect UI."""
+    rows = [
+        {"table": name, "rows": sum(pq.read_metadata(part).num_rows for part in output.parts(name))}
+        for name in output.tables
+    ]
+    create_table_artifact(
+        rows, key=_key(dataset, output.stage, "tables"), description=f"{output.stage} in {seconds:.1f} s"
+    )
+
+
+def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> None:
+    """The snapshot's headline numbers and gates as a table, its report as a link, its embedding plot as an image."""
+    rows = [{"metric": name, "value": value} for name, value in snapshot.manifest["headline"].items()]
+    rows += [{"metric": f"gate {gate['metric']}", "value": gate["ok"]} for gate in snapshot.manifest["gates"]]
+    create_table_artifact(rows, key=_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
+    create_link_artifact(
+        (snapshot.path / "report.html").as_uri(), link_text=f"report of {snapshot.name}", key=_key(dataset, "report")
+    )
+    plot = embedding_plot(snapshot)
+    if plot is not None:  # in the URL itself: the UI's page is on another machine than the snapshot, or may be
+        create_image_artifact(
+            "data:image/png;base64," + base64.b64encode(plot).decode(),
+            key=_key(dataset, "embedding-plot"),
+            description=f"{dataset} {snapshot.name}, a colour for each of the largest classes",
+        )
+
+
+def _key(*words: str) -> str:
+    """An artifact key: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
