@@ -2,8 +2,8 @@
 
 A random sample of the data is run in a temporary home: once as it is, then with defects planted, several times afresh.
 What is flagged as it is, is not held against a detector, since nobody knows whether it is wrong. Labels are made wrong
-in the ways in which the flagged ones of the data went wrong (`mistakes.py`); they and all other planted defects are then
-taken as a fair sample of the data's own (Elkan & Noto 2008), so that what a detector is worth on these can be
+in the ways in which the flagged ones of the data went wrong (`mistakes.py`); they and all other planted defects are
+then taken as a fair sample of the data's own (Elkan & Noto 2008), so that what a detector is worth on these can be
 estimated as well.
 """
 
