@@ -15,31 +15,54 @@ export async function during(what, promise) {
   const id = ++ticket;
   working.set(id, { what, since: performance.now() });
   setTimeout(show, 300);
-  try { return await promise; } finally { working.delete(id); show(); }
+  try {
+    return await promise;
+  } finally {
+    working.delete(id);
+    show();
+  }
 }
 
 export class ServerError extends Error {
-  constructor(message, status) { super(message); this.status = status; }
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
 }
 
 async function ask(what, url, body, kind = "json", signal = undefined) {
-  const options = body === undefined ? { signal } : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
-  return during(what, (async () => {
-    let answer;
-    try {
-      answer = await fetch(url, options);
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new ServerError("The explorer does not answer; is it still running?", 0);
-    }
-    if (!answer.ok) {
-      const text = await answer.text();
-      let message = text;
-      try { message = JSON.parse(text).error; } catch { /* plain words */ }
-      throw new ServerError(message, answer.status);
-    }
-    return kind === "json" ? answer.json() : kind === "blob" ? answer.blob() : answer.arrayBuffer();
-  })());
+  const options =
+    body === undefined
+      ? { signal }
+      : {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+          signal,
+        };
+  return during(
+    what,
+    (async () => {
+      let answer;
+      try {
+        answer = await fetch(url, options);
+      } catch (error) {
+        if (error.name === "AbortError") throw error;
+        throw new ServerError("The explorer does not answer; is it still running?", 0);
+      }
+      if (!answer.ok) {
+        const text = await answer.text();
+        let message = text;
+        try {
+          message = JSON.parse(text).error;
+        } catch {
+          /* plain words */
+        }
+        throw new ServerError(message, answer.status);
+      }
+      return kind === "json" ? answer.json() : kind === "blob" ? answer.blob() : answer.arrayBuffer();
+    })(),
+  );
 }
 
 const query = (values) => new URLSearchParams(values).toString();
@@ -48,13 +71,15 @@ const online = {
   offline: false,
   snapshots: () => ask("Looking for snapshots", "/api/snapshots"),
   meta: (n) => ask("Opening the snapshot", `/api/${n}/meta`),
-  points: async (n, body, signal) => unpack(await ask("Choosing points", `/api/${n}/points`, body, "bytes", signal), body.kind),
+  points: async (n, body, signal) =>
+    unpack(await ask("Choosing points", `/api/${n}/points`, body, "bytes", signal), body.kind),
   facets: (n, body, signal) => ask("Counting", `/api/${n}/facets`, body, "json", signal),
   gallery: (n, body, signal) => ask("Finding samples", `/api/${n}/gallery`, body, "json", signal),
   duplicates: (n, body) => ask("Grouping duplicates", `/api/${n}/duplicates`, body),
   leaks: (n, body) => ask("Finding leaks", `/api/${n}/leaks`, body),
   confusion: (n) => ask("Counting labels", `/api/${n}/confusion`),
-  table: (n, name, offset = 0, limit = 300) => ask("Reading a table", `/api/${n}/table/${name}?${query({ offset, limit })}`),
+  table: (n, name, offset = 0, limit = 300) =>
+    ask("Reading a table", `/api/${n}/table/${name}?${query({ offset, limit })}`),
   sample: (n, id) => ask("Opening the sample", `/api/${n}/sample?${query({ id })}`),
   peek: (n, row) => ask("Looking", `/api/${n}/peek?row=${row}`),
   history: (n, id) => ask("Reading older snapshots", `/api/${n}/history?${query({ id })}`),
@@ -62,8 +87,10 @@ const online = {
   undo: (n, batch) => ask("Undoing", `/api/${n}/undo`, { batch }),
   decisions: () => ask("Reading decisions", "/api/decisions"),
   exported: (n, body) => ask("Preparing the file", `/api/${n}/export`, body, "blob"),
-  compare: (n, other, change = "", metric = "") => ask("Comparing snapshots", `/api/${n}/compare/${other}?${query({ change, metric })}`),
-  comparePlots: (n, other, method) => ask("Comparing snapshots", `/api/${n}/compare/${other}/plots?${query({ method })}`),
+  compare: (n, other, change = "", metric = "") =>
+    ask("Comparing snapshots", `/api/${n}/compare/${other}?${query({ change, metric })}`),
+  comparePlots: (n, other, method) =>
+    ask("Comparing snapshots", `/api/${n}/compare/${other}/plots?${query({ method })}`),
   raw: (n, row) => ask("Reading the file", `/api/${n}/raw?row=${row}`, undefined, "blob"),
   thumbnail: (n, row) => `/api/${n}/thumbnail?row=${row}`,
 };
@@ -71,7 +98,11 @@ const online = {
 export function unpack(buffer, kind) {
   const [count, there, selected, deep] = new Uint32Array(buffer, 0, 4);
   let at = 16;
-  const take = (Kind) => { const part = new Kind(buffer, at, count); at += part.byteLength; return part; };
+  const take = (Kind) => {
+    const part = new Kind(buffer, at, count);
+    at += part.byteLength;
+    return part;
+  };
   const points = { count, there, selected, x: take(Float32Array), y: take(Float32Array) };
   points.z = deep ? take(Float32Array) : null;
   points.row = take(Uint32Array);

@@ -15,7 +15,12 @@ export function h(tag, props = {}, ...children) {
     else if (name === "checked" || name === "value" || name === "selected") node[name] = value;
     else node.setAttribute(name, value === true ? "" : seen(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map(seen));
+  node.append(
+    ...children
+      .flat()
+      .filter((child) => child !== null && child !== undefined && child !== false)
+      .map(seen),
+  );
   return node;
 }
 
@@ -27,7 +32,8 @@ export function svg(tag, props = {}, ...children) {
 }
 
 const ICONS = {
-  lasso: "M12 4c5 0 9 2.500 9 6s-4 6-9 6c-1.500 0-2.800-.2-4-.6M12 4C7 4 3 6.500 3 10c0 2.200 1.600 4 4 5.100M8 15.500a2 2 0 1 0-2 2.500c2 0 1.500 3-1 3",
+  lasso:
+    "M12 4c5 0 9 2.500 9 6s-4 6-9 6c-1.500 0-2.800-.2-4-.6M12 4C7 4 3 6.500 3 10c0 2.200 1.600 4 4 5.100M8 15.500a2 2 0 1 0-2 2.500c2 0 1.500 3-1 3",
   box: "M4 4h3M10 4h4M17 4h3v3M20 10v4M20 17v3h-3M14 20h-4M7 20H4v-3M4 14v-4M4 7V4",
   pan: "M12 3v18M3 12h18M12 3l-2.500 2.500M12 3l2.500 2.500M12 21l-2.500-2.500M12 21l2.500-2.500M3 12l2.500-2.500M3 12l2.500 2.500M21 12l-2.500-2.500M21 12l-2.500 2.500",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
@@ -48,13 +54,25 @@ const ICONS = {
 };
 
 export function icon(name) {
-  const path = svg("path", { d: ICONS[name], fill: "none", stroke: "currentColor", "stroke-width": "1.700", "stroke-linecap": "round", "stroke-linejoin": "round" });
+  const path = svg("path", {
+    d: ICONS[name],
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "1.700",
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  });
   return svg("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, path);
 }
 
 export function button(name, label, onclick, props = {}) {
   const { text, ...rest } = props;
-  return h("button", { type: "button", title: label, "aria-label": text ? null : label, onclick, ...rest }, name ? icon(name) : null, text || null);
+  return h(
+    "button",
+    { type: "button", title: label, "aria-label": text ? null : label, onclick, ...rest },
+    name ? icon(name) : null,
+    text || null,
+  );
 }
 
 export const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
@@ -65,22 +83,52 @@ export function figure(value) {
   if (Number.isInteger(value)) return number(value);
   const size = Math.abs(value);
   if (size >= 1000) return number(Math.round(value));
-  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 || size === 0 ? value.toFixed(2) : value.toPrecision(2);
+  return size >= 100
+    ? value.toFixed(0)
+    : size >= 10
+      ? value.toFixed(1)
+      : size >= 0.1 || size === 0
+        ? value.toFixed(2)
+        : value.toPrecision(2);
 }
 
-export const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0)}%`);
+export const percent = (value) =>
+  value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0)}%`;
 
-export const words = (name) => { const text = String(name).replaceAll("_", " "); return text.charAt(0).toUpperCase() + text.slice(1); };
+export const words = (name) => {
+  const text = String(name).replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
 
 export function debounce(milliseconds, run) {
   let timer = 0;
-  return (...args) => { clearTimeout(timer); timer = setTimeout(() => run(...args), milliseconds); };
+  return (...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => run(...args), milliseconds);
+  };
 }
 
 let toastTimer = 0;
 export function toast(text, action = null) {
   const node = document.getElementById("toast");
-  node.replaceChildren(text, ...(action ? [h("button", { type: "button", onclick: () => { node.classList.remove("on"); action.run(); } }, action.name)] : []));
+  node.replaceChildren(
+    text,
+    ...(action
+      ? [
+          h(
+            "button",
+            {
+              type: "button",
+              onclick: () => {
+                node.classList.remove("on");
+                action.run();
+              },
+            },
+            action.name,
+          ),
+        ]
+      : []),
+  );
   node.classList.add("on");
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => node.classList.remove("on"), action ? 8000 : 4000);

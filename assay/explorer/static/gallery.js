@@ -7,19 +7,53 @@ const PAGE = 60;
 
 export function card(data, snapshot, options = {}) {
   const { kind = "image", onopen, note } = options;
-  const wrong = data.suggested && data.label !== null && data.suggested !== data.label && data.issues.includes("label_issue");
-  const picture = kind === "image" ? h("img", { src: api.thumbnail(snapshot, data.row), alt: "", loading: "lazy", decoding: "async", draggable: "false", onerror: (event) => event.target.replaceWith(h("span", { class: "blank" }, "no picture")) }) : h("span", { class: "words" }, data.text || h("em", {}, "no text"));
-  const spoken = [data.label ?? "no label", wrong ? `suggested ${data.suggested}` : "", ...data.issues].filter(Boolean).join(", ").slice(0, 300);
-  return h("button", { type: "button", class: `card ${kind}`, data: { row: data.row, id: data.id }, title: `${data.id}`.slice(0, 300), "aria-label": spoken, onclick: () => onopen?.(data) },
+  const wrong =
+    data.suggested &&
+    data.label !== null &&
+    data.suggested !== data.label &&
+    data.issues.includes("label_issue");
+  const picture =
+    kind === "image"
+      ? h("img", {
+          src: api.thumbnail(snapshot, data.row),
+          alt: "",
+          loading: "lazy",
+          decoding: "async",
+          draggable: "false",
+          onerror: (event) => event.target.replaceWith(h("span", { class: "blank" }, "no picture")),
+        })
+      : h("span", { class: "words" }, data.text || h("em", {}, "no text"));
+  const spoken = [data.label ?? "no label", wrong ? `suggested ${data.suggested}` : "", ...data.issues]
+    .filter(Boolean)
+    .join(", ")
+    .slice(0, 300);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: `card ${kind}`,
+      data: { row: data.row, id: data.id },
+      title: `${data.id}`.slice(0, 300),
+      "aria-label": spoken,
+      onclick: () => onopen?.(data),
+    },
     h("span", { class: "picture" }, picture, badge(data, note)),
-    h("span", { class: "caption" }, h("span", { class: `label ${wrong ? "given" : ""}` }, (data.label ?? "no label").slice(0, 200)), wrong ? h("span", { class: "suggested" }, `→ ${data.suggested.slice(0, 200)}`) : null));
+    h(
+      "span",
+      { class: "caption" },
+      h("span", { class: `label ${wrong ? "given" : ""}` }, (data.label ?? "no label").slice(0, 200)),
+      wrong ? h("span", { class: "suggested" }, `→ ${data.suggested.slice(0, 200)}`) : null,
+    ),
+  );
 }
 
 function badge(data, note) {
   const marks = [];
   if (note) marks.push(h("b", { class: "mark" }, note));
-  else if (data.keep !== true && data.similarity !== undefined && data.similarity !== null) marks.push(h("b", { class: "mark" }, figure(data.similarity)));
-  else if (data.value !== null && data.value !== undefined) marks.push(h("b", { class: `mark ${data.issues.length ? "hot" : ""}` }, figure(data.value)));
+  else if (data.keep !== true && data.similarity !== undefined && data.similarity !== null)
+    marks.push(h("b", { class: "mark" }, figure(data.similarity)));
+  else if (data.value !== null && data.value !== undefined)
+    marks.push(h("b", { class: `mark ${data.issues.length ? "hot" : ""}` }, figure(data.value)));
   if (data.keep === true) marks.push(h("b", { class: "mark kept" }, "kept"));
   if (data.decision) marks.push(h("b", { class: "mark decided" }, data.decision.slice(0, 40)));
   return h("span", { class: "marks" }, marks);
@@ -27,10 +61,18 @@ function badge(data, note) {
 
 export class Gallery {
   constructor(host, on) {
-    this.host = host; this.on = on; this.total = 0; this.pages = new Map(); this.first = 0;
+    this.host = host;
+    this.on = on;
+    this.total = 0;
+    this.pages = new Map();
+    this.first = 0;
     this.list = h("div", { class: "window", role: "list" });
     this.space = h("div", { class: "space" }, this.list);
-    this.scroller = h("div", { class: "scroller", id: "gallery", tabindex: "-1", onscroll: () => this.scrolled() }, this.space);
+    this.scroller = h(
+      "div",
+      { class: "scroller", id: "gallery", tabindex: "-1", onscroll: () => this.scrolled() },
+      this.space,
+    );
     this.head = h("div", { class: "gallery-head" });
     this.empty = h("div", { class: "nothing", hidden: true }, "Nothing passes these filters.");
     host.replaceChildren(this.head, this.scroller, this.empty);
@@ -53,7 +95,8 @@ export class Gallery {
   }
 
   layout() {
-    const width = this.scroller.clientWidth, height = this.scroller.clientHeight;
+    const width = this.scroller.clientWidth,
+      height = this.scroller.clientHeight;
     if (!width || !height || !this.ask) return;
     const text = this.kind !== "image";
     this.columns = text ? Math.max(1, Math.floor(width / 420)) : Math.max(2, Math.floor((width - 8) / 118));
@@ -70,7 +113,8 @@ export class Gallery {
 
   // the row at the top, which may lie between two
   get place() {
-    const top = this.scroller.scrollTop, room = this.scroller.scrollHeight - this.scroller.clientHeight;
+    const top = this.scroller.scrollTop,
+      room = this.scroller.scrollHeight - this.scroller.clientHeight;
     if (!this.scaled) return top / this.high;
     const last = this.rows - this.scroller.clientHeight / this.high;
     if (this.fine !== undefined && Math.abs(this.fineTop - top) < 1.5) return this.fine;
@@ -80,13 +124,15 @@ export class Gallery {
   wheel(event) {
     if (!this.scaled || !event.deltaY || event.ctrlKey) return;
     event.preventDefault();
-    const pixels = event.deltaMode ? event.deltaY * 32 : event.deltaY, last = this.rows - this.scroller.clientHeight / this.high;
+    const pixels = event.deltaMode ? event.deltaY * 32 : event.deltaY,
+      last = this.rows - this.scroller.clientHeight / this.high;
     const next = Math.max(0, Math.min(last, this.place + pixels / this.high));
     this.go(next);
   }
 
   go(next) {
-    const room = this.scroller.scrollHeight - this.scroller.clientHeight, last = this.rows - this.scroller.clientHeight / this.high;
+    const room = this.scroller.scrollHeight - this.scroller.clientHeight,
+      last = this.rows - this.scroller.clientHeight / this.high;
     this.fine = next;
     this.scroller.scrollTop = this.scaled ? (next / Math.max(last, 1e-9)) * room : next * this.high;
     this.fineTop = this.scroller.scrollTop;
@@ -95,15 +141,18 @@ export class Gallery {
 
   async scrolled(force = false) {
     if (!this.ask || !this.high) return;
-    const place = this.place, first = Math.max(0, Math.floor(place) - 1);
+    const place = this.place,
+      first = Math.max(0, Math.floor(place) - 1);
     const offset = this.scaled ? this.scroller.scrollTop - (place - first) * this.high : first * this.high;
     this.list.style.transform = `translateY(${Math.max(0, offset)}px)`;
     if (!force && first === this.first) return;
     this.first = first;
-    const start = first * this.columns, stop = Math.min(this.total, (first + this.seen + 2) * this.columns);
+    const start = first * this.columns,
+      stop = Math.min(this.total, (first + this.seen + 2) * this.columns);
     this.fill(start, stop);
     const wanted = [];
-    for (let page = Math.floor(start / PAGE); page * PAGE < stop; page++) if (!this.pages.has(page)) wanted.push(page);
+    for (let page = Math.floor(start / PAGE); page * PAGE < stop; page++)
+      if (!this.pages.has(page)) wanted.push(page);
     if (!wanted.length) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetch(wanted), 60);
@@ -111,42 +160,61 @@ export class Gallery {
 
   async fetch(pages) {
     const { ask, snapshot } = this;
-    await Promise.all(pages.map(async (page) => {
-      this.pages.set(page, null);
-      try {
-        const answer = await api.gallery(snapshot, { ...ask, offset: page * PAGE, limit: PAGE });
-        if (ask === this.ask) this.pages.set(page, answer.cards);
-      } catch { this.pages.delete(page); }
-    }));
-    if (this.pages.size > 60) for (const page of [...this.pages.keys()].slice(0, 20)) if (Math.abs(page * PAGE - this.first * this.columns) > 20 * PAGE) this.pages.delete(page);
+    await Promise.all(
+      pages.map(async (page) => {
+        this.pages.set(page, null);
+        try {
+          const answer = await api.gallery(snapshot, { ...ask, offset: page * PAGE, limit: PAGE });
+          if (ask === this.ask) this.pages.set(page, answer.cards);
+        } catch {
+          this.pages.delete(page);
+        }
+      }),
+    );
+    if (this.pages.size > 60)
+      for (const page of [...this.pages.keys()].slice(0, 20))
+        if (Math.abs(page * PAGE - this.first * this.columns) > 20 * PAGE) this.pages.delete(page);
     if (ask === this.ask) this.scrolled(true);
   }
 
-  at(index) { return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE]; }
+  at(index) {
+    return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+  }
 
   fill(start, stop) {
-    const old = new Map([...this.list.children].map((node) => [node.dataset.key, node])), nodes = [];
+    const old = new Map([...this.list.children].map((node) => [node.dataset.key, node])),
+      nodes = [];
     for (let index = start; index < stop; index++) {
-      const data = this.at(index), key = data ? `${index}:${data.row}:${data.decision ?? ""}` : `${index}:`;
-      const node = old.get(key) ?? (data ? card(data, this.snapshot, { kind: this.kind, onopen: (found) => this.on.open(found, index) }) : h("span", { class: "card waiting" }));
-      node.dataset.key = key; node.dataset.index = index;
+      const data = this.at(index),
+        key = data ? `${index}:${data.row}:${data.decision ?? ""}` : `${index}:`;
+      const node =
+        old.get(key) ??
+        (data
+          ? card(data, this.snapshot, { kind: this.kind, onopen: (found) => this.on.open(found, index) })
+          : h("span", { class: "card waiting" }));
+      node.dataset.key = key;
+      node.dataset.index = index;
       node.classList?.toggle("open", data !== undefined && data !== null && data.id === this.opened);
       nodes.push(node);
     }
     const focused = document.activeElement?.dataset?.index;
     this.list.replaceChildren(...nodes);
-    if (focused !== undefined && this.list.contains(document.activeElement) === false) this.list.querySelector(`[data-index="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (focused !== undefined && this.list.contains(document.activeElement) === false)
+      this.list.querySelector(`[data-index="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   key(event) {
-    const at = Number(event.target.dataset?.index), by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
+    const at = Number(event.target.dataset?.index),
+      by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
     if (!by || Number.isNaN(at)) return;
     event.preventDefault();
     this.focus(Math.max(0, Math.min(this.total - 1, at + by)));
   }
 
   async focus(index) {
-    const row = Math.floor(index / this.columns), place = this.place, room = this.scroller.clientHeight / this.high;
+    const row = Math.floor(index / this.columns),
+      place = this.place,
+      room = this.scroller.clientHeight / this.high;
     if (row < place) this.go(row);
     else if (row + 1 > place + room) this.go(row + 1 - room);
     for (let wait = 0; wait < 40; wait++) {

@@ -9,21 +9,28 @@ let loaded = null;
 function data() {
   if (loaded) return loaded;
   loaded = JSON.parse(document.getElementById("assay-data").textContent);
-  for (const layout of Object.values(loaded.layouts)) for (const axis of ["x", "y", "z"]) layout[axis] = layout[axis] ? floats(layout[axis]) : null;
-  for (const column of Object.values(loaded.columns)) { if (column.codes) column.codes = integers(column.codes); else column.values = floats(column.values); }
+  for (const layout of Object.values(loaded.layouts))
+    for (const axis of ["x", "y", "z"]) layout[axis] = layout[axis] ? floats(layout[axis]) : null;
+  for (const column of Object.values(loaded.columns)) {
+    if (column.codes) column.codes = integers(column.codes);
+    else column.values = floats(column.values);
+  }
   loaded.neighbors = integers(loaded.neighbors);
   loaded.nearness = floats(loaded.nearness);
   loaded.row = new Map(loaded.ids.map((id, row) => [id, row]));
   loaded.flags = loaded.flags.map((rows) => integers(rows));
   loaded.issues = loaded.ids.map(() => []);
-  loaded.flags.forEach((rows, place) => rows.forEach((row) => loaded.issues[row].push(loaded.metrics[place])));
+  loaded.flags.forEach((rows, place) =>
+    rows.forEach((row) => loaded.issues[row].push(loaded.metrics[place])),
+  );
   return loaded;
 }
 
 function inside(polygon, x, y) {
   let odd = false;
   for (let i = 0; i < polygon.length; i++) {
-    const [x1, y1] = polygon[i], [x2, y2] = polygon[(i + 1) % polygon.length];
+    const [x1, y1] = polygon[i],
+      [x2, y2] = polygon[(i + 1) % polygon.length];
     if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) odd = !odd;
   }
   return odd;
@@ -32,109 +39,306 @@ function inside(polygon, x, y) {
 const PARTS = {
   lasso(d, { method, points, matrix }) {
     const { x, y, z } = d.layouts[method];
-    return (row) => (matrix ? inside(points, ...matrix.map((m) => m[0] * x[row] + m[1] * y[row] + m[2] * z[row])) : inside(points, x[row], y[row]));
+    return (row) =>
+      matrix
+        ? inside(points, ...matrix.map((m) => m[0] * x[row] + m[1] * y[row] + m[2] * z[row]))
+        : inside(points, x[row], y[row]);
   },
-  ranges(d, ranges) { const all = Object.entries(ranges).map(([key, [low, high]]) => [d.columns[key].values, low - 1e-6, high + 1e-6]); return (row) => all.every(([values, low, high]) => values[row] >= low && values[row] <= high); },
-  values(d, values) { const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]); return (row) => all.every(([column, names]) => names.has(column.names[column.codes[row]] ?? null)); },
-  hidden(d, values) { const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]); return (row) => all.every(([column, names]) => !names.has(column.names[column.codes[row]] ?? null)); },
+  ranges(d, ranges) {
+    const all = Object.entries(ranges).map(([key, [low, high]]) => [
+      d.columns[key].values,
+      low - 1e-6,
+      high + 1e-6,
+    ]);
+    return (row) => all.every(([values, low, high]) => values[row] >= low && values[row] <= high);
+  },
+  values(d, values) {
+    const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]);
+    return (row) => all.every(([column, names]) => names.has(column.names[column.codes[row]] ?? null));
+  },
+  hidden(d, values) {
+    const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]);
+    return (row) => all.every(([column, names]) => !names.has(column.names[column.codes[row]] ?? null));
+  },
   carries(d, classes) {
-    const label = d.columns.label, sign = d.meta.label_separator, fits = label.names.map((name) => { const here = sign ? name.split(sign) : [name]; return classes.every((c) => here.includes(c)); });
+    const label = d.columns.label,
+      sign = d.meta.label_separator,
+      fits = label.names.map((name) => {
+        const here = sign ? name.split(sign) : [name];
+        return classes.every((c) => here.includes(c));
+      });
     return (row) => fits[label.codes[row]] ?? false;
   },
-  flags(d, metrics) { return (row) => metrics.some((metric) => d.issues[row].includes(metric)); },
-  cell(d, [given, suggested]) { return (row) => nameAt(d, "label", row) === given && nameAt(d, "suggested", row) === suggested && d.issues[row].includes("label_issue"); },
-  text(d, text) { const words = text.toLowerCase(); return (row) => d.ids[row].toLowerCase().includes(words) || (nameAt(d, "label", row) ?? "").toLowerCase().includes(words) || (d.texts?.[row] ?? "").toLowerCase().includes(words); },
-  ids(d, ids) { const all = new Set(ids); return (row) => all.has(d.ids[row]); },
-  similar: () => () => true, words: () => () => true,
+  flags(d, metrics) {
+    return (row) => metrics.some((metric) => d.issues[row].includes(metric));
+  },
+  cell(d, [given, suggested]) {
+    return (row) =>
+      nameAt(d, "label", row) === given &&
+      nameAt(d, "suggested", row) === suggested &&
+      d.issues[row].includes("label_issue");
+  },
+  text(d, text) {
+    const words = text.toLowerCase();
+    return (row) =>
+      d.ids[row].toLowerCase().includes(words) ||
+      (nameAt(d, "label", row) ?? "").toLowerCase().includes(words) ||
+      (d.texts?.[row] ?? "").toLowerCase().includes(words);
+  },
+  ids(d, ids) {
+    const all = new Set(ids);
+    return (row) => all.has(d.ids[row]);
+  },
+  similar: () => () => true,
+  words: () => () => true,
 };
 
-const nameAt = (d, key, row) => { const column = d.columns[key]; return column ? column.names[column.codes[row]] ?? null : null; };
+const nameAt = (d, key, row) => {
+  const column = d.columns[key];
+  return column ? (column.names[column.codes[row]] ?? null) : null;
+};
 
 let last = { key: null };
 function chosen(filter) {
   const key = JSON.stringify(filter ?? {});
   if (last.key === key) return last.rows;
-  const d = data(), tests = Object.entries(filter ?? {}).filter(([name]) => PARTS[name]).map(([name, value]) => PARTS[name](d, value)), rows = [];
+  const d = data(),
+    tests = Object.entries(filter ?? {})
+      .filter(([name]) => PARTS[name])
+      .map(([name, value]) => PARTS[name](d, value)),
+    rows = [];
   for (let row = 0; row < d.ids.length; row++) if (tests.every((test) => test(row))) rows.push(row);
   last = { key, rows };
   return rows;
 }
 
 function card(row, sort = null) {
-  const d = data(), value = d.columns[sort]?.values?.[row];
-  return { row, id: d.ids[row], label: nameAt(d, "label", row), split: nameAt(d, "split", row), suggested: nameAt(d, "suggested", row), suspicion: d.columns["label_issues.score"]?.values[row] ?? null, issues: d.issues[row], duplicate: nameAt(d, "duplicate", row), decision: nameAt(d, "decision", row), value: Number.isFinite(value) ? value : null, text: d.texts?.[row]?.slice(0, 600) };
+  const d = data(),
+    value = d.columns[sort]?.values?.[row];
+  return {
+    row,
+    id: d.ids[row],
+    label: nameAt(d, "label", row),
+    split: nameAt(d, "split", row),
+    suggested: nameAt(d, "suggested", row),
+    suspicion: d.columns["label_issues.score"]?.values[row] ?? null,
+    issues: d.issues[row],
+    duplicate: nameAt(d, "duplicate", row),
+    decision: nameAt(d, "decision", row),
+    value: Number.isFinite(value) ? value : null,
+    text: d.texts?.[row]?.slice(0, 600),
+  };
 }
 
 function scores(row) {
   const d = data();
-  return Object.entries(d.columns).filter(([key, column]) => key.startsWith("scores.") && Number.isFinite(column.values?.[row])).map(([key, column]) => [key.slice(7), column.values[row]]).sort((a, b) => b[1] - a[1]);
+  return Object.entries(d.columns)
+    .filter(([key, column]) => key.startsWith("scores.") && Number.isFinite(column.values?.[row]))
+    .map(([key, column]) => [key.slice(7), column.values[row]])
+    .sort((a, b) => b[1] - a[1]);
 }
 
 function facet(key, rows) {
-  const d = data(), column = d.columns[key], mine = new Set(rows);
+  const d = data(),
+    column = d.columns[key],
+    mine = new Set(rows);
   if (column.codes) {
-    const counts = new Array(column.names.length).fill(0), selected = counts.slice();
-    let none = 0, none_selected = 0;
-    column.codes.forEach((code, row) => { const here = mine.has(row); if (code < 0) { none++; none_selected += here; } else { counts[code]++; selected[code] += here; } });
+    const counts = new Array(column.names.length).fill(0),
+      selected = counts.slice();
+    let none = 0,
+      none_selected = 0;
+    column.codes.forEach((code, row) => {
+      const here = mine.has(row);
+      if (code < 0) {
+        none++;
+        none_selected += here;
+      } else {
+        counts[code]++;
+        selected[code] += here;
+      }
+    });
     return { key, kind: "category", names: column.names, counts, selected, none, none_selected };
   }
-  const { low, high } = column, counts = new Array(48).fill(0), selected = counts.slice();
-  let none = 0, none_selected = 0;
+  const { low, high } = column,
+    counts = new Array(48).fill(0),
+    selected = counts.slice();
+  let none = 0,
+    none_selected = 0;
   column.values.forEach((value, row) => {
     const here = mine.has(row);
-    if (!Number.isFinite(value)) { none++; none_selected += here; return; }
+    if (!Number.isFinite(value)) {
+      none++;
+      none_selected += here;
+      return;
+    }
     const bin = Math.max(0, Math.min(47, Math.floor(((value - low) * 48) / Math.max(high - low, 1e-30))));
-    counts[bin]++; selected[bin] += here;
+    counts[bin]++;
+    selected[bin] += here;
   });
   return { key, kind: "number", low, high, counts, selected, none, none_selected };
 }
 
-const quoted = (value) => { const text = value === null || value === undefined ? "" : String(value), safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text; return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe; };
-const missing = async () => { throw new Error("this file holds thumbnails only"); };
+const quoted = (value) => {
+  const text = value === null || value === undefined ? "" : String(value),
+    safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+const missing = async () => {
+  throw new Error("this file holds thumbnails only");
+};
 
 export const offline = {
   offline: true,
   snapshots: async () => ({ dataset: data().meta.dataset, snapshots: [data().snapshot], broken: [] }),
   meta: async () => data().meta,
   async points(_, { method, color, kind, filter, deep }) {
-    const d = data(), layout = d.layouts[method], column = d.columns[color], mine = new Set(chosen(filter)), rows = [];
+    const d = data(),
+      layout = d.layouts[method],
+      column = d.columns[color],
+      mine = new Set(chosen(filter)),
+      rows = [];
     for (let row = 0; row < d.ids.length; row++) if (Number.isFinite(layout.x[row])) rows.push(row);
     const pick = (values) => Float32Array.from(rows, (row) => values[row]);
-    return { count: rows.length, there: rows.length, selected: mine.size, x: pick(layout.x), y: pick(layout.y), z: deep && layout.z ? pick(layout.z) : null, row: Uint32Array.from(rows), color: kind === "category" ? Uint16Array.from(rows, (row) => (column.codes[row] < 0 ? 65535 : column.codes[row])) : pick(column.values), chosen: Uint8Array.from(rows, (row) => (mine.has(row) ? 1 : 0)) };
+    return {
+      count: rows.length,
+      there: rows.length,
+      selected: mine.size,
+      x: pick(layout.x),
+      y: pick(layout.y),
+      z: deep && layout.z ? pick(layout.z) : null,
+      row: Uint32Array.from(rows),
+      color:
+        kind === "category"
+          ? Uint16Array.from(rows, (row) => (column.codes[row] < 0 ? 65535 : column.codes[row]))
+          : pick(column.values),
+      chosen: Uint8Array.from(rows, (row) => (mine.has(row) ? 1 : 0)),
+    };
   },
-  async facets(_, { filter, columns }) { const rows = chosen(filter); return { total: data().ids.length, selected: rows.length, facets: columns.map((key) => facet(key, rows)) }; },
+  async facets(_, { filter, columns }) {
+    const rows = chosen(filter);
+    return {
+      total: data().ids.length,
+      selected: rows.length,
+      facets: columns.map((key) => facet(key, rows)),
+    };
+  },
   async gallery(_, { filter, sort, descending, offset, limit }) {
-    const rows = chosen(filter).slice(), column = data().columns[sort];
-    if (column) { const turn = descending ? -1 : 1, value = (row) => (column.values ? (Number.isFinite(column.values[row]) ? turn * column.values[row] : Infinity) : column.codes[row]); rows.sort((a, b) => value(a) - value(b) || a - b); }
+    const rows = chosen(filter).slice(),
+      column = data().columns[sort];
+    if (column) {
+      const turn = descending ? -1 : 1,
+        value = (row) =>
+          column.values
+            ? Number.isFinite(column.values[row])
+              ? turn * column.values[row]
+              : Infinity
+            : column.codes[row];
+      rows.sort((a, b) => value(a) - value(b) || a - b);
+    }
     return { total: rows.length, cards: rows.slice(offset, offset + limit).map((row) => card(row, sort)) };
   },
   async duplicates(_, { filter, offset, limit }) {
-    const mine = new Set(chosen(filter)), groups = data().duplicates.filter((group) => group.some(([row]) => mine.has(row)));
-    return { total: groups.length, groups: groups.slice(offset, offset + limit).map((group) => ({ id: data().ids[group[0][0]], n: group.length, members: group.slice(0, 24).map(([row, keep, tier, similarity]) => ({ ...card(row), keep, tier, similarity })) })) };
+    const mine = new Set(chosen(filter)),
+      groups = data().duplicates.filter((group) => group.some(([row]) => mine.has(row)));
+    return {
+      total: groups.length,
+      groups: groups
+        .slice(offset, offset + limit)
+        .map((group) => ({
+          id: data().ids[group[0][0]],
+          n: group.length,
+          members: group
+            .slice(0, 24)
+            .map(([row, keep, tier, similarity]) => ({ ...card(row), keep, tier, similarity })),
+        })),
+    };
   },
   async leaks(_, { filter, pair, offset, limit }) {
-    const mine = new Set(chosen(filter)), counts = new Map();
+    const mine = new Set(chosen(filter)),
+      counts = new Map();
     for (const leak of data().leaks) counts.set(leak[4], (counts.get(leak[4]) ?? 0) + 1);
-    const found = data().leaks.filter(([a, b, , , name]) => (!pair || pair === name) && (mine.has(a) || mine.has(b)));
-    return { total: found.length, pairs: [...counts].sort((a, b) => b[1] - a[1]), leaks: found.slice(offset, offset + limit).map(([a, b, tier, similarity]) => ({ a: card(a), b: card(b), tier, similarity })) };
+    const found = data().leaks.filter(
+      ([a, b, , , name]) => (!pair || pair === name) && (mine.has(a) || mine.has(b)),
+    );
+    return {
+      total: found.length,
+      pairs: [...counts].sort((a, b) => b[1] - a[1]),
+      leaks: found
+        .slice(offset, offset + limit)
+        .map(([a, b, tier, similarity]) => ({ a: card(a), b: card(b), tier, similarity })),
+    };
   },
   confusion: async () => data().confusion,
   table: async (_, name) => data().tables[name] ?? { total: 0, columns: [], rows: [] },
   peek: async (_, row) => ({ ...card(row), scores: scores(row).slice(0, 4) }),
   async sample(_, id) {
-    const d = data(), row = d.row.get(id), k = d.k;
+    const d = data(),
+      row = d.row.get(id),
+      k = d.k;
     if (row === undefined) throw new Error(`there is no sample ${id.slice(0, 100)} in this file`);
-    const mine = card(row), near = [];
-    for (let at = row * k; at < row * k + k; at++) if (d.neighbors[at] >= 0) near.push({ ...card(d.neighbors[at]), similarity: d.nearness[at] });
+    const mine = card(row),
+      near = [];
+    for (let at = row * k; at < row * k + k; at++)
+      if (d.neighbors[at] >= 0) near.push({ ...card(d.neighbors[at]), similarity: d.nearness[at] });
     const group = d.duplicates.find((members) => members.some(([member]) => member === row)) ?? [];
     const confidence = d.columns["label_issues.confidence"]?.values[row];
-    return { ...mine, text: d.texts?.[row] ?? null, source: { sample_id: id, label: mine.label, split: mine.split }, scores: scores(row).map(([metric, score]) => ({ metric, score, value: null, is_issue: mine.issues.includes(metric), title: d.titles[metric]?.[0] ?? metric, meaning: d.titles[metric]?.[1] ?? "" })), label_issue: mine.suspicion !== null && Number.isFinite(mine.suspicion) ? { suggested_label: mine.suggested, score: mine.suspicion, confidence: Number.isFinite(confidence) ? confidence : null, is_issue: mine.issues.includes("label_issue") } : null, facts: [], neighbors: near, group: group.map(([member, keep, tier, similarity]) => ({ ...card(member), keep, tier, similarity })), decisions: [], proposals: [] };
+    return {
+      ...mine,
+      text: d.texts?.[row] ?? null,
+      source: { sample_id: id, label: mine.label, split: mine.split },
+      scores: scores(row).map(([metric, score]) => ({
+        metric,
+        score,
+        value: null,
+        is_issue: mine.issues.includes(metric),
+        title: d.titles[metric]?.[0] ?? metric,
+        meaning: d.titles[metric]?.[1] ?? "",
+      })),
+      label_issue:
+        mine.suspicion !== null && Number.isFinite(mine.suspicion)
+          ? {
+              suggested_label: mine.suggested,
+              score: mine.suspicion,
+              confidence: Number.isFinite(confidence) ? confidence : null,
+              is_issue: mine.issues.includes("label_issue"),
+            }
+          : null,
+      facts: [],
+      neighbors: near,
+      group: group.map(([member, keep, tier, similarity]) => ({ ...card(member), keep, tier, similarity })),
+      decisions: [],
+      proposals: [],
+    };
   },
-  history: async (_, id) => ({ history: [{ snapshot: data().meta.number, created_at: data().meta.created_at, there: true, label: card(data().row.get(id)).label, suspicion: null, issues: card(data().row.get(id)).issues }] }),
+  history: async (_, id) => ({
+    history: [
+      {
+        snapshot: data().meta.number,
+        created_at: data().meta.created_at,
+        there: true,
+        label: card(data().row.get(id)).label,
+        suspicion: null,
+        issues: card(data().row.get(id)).issues,
+      },
+    ],
+  }),
   async exported(_, { filter }) {
-    const lines = [["sample_id", "label", "split", "suggested_label", "suspicion", "issues"], ...chosen(filter).map((row) => { const c = card(row); return [c.id, c.label, c.split, c.suggested, c.suspicion, c.issues.join(" ")]; })];
-    return new Blob([lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n"], { type: "text/csv" });
+    const lines = [
+      ["sample_id", "label", "split", "suggested_label", "suspicion", "issues"],
+      ...chosen(filter).map((row) => {
+        const c = card(row);
+        return [c.id, c.label, c.split, c.suggested, c.suspicion, c.issues.join(" ")];
+      }),
+    ];
+    return new Blob([lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n"], {
+      type: "text/csv",
+    });
   },
-  raw: missing, decide: missing, undo: missing, decisions: missing, compare: missing, comparePlots: missing,
+  raw: missing,
+  decide: missing,
+  undo: missing,
+  decisions: missing,
+  compare: missing,
+  comparePlots: missing,
   thumbnail: (_, row) => (data().thumbnails?.[row] ? `data:image/jpeg;base64,${data().thumbnails[row]}` : ""),
 };

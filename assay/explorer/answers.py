@@ -1,0 +1,173 @@
+"""What the page asks for and only reads: points, counts, cards, lists, one sample, two snapshots compared."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from assay.explorer import points as drawing
+from assay.explorer.state import Explorer
+from assay.reading import compare as comparing
+from assay.reading import samples, tables
+from assay.reading.facts import can_search_words
+from assay.reading.selection import similarity_of
+from assay.store.snapshots import list_snapshots, snapshot_numbers
+
+
+def number_of(request: Request) -> int:
+    """The snapshot that an address names."""
+    return int(request.path_params["number"])
+
+
+def query(request: Request, name: str) -> int:
+    """A whole number of the address's query; 0 where it has none."""
+    return int(request.query_params.get(name, "0"))
+
+
+def refused(status: int, words: str) -> JSONResponse:
+    """A mistake in words."""
+    return JSONResponse({"error": words[:1_000]}, status)
+
+
+def snapshots(explorer: Explorer, request: Request, _) -> dict:
+    """Every snapshot with its headline, newest last; the broken ones named."""
+    there = list_snapshots(explorer.workspace)
+    good = {snapshot.number for snapshot in there if snapshot.parts("samples")}
+    broken = [number for number in snapshot_numbers(explorer.workspace.snapshots) if number not in good]
+    lines = [
+        {
+            "number": s.number, "created_at": s.manifest.get("created_at", ""), "parent": s.manifest.get("parent"),
+            "headline": s.manifest.get("headline", {}), "gates": s.manifest.get("gates", []),
+        }
+        for s in there if s.number in good
+    ]  # fmt: skip
+    return {"dataset": explorer.workspace.dataset, "snapshots": lines, "broken": broken}
+
+
+def meta(explorer: Explorer, request: Request, _) -> dict:
+    """What one snapshot has: size, projections, columns, what can be searched."""
+    view = explorer.view(number_of(request))
+    return {
+        "number": view.snapshot.number,
+        "dataset": explorer.workspace.dataset,
+        "modality": view.modality,
+        "n": len(view),
+        "layouts": [{"method": name} for name in view.layouts()],
+        "columns": view.catalog(),
+        "has_thumbnails": view.has_thumbnails(),
+        "has_vectors": bool(view.snapshot.parts("vectors")),
+        "has_words": can_search_words(view),
+        "created_at": view.snapshot.manifest.get("created_at", ""),
+        "headline": view.snapshot.manifest.get("headline", {}),
+        "most_points": drawing.MOST_POINTS,
+        "label_separator": view.label_separator,
+    }
+
+
+def points(explorer: Explorer, request: Request, body: dict) -> Response:
+    """The points to draw, as `points.packed` lays them out."""
+    number = number_of(request)
+    mask = explorer.selections(number).mask(body.get("filter") or {})
+    data = drawing.packed(explorer.view(number), mask, body)
+    return Response(data, media_type="application/octet-stream")
+
+
+def facets(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Counts of the selection, whole and by each column asked for."""
+    number = number_of(request)
+    view, mask = explorer.view(number), explorer.selections(number).mask(body.get("filter") or {})
+    keys = [str(key) for key in body.get("columns", [])][:100]
+    whole = bool(mask.all())
+    return {
+        "total": len(view),
+        "selected": int(mask.sum()),
+        "facets": [tables.facet(view, key, mask, whole) for key in keys],
+    }
+
+
+def gallery(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Some cards of the selection, sorted."""
+    number = number_of(request)
+    view, wanted, sort = explorer.view(number), body.get("filter") or {}, str(body.get("sort") or "position")
+    rows = explorer.selections(number).rows(wanted, sort, bool(body.get("descending", True)))
+    offset, limit = max(int(body.get("offset", 0)), 0), min(int(body.get("limit", 60)), samples.MOST_CARDS)
+    page = rows[offset : offset + limit]
+    return {"total": len(rows), "cards": samples.cards(view, page, sort, similarity_of(view, wanted))}
+
+
+def duplicates(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Duplicate groups that the selection touches."""
+    number = number_of(request)
+    mask = explorer.selections(number).mask(body.get("filter") or {})
+    return tables.duplicate_groups(explorer.view(number), mask, int(body.get("offset", 0)), int(body.get("limit", 30)))
+
+
+def leaks(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Pairs across splits that the selection touches."""
+    number = number_of(request)
+    mask = explorer.selections(number).mask(body.get("filter") or {})
+    offset, limit = int(body.get("offset", 0)), int(body.get("limit", 50))
+    return tables.leaks(explorer.view(number), mask, str(body.get("pair") or ""), offset, limit)
+
+
+def confusion(explorer: Explorer, request: Request, _) -> dict:
+    """Flagged labels, given × suggested."""
+    return tables.confusion(explorer.view(number_of(request)))
+
+
+def table(explorer: Explorer, request: Request, _) -> dict:
+    """Rows of one of the small tables."""
+    limit = query(request, "limit") or tables.MOST_ROWS
+    name = request.path_params["table"]
+    return tables.plain(explorer.view(number_of(request)), name, query(request, "offset"), limit)
+
+
+def sample(explorer: Explorer, request: Request, _) -> dict:
+    """Everything about one sample."""
+    return samples.detail(explorer.view(number_of(request)), request.query_params["id"])
+
+
+def peek(explorer: Explorer, request: Request, _) -> dict:
+    """The card of one row, with its highest scores: what hovering shows."""
+    view, row = explorer.view(number_of(request)), query(request, "row")
+    if not 0 <= row < len(view):
+        raise KeyError(f"no row {row}")
+    return samples.peek(view, row)
+
+
+def history(explorer: Explorer, request: Request, _) -> dict:
+    """One sample across snapshots."""
+    return {"history": samples.history(list_snapshots(explorer.workspace), request.query_params["id"])}
+
+
+def thumbnail(explorer: Explorer, request: Request, _) -> Response:
+    """A stored thumbnail, by row."""
+    data = samples.small(explorer.view(number_of(request)), query(request, "row"))
+    if data is None:
+        return refused(404, "no thumbnail")
+    return _picture(data, "image/jpeg")
+
+
+def raw(explorer: Explorer, request: Request, _) -> Response:
+    """The large view of an image, by row."""
+    number, row = number_of(request), query(request, "row")
+    if not 0 <= row < len(explorer.view(number)):
+        return refused(404, "no such sample")
+    return _picture(*explorer.raw(number).image(row))
+
+
+def _picture(data: bytes, kind: str) -> Response:
+    return Response(data, media_type=kind, headers={
+        "cache-control": "private, max-age=86400, immutable", "content-security-policy": "default-src 'none'; sandbox",
+    })  # fmt: skip
+
+
+def compare(explorer: Explorer, request: Request, _) -> dict:
+    """What changed between two snapshots; the older one is `other`."""
+    old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
+    wanted = request.query_params
+    return comparing.compare(old, new, wanted.get("change", ""), wanted.get("metric", ""))
+
+
+def compare_plots(explorer: Explorer, request: Request, _) -> dict:
+    """Both plots."""
+    old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
+    return comparing.plots(old, new, request.query_params.get("method", ""))

@@ -1,0 +1,65 @@
+"""The open snapshots of one dataset, and what is remembered of each between two questions."""
+
+import threading
+
+from assay.explorer import points as drawing
+from assay.reading import samples
+from assay.reading.columns import View
+from assay.reading.selection import Selections
+from assay.store.decisions import read_decisions
+from assay.store.snapshots import open_snapshot
+from assay.store.stage import Workspace
+
+KEPT_VIEWS = 2
+
+
+class Explorer:
+    """One dataset: its open views and what is remembered of each."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self._views: dict[int, tuple[View, Selections, samples.Raw]] = {}
+        self._lock = threading.RLock()
+
+    def view(self, number: int) -> View:
+        """The view of one snapshot; the least recently opened of the others is let go."""
+        return self._open(number)[0]
+
+    def selections(self, number: int) -> Selections:
+        """Its recent selections."""
+        return self._open(number)[1]
+
+    def raw(self, number: int) -> samples.Raw:
+        """Its raw samples."""
+        return self._open(number)[2]
+
+    def _open(self, number: int):
+        with self._lock:
+            if number not in self._views:
+                view = View(open_snapshot(self.workspace, number), lambda: read_decisions(self.workspace))
+                self._views[number] = (view, Selections(view), samples.Raw(view))
+                while len(self._views) > KEPT_VIEWS:
+                    del self._views[next(iter(self._views))]
+            found = self._views.pop(number)
+            self._views[number] = found
+            return found
+
+    def warm(self) -> None:
+        """Read what the first picture of the newest snapshot needs, before anybody asks."""
+        view = self.view(open_snapshot(self.workspace).number)
+        everything = self.selections(view.snapshot.number).mask({})
+        for method in view.layouts()[:1]:
+            drawing.choose(view, method, None, everything, drawing.MOST_POINTS)
+        for key in ("issue", "label", "duplicate", "decision"):
+            view.column(key)
+        view.flags()
+        for table in ("image_facts", "text_facts"):
+            if view.snapshot.parts(table):
+                view.place(table)
+
+    def decided(self) -> None:
+        """Decisions changed: what depends on them is read anew."""
+        with self._lock:
+            for view, selections, _ in self._views.values():
+                view.forget("decisions", ("column", "decision"), ("counts", "decision"))
+                selections.forget()
