@@ -139,9 +139,7 @@ def find_label_issues(night: Night) -> None:
     if night.sets:
         return set_tables.judge(night)
     section = night.spec.metrics
-    night.beliefs = beliefs.believe(
-        night.corpus, night.cases, len(night.labels.names), night.queries, section.folds, section.seed
-    )
+    night.beliefs = beliefs.believe(night.corpus, night.cases, len(night.labels.names), section.folds, section.seed)
     night.findings = confident.find(night.beliefs)
     if not beliefs.better_than_chance(night.beliefs):
         found = night.findings

@@ -13,6 +13,8 @@ import torch
 from scipy.optimize import minimize
 
 DIMENSIONS = 256  # principal axes kept
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+N_BEST = 5  # classes that are always worth a look
 ITERATIONS = 30
 WORK_LIMIT = 6e12  # multiply-adds of one fit; a larger one falls back to class centroids
 
@@ -147,7 +149,13 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
     return unscaled.view(r + 1, problem.n_folds, problem.n_classes)
 
 
-def choose_penalty(problem: Problem, grid: tuple[float, ...], rows: int = 4_000) -> float:
+def best_classes(logits: np.ndarray) -> np.ndarray:
+    """(n, a few) the classes that the probe thinks likeliest, in no order."""
+    count = min(N_BEST, logits.shape[1])
+    return np.argpartition(-logits, count - 1, axis=1)[:, :count]
+
+
+def choose_penalty(problem: Problem, grid: tuple[float, ...] = PENALTIES, rows: int = 4_000) -> float:
     """The penalty of `grid` (ascending) with the least tempered cross entropy out of fold, in two folds of at
     most `rows` rows."""
     labeled = problem.known

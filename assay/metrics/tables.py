@@ -180,7 +180,7 @@ def all_proposals(night: Night, codings: list[Coding], ungrouped: list[str]) -> 
         cases = cases_frame(night.corpus, coding.codes)
         if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:
             continue
-        found = beliefs.believe(night.corpus, cases, len(coding.names), night.queries, section.folds, section.seed)
+        found = beliefs.believe(night.corpus, cases, len(coding.names), section.folds, section.seed)
         model = noise.fit(found, confident.confident_joint(found))
         sure = proposals.blind_confidence(found, model)
         made.append(proposals.propose(coding.column, coding.names, found, sure, ids, unit, coding.codes))

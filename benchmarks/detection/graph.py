@@ -1,9 +1,6 @@
 """A corpus in memory for the detection benchmarks: exact neighbours, no stage around it."""
 
-import contextlib
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from assay.metrics.corpus import Corpus, edges_frame  # noqa: E402
-from assay.metrics.sql import Queries  # noqa: E402
+from assay.metrics.corpus import Corpus  # noqa: E402
 
 
 def exact_corpus(vectors: np.ndarray, k: int = 50) -> Corpus:
@@ -43,11 +39,3 @@ def exact_graph(vectors: np.ndarray, k: int, block: int = 2_000) -> tuple[np.nda
         found.append(indices)
         similar.append(values)
     return torch.cat(found).numpy().astype(np.int32), torch.cat(similar).numpy()
-
-
-@contextlib.contextmanager
-def queries_over(corpus: Corpus) -> Iterator[Queries]:
-    """SQL over the graph of a corpus, as the stage has it."""
-    with tempfile.TemporaryDirectory() as folder, Queries(Path(folder)) as queries:
-        queries.table("edges", edges_frame(corpus))
-        yield queries

@@ -28,7 +28,6 @@ sys.path.insert(0, str(ROOT))
 from assay.metrics import probe  # noqa: E402
 from assay.metrics.corpus import cases_frame  # noqa: E402
 from assay.metrics.labels import beliefs, confident  # noqa: E402
-from assay.metrics.sql import Queries  # noqa: E402
 
 SCORES = {
     "assay": "assay",
@@ -41,7 +40,7 @@ PEERS = Path(os.environ.get("ASSAY_PEERS", "/tmp/bench-venv")) / "bin/python"
 RESULTS = ROOT / "benchmarks/results/label_issues.json"
 
 
-def ours(corpus, queries: Queries, labels: np.ndarray, n_classes: int):
+def ours(corpus, labels: np.ndarray, n_classes: int):
     """`(findings, probe probabilities (n, n_classes), seconds)`."""
     logits = {}
 
@@ -53,7 +52,7 @@ def ours(corpus, queries: Queries, labels: np.ndarray, n_classes: int):
     original, beliefs.probe_logits = beliefs.probe_logits, remembered
     started = time.perf_counter()
     try:
-        believed = beliefs.believe(corpus, cases_frame(corpus, labels.astype(np.int32)), n_classes, queries, 5, 0)
+        believed = beliefs.believe(corpus, cases_frame(corpus, labels.astype(np.int32)), n_classes, 5, 0)
     finally:
         beliefs.probe_logits = original
     found = confident.find(believed)
@@ -127,14 +126,14 @@ def flag_quality(wrong: np.ndarray, flagged: np.ndarray, peers_flagged: np.ndarr
     }
 
 
-def trial(name: str, kind: str, rate: float, seed: int, corpus, queries, truth: np.ndarray) -> dict:
+def trial(name: str, kind: str, rate: float, seed: int, corpus, truth: np.ndarray) -> dict:
     """One dataset, one kind of noise, one rate, one draw of it."""
     if kind == ANNOTATOR:
         labels = annotate(name, truth, rate, seed)
     else:
         labels = corrupt(kind, truth, corpus.vectors, rate, seed=seed)
     wrong = labels != truth
-    found, probabilities, seconds = ours(corpus, queries, labels, int(truth.max()) + 1)
+    found, probabilities, seconds = ours(corpus, labels, int(truth.max()) + 1)
     peer = peers(labels, corpus.vectors, probabilities)
     right = found.suggested == truth
     return {
@@ -173,9 +172,9 @@ def main() -> None:
     if chosen.table:
         return print(table(stored(chosen.out)))
     rows: list[dict] = []
-    for name, truth, corpus, queries in corpora(chosen.datasets):
+    for name, truth, corpus in corpora(chosen.datasets):
         for kind, rate in itertools.product(chosen.kinds.split(","), map(float, chosen.rates.split(","))):
-            keep(rows, trial(name, kind, rate, chosen.seed, corpus, queries, truth), chosen.out)
+            keep(rows, trial(name, kind, rate, chosen.seed, corpus, truth), chosen.out)
 
 
 if __name__ == "__main__":

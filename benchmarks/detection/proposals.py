@@ -42,7 +42,6 @@ from assay.metrics.labels.confident import wilson  # noqa: E402
 from assay.metrics.labels.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
 from assay.metrics.measure import find_label_issues  # noqa: E402
 from assay.metrics.night import Night  # noqa: E402
-from assay.metrics.sql import Queries  # noqa: E402
 from assay.metrics.tables import all_proposals  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/proposals.json"
@@ -68,20 +67,20 @@ def few(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 GAPS = {"30%": at_random, "all but 5 a class": few}
 
 
-def night_of(corpus: Corpus, queries: Queries, columns: dict) -> Night:
+def night_of(corpus: Corpus, columns: dict) -> Night:
     """The metrics stage before its first finding, on samples with these further columns."""
     blank = {"label": pl.Series([None] * corpus.n_units, dtype=pl.String)} | columns
     corpus = dataclasses.replace(corpus, samples=corpus.samples.with_columns(**blank))
     spec = make_spec({"name": "b", "modality": "vectors", "source": {"kind": "table", "path": "none"}}, base=ROOT)
     labels = code(corpus.samples, "label")
-    return Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), pl.DataFrame())
+    return Night(spec, corpus, None, labels, cases_frame(corpus, labels.codes), pl.DataFrame())
 
 
-def ours(corpus: Corpus, queries: Queries, given: np.ndarray):
+def ours(corpus: Corpus, given: np.ndarray):
     """`(guess, confidence, proposed, published, seconds)`: of each gap the likeliest class, how sure that is, whether
     it is proposed; the published precision. A guess that is not proposed stands in no table, but in the beliefs."""
     names = pl.Series([None if label < 0 else f"{label:04d}" for label in given], dtype=pl.String)
-    night = night_of(corpus, queries, {"label": names})
+    night = night_of(corpus, {"label": names})
     started = time.perf_counter()
     find_label_issues(night)
     made, quality = all_proposals(night, [], [])
@@ -143,13 +142,13 @@ def against(told: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> dict
     return {"published_less_true": (told - np.cumsum(right[order])[counts - 1] / counts).round(4).tolist()}
 
 
-def trial(corpus: Corpus, queries: Queries, truth: np.ndarray, gaps: str, noise: str, rate: float, seed: int) -> dict:
+def trial(corpus: Corpus, truth: np.ndarray, gaps: str, noise: str, rate: float, seed: int) -> dict:
     """One dataset, one kind of gaps, one kind and rate of noise."""
     missing = GAPS[gaps](truth, np.random.default_rng(seed))
     given = np.where(missing, -1, truth)
     if rate:
         given[~missing] = corrupt(noise, truth[~missing], corpus.vectors[~missing], rate, seed)
-    guess, confidence, proposed, told, seconds = ours(corpus, queries, given)
+    guess, confidence, proposed, told, seconds = ours(corpus, given)
     right = guess == truth[missing]
     row = {
         "n_labeled": int((~missing).sum()),
@@ -173,10 +172,10 @@ def columns_of_numbers() -> list[tuple[str, str, np.ndarray]]:
     ]
 
 
-def number_trial(corpus: Corpus, queries: Queries, column: str, values: np.ndarray, seed: int) -> dict:
+def number_trial(corpus: Corpus, column: str, values: np.ndarray, seed: int) -> dict:
     """Three numbers in ten taken away."""
     missing = at_random(values, np.random.default_rng(seed))
-    night = night_of(corpus, queries, {column: pl.Series(np.where(missing, np.nan, values)).fill_nan(None)})
+    night = night_of(corpus, {column: pl.Series(np.where(missing, np.nan, values)).fill_nan(None)})
     made, quality = all_proposals(night, [], [column])
     section = night.spec.metrics
     filled = numbers.fill(night.corpus, column, section.folds, section.seed)  # with what is not proposed
@@ -242,13 +241,13 @@ def main() -> None:
     rates = list(map(float, chosen.rates.split(",")))
     noises = [("none", 0.0)] * (0 in rates) + [(k, rate) for rate in rates if rate for k in chosen.kinds.split(",")]
     rows, held = [], columns_of_numbers()
-    for name, truth, corpus, queries in corpora(chosen.datasets):
+    for name, truth, corpus in corpora(chosen.datasets):
         for gaps, (noise, rate) in itertools.product(GAPS, noises):
             where = {"dataset": name, "gaps": gaps, "noise": noise, "rate": rate}
-            keep(rows, where | trial(corpus, queries, truth, gaps, noise, rate, chosen.seed), chosen.out)
+            keep(rows, where | trial(corpus, truth, gaps, noise, rate, chosen.seed), chosen.out)
         for column, values in ((column, values) for dataset, column, values in held if dataset == name):
             where = {"dataset": name, "column": column}
-            keep(rows, where | number_trial(corpus, queries, column, values, chosen.seed), chosen.out)
+            keep(rows, where | number_trial(corpus, column, values, chosen.seed), chosen.out)
 
 
 if __name__ == "__main__":

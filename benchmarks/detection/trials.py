@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from graph import exact_corpus, queries_over
+from graph import exact_corpus
 from vectors import load
 
 from assay.metrics.corpus import Corpus
-from assay.metrics.sql import Queries
 
 
 def arguments(description: str, results: Path, datasets: str, kinds: str, rates: str) -> argparse.Namespace:
@@ -25,13 +24,11 @@ def arguments(description: str, results: Path, datasets: str, kinds: str, rates:
     return parser.parse_args()
 
 
-def corpora(names: str) -> Iterator[tuple[str, np.ndarray, Corpus, Queries]]:
-    """`(name, codes of the true labels, corpus, queries over its graph)` of each dataset."""
+def corpora(names: str) -> Iterator[tuple[str, np.ndarray, Corpus]]:
+    """`(name, codes of the true labels, corpus)` of each dataset."""
     for name in names.split(","):
         vectors, labels = load(name)
-        corpus = exact_corpus(vectors)
-        with queries_over(corpus) as queries:
-            yield name, np.unique(labels, return_inverse=True)[1], corpus, queries
+        yield name, np.unique(labels, return_inverse=True)[1], exact_corpus(vectors)
 
 
 def stored(out: Path) -> list[dict]:

@@ -8,12 +8,12 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from assay.metrics import probe
+from assay.metrics import pairs, probe
 from assay.metrics.corpus import Corpus
 from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
 from assay.metrics.labels import calibration, confident, noise, proposals
-from assay.metrics.labels.beliefs import Beliefs, best_pair, softmax_pairs
+from assay.metrics.labels.beliefs import Beliefs, case_votes
 from assay.metrics.outliers import linkage, outliers
 from tests.metrics.conftest import blobs, exact_neighbors
 
@@ -300,8 +300,8 @@ def test_wilson_interval():
 def test_pairs_are_best_and_softmax_per_case():
     """The best pair is the first of equals; softmax sums to one over each case."""
     case, values = np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 0.0, 2.0])
-    assert best_pair(case, values, 2).tolist() == [0, 3]
-    assert np.bincount(case, softmax_pairs(case, values, 2)) == pytest.approx([1.0, 1.0])
+    assert pairs.best(case, values, 2).tolist() == [0, 3]
+    assert np.bincount(case, pairs.softmax(case, values, 2)) == pytest.approx([1.0, 1.0])
 
 
 def test_the_best_pair_is_that_of_a_full_sort():
@@ -310,7 +310,42 @@ def test_the_best_pair_is_that_of_a_full_sort():
     case, values = np.sort(rng.integers(1, 40, 150)), rng.integers(0, 4, 150).astype(float)
     order = np.lexsort((np.arange(150), -values, case))
     expected = {int(case[at]): int(at) for at in order[::-1]}
-    assert best_pair(case, values, 41).tolist() == [expected.get(number, 0) for number in range(41)]
+    assert pairs.best(case, values, 41).tolist() == [expected.get(number, 0) for number in range(41)]
+
+
+def test_pairs_are_looked_up_in_any_order():
+    """Values stand at their keys, absent ones are 0; keys of nothing find nothing; keys sort as (row, column) do."""
+    key = pairs.keys(np.array([1, 0, 1]), np.array([2, 1, 0]), 3)
+    assert key.tolist() == [5, 1, 3]
+    assert pairs.look_up(key, np.array([0.5, 0.1, 0.3]), np.array([3, 4, 5, 1])).tolist() == [0.3, 0.0, 0.5, 0.1]
+    assert pairs.look_up(key[:0], np.zeros(0), np.array([1, 2])).tolist() == [0.0, 0.0]
+    case, label, given = np.array([0, 0, 2]), np.array([1, 2, 0]), np.array([2, 0, -1])
+    assert pairs.own(case, label, given, np.array([0.2, 0.8, 1.0])).tolist() == [0.8, 0.0, 0.0]
+
+
+def test_neighbours_vote_by_their_distance_and_share():
+    """Votes are shares of the neighbours' labels times exp(−distance ÷ temperature), own copies where they disagree;
+    of each unit they sum to 1."""
+    corpus, rng = corpus_of(np.random.default_rng(3).normal(size=(40, 6)), 8), np.random.default_rng(0)
+    rows = []
+    for unit in range(40):
+        if unit % 7 == 0:
+            rows.append((unit, -1, 1, 0.0, 1))
+        elif unit % 5 == 0:
+            rows += [(unit, 0, 2, 2 / 3, 2), (unit, 1, 1, 1 / 3, 2)]
+        else:
+            rows.append((unit, int(rng.integers(3)), 1, 1.0, 1))
+    cases = pl.DataFrame(rows, schema=["unit", "label", "n", "share", "n_values"], orient="row")
+    carried = {unit: {label: share for u, label, _, share, _ in rows if u == unit and label >= 0} for unit in range(40)}
+    votes = case_votes(corpus, cases, 3, 0.1).toarray()
+    for unit in range(40):
+        expected = np.zeros(3)
+        for other, similarity in zip(corpus.neighbors[unit], corpus.similarities[unit], strict=True):
+            for label, share in carried[other].items():
+                expected[label] += share * np.exp(-(1 - float(similarity)) / 0.1)
+        for label, share in carried[unit].items() if len(carried[unit]) > 1 else ():
+            expected[label] += share
+        assert votes[unit] == pytest.approx(expected / expected.sum(), abs=1e-6)
 
 
 def test_off_class_is_the_distance_to_the_mean_of_the_others():

@@ -8,9 +8,9 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
-from assay.metrics import probe
+from assay.metrics import probe, vote
 from assay.metrics.label_sets import findings as set_findings
-from assay.metrics.label_sets.beliefs import SetBeliefs, Targets, fit_stack, neighbor_votes, rarest_class
+from assay.metrics.label_sets.beliefs import SetBeliefs, Targets, fit_stack, rarest_class
 from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs
 from tests.metrics.test_degenerate import CLOUD, RNG, SOME_NAN, check
@@ -312,7 +312,7 @@ def test_votes_are_the_plain_weighted_shares():
     mass = (np.arange(30) % 5 > 0) * 1.0
     share[mass == 0] = 0.0
     several = np.arange(30) == 3
-    votes = neighbor_votes(corpus, Targets(csr_array(share), csr_array(share), mass, several), 0.1).toarray()
+    votes = vote.neighbor_votes(corpus, csr_array(share), mass > 0, several, 0.1).toarray()
     for unit in range(30):
         near = zip(corpus.neighbors[unit], corpus.similarities[unit], strict=True)
         ballots = [(np.exp((similarity - 1) / 0.1) * mass[v], v) for v, similarity in near]

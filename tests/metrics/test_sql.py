@@ -1,7 +1,6 @@
 """Every SQL metric against a plain Python version, and hand-made rows."""
 
 from collections import Counter, defaultdict
-from math import exp
 
 import numpy as np
 import polars as pl
@@ -60,22 +59,6 @@ def shares(cases):
         if case["label"] >= 0:
             out[case["unit"]][case["label"]] = case["share"]
     return out
-
-
-def test_neighbor_vote_is_the_weighted_count(graph):
-    """Votes are shares of the neighbours' labels times exp(−distance ÷ temperature), own copies where they disagree."""
-    queries, near, cases = graph
-    votes = defaultdict(float)
-    for unit, edges in near.items():
-        for edge in edges:
-            for label, share in shares(cases)[edge["neighbor"]].items():
-                votes[unit, label] += share * exp(-edge["distance"] / 0.1)
-    for case in cases:
-        if case["label"] >= 0 and case["n_values"] > 1:
-            votes[case["unit"], case["label"]] += case["share"]
-    found = {(u, c): w for u, c, w in queries.run("neighbor_vote", temperature=0.1).iter_rows()}
-    assert found.keys() == votes.keys()
-    assert all(found[key] == pytest.approx(votes[key]) for key in votes)
 
 
 def test_knn_distance_and_local_outlier(graph):

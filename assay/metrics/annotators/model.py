@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from assay.metrics import pairs
 from assay.metrics.corpus import code
 from assay.metrics.labels import beliefs, confident
 from assay.metrics.night import Night
@@ -148,7 +149,7 @@ def find_truth(night: Night, votes: Votes) -> Truth:
     for _ in range(ROUNDS):
         likelihood = np.where(same, np.log(1 - error[habit]), np.log(error[habit]) + np.log(direction[cell]))
         posterior = np.log(np.maximum(prior, 1e-12)) + np.bincount(pair, likelihood, len(unit))
-        chance = beliefs.softmax_pairs(unit, posterior, n_units)
+        chance = pairs.softmax(unit, posterior, n_units)
         weight = np.where(heard, chance[pair], 0.0)
         wrong, before = np.where(same, 0.0, weight), error
         missed = np.bincount(who, wrong, len(total))
@@ -177,29 +178,29 @@ def prior_of(night: Night, votes: Votes) -> tuple[np.ndarray, np.ndarray, np.nda
     )
     if n_classes >= 2 and night.corpus.n_units >= 2:
         section = night.spec.metrics
-        found = beliefs.believe(night.corpus, cases, n_classes, night.queries, section.folds, section.seed)
+        found = beliefs.believe(night.corpus, cases, n_classes, section.folds, section.seed)
         if beliefs.better_than_chance(found):
             clean = confident.find(found).model.clean
-            pairs = pl.DataFrame({"unit": found.unit[found.case].astype(np.int64), "label": found.label, "b": clean})
-            pairs = pairs.group_by("unit", "label").agg(pl.col("b").max()).sort("unit", "label")
-            unit = pairs["unit"].to_numpy()
-            return unit, pairs["label"].to_numpy(), beliefs.normalize(unit, pairs["b"].to_numpy(), unit.max() + 1), True
+            believed = pl.DataFrame({"unit": found.unit[found.case].astype(np.int64), "label": found.label, "b": clean})
+            believed = believed.group_by("unit", "label").agg(pl.col("b").max()).sort("unit", "label")
+            unit, belief = believed["unit"].to_numpy(), believed["b"].to_numpy()
+            return unit, believed["label"].to_numpy(), pairs.normalize(unit, belief, unit.max() + 1), True
     given = cases.select(pl.col("unit", "label").cast(pl.Int64))
     unit, label = given["unit"].to_numpy(), given["label"].to_numpy()
     share = np.bincount(votes.label, minlength=n_classes) / len(votes.label)
-    return unit, label, beliefs.normalize(unit, share[label], unit.max() + 1), False
+    return unit, label, pairs.normalize(unit, share[label], unit.max() + 1), False
 
 
 def shared(votes: Votes) -> np.ndarray:
     """(v,) whether somebody else labelled the same unit."""
-    pairs = np.unique(np.stack([votes.unit, votes.annotator], axis=1), axis=0)
-    return np.bincount(pairs[:, 0], minlength=int(votes.unit.max(initial=0)) + 1)[votes.unit] > 1
+    both = np.unique(np.stack([votes.unit, votes.annotator], axis=1), axis=0)
+    return np.bincount(both[:, 0], minlength=int(votes.unit.max(initial=0)) + 1)[votes.unit] > 1
 
 
 def best_of_units(truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(unit, label, chance)` of the likeliest class of each unit, by unit."""
     units = np.unique(truth.unit)
-    top = beliefs.best_pair(truth.unit, truth.chance, int(units.max(initial=-1)) + 1)[units]
+    top = pairs.best(truth.unit, truth.chance, int(units.max(initial=-1)) + 1)[units]
     return truth.unit[top], truth.label[top], truth.chance[top]
 
 

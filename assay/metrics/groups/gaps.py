@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 from assay.metrics import probe
 from assay.metrics.corpus import Corpus
 from assay.metrics.labels import proposals
-from assay.metrics.labels.beliefs import TEMPERATURES
+from assay.metrics.vote import TEMPERATURES
 
 SPAN = (0.05, 0.95)  # quantiles of the known values
 TOLERANCE = 0.1  # of the span

@@ -13,13 +13,11 @@ import polars as pl
 from scipy import special
 from scipy.sparse import csc_array, csr_array
 
-from assay.metrics import probe
+from assay.metrics import pairs, probe, vote
 from assay.metrics.corpus import Corpus
 from assay.metrics.groups.groups import auc
-from assay.metrics.labels.beliefs import N_BEST, PENALTIES, TEMPERATURES, VOTE_FLOOR
 
 SURE = 1e-6  # a probability is kept this far from 0 and 1
-VOTE_ROWS = 20_000  # units that choose the vote's temperature
 STACK_PAIRS = 1_000_000  # pairs that the stack learns from
 AUC_ROWS = 5_000
 START = np.array([0.5, 0.5, 0.0, 0.0])  # weights of probe, vote, frequency and constant before anything is known
@@ -89,18 +87,19 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     known = cases["label"].to_numpy() >= 0
     targets = targets_of(corpus.n_units, cases, carried)
     rate = np.asarray(targets.units.sum(axis=0)).ravel() / max(targets.mass.sum(), 1.0)
-    votes = neighbor_votes(corpus, targets, vote_temperature(corpus, targets))
+    temperature = vote_temperature(corpus, targets)
+    votes = vote.neighbor_votes(corpus, targets.units, targets.mass > 0, targets.several, temperature)
     logits, temperature = probe_logits(corpus, targets, folds, seed)
-    best = best_classes(logits)
-    case, label = pairs(unit, targets.own, votes, best)
-    is_own, voted = lookup(targets.own, case, label) > 0, lookup(votes, unit[case], label)
-    vote = (1 - VOTE_FLOOR) * voted + VOTE_FLOOR * rate[label]
+    best = None if logits is None else probe.best_classes(logits)
+    case, label = candidates(unit, targets.own, votes, best)
+    is_own, voted = vote.look_up(targets.own, case, label) > 0, vote.look_up(votes, unit[case], label)
+    floored = (1 - vote.FLOOR) * voted + vote.FLOOR * rate[label]
     probed = np.full(len(case), np.nan)
     reached = voted > 0
     if logits is not None:
         probed = special.expit(logits[unit[case], label].astype(np.float64) / temperature)
         reached |= (best[unit[case]] == label[:, None]).any(axis=1)
-    features = stack_features(probed, vote, rate[label])
+    features = stack_features(probed, floored, rate[label])
     fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
     fitted = fitted[:: max(1, len(fitted) // STACK_PAIRS)]
     weights = fit_stack(features[fitted], is_own[fitted], share[case[fitted]])
@@ -110,45 +109,23 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     chance = np.clip(special.expit(features @ weights), SURE, 1 - SURE)
     auc = probe_auc(logits, targets)
     n = cases["n"].to_numpy()
-    return SetBeliefs(unit, share, n, known, case, label, is_own, probed, vote, chance, rate, auc)
-
-
-def neighbor_votes(corpus: Corpus, targets: Targets, temperature: float) -> csr_array:
-    """(n_units, n_classes) share of the neighbours that carry each class, each worth exp(−distance ÷ temperature).
-
-    Unlabelled neighbours do not vote. A unit whose copies disagree votes for itself too.
-    """
-    every = np.arange(corpus.n_units)
-    return csr_array(_vote_matrix(corpus, every, targets.mass, targets.several, temperature) @ targets.units)
-
-
-def _vote_matrix(corpus: Corpus, rows: np.ndarray, mass, several, temperature: float) -> csr_array:
-    """(rows, n_units) weights of the votes, each row's sum 1, or 0 where nobody votes."""
-    near = corpus.neighbors[rows]
-    distance = np.maximum(1.0 - corpus.similarities[rows].astype(np.float64), 0.0)
-    weight = np.where(near >= 0, np.exp(-distance / temperature) * mass[np.maximum(near, 0)], 0.0)
-    itself = several[rows].astype(np.float64)
-    total = np.maximum(weight.sum(axis=1) + itself, 1e-300)
-    weight = np.c_[weight, itself] / total[:, None]
-    near = np.c_[np.maximum(near, 0), rows]
-    at = np.repeat(np.arange(len(rows)), near.shape[1])
-    return csr_array((weight.ravel(), (at, near.ravel())), shape=(len(rows), corpus.n_units))
+    return SetBeliefs(unit, share, n, known, case, label, is_own, probed, floored, chance, rate, auc)
 
 
 def vote_temperature(corpus: Corpus, targets: Targets) -> float:
     """The temperature whose vote predicts the given sets best (leave-one-out log likelihood), of a fixed few."""
     rows = np.nonzero(targets.mass > 0)[0]
-    rows = rows[:: max(1, len(rows) // VOTE_ROWS)]
+    rows = rows[:: max(1, len(rows) // vote.ROWS)]
     truth = csr_array(targets.units[rows]).tocoo()
     nobody = np.zeros(corpus.n_units, dtype=bool)
 
     def likelihood(temperature: float) -> float:
-        vote = csr_array(_vote_matrix(corpus, rows, targets.mass, nobody, temperature) @ targets.units)
-        agree = (1 - VOTE_FLOOR) * np.minimum(lookup(vote, truth.row, truth.col), 1.0)
-        none = np.log(1 - (1 - VOTE_FLOOR) * np.minimum(vote.data, 1.0)).sum()  # as if nobody carried anything
-        return float(none + ((np.log(agree + VOTE_FLOOR / 10) - np.log(1 - agree)) * truth.data).sum())
+        votes = vote.neighbor_votes(corpus, targets.units, targets.mass > 0, nobody, temperature, rows)
+        agree = (1 - vote.FLOOR) * np.minimum(vote.look_up(votes, truth.row, truth.col), 1.0)
+        none = np.log(1 - (1 - vote.FLOOR) * np.minimum(votes.data, 1.0)).sum()  # as if nobody carried anything
+        return float(none + ((np.log(agree + vote.FLOOR / 10) - np.log(1 - agree)) * truth.data).sum())
 
-    return max(TEMPERATURES, key=likelihood)
+    return max(vote.TEMPERATURES, key=likelihood)
 
 
 def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tuple[np.ndarray | None, float]:
@@ -168,7 +145,7 @@ def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tup
         n_folds=folds,
         mass=targets.mass,
     )
-    logits = probe.out_of_fold(problem, probe.choose_penalty(problem, PENALTIES))
+    logits = probe.out_of_fold(problem, probe.choose_penalty(problem))
     return logits, probe.fit_temperature(logits, problem)
 
 
@@ -201,28 +178,22 @@ def rarest_class(targets: Targets) -> np.ndarray:
     return out
 
 
-def pairs(unit: np.ndarray, own: csr_array, votes: csr_array, best: np.ndarray | None) -> tuple:
+def candidates(
+    unit: np.ndarray, own: csr_array, votes: csr_array, best: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """`(case, label)`: the classes carried, those that neighbours carry, and the probe's best few; sorted."""
-    wide = np.int64(max(own.shape[1], 1))
-    here, voted = own.tocoo(), csr_array(votes[unit]).tocoo()
-    keys = [here.row * wide + here.col, (voted.row * wide + voted.col)[voted.data > 0]]
+    wide = max(own.shape[1], 1)
+    here, voted = own.tocoo(), vote.entries(votes[unit])
+    found = [pairs.keys(here.row, here.col, wide), pairs.keys(voted[0], voted[1], wide)]
     if best is not None:
-        keys.append((np.arange(len(unit))[:, None] * wide + best[unit]).ravel())
-    key = np.unique(np.concatenate(keys))
+        found.append(pairs.keys(np.arange(len(unit))[:, None], best[unit], wide).ravel())
+    key = np.unique(np.concatenate(found))
     return key // wide, key % wide
 
 
-def best_classes(logits: np.ndarray | None) -> np.ndarray | None:
-    """(n_units, a few) the classes that the probe thinks likeliest."""
-    if logits is None:
-        return None
-    count = min(N_BEST, logits.shape[1])
-    return np.argpartition(-logits, count - 1, axis=1)[:, :count]
-
-
-def stack_features(probed: np.ndarray, vote: np.ndarray, rate: np.ndarray) -> np.ndarray:
+def stack_features(probed: np.ndarray, voted: np.ndarray, rate: np.ndarray) -> np.ndarray:
     """(p, 4): log odds of the probe (0 where there is none), of the vote and of the class's frequency; and 1."""
-    return np.stack([logit(np.nan_to_num(probed, nan=0.5)), logit(vote), logit(rate), np.ones(len(vote))], axis=1)
+    return np.stack([logit(np.nan_to_num(probed, nan=0.5)), logit(voted), logit(rate), np.ones(len(voted))], axis=1)
 
 
 def logit(p: np.ndarray) -> np.ndarray:
@@ -244,16 +215,3 @@ def fit_stack(
         if np.abs(step).max() < 1e-6:
             break
     return found
-
-
-def lookup(matrix: csr_array, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Entries of a sparse matrix; 0 where there is none."""
-    entries = matrix.tocoo()
-    wide = np.int64(max(matrix.shape[1], 1))
-    key = entries.row.astype(np.int64) * wide + entries.col
-    order = np.argsort(key, kind="stable")
-    key, wanted = key[order], row.astype(np.int64) * wide + column
-    if not len(key):
-        return np.zeros(len(wanted))
-    at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[at] == wanted, entries.data[order][at], 0.0)

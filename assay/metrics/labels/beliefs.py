@@ -9,16 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_array
 
-from assay.metrics import probe
+from assay.metrics import pairs, probe, vote
 from assay.metrics.corpus import Corpus
-from assay.metrics.sql import Queries
 
-TEMPERATURES = (0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.25)  # of the vote, in cosine distance
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
-VOTE_FLOOR = 0.02  # share of the vote spread evenly, so that no class has none
 NEGLIGIBLE = 1e-4  # belief below which a pair is not carried on
-N_BEST = 5  # probe classes that are always candidates
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,11 @@ class Beliefs:
 
     def of_given(self, values: np.ndarray) -> np.ndarray:
         """(m,) `values` at each case's own class; 0 where that is missing."""
-        out = np.zeros(len(self.unit))
-        own = self.label == self.given[self.case]
-        out[self.case[own]] = values[own]
-        return out
+        return pairs.own(self.case, self.label, self.given, values)
 
     def best(self, values: np.ndarray) -> np.ndarray:
         """(m,) index of the pair with the greatest value in each case; the first of equal ones."""
-        return best_pair(self.case, values, len(self.unit))
+        return pairs.best(self.case, values, len(self.unit))
 
 
 def better_than_chance(beliefs: Beliefs) -> bool:
@@ -71,46 +64,37 @@ def better_than_chance(beliefs: Beliefs) -> bool:
     return float((guess == given).mean()) - chance > 3 * np.sqrt(chance * (1 - chance) / len(given))
 
 
-def best_pair(case: np.ndarray, values: np.ndarray, n_cases: int) -> np.ndarray:
-    """(n_cases,) index of the pair with the greatest value of each case (every case has a pair); first of equals.
-
-    `case` is ascending.
-    """
-    out = np.zeros(n_cases, dtype=np.int64)
-    if len(case):
-        new = np.r_[True, case[1:] != case[:-1]]
-        greatest = np.maximum.reduceat(values, np.flatnonzero(new))
-        at = np.flatnonzero(values == greatest[np.cumsum(new) - 1])
-        first = np.r_[True, case[at[1:]] != case[at[:-1]]]
-        out[case[at[first]]] = at[first]
-    return out
-
-
-def normalize(case: np.ndarray, values: np.ndarray, n_cases: int) -> np.ndarray:
-    """`values` divided by their sum over each case."""
-    return values / np.maximum(np.bincount(case, values, n_cases), 1e-300)[case]
-
-
-def believe(corpus: Corpus, cases: pl.DataFrame, n_classes: int, queries: Queries, folds: int, seed: int) -> Beliefs:
+def believe(corpus: Corpus, cases: pl.DataFrame, n_classes: int, folds: int, seed: int) -> Beliefs:
     """Beliefs about the cases of a column (see `corpus.cases_frame`); needs at least one class."""
-    unit, given = cases["unit"].to_numpy(), cases["label"].to_numpy().astype(np.int64)
+    unit, given = cases["unit"].to_numpy().astype(np.int64), cases["label"].to_numpy().astype(np.int64)
     share, n = cases["share"].to_numpy(), cases["n"].to_numpy()
-    queries.table("cases", cases)
-    votes = queries.run("neighbor_vote", temperature=vote_temperature(corpus, unit, given, share))
+    votes = case_votes(corpus, cases, n_classes, vote_temperature(corpus, unit, given, share))
     problem = make_problem(corpus, unit, given, share, n_classes, folds, seed)
     dense = probe_logits(problem)
     case, label = candidates(unit, given, votes, dense, n_classes)
     if dense is None:
         logits = centroid_logits(problem, unit, given, share, case, label)
-        probed = normalize(case, softmax_pairs(case, logits, len(unit)), len(unit))
+        probed = pairs.softmax(case, logits, len(unit))
     else:
         temperature = probe.fit_temperature(dense, problem)
-        probed = softmax_pairs(case, dense[unit[case], label] / temperature, len(unit))
-    vote = vote_share(unit[case], label, votes, n_classes)
-    vote = normalize(case, vote, len(unit))
-    belief = combine(case, label, given, share, probed, vote)
+        probed = pairs.softmax(case, dense[unit[case], label] / temperature, len(unit))
+    voted = (1 - vote.FLOOR) * vote.look_up(votes, unit[case], label) + vote.FLOOR / n_classes
+    voted = pairs.normalize(case, voted, len(unit))
+    belief = combine(case, label, given, share, probed, voted)
     kept = (belief > NEGLIGIBLE) | (label == given[case])
-    return Beliefs(unit, given, share, n, case[kept], label[kept], probed[kept], vote[kept], belief[kept], n_classes)
+    return Beliefs(unit, given, share, n, case[kept], label[kept], probed[kept], voted[kept], belief[kept], n_classes)
+
+
+def case_votes(corpus: Corpus, cases: pl.DataFrame, n_classes: int, temperature: float) -> csr_array:
+    """(n_units, n_classes) the neighbours' vote on each unit, from the cases of `corpus.cases_frame`. A neighbour whose
+    copies carry several labels splits its vote."""
+    unit, label = cases["unit"].to_numpy(), cases["label"].to_numpy()
+    known, n = label >= 0, corpus.n_units
+    voters, several = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    voters[unit[known]] = True
+    several[unit[known & (cases["n_values"].to_numpy() > 1)]] = True
+    carried = csr_array((cases["share"].to_numpy()[known], (unit[known], label[known])), shape=(n, n_classes))
+    return vote.neighbor_votes(corpus, carried, voters, several, temperature)
 
 
 def make_problem(corpus, unit, given, share, n_classes: int, folds: int, seed: int) -> probe.Problem:
@@ -134,14 +118,14 @@ def probe_logits(problem: probe.Problem) -> np.ndarray | None:
     n, r = problem.features.shape
     if not probe.fits(n, problem.n_classes, problem.n_folds, r):
         return None
-    return probe.out_of_fold(problem, probe.choose_penalty(problem, PENALTIES))
+    return probe.out_of_fold(problem, probe.choose_penalty(problem))
 
 
 def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray) -> float:
     """The temperature whose vote predicts the given classes best (leave-one-out log likelihood), of a fixed few."""
     main = np.full(corpus.n_units, -1, dtype=np.int64)
     main[unit[::-1]] = given[::-1]
-    rows = np.nonzero(main >= 0)[0][:: max(1, len(main) // 20_000)]
+    rows = np.nonzero(main >= 0)[0][:: max(1, len(main) // vote.ROWS)]
     neighbors = corpus.neighbors[rows]
     other = np.where(neighbors >= 0, main[neighbors], -1)
     distance = 1.0 - corpus.similarities[rows].astype(np.float64)
@@ -151,48 +135,26 @@ def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share:
         weight = np.exp(-distance / temperature) * (other >= 0)
         total = weight.sum(axis=1)
         agree = (weight * same).sum(axis=1) / np.maximum(total, 1e-300)
-        return float(np.log((1 - VOTE_FLOOR) * agree + VOTE_FLOOR / 10)[total > 0].sum())
+        return float(np.log((1 - vote.FLOOR) * agree + vote.FLOOR / 10)[total > 0].sum())
 
-    return max(TEMPERATURES, key=likelihood)
+    return max(vote.TEMPERATURES, key=likelihood)
 
 
-def candidates(unit, given, votes: pl.DataFrame, dense: np.ndarray | None, n_classes: int):
+def candidates(unit, given, votes: csr_array, dense: np.ndarray | None, n_classes: int):
     """The pairs (case, label): labels voted for, the given one, and the probe's best few; sorted."""
     m = len(unit)
-    keys = [np.nonzero(given >= 0)[0] * np.int64(n_classes) + given[given >= 0]]
-    cases = pl.DataFrame({"unit": unit, "case": np.arange(m)})
-    voted = cases.join(votes.select("unit", "label"), on="unit")
-    keys.append(voted["case"].to_numpy() * np.int64(n_classes) + voted["label"].to_numpy())
+    every = np.arange(m)
+    known = np.nonzero(given >= 0)[0]
+    voted, voted_label, _ = vote.entries(votes[unit])
+    found = [pairs.keys(known, given[known], n_classes), pairs.keys(voted, voted_label, n_classes)]
     if dense is not None:
-        count = min(N_BEST, n_classes)
-        top = np.argpartition(-dense, count - 1, axis=1)[:, :count][unit]
-        keys.append((np.arange(m)[:, None] * np.int64(n_classes) + top).ravel())
+        found.append(pairs.keys(every[:, None], probe.best_classes(dense)[unit], n_classes).ravel())
     else:
         reached = np.zeros(m, dtype=bool)
-        reached[np.concatenate(keys) // n_classes] = True
-        keys.append(np.nonzero(~reached)[0] * np.int64(n_classes))  # nothing is known: any class, at no confidence
-    key = np.unique(np.concatenate(keys))
+        reached[np.concatenate(found) // n_classes] = True
+        found.append(pairs.keys(np.nonzero(~reached)[0], 0, n_classes))  # nothing is known: any class, unsurely
+    key = np.unique(np.concatenate(found))
     return key // n_classes, key % n_classes
-
-
-def vote_share(unit, label, votes: pl.DataFrame, n_classes: int) -> np.ndarray:
-    """(p,) share of the vote for each pair, with a floor spread over all classes."""
-    key = votes["unit"].to_numpy().astype(np.int64) * n_classes + votes["label"].to_numpy()
-    weight = votes["weight"].to_numpy()
-    size = int(max(unit.max(initial=0), votes["unit"].max() or 0)) + 1
-    total = np.bincount(votes["unit"].to_numpy(), weight, size) if len(votes) else np.zeros(size)
-    wanted = unit.astype(np.int64) * n_classes + label
-    at = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-    hit = key[at] == wanted if len(key) else np.zeros(len(wanted), dtype=bool)
-    mine = np.where(hit, weight[at] if len(key) else 0.0, 0.0) / np.maximum(total[unit], 1e-300)
-    return (1 - VOTE_FLOOR) * mine + VOTE_FLOOR / n_classes
-
-
-def softmax_pairs(case: np.ndarray, logits: np.ndarray, n_cases: int) -> np.ndarray:
-    """Softmax over each case's pairs."""
-    top = np.full(n_cases, -np.inf)
-    np.maximum.at(top, case, logits)
-    return normalize(case, np.exp(logits - top[case]), n_cases)
 
 
 def centroid_logits(problem: probe.Problem, unit, given, share, case, label, scale: float = 20.0) -> np.ndarray:
@@ -220,10 +182,10 @@ def combine(case, label, given, share, probed, vote) -> np.ndarray:
     own = label == given[case]
     weight = share[case[own]]
     if not own.any():
-        return softmax_pairs(case, 0.5 * log_product, m)
+        return pairs.softmax(case, 0.5 * log_product, m)
 
     def loss(power: float) -> float:
-        return -float((np.log(np.maximum(softmax_pairs(case, power * log_product, m)[own], 1e-12)) * weight).sum())
+        return -float((np.log(np.maximum(pairs.softmax(case, power * log_product, m)[own], 1e-12)) * weight).sum())
 
     power = min((0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0), key=loss)
-    return softmax_pairs(case, power * log_product, m)
+    return pairs.softmax(case, power * log_product, m)

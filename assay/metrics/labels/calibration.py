@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 from sklearn.isotonic import isotonic_regression
 
+from assay.metrics import pairs
 from assay.metrics.labels import noise
 from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.noise import NoiseModel
@@ -38,13 +39,12 @@ def calibrated_posterior(beliefs: Beliefs, model: NoiseModel) -> np.ndarray:
     top = beliefs.best(model.clean)
     sure = model.clean[top]
     emitted = anchored_transition(beliefs, model, surer(beliefs.label[top], sure, labeled))
-    whole = np.bincount(case, model.clean * emitted, m)
+    whole = pairs.total(case, model.clean * emitted, m)
     rest = np.maximum(whole - sure * emitted[top], 0.0) / np.maximum(1.0 - sure, 1e-9)
     chance = np.clip(fit_bins(sure, emitted[top], rest, beliefs.share * labeled), LEAST, MOST)
     clean = model.clean * ((1.0 - chance) / np.maximum(1.0 - sure, 1e-9))[case]
     clean[top] = chance
-    likely = clean * emitted
-    return likely / np.maximum(np.bincount(case, likely, m), 1e-300)[case]
+    return pairs.normalize(case, clean * emitted, m)
 
 
 def matched(beliefs: Beliefs, posterior: np.ndarray, wrong: float, judged: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def matched(beliefs: Beliefs, posterior: np.ndarray, wrong: float, judged: np.nd
         shift = brentq(surplus, -MOST_SHIFT, MOST_SHIFT, xtol=1e-6)
     own = (beliefs.label == beliefs.given[beliefs.case]) & judged[beliefs.case]
     scaled = np.where(own, posterior * np.exp(shift), posterior)
-    return scaled / np.maximum(np.bincount(beliefs.case, scaled, len(stands)), 1e-300)[beliefs.case]
+    return pairs.normalize(beliefs.case, scaled, len(stands))
 
 
 def surer(label: np.ndarray, sure: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -86,8 +86,7 @@ def anchored_transition(beliefs: Beliefs, model: NoiseModel, anchor: np.ndarray)
     for _ in range(ROUNDS):
         counts = np.bincount(cell, posterior[labeled] * weight, len(of_true))
         emitted[labeled] = noise.transition(counts, of_true, of_given, size, k, limit)[cell]
-        likely = model.clean * emitted
-        posterior = likely / np.maximum(np.bincount(case, likely, m), 1e-300)[case]
+        posterior = pairs.normalize(case, model.clean * emitted, m)
     return emitted
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from assay.metrics.labels import noise
-from assay.metrics.labels.beliefs import Beliefs, best_pair
+from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.calibration import calibrated_posterior, matched
 from assay.metrics.labels.noise import NoiseModel
 
@@ -53,7 +53,7 @@ def confident_joint(beliefs: Beliefs) -> pl.DataFrame:
     """The estimated joint in counts of members: columns given, true, count; rows sum to the class sizes."""
     limit = thresholds(beliefs)
     confident = np.where(beliefs.belief >= limit[beliefs.label] - 1e-12, beliefs.belief, -1.0)
-    top = best_pair(beliefs.case, confident, len(beliefs.unit))
+    top = beliefs.best(confident)
     counted = (confident[top] >= 0) & (beliefs.given >= 0)
     pairs = pl.DataFrame(
         {

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.metrics.labels.beliefs import Beliefs, best_pair, softmax_pairs
+from assay.metrics import pairs
+from assay.metrics.labels.beliefs import Beliefs
 
 PRIOR = 8.0  # cases' worth of shrinkage
 POWERS = np.exp(np.linspace(np.log(0.5), np.log(3.0), 12)).round(3)
@@ -75,7 +76,7 @@ def fit(beliefs: Beliefs, joint: pl.DataFrame) -> NoiseModel:
     least = limit.trust * LEAST * _off_diagonal(joint) / max(float(joint["count"].sum()), 1e-12)
     search = []
     for power in POWERS:
-        clean = softmax_pairs(beliefs.case[some], power * log_product[some], len(beliefs.unit))
+        clean = pairs.softmax(beliefs.case[some], power * log_product[some], len(beliefs.unit))
         blur = 1.0 - float((clean**2).sum() / max(clean.sum(), 1e-12))
         for number, start in enumerate(starts):
             posterior, likelihood = _maximize(beliefs, some, log_product, start, power, limit, ROUNDS)
@@ -84,7 +85,7 @@ def fit(beliefs: Beliefs, joint: pl.DataFrame) -> NoiseModel:
     _, _, power, number = max(search)
     every = np.ones(len(beliefs.case), dtype=bool)
     posterior, likelihood = _maximize(beliefs, every, log_product, starts[number], power, limit, FINAL_ROUNDS)
-    clean = softmax_pairs(beliefs.case, power * log_product, len(beliefs.unit))
+    clean = pairs.softmax(beliefs.case, power * log_product, len(beliefs.unit))
     return NoiseModel(clean, posterior, float(power), likelihood)
 
 
@@ -106,7 +107,7 @@ def _maximize(beliefs: Beliefs, chosen, log_product, joint: pl.DataFrame, power:
     """`(posterior, mean log likelihood)` over the chosen pairs after some rounds; unlabelled cases keep their prior."""
     case, true, m, k = beliefs.case[chosen], beliefs.label[chosen], len(beliefs.unit), beliefs.n_classes
     given, weight = beliefs.given[case], beliefs.share[case]
-    prior = softmax_pairs(case, power * log_product[chosen], m)
+    prior = pairs.softmax(case, power * log_product[chosen], m)
     labeled = given >= 0
     of_true, of_given, cell = label_cells(true[labeled], given[labeled], k)
     counts, size = _start(joint, of_true * k + of_given, k), class_shares(beliefs)
@@ -125,7 +126,7 @@ def _maximize(beliefs: Beliefs, chosen, log_product, joint: pl.DataFrame, power:
 
 def label_cells(true: np.ndarray, given: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(of_true, of_given, cell)`: the cells of the transition matrix that occur, and the cell of each entry."""
-    cells, cell = np.unique(true * np.int64(k) + given, return_inverse=True)
+    cells, cell = np.unique(pairs.keys(true, given, k), return_inverse=True)
     return cells // k, cells % k, cell
 
 
@@ -149,11 +150,8 @@ def transition(counts, of_true: np.ndarray, of_given: np.ndarray, size: np.ndarr
 
 def _start(joint: pl.DataFrame, cells: np.ndarray, k: int) -> np.ndarray:
     """The joint's counts at each cell (true · k + given); a little where it has none."""
-    key = joint["true"].to_numpy().astype(np.int64) * k + joint["given"].to_numpy()
-    order = np.argsort(key)
-    key, count = key[order], joint["count"].to_numpy()[order]
-    at = np.minimum(np.searchsorted(key, cells), len(key) - 1)
-    known = np.where(key[at] == cells, count[at], 0.0)
+    key = pairs.keys(joint["true"].to_numpy(), joint["given"].to_numpy(), k)
+    known = pairs.look_up(key, joint["count"].to_numpy(), cells)
     return known + START_NOISE * known[cells // k == cells % k].sum() / max(len(cells), 1)
 
 
@@ -173,6 +171,4 @@ def posterior_joint(beliefs: Beliefs, posterior: np.ndarray) -> pl.DataFrame:
 
 def best_other(beliefs: Beliefs, values: np.ndarray) -> np.ndarray:
     """(m,) index of the best pair of each case that is not its given class; that class's own where it is alone."""
-    return best_pair(
-        beliefs.case, np.where(beliefs.label == beliefs.given[beliefs.case], -1.0, values), len(beliefs.unit)
-    )
+    return beliefs.best(np.where(beliefs.label == beliefs.given[beliefs.case], -1.0, values))
