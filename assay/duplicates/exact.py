@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.duplicates.grouping import first_of_equal, star_groups
+from assay.duplicates.grouping import best_of_group, first_of_equal, star_groups
 from assay.duplicates.hamming import close_pairs
 from assay.modalities.image.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
 from assay.modalities.text.shingles import band_pairs, jaccard
@@ -101,15 +101,20 @@ def _confirmed(left: np.ndarray, right: np.ndarray, measure: Measure, least: flo
     return left[keep], right[keep], similarity[keep]
 
 
-def exact_groups(contents: np.ndarray, tier: Tier | None) -> np.ndarray:
-    """(n,) int64: for each sample the medoid of its group, from the content codes and the tier's keys and pairs."""
-    root = first_of_equal(contents)
+def exact_groups(contents: np.ndarray, tier: Tier | None, order: np.ndarray) -> np.ndarray:
+    """(n,) int64: the row that each sample's group keeps, from the content codes and the tier's keys and pairs.
+
+    Args:
+        order: (n,) as `preference`; a sample that only the measure ties is tied to the kept one itself.
+    """
+    root = best_of_group(first_of_equal(contents), order)
     if tier is None:
         return root
-    root = first_of_equal(np.where(tier.keys < 0, -1, tier.keys))[root]
+    root = best_of_group(first_of_equal(np.where(tier.keys < 0, -1, tier.keys))[root], order)
     rows = np.unique(root)
     left, right, similarity = tier.pairs(rows)
-    star = star_groups(len(rows), np.searchsorted(rows, left), np.searchsorted(rows, right), similarity)
+    ends = np.searchsorted(rows, left), np.searchsorted(rows, right)
+    star = star_groups(len(rows), *ends, similarity, order[rows])
     return rows[star][np.searchsorted(rows, root)]
 
 

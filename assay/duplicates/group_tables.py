@@ -54,7 +54,7 @@ def leak_rows(
 ) -> pl.DataFrame:
     """The pairs of one group that stand in two splits, `split` before `other_split` in the alphabet.
 
-    Every pair that is close itself, and not only through the group's medoid; but in a group with more than `MAX_PAIRS`
+    Every pair that is close itself, and not only through the kept one; but in a group with more than `MAX_PAIRS`
     of them only each sample with its closest partner in each other split: the first that shares its content, else its
     pixels or text, else its unit, else the group's first.
 

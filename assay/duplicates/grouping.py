@@ -1,21 +1,26 @@
-"""Groups of duplicates as stars: every member is tied to the group's medoid itself, never through a chain.
+"""Groups of duplicates as stars: every member is tied to the group's centre itself, never through a chain.
 
 Connected components would merge a whole class through a chain of look-alikes. A star cover (Aslam, Pelekhov, Rus,
-2004) takes the samples by falling degree as medoids and gives each other sample to the medoid it is most similar to.
+2004) takes samples one after the other as centres and gives each other sample to the centre it is most similar to.
+Taken by falling degree, centres are medoids; taken by preference, each is the one that its group keeps, so that
+whatever is called superfluous was compared with what stays.
 """
 
 import numpy as np
 
 
-def star_groups(n: int, left: np.ndarray, right: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """The medoid of each of `n` samples, given confirmed pairs.
+def star_groups(
+    n: int, left: np.ndarray, right: np.ndarray, similarity: np.ndarray, preference: np.ndarray | None = None
+) -> np.ndarray:
+    """The centre of each of `n` samples' group, given confirmed pairs.
 
     Args:
         left, right: (m,) the two ends of each pair, once each, in any order.
         similarity: (m,) of the pair; higher is closer.
+        preference: (n,) samples become centres by rising preference; by falling degree where there is none.
 
     Returns:
-        (n,) int64: the medoid's number; a sample in no group is its own medoid. Equal degrees and similarities go to
+        (n,) int64: the centre's number; a sample in no group is its own centre. Equal degrees and similarities go to
         the lower number, so the groups do not depend on the order of the pairs.
     """
     sources = np.concatenate([left, right]).astype(np.int64)
@@ -23,36 +28,36 @@ def star_groups(n: int, left: np.ndarray, right: np.ndarray, similarity: np.ndar
     strengths = np.concatenate([similarity, similarity])
     order = np.lexsort((targets, sources))
     sources, targets, strengths = sources[order], targets[order], strengths[order]
-    is_medoid = _choose_medoids(n, sources, targets)
-    return _join_nearest(n, sources, targets, strengths, is_medoid)
-
-
-def _choose_medoids(n: int, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(n,) bool: by falling degree, each sample that no medoid before it covers."""
     degree = np.bincount(sources, minlength=n)
+    is_centre = _choose_centres(sources, targets, degree, -degree if preference is None else preference)
+    return _join_nearest(n, sources, targets, strengths, is_centre)
+
+
+def _choose_centres(sources: np.ndarray, targets: np.ndarray, degree: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """(n,) bool: by rising `order`, each sample that no centre before it covers."""
     starts = np.concatenate([[0], np.cumsum(degree)])
-    is_covered = np.zeros(n, dtype=bool)
-    is_medoid = degree == 0
+    is_covered = np.zeros(len(degree), dtype=bool)
+    is_centre = degree == 0
     linked = np.flatnonzero(degree)
-    for node in linked[np.argsort(-degree[linked], kind="stable")].tolist():
+    for node in linked[np.argsort(order[linked], kind="stable")].tolist():
         if not is_covered[node]:
-            is_medoid[node] = True
+            is_centre[node] = True
             is_covered[node] = True
             is_covered[targets[starts[node] : starts[node + 1]]] = True
-    return is_medoid
+    return is_centre
 
 
 def _join_nearest(
-    n: int, sources: np.ndarray, targets: np.ndarray, strengths: np.ndarray, is_medoid: np.ndarray
+    n: int, sources: np.ndarray, targets: np.ndarray, strengths: np.ndarray, is_centre: np.ndarray
 ) -> np.ndarray:
-    """Each sample's most similar medoid among its pairs; a medoid is its own."""
-    to_medoid = ~is_medoid[sources] & is_medoid[targets]
-    sources, targets, strengths = sources[to_medoid], targets[to_medoid], strengths[to_medoid]
+    """Each sample's most similar centre among its pairs; a centre is its own."""
+    to_centre = ~is_centre[sources] & is_centre[targets]
+    sources, targets, strengths = sources[to_centre], targets[to_centre], strengths[to_centre]
     order = np.lexsort((targets, -strengths, sources))
     members, first = np.unique(sources[order], return_index=True)
-    medoid = np.arange(n, dtype=np.int64)
-    medoid[members] = targets[order][first]
-    return medoid
+    centre = np.arange(n, dtype=np.int64)
+    centre[members] = targets[order][first]
+    return centre
 
 
 def first_of_equal(codes: np.ndarray) -> np.ndarray:

@@ -72,7 +72,7 @@ class Near:
     """What was found.
 
     Attributes:
-        group: (n,) for each sample the row of its group's medoid unit.
+        group: (n,) for each sample the row of its group's kept unit.
         similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
         least: the similarity that confirms one.
     """
@@ -87,6 +87,7 @@ def near_groups(
     workspace: Workspace,
     samples: pl.DataFrame,
     unit: np.ndarray,
+    order: np.ndarray,
     cleaned: StageOutput,
     embedded: StageOutput,
     indexed: StageOutput,
@@ -96,6 +97,7 @@ def near_groups(
     Args:
         samples: by position.
         unit: (n,) the row of each sample's unit.
+        order: (n,) preference; lower is kept rather.
     """
     if not spec.dedup.embedding:
         return Near(unit, lambda left, right: np.zeros(len(left)), 0.0)
@@ -114,7 +116,7 @@ def near_groups(
     least = confirmer.least(reference)
     confirmed = similarity >= least
     left, right = (ends[confirmed] for ends in candidates)
-    star = star_groups(len(samples), left, right, similarity[confirmed])
+    star = star_groups(len(samples), left, right, similarity[confirmed], order)
     return Near(star[unit], confirmer.similarity, least)
 
 

@@ -2,7 +2,8 @@
 
 `dedup` runs before there are vectors and says which sample stands for which (`units`), so that everything after it
 works on one sample for each group. `near_dedup` runs after the index, joins units whose vectors are close and whose
-pixels or shingles confirm it, and writes the final `duplicates` and `leaks`. Groups are stars around a medoid.
+pixels or shingles confirm it, and writes the final `duplicates` and `leaks`. Groups are stars around the sample
+that is kept.
 """
 
 import functools
@@ -18,7 +19,7 @@ from assay.duplicates.near import Measure, near_groups
 from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
 from tasks.stages import stage_task
 
-VERSION = 4
+VERSION = 5
 FACTS = {"image": "image_facts", "text": "text_facts"}
 COLUMNS = {
     "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
@@ -88,7 +89,7 @@ def _dedup(spec: Spec, cleaned: StageOutput, writer: StageWriter) -> None:
     tier = make_tier(spec, facts)
     contents = codes(samples["content_hash"])
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
-    kept = best_of_group(exact_groups(contents, tier), order)
+    kept = exact_groups(contents, tier, order)
     tiers, similarity = describe_pairs(contents, tier, np.arange(len(kept)), kept)
     sample_ids = samples["sample_id"].to_numpy()
     write_rows(writer, "exact_duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
@@ -112,8 +113,8 @@ def _near_dedup(
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
     unit = _unit_rows(samples, collapsed)
-    near = near_groups(spec, workspace, samples, unit, cleaned, embedded, indexed)
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
+    near = near_groups(spec, workspace, samples, unit, order, cleaned, embedded, indexed)
     kept = best_of_group(near.group, order)
 
     def describe(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -72,3 +72,14 @@ def test_best_of_group():
     """The member with the lowest preference stands for its group."""
     group, preference = np.array([0, 0, 2, 0, 2]), np.array([3, 1, 4, 2, 0])
     assert best_of_group(group, preference).tolist() == [1, 1, 4, 1, 4]
+
+
+@given(weighted_graphs(), st.randoms())
+def test_by_preference_the_centre_is_what_the_group_keeps(graph, random):
+    """Whoever is called a copy has a pair with the member that stays, which is the best liked of the group."""
+    n, edges, weights = graph
+    order = random.sample(range(n), n)
+    centre = star_groups(n, *arrays(edges, weights), np.array(order))
+    assert best_of_group(centre, np.array(order)).tolist() == centre.tolist()
+    for node in range(n):
+        assert centre[node] == node or (min(node, centre[node]), max(node, centre[node])) in edges
