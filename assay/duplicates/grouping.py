@@ -30,7 +30,10 @@ def star_groups(
     sources, targets, strengths = sources[order], targets[order], strengths[order]
     degree = np.bincount(sources, minlength=n)
     is_centre = _choose_centres(sources, targets, degree, -degree if preference is None else preference)
-    return _join_nearest(n, sources, targets, strengths, is_centre)
+    may_join = ~is_centre[sources] & is_centre[targets]
+    if preference is not None:
+        may_join &= preference[targets] < preference[sources]
+    return _join_nearest(n, sources[may_join], targets[may_join], strengths[may_join])
 
 
 def _choose_centres(sources: np.ndarray, targets: np.ndarray, degree: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -47,12 +50,8 @@ def _choose_centres(sources: np.ndarray, targets: np.ndarray, degree: np.ndarray
     return is_centre
 
 
-def _join_nearest(
-    n: int, sources: np.ndarray, targets: np.ndarray, strengths: np.ndarray, is_centre: np.ndarray
-) -> np.ndarray:
-    """Each sample's most similar centre among its pairs; a centre is its own."""
-    to_centre = ~is_centre[sources] & is_centre[targets]
-    sources, targets, strengths = sources[to_centre], targets[to_centre], strengths[to_centre]
+def _join_nearest(n: int, sources: np.ndarray, targets: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+    """The most similar target of each source; what is no source is its own centre."""
     order = np.lexsort((targets, -strengths, sources))
     members, first = np.unique(sources[order], return_index=True)
     centre = np.arange(n, dtype=np.int64)
