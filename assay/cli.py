@@ -30,6 +30,14 @@ home_option = click.option(
 )
 snapshot_option = click.option("--snapshot", type=int, help="A snapshot's number; the newest by default.")
 dataset_argument = click.argument("dataset")
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait where a run or gc of the dataset is under way.",
+)
 
 
 class Commands(click.Group):
@@ -253,15 +261,17 @@ def verify(dataset: str, snapshot: int | None, home: Path) -> None:
 @click.option("--keep", required=True, type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--grace-hours", default=24.0, show_default=True, help="Unpublished work younger than this stays.")
+@wait_option
 @home_option
-def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, home: Path) -> None:
+def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, wait: float, home: Path) -> None:
     """Remove old snapshots, and work and facts that no kept one needs."""
-    from assay.store.snapshots import collect_garbage, open_snapshot
-    from assay.store.stage import dataset_lock
+    from assay.store.garbage import collect_garbage
+    from assay.store.lock import dataset_lock
+    from assay.store.snapshots import open_snapshot
 
     workspace = workspace_of(home, dataset)
     open_snapshot(workspace)
-    with dataset_lock(workspace):
+    with dataset_lock(workspace, "`assay gc`", wait):
         removed = collect_garbage(workspace, keep, dry_run, grace_hours)
     for path in removed:
         print(path)

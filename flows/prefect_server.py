@@ -129,7 +129,7 @@ def _said_plainly(folder: Path | None) -> Iterator[None]:
 
 def _refuse_full_disk(folder: Path) -> None:
     """Raise `AssayError` where there is no room for the server's database."""
-    from assay.store.stage import disk_full_is_clear
+    from assay.store.lock import disk_full_is_clear
 
     with disk_full_is_clear(folder), tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(bytes(DATABASE_BYTES))

@@ -18,8 +18,8 @@ from assay.layouts.stage import project
 from assay.metrics.stage import metrics
 from assay.publishing.stage import publish
 from assay.sources.ingest import ingest
-from assay.store.snapshots import Workspace
-from assay.store.stage import dataset_lock, disk_full_is_clear
+from assay.store.lock import dataset_lock, disk_full_is_clear
+from assay.store.workspace import Workspace
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)

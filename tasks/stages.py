@@ -27,8 +27,9 @@ from prefect.context import TaskRunContext
 
 from assay.contracts.errors import AssayError
 from assay.report.embedding_plot import embedding_plot
+from assay.store.lock import is_disk_full
 from assay.store.snapshots import Snapshot
-from assay.store.stage import Progress, StageOutput, is_disk_full
+from assay.store.stage import Progress, StageOutput
 
 NO_TAGS = "ASSAY_NO_TAGS"
 """Set where the server lives for one run only. A tag makes each task ask the server for a concurrency slot, which on

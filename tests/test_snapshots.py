@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import ContractError, SnapshotError, SpecError
-from assay.store.snapshots import Workspace, collect_garbage, diff, list_snapshots, open_snapshot, verify
+from assay.store.garbage import collect_garbage
+from assay.store.snapshots import Workspace, diff, list_snapshots, open_snapshot, verify
 from assay.store.stage import FactStore
 from tests.snapshot_builder import publish_toy, samples, stage_output, toy_spec
 
@@ -211,17 +212,24 @@ def test_gc_spares_work_in_progress(workspace):
 
 
 def test_gc_sweeps_up_after_killed_runs(workspace):
-    """Hidden leftovers of a removal, a publication, a catalog and a fact part go once they are old enough."""
+    """Hidden leftovers of a removal, a publication, a catalog, a fact and a decision go once they are old enough."""
     publish_toy(workspace, ["a"])
     left = [workspace.snapshots / ".removed-v00000000", workspace.snapshots / ".aside-x", workspace.root / ".catalog-x"]
     for folder in left:
         folder.mkdir()
-    part = workspace.facts / "vectors" / "f" / ".part-1.parquet.x"
-    part.parent.mkdir(parents=True)
-    part.touch()
+    parts = [
+        workspace.facts / "vectors" / "f" / ".part-1.parquet.x",
+        workspace.root / "decisions" / ".part-2.parquet.x",
+    ]
+    for part in parts:
+        part.parent.mkdir(parents=True)
+        part.touch()
+    decided = workspace.root / "decisions" / "part-1.parquet"
+    decided.touch()
     assert collect_garbage(workspace, 1) == []
-    assert set(collect_garbage(workspace, 1, grace_hours=0)) >= {*left, part}
-    assert not any(path.exists() for path in [*left, part]) and open_snapshot(workspace).number == 1
+    assert set(collect_garbage(workspace, 1, grace_hours=0)) >= {*left, *parts}
+    assert not any(path.exists() for path in [*left, *parts]) and open_snapshot(workspace).number == 1
+    assert decided.exists()
 
 
 def test_readers_never_meet_half_a_snapshot(workspace):

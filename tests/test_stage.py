@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import AssayError, BusyError, ContractError
+from assay.store.lock import dataset_lock, disk_full_is_clear
 from assay.store.snapshots import Workspace
-from assay.store.stage import FactStore, atomic_file, dataset_lock, disk_full_is_clear, hash_text, run_stage, write_rows
+from assay.store.stage import FactStore, atomic_file, hash_text, run_stage, write_rows
 from assay.store.vectors import read_vectors, vectors_frame
 
 
@@ -166,7 +167,7 @@ def test_two_runs_of_one_dataset_do_not_overlap(workspace):
     """The second is told, in words; the lock goes with its process."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom assay.store.snapshots import Workspace\n"
-        "from assay.store.stage import dataset_lock\n"
+        "from assay.store.lock import dataset_lock\n"
         "with dataset_lock(Workspace(Path(sys.argv[1]), 'data')):\n    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
     )
@@ -175,7 +176,10 @@ def test_two_runs_of_one_dataset_do_not_overlap(workspace):
     )
     try:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(BusyError, match="another run of `data`"), dataset_lock(workspace):
+        with (
+            pytest.raises(BusyError, match=r"`data` in .* is in use by a run \(process \d+, since 20"),
+            dataset_lock(workspace),
+        ):
             pass
     finally:
         holder.kill()

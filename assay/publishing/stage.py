@@ -4,7 +4,8 @@ import shutil
 
 from assay.contracts.spec import Spec
 from assay.publishing.snapshot import write_snapshot
-from assay.store.snapshots import Snapshot, write_catalog
+from assay.store.catalog import show_in_catalog
+from assay.store.snapshots import Snapshot
 from assay.store.stage import StageOutput, Workspace
 from tasks.stages import publish_task
 
@@ -20,5 +21,5 @@ def publish(spec: Spec, workspace: Workspace, *stages: StageOutput) -> Snapshot:
     for leftover in workspace.snapshots.glob(".aside-*"):  # of a killed run; the dataset's lock is ours
         shutil.rmtree(leftover, ignore_errors=True)
     snapshot = write_snapshot(spec, workspace, stages)
-    write_catalog(workspace)
+    show_in_catalog(snapshot, workspace)
     return snapshot

@@ -1,7 +1,7 @@
-"""Published snapshots: list, open, query, verify, compare, remove. Light imports: no Prefect, no torch.
+"""Published snapshots: list, open, query, verify, compare. Light imports: no Prefect, no torch.
 
     HOME/DATASET/snapshots/v00000001/   TABLE/part-00000.parquet …, index/, report.html, manifest.json
-    HOME/DATASET/catalog.duckdb         views of the newest snapshot; `history.TABLE` across all of them
+    HOME/DATASET/catalog.duckdb         views of the newest snapshot, and `history.TABLE` (`assay/store/catalog.py`)
 
 A snapshot folder that is there is whole: it was written aside, fsynced and renamed. Readers take no lock.
 """
@@ -11,61 +11,19 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from assay.contracts.errors import SnapshotError, SpecError
+from assay.contracts.errors import SnapshotError
+from assay.store.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
 NAME = re.compile(r"v(\d{8})")
-HISTORY = (
-    "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
-    "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
-)  # fmt: skip
-FACTS = ("image_facts", "text_facts", "vectors")
 DIFF_SQL = Path(__file__).with_name("diff.sql")
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where one dataset's results live.
-
-    Raises:
-        SpecError: the home's path has a character that Polars and DuckDB take for a pattern.
-    """
-
-    home: Path
-    dataset: str
-
-    def __post_init__(self):
-        if found := sorted(set("*?[]").intersection(str(self.home))):
-            raise SpecError(
-                f"the home {self.home} has {' '.join(found)} in its path, which Parquet readers take for a pattern; "
-                "name another with --home"
-            )
-
-    @property
-    def root(self) -> Path:
-        return self.home / self.dataset
-
-    @property
-    def work(self) -> Path:
-        return self.root / "work"
-
-    @property
-    def facts(self) -> Path:
-        return self.root / "facts"
-
-    @property
-    def snapshots(self) -> Path:
-        return self.root / "snapshots"
 
 
 @dataclass(frozen=True)
@@ -94,13 +52,15 @@ class Snapshot:
         """
         import duckdb
 
+        from assay.store.catalog import create_history, create_views
+
         connection = duckdb.connect()
         try:
             create_views(connection, self)
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]
             raise SnapshotError(f"{self.path} is damaged ({problem}); `assay verify` names every file") from None
-        create_history(connection, self.path.parent)
+        create_history(connection, self.path.parents[1])
         if locked:
             connection.execute("set allowed_directories = [$folder]", {"folder": str(self.path.parent)})
             connection.execute("set enable_external_access = false")
@@ -135,11 +95,14 @@ def newest_snapshot(workspace: Workspace) -> Snapshot | None:
 
 
 def open_snapshot(workspace: Workspace, number: int | None = None) -> Snapshot:
-    """One snapshot; the newest readable one by default.
+    """One snapshot; the newest readable one by default. Mends the catalog where a killed run left it behind.
 
     Raises:
         SnapshotError: there is none, or not that one; the message lists what there is.
     """
+    from assay.store.catalog import mend_catalog
+
+    mend_catalog(workspace)
     if number is not None:
         path = workspace.snapshots / f"v{number:08d}"
         if path.is_dir():
@@ -172,70 +135,6 @@ def read_snapshot(path: Path) -> Snapshot:
     if outside:
         raise SnapshotError(f"{path}/manifest.json names {outside[0]!r:.200}, outside the snapshot; it cannot be used")
     return found
-
-
-def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot) -> None:
-    """A view per table of the snapshot. Facts show only the contents that the snapshot's samples have.
-
-    A relation becomes a view in the current schema: paths are data, and no SQL is built from them.
-    """
-    tables = [table for table in sorted(snapshot.manifest["tables"]) if snapshot.parts(table)]
-    connection.execute("create schema facts")
-    for table in tables:
-        connection.execute("set schema = 'facts'" if table in FACTS else "set schema = 'main'")
-        connection.read_parquet([str(part) for part in snapshot.parts(table)]).create_view(table)
-    connection.execute("set schema = 'main'")
-    for table in set(FACTS).intersection(tables if "samples" in tables else ()):
-        live = f"from facts.{table} as f semi join main.samples using (content_hash)"  # one of three constants
-        connection.execute(f"create view main.{table} as select f.* {live}")
-
-
-def create_history(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
-    """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out."""
-    import duckdb
-
-    connection.execute("create schema history")
-    connection.execute("set schema = 'history'")
-    for table in HISTORY:
-        parts = [str(part) for part in sorted(folder.glob(f"v*/{table}/*.parquet"))]
-        if not parts:
-            continue
-        try:
-            rows = connection.read_parquet(str(folder / "v*" / table / "*.parquet"), filename=True, union_by_name=True)
-        except duckdb.Error:  # one of them is damaged
-            parts = [part for part in parts if _is_readable(connection, part)]
-            rows = connection.read_parquet(parts, filename=True, union_by_name=True) if parts else None
-        if rows is not None:
-            number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
-            rows.project(f"{number}, * exclude (filename)").create_view(table)
-    connection.execute("set schema = 'main'")
-
-
-def _is_readable(connection: "duckdb.DuckDBPyConnection", part: str) -> bool:
-    """Whether a Parquet file has a whole footer."""
-    import duckdb
-
-    try:
-        connection.read_parquet(part)
-    except duckdb.Error:
-        return False
-    return True
-
-
-def write_catalog(workspace: Workspace) -> Path:
-    """Replace `catalog.duckdb` atomically by one whose views show the newest snapshot."""
-    import duckdb
-
-    target = workspace.root / "catalog.duckdb"
-    newest = open_snapshot(workspace)
-    with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".catalog-") as aside:
-        path = Path(aside) / "catalog.duckdb"
-        connection = duckdb.connect(path)
-        create_views(connection, newest)
-        create_history(connection, newest.path.parent)
-        connection.close()
-        os.replace(path, target)
-    return target
 
 
 def diff(previous: Snapshot, current: Snapshot) -> "pl.DataFrame":
@@ -312,64 +211,3 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
-    """Remove all but the newest `keep` snapshots, work and facts that none of these needs, and killed runs' leftovers.
-
-    Work, facts and leftovers younger than `grace_hours` stay: a run that has not published yet may need them.
-
-    Returns:
-        What was, or with `dry_run` would be, removed.
-    """
-    snapshots = list_snapshots(workspace)
-    kept, old = snapshots[-keep:], snapshots[:-keep]
-    before = time.time() - grace_hours * 3600
-    doomed = [snapshot.path for snapshot in old]
-    doomed += [path for path in _leftovers(workspace) if path.stat().st_mtime < before]
-    live_work = {name for snapshot in kept for name in snapshot.manifest.get("stages", [])}
-    for folder in sorted(workspace.work.glob("*")):
-        stamp = folder / "manifest.json"
-        age_path = stamp if stamp.exists() else folder
-        if folder.name not in live_work and age_path.stat().st_mtime < before:
-            doomed.append(folder)
-    doomed += [part for part in _dead_facts(workspace, kept) if part.stat().st_mtime < before]
-    if not dry_run:
-        for path in doomed:
-            _remove(path)
-        if snapshots:
-            write_catalog(workspace)
-    return doomed
-
-
-def _leftovers(workspace: Workspace) -> list[Path]:
-    """What killed runs left beside finished things, under hidden names."""
-    found = [path for pattern in (".removed-*", ".aside-*") for path in workspace.snapshots.glob(pattern)]
-    found += [*workspace.root.glob(".catalog-*"), *(path for path in workspace.facts.rglob(".*") if path.is_file())]
-    return sorted(found)
-
-
-def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
-    """Fact parts none of whose contents is in a kept snapshot."""
-    import polars as pl
-
-    frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
-    live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
-    tables = (*FACTS, "picture_matches", "layout")
-    parts = sorted(part for table in tables for part in workspace.facts.glob(f"{table}/*/part-*.parquet"))
-    dead = []
-    for part in parts:
-        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
-        if not hashes.str.slice(0, 32).is_in(live.implode()).any():  # of a pair: the first
-            dead.append(part)
-    return dead
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or folder so that no reader meets half of it: renamed out of sight first."""
-    hidden = path.with_name(f".removed-{path.name}")
-    os.rename(path, hidden)
-    if hidden.is_dir():
-        shutil.rmtree(hidden)
-    else:
-        hidden.unlink()

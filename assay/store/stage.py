@@ -9,7 +9,6 @@ killed run resumes, and a repeated run computes nothing. A fact part is written 
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -22,12 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import filelock
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.contracts.errors import AssayError, BusyError, ContractError
+from assay.contracts.errors import ContractError
 from assay.contracts.tables import CONTRACTS, empty
 from assay.store.snapshots import Workspace
 
@@ -330,47 +328,6 @@ def sync_tree(root: Path) -> None:
         for name in files:
             sync_path(Path(folder) / name)
         sync_path(Path(folder))
-
-
-@contextlib.contextmanager
-def disk_full_is_clear(place: Path) -> Iterator[None]:
-    """Turn a full disk, as any library below reports it, into one clear message."""
-    try:
-        yield
-    except Exception as error:
-        if not is_disk_full(error):
-            raise
-        raise AssayError(
-            f"the disk under {place} is full; nothing half-written was published. Free some space "
-            "(`assay gc DATASET --keep N` removes old snapshots) and run again: finished work is kept"
-        ) from error
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error is about a full disk or quota: by its number, or by the words of libraries without one."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
-
-
-@contextlib.contextmanager
-def dataset_lock(workspace: Workspace) -> Iterator[None]:
-    """One run of a dataset at a time; the lock goes with the process, so a killed run leaves none behind.
-
-    Raises:
-        BusyError: another run holds it.
-    """
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(workspace.root / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise BusyError(
-            f"another run of `{workspace.dataset}` is under way in {workspace.home}; "
-            "wait for it to publish, then run again"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class Progress:

@@ -1,0 +1,185 @@
+"""A snapshot's tables as DuckDB views, and `HOME/DATASET/catalog.duckdb`: the same views in a file, for any DuckDB.
+
+The file holds no data. Its storage format is that of DuckDB 1.0, so that every later one opens it. Its views find the
+snapshots beside the file itself: a home may be moved or copied, and the file opened from any folder. It is written
+after the snapshot is in place; where a kill or a full disk came between, the next reading writes it again.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.contracts.errors import BusyError, SnapshotError
+from assay.store.snapshots import Snapshot, newest_snapshot
+from assay.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+    Read = Callable[..., duckdb.DuckDBPyRelation]
+    """`(paths relative to HOME/DATASET, **options of read_parquet)` → their rows."""
+
+FILE = "catalog.duckdb"
+STORAGE = "v1.0.0"
+HISTORY = (
+    "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
+    "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
+)  # fmt: skip
+FACTS = ("image_facts", "text_facts", "vectors")
+
+
+def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, read: "Read | None" = None) -> None:
+    """A view per table of the snapshot. Facts show only the contents that the snapshot's samples have.
+
+    A relation becomes a view in the current schema; names of tables are checked, and no SQL is built from them.
+    """
+    root = snapshot.path.parents[1]
+    read = read or reader(connection, root)
+    tables = [table for table in sorted(snapshot.manifest["tables"]) if snapshot.parts(table)]
+    connection.execute("create schema facts")
+    for table in tables:
+        connection.execute("set schema = 'facts'" if table in FACTS else "set schema = 'main'")
+        read([str(part.relative_to(root)) for part in snapshot.parts(table)]).create_view(table)
+    connection.execute("set schema = 'main'")
+    for table in set(FACTS).intersection(tables if "samples" in tables else ()):
+        live = f"from facts.{table} as f semi join main.samples using (content_hash)"  # one of three constants
+        connection.execute(f"create view main.{table} as select f.* {live}")
+
+
+def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
+    """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out.
+
+    `root` is `HOME/DATASET`.
+    """
+    import duckdb
+
+    read = read or reader(connection, root)
+    connection.execute("create schema history")
+    connection.execute("set schema = 'history'")
+    for table in HISTORY:
+        parts = [str(part.relative_to(root)) for part in sorted(root.glob(f"snapshots/v*/{table}/*.parquet"))]
+        if not parts:
+            continue
+        try:
+            rows = read([f"snapshots/v*/{table}/*.parquet"], filename=True, union_by_name=True)
+        except duckdb.Error:  # one of them is damaged
+            parts = [part for part in parts if _is_readable(connection, root / part)]
+            rows = read(parts, filename=True, union_by_name=True) if parts else None
+        if rows is not None:
+            number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
+            rows.project(f"{number}, * exclude (filename)").create_view(table)
+    connection.execute("set schema = 'main'")
+
+
+def _is_readable(connection: "duckdb.DuckDBPyConnection", part: Path) -> bool:
+    """Whether a Parquet file has a whole footer."""
+    import duckdb
+
+    try:
+        connection.read_parquet(str(part))
+    except duckdb.Error:
+        return False
+    return True
+
+
+def reader(connection: "duckdb.DuckDBPyConnection", root: Path) -> "Read":
+    """Reads Parquet files by their absolute paths."""
+
+    def read(paths: Sequence[str], **options: bool) -> "duckdb.DuckDBPyRelation":
+        return connection.read_parquet([str(root / path) for path in paths], **options)
+
+    return read
+
+
+def movable_reader(connection: "duckdb.DuckDBPyConnection", root: Path) -> "Read":
+    """Reads Parquet files beside the opened database file, wherever that is by then.
+
+    DuckDB names its folder for temporary files after the file that it opened, and folds the setting into a constant
+    when a view is bound. Where that was set to something else, or the file is attached to another, `root` counts.
+    """
+    beside = (
+        f"case when regexp_matches(current_setting('temp_directory'), '(^|[/\\\\]){FILE}[.]tmp$') "
+        f"then regexp_replace(current_setting('temp_directory'), '{FILE}[.]tmp$', '') else {literal(f'{root}/')} end"
+    )
+
+    def read(paths: Sequence[str], **options: bool) -> "duckdb.DuckDBPyRelation":
+        listed = ", ".join(f"({beside}) || {literal(path)}" for path in paths)
+        flags = "".join(f", {name} = {value}" for name, value in options.items())
+        return connection.sql(f"select * from read_parquet([{listed}]{flags})")
+
+    return read
+
+
+def literal(text: str) -> str:
+    """An SQL string: DuckDB knows no escape in one but the doubled quote. For where a parameter cannot stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def write_catalog(workspace: Workspace) -> Path:
+    """Replace `catalog.duckdb` atomically by one whose views show the newest snapshot.
+
+    Its time is set to that of the snapshot's manifest: that is how `mend_catalog` knows what it shows.
+
+    Raises:
+        SnapshotError: there is no readable snapshot, or a file of the newest one is damaged.
+    """
+    import duckdb
+
+    target = workspace.root / FILE
+    newest = newest_snapshot(workspace)
+    if newest is None:
+        raise SnapshotError(f"no snapshot of `{workspace.dataset}` in {workspace.home} for a catalog to show")
+    with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".catalog-") as aside:
+        path = Path(aside) / "new.duckdb"  # not yet beside the snapshots, so not by that name
+        try:
+            connection = duckdb.connect(path, config={"storage_compatibility_version": STORAGE})
+            create_views(connection, newest, movable_reader(connection, workspace.root))
+            create_history(connection, workspace.root, movable_reader(connection, workspace.root))
+            connection.close()
+        except duckdb.Error as error:
+            problem = str(error).strip().splitlines()[0]
+            raise SnapshotError(f"{newest.path} cannot be shown in {target}: {problem}") from None
+        shown = (newest.path / "manifest.json").stat().st_mtime_ns
+        os.utime(path, ns=(shown, shown))
+        os.replace(path, target)
+    return target
+
+
+def show_in_catalog(snapshot: Snapshot, workspace: Workspace) -> None:
+    """`write_catalog` for a snapshot that is published already: a failure is told, and the snapshot stands."""
+    try:
+        write_catalog(workspace)
+    except (OSError, SnapshotError) as error:
+        print(
+            f"assay: {snapshot.path} is published, but {workspace.root / FILE} could not be written ({error}) and "
+            "still shows the one before; the next assay command that reads the dataset writes it again",
+            file=sys.stderr,
+        )
+
+
+def mend_catalog(workspace: Workspace) -> None:
+    """Write the catalog again where it does not show the newest snapshot and no run is about to; told in one line."""
+    from assay.store.lock import dataset_lock
+
+    if catalog_is_current(workspace):
+        return
+    with contextlib.suppress(OSError, BusyError, SnapshotError), dataset_lock(workspace, "a reader that mends"):
+        if not catalog_is_current(workspace):
+            write_catalog(workspace)
+            print(f"assay: {workspace.root / FILE} did not show the newest snapshot; it does now", file=sys.stderr)
+
+
+def catalog_is_current(workspace: Workspace) -> bool:
+    """Whether the catalog was written for the newest snapshot; also true where there is none to show."""
+    newest = newest_snapshot(workspace)
+    if newest is None:
+        return True
+    try:
+        shown = (workspace.root / FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+    return shown == (newest.path / "manifest.json").stat().st_mtime_ns

@@ -1,0 +1,76 @@
+"""What is not needed any more: old snapshots, work and facts that no kept one uses, and what killed runs left."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from assay.store.catalog import FACTS, write_catalog
+from assay.store.snapshots import Snapshot, list_snapshots
+from assay.store.workspace import Workspace
+
+
+def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
+    """Remove all but the newest `keep` snapshots, work and facts that none of these needs, and killed runs' leftovers.
+
+    Work, facts and leftovers younger than `grace_hours` stay: a run that has not published yet may need them.
+
+    Returns:
+        What was, or with `dry_run` would be, removed.
+    """
+    snapshots = list_snapshots(workspace)
+    kept, old = snapshots[-keep:], snapshots[:-keep]
+    before = time.time() - grace_hours * 3600
+    doomed = [snapshot.path for snapshot in old]
+    doomed += [path for path in _leftovers(workspace) if path.stat().st_mtime < before]
+    live_work = {name for snapshot in kept for name in snapshot.manifest.get("stages", [])}
+    for folder in sorted(workspace.work.glob("*")):
+        stamp = folder / "manifest.json"
+        age_path = stamp if stamp.exists() else folder
+        if folder.name not in live_work and age_path.stat().st_mtime < before:
+            doomed.append(folder)
+    doomed += [part for part in _dead_facts(workspace, kept) if part.stat().st_mtime < before]
+    if not dry_run:
+        for path in doomed:
+            _remove(path)
+        if kept:
+            write_catalog(workspace)
+    return doomed
+
+
+def _leftovers(workspace: Workspace) -> list[Path]:
+    """What killed runs left beside finished things, under hidden names."""
+    found = [path for pattern in (".removed-*", ".aside-*") for path in workspace.snapshots.glob(pattern)]
+    found += [
+        *workspace.root.glob(".catalog-*"),
+        *workspace.root.glob(".lock.json.*"),
+        *workspace.root.glob("decisions/.part-*"),
+        *(path for path in workspace.facts.rglob(".*") if path.is_file()),
+    ]
+    return sorted(found)
+
+
+def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
+    """Fact parts none of whose contents is in a kept snapshot."""
+    import polars as pl
+
+    frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
+    live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
+    tables = (*FACTS, "picture_matches", "layout")
+    parts = sorted(part for table in tables for part in workspace.facts.glob(f"{table}/*/part-*.parquet"))
+    dead = []
+    for part in parts:
+        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        if not hashes.str.slice(0, 32).is_in(live.implode()).any():  # of a pair: the first
+            dead.append(part)
+    return dead
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder so that no reader meets half of it: renamed out of sight first."""
+    hidden = path.with_name(f".removed-{path.name}")
+    os.rename(path, hidden)
+    if hidden.is_dir():
+        shutil.rmtree(hidden)
+    else:
+        hidden.unlink()
