@@ -19,7 +19,7 @@ from assay.sources.files import open_source
 from assay.store.stage import FactStore, Progress, StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows
 from tasks.stages import stage_task
 
-VERSION = 2
+VERSION = 3
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
 LIBRARIES = {
     "image": ("pillow", "numpy", "xxhash"),

@@ -168,6 +168,7 @@ class Thresholds(Section):
     repetitive: Fraction = 0.5
     shouting: Fraction = 0.5
     garbled: Fraction = 0.5
+    damaged: Fraction = 0.5
     other_language: Fraction = 0.5
     outlier: Fraction = 0.5
 

@@ -101,16 +101,19 @@ class ImageFacts(Contract):
 class TextFacts(Contract):
     """Measurements of one text content."""
 
+    VERSION = 2
+
     content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
     text = dy.String()  # as given
     clean_text = dy.String()  # after the spec's cleaning steps; what is embedded
     changes = dy.List(dy.String())
+    damaged = _fraction(nullable=False)  # share of characters wrongly decoded, lost, or stray control characters
     language = dy.String(nullable=True)  # ISO 639-1
     language_confidence = _fraction()
     n_characters = dy.Int64(min=0)
     n_words = dy.Int64(min=0)
     n_tokens = dy.Int64(min=0)
-    repetition = _fraction()  # share of repeated word trigrams
+    repetition = _fraction()  # share of runs of three words that were said before
     uppercase = _fraction()  # share of cased letters in upper case
     symbols = _fraction()  # share of characters neither letter, digit nor space
     normalized_hash = dy.String(min_length=32, max_length=32)  # of NFKC, case-folded, whitespace-collapsed text

@@ -6,7 +6,7 @@ from assay.store.decisions import dismissed_suspicions, read_decisions
 from assay.store.stage import StageOutput, Workspace, hash_text, run_stage
 from tasks.stages import stage_task
 
-VERSION = 9
+VERSION = 10
 
 
 @stage_task(timeout_hours=6)

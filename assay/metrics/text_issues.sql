@@ -1,12 +1,13 @@
--- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, other_language.
+-- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, damaged, other_language.
 --
 -- Scores are linear on both sides of a fixed limit, which scores 0.5.
 -- near_empty       letters, digits and emoji left after cleaning; limit 4
 -- boilerplate      share of the text in lines or sentences that stand in many different texts; limit 0.5
--- repetitive       share of repeated trigrams; limit 0.3
+-- repetitive       share of runs of three words that were said before; limit 0.3
 -- shouting         share of capitals, of texts of 10 letters or more; limit 0.7
 -- garbled          share of symbols in what is not punctuation-free anyway, emoji not among them; limit 0.4. At least 0.75 where a wrong
 --                  decoding was undone or characters are lost
+-- damaged          share of the characters that reading had to mend or that are lost; any is an issue, 0.5 and up
 -- other_language   probability of a language that is not the dataset's main one; limit 0.8 (short texts are often
 --                  mistaken below); 0 where no language has half of the texts
 with facts as (
@@ -26,6 +27,7 @@ with facts as (
         any_value(
             list_contains(facts.changes, 'mojibake') or list_contains(facts.changes, 'replacement_character')
         ) as is_misdecoded,
+        any_value(facts.damaged) as damaged,
         any_value(facts.language) as language,
         any_value(facts.language_confidence) as language_confidence
     from samples
@@ -40,12 +42,23 @@ distinct_texts as (
     group by normalized_hash
 ),
 
-pieces as (
+-- Thai, Lao, Khmer and Burmese part sentences by a blank
+parted as (
     select
         normalized_hash,
         length(clean_text) as n_characters,
-        unnest(regexp_extract_all(clean_text, '[^\n.!?。！？]+[\n.!?。！？]*')) as piece
+        regexp_replace(
+            clean_text, '([\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]) ', '\1' || chr(10), 'g'
+        ) as sentences
     from distinct_texts
+),
+
+pieces as (
+    select
+        normalized_hash,
+        n_characters,
+        unnest(regexp_extract_all(sentences, '[^\n.!?。！？।॥။។؟۔]+[\n.!?。！？।॥။។؟۔]*')) as piece
+    from parted
 ),
 
 -- numbers differ between copies of one template
@@ -54,14 +67,15 @@ keyed as (
         normalized_hash,
         n_characters,
         length(piece) as n_piece,
-        regexp_replace(lower(trim(piece, E' \t\n.!?。！？')), '[0-9]+', '0', 'g') as template
+        regexp_replace(lower(trim(piece, E' \t\n.!?。！？।॥။។؟۔')), '[0-9]+', '0', 'g') as template
     from pieces
 ),
 
 spread as (
     select template, count(distinct normalized_hash) as n_texts
     from keyed
-    where length(template) >= 25
+    -- a character of a script without letters is about half a word
+    where length(template) + 2 * length(regexp_replace(template, '[^\p{Han}\p{Hiragana}\p{Katakana}]', '', 'g')) >= 25
     group by template
 ),
 
@@ -121,6 +135,9 @@ limited as (
     from measured
     union all
     select sample_id, 'garbled', greatest(symbols, case when is_misdecoded then 0.7 else 0.0 end), 0.4, symbols
+    from measured
+    union all
+    select sample_id, 'damaged', case when damaged > 0.0 then 0.5 + 0.5 * damaged else 0.0 end, 0.5, damaged
     from measured
     union all
     select sample_id, 'other_language', foreign_confidence, 0.8, foreign_confidence

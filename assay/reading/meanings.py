@@ -24,6 +24,7 @@ SCORES = {
     "boilerplate": "the same text as many other samples",
     "repetitive": "repeats itself",
     "shouting": "mostly upper case",
+    "damaged": "reading had to mend it, or parts are lost",
     "garbled": "mostly characters that are neither letters nor digits",
     "other_language": "in another language than the rest",
 }
@@ -32,8 +33,8 @@ MEASURES = {
     "brightness_p99": "99th percentile", "contrast": "spread of luminance", "entropy_bits": "bits",
     "sharpness": "variance of the Laplacian", "colorfulness": "mean spread between channels",
     "language_confidence": "0 to 1", "n_characters": "characters", "n_words": "words", "n_tokens": "tokens",
-    "repetition": "share of repeated trigrams", "uppercase": "share of letters", "symbols": "share of characters",
-    "n_frames": "frames",
+    "repetition": "share said before", "uppercase": "share of letters", "symbols": "share of characters",
+    "n_frames": "frames", "damaged": "share of characters",
 }  # fmt: skip
 LABEL_METRICS = ("label_issue", "off_class", "label", "wrong_class", "missing_class")
 

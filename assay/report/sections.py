@@ -37,6 +37,7 @@ METRICS = {
     "boilerplate": ("Boilerplate", "The same words as very many others."),
     "repetitive": ("Repetitive", "The same words over and over."),
     "shouting": ("Shouting", "Mostly capital letters."),
+    "damaged": ("Damaged", "Reading had to mend it, or parts are lost."),
     "garbled": ("Garbled", "More symbols than words."),
     "other_language": ("Another language", "Not in the language of the rest."),
 }

@@ -136,6 +136,9 @@ def of_texts(*values: str) -> pl.DataFrame:
         ("garbled", "&^%$ #@!~ *(){} |||| <<>> a"),
         ("garbled", "Ma carte est passÃ©e trop tÃ´t"),
         ("garbled", "my na\ufffdve caf\ufffd card"),
+        ("damaged", "Ma carte est passÃ©e trop tÃ´t"),
+        ("damaged", "my na\ufffdve caf\ufffd card"),
+        ("damaged", "my card\x00\x00\x00 is lost"),
         ("other_language", "Wo bleibt meine neue Karte, die ich letzte Woche bestellt habe?"),
     ],
 )
@@ -155,6 +158,27 @@ def test_boilerplate_is_a_sentence_in_many_different_texts(tmp_path):
     assert all(found[f"s{i}", "boilerplate"] == 0.0 for i in range(5, 13))
     copies = scores(tmp_path, "text_facts", of_texts(*[QUERIES[0]] * 8, *QUERIES[1:]))
     assert copies["s0", "boilerplate"] == 0.0
+
+
+def test_boilerplate_needs_no_full_stops(tmp_path):
+    """A notice in Thai, which parts sentences by blanks, and a short one in Chinese are boilerplate as well."""
+    thai = "ขอสงวนสิทธิ์ในการเปลี่ยนแปลงข้อมูลโดยไม่ต้องแจ้งให้ทราบล่วงหน้า"
+    chinese = "本邮件由系统自动发送请勿直接回复"
+    goods = ("ข้าวมันไก่", "กาแฟคั่วกลาง", "รถไฟขบวนเช้า", "หนังสือนิยาย", "กุหลาบสีขาว")
+    texts = [f"{word} {thai}" for word in goods] + [
+        f"{word}。{chinese}" for word in ("咖啡", "火车", "小说", "玫瑰", "米饭")
+    ]
+    found = scores(tmp_path, "text_facts", of_texts(*texts, *QUERIES))
+    assert all(found[f"s{i}", "boilerplate"] >= 0.5 for i in range(10))
+    assert all(found[f"s{i}", "boilerplate"] == 0.0 for i in range(10, 15))
+
+
+def test_damage_has_its_share(tmp_path):
+    """The value is the share of the characters that reading had to mend, and one lost letter of a page is an issue."""
+    lost = "A page of ordinary words. " * 40 + "caf\ufffd"
+    found = scores(tmp_path, "text_facts", of_texts("sÃ£o paulo", lost, *QUERIES))
+    assert found["s0", "damaged"] == pytest.approx(0.5 + 0.5 * 4 / 10, abs=1e-6)
+    assert 0.5 < found["s1", "damaged"] < 0.501
 
 
 def test_a_dataset_of_many_languages_has_no_other_language(tmp_path):
@@ -177,7 +201,7 @@ def test_hostile_text_is_data(tmp_path):
         "\\p{L}[^",
         "=cmd|' /C calc'!A0",
     ]
-    assert len(scores(tmp_path, "text_facts", of_texts(*hostile))) == 6 * len(hostile)
+    assert len(scores(tmp_path, "text_facts", of_texts(*hostile))) == 7 * len(hostile)
 
 
 def test_empty_texts_only(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from assay.contracts.errors import SpecError
 from assay.modalities.text import facts as texts
+from assay.modalities.text import words
 from assay.store.stage import check, hash_text
 
 DEFAULT = ("ftfy", "nfc", "control", "whitespace")
@@ -123,11 +124,11 @@ def test_words_and_tokens(value, n_words, n_tokens):
 
 def test_repetition_equals_a_plain_count():
     """One minus distinct over all trigrams; of characters in short texts; null where there is nothing to repeat."""
-    assert texts.repetition("a b c a b c") == pytest.approx(1 - 3 / 4)
-    assert texts.repetition("buy now " * 10) == pytest.approx(1 - 2 / 18)
-    assert texts.repetition("hahahahahahaha") == pytest.approx(1 - 2 / 12)
-    assert texts.repetition("short") is None
-    assert texts.repetition("every word here is different") == 0.0
+    assert words.repetition("a b c a b c") == pytest.approx(1 - 3 / 4)
+    assert words.repetition("buy now " * 10) == pytest.approx(1 - 2 / 18)
+    assert words.repetition("hahahahahahaha") == pytest.approx(1 - 2 / 12)
+    assert words.repetition("short") is None
+    assert words.repetition("every word here is different") == 0.0
 
 
 def test_uppercase_and_symbols():

@@ -124,7 +124,7 @@ def text_rows(hashes: list[str], texts: list[str]) -> pl.DataFrame:
     rows = {
         content_hash: {
             **blank, "content_hash": content_hash, "text": text, "clean_text": text, "changes": [],
-            "n_characters": len(text), "n_words": 1, "n_tokens": 1, "minhash": signature,
+            "damaged": 0.0, "n_characters": len(text), "n_words": 1, "n_tokens": 1, "minhash": signature,
             "normalized_hash": hash_text(normalize(text)),
         }
         for content_hash, text, signature in zip(hashes, texts, signatures, strict=True)

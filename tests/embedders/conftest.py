@@ -109,7 +109,7 @@ class TextSet:
                 "content_hash": hashes, "text": self.texts, "clean_text": self.texts, "changes": [[]] * n,
                 "language": [None] * n, "language_confidence": [None] * n, "n_characters": [1] * n, "n_words": [1] * n,
                 "n_tokens": [1] * n, "repetition": [0.0] * n, "uppercase": [0.0] * n, "symbols": [0.0] * n,
-                "normalized_hash": hashes, "minhash": [[1]] * n,
+                "damaged": [0.0] * n, "normalized_hash": hashes, "minhash": [[1]] * n,
             },
             schema_overrides={"changes": pl.List(pl.String), "language": pl.String, "language_confidence": pl.Float64},
         ).unique("content_hash", keep="first", maintain_order=True)  # fmt: skip

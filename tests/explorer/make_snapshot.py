@@ -255,6 +255,7 @@ def make_facts(modality: str, hashes: np.ndarray, true: np.ndarray, captions: np
                 "repetition": np.zeros(n),
                 "uppercase": np.zeros(n),
                 "symbols": np.zeros(n),
+                "damaged": np.zeros(n),
                 "normalized_hash": hashes,
                 "minhash": [[1]] * n,
             },

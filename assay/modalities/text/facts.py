@@ -12,7 +12,6 @@ import functools
 import unicodedata
 from collections.abc import Callable, Sequence
 
-import ftfy
 import polars as pl
 import regex
 import rensa
@@ -20,6 +19,8 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from assay.contracts.errors import SpecError
 from assay.contracts.tables import empty
+from assay.modalities.text.repair import damaged_share, fix_encoding, has_mojibake
+from assay.modalities.text.words import WORD, repetition
 from assay.store.stage import hash_text
 
 SHINGLE = 5  # characters; runs of words fall short on ten-word texts
@@ -27,20 +28,11 @@ PERMUTATIONS = 128
 LANGUAGE_CHARACTERS = 4_000  # of a longer text, its beginning tells the language
 FEWEST_LETTERS = 8  # under this no language is named
 
-FTFY = ftfy.TextFixerConfig(
-    normalization=None,  # a step of its own
-    remove_control_chars=False,  # likewise
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-)
 CONTROL = regex.compile(
     r"[\p{Cc}--[\t\n\r\x85]]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|[\ufeff\u200b\u2060\ufff9-\ufffb]|\p{Cn}",
     regex.V1,
 )  # control characters, bidi marks and overrides, invisible blanks, non-characters; joiners stay (emoji, Indic)
 SURROGATE = regex.compile(r"[\ud800-\udfff]")
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+(?:['’]\p{{L}}+)*", regex.V1)
 TOKEN = regex.compile(rf"{WORD.pattern}|\S", regex.V1)
 PUNCTUATION = regex.compile(r"(?<=\p{L})['’](?=\p{L})|(\p{P})")
 SYMBOL = regex.compile(r"[^\p{L}\p{M}\p{N}\s\p{Cf}]")
@@ -83,6 +75,7 @@ def text_facts(
 
 def measure(text: str, steps: Sequence[str], language: str) -> dict:
     """All of a row of `text_facts` but `content_hash` and `minhash`."""
+    damaged = damaged_share(text)
     text = SURROGATE.sub("\ufffd", text)
     cleaned, changes = clean_text(text, steps, language)
     found, confidence = detect_language(text)
@@ -90,6 +83,7 @@ def measure(text: str, steps: Sequence[str], language: str) -> dict:
         "text": text,
         "clean_text": cleaned,
         "changes": changes,
+        "damaged": damaged,
         "language": found,
         "language_confidence": confidence,
         "n_characters": len(cleaned),
@@ -119,16 +113,6 @@ def clean_text(text: str, steps: Sequence[str], language: str = "en") -> tuple[s
     if "\ufffd" in text:
         changes.append("replacement_character")
     return text, changes
-
-
-def fix_encoding(text: str, _: str = "") -> str:
-    """ftfy, line by line (as in `ftfy.fix_text`, one wrongly decoded line does not depend on the others)."""
-    return "".join(_fixed(line)[0] for line in text.splitlines(keepends=True))
-
-
-def has_mojibake(text: str) -> bool:
-    """Whether ftfy decodes any line of `text` anew."""
-    return any("decode" in _fixed(line)[1] for line in text.splitlines(keepends=True))
 
 
 def normalize_unicode(text: str, _: str = "") -> str:
@@ -219,20 +203,6 @@ def shingles(text: str) -> list[str]:
     return sorted({text[i : i + SHINGLE] for i in range(len(text) - SHINGLE + 1)})
 
 
-def repetition(text: str) -> float | None:
-    """Share of word trigrams that repeat an earlier one, 0 … 1 (Rae et al. 2021, Gopher's rule).
-
-    Of character trigrams in texts of fewer than five words and more than ten characters; null in shorter ones.
-    """
-    units: Sequence[str] = [word.casefold() for word in WORD.findall(text)]
-    if len(units) < 5:
-        units = "".join(text.split()).casefold()
-        if len(units) <= 10:
-            return None
-    trigrams = list(zip(units, units[1:], units[2:], strict=False))
-    return 1.0 - len(set(trigrams)) / len(trigrams)
-
-
 def uppercase(text: str) -> float | None:
     """Share of cased letters in upper case; null without any."""
     cased = "".join(CASED.findall(text))
@@ -252,15 +222,6 @@ def detect_language(text: str) -> tuple[str | None, float | None]:
         return None, None
     language, confidence = _identifier().classify(text.lower() if text.isupper() else text)
     return (language, min(max(float(confidence), 0.0), 1.0)) if language else (None, None)
-
-
-@functools.lru_cache(maxsize=64)
-def _fixed(line: str) -> tuple[str, frozenset[str]]:
-    """A line after ftfy, and the kinds of steps that it took."""
-    if line.isascii() and "&" not in line and "\x1b" not in line:
-        return line.replace("\r\n", "\n").replace("\r", "\n"), frozenset()
-    fixed = ftfy.fix_and_explain(line, FTFY)
-    return fixed.text, frozenset(step.action for step in fixed.explanation or ())
 
 
 def _respaced(text: str) -> str:
