@@ -194,14 +194,15 @@ def report(dataset: str, snapshot: int | None, output: Path | None, home: Path) 
 @main.command()
 @dataset_argument
 @click.option("--port", type=int, default=0, help="0 takes a free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Any other address asks for a token.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Another address is for other machines, too.")
+@click.option("--guest", "guests", multiple=True, metavar="NAME", help="One more link; decisions carry that name.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @home_option
-def explore(dataset: str, port: int, host: str, no_browser: bool, home: Path) -> None:
-    """The explorer: see the data, find what is wrong, take it away."""
+def explore(dataset: str, port: int, host: str, guests: tuple[str, ...], no_browser: bool, home: Path) -> None:
+    """The explorer: see the data, find what is wrong, take it away. The link that it prints is the key."""
     from assay.explorer.serve import explore as serve_explorer
 
-    serve_explorer(workspace_of(home, dataset), port=port, open_browser=not no_browser, host=host)
+    serve_explorer(workspace_of(home, dataset), port=port, open_browser=not no_browser, host=host, guests=guests)
 
 
 @main.command()

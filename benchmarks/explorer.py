@@ -29,7 +29,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.explorer.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
+from tests.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.explorer.make_snapshot import make_snapshot  # noqa: E402
 
 SERVE = (

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from assay.explorer import asked
 from assay.explorer import points as drawing
 from assay.explorer.state import Explorer
 from assay.reading import compare as comparing
@@ -19,12 +20,17 @@ def number_of(request: Request) -> int:
 
 def query(request: Request, name: str) -> int:
     """A whole number of the address's query; 0 where it has none."""
-    return int(request.query_params.get(name, "0"))
+    return asked.whole(request.query_params, name, 0)
+
+
+def page_of(body: dict, limit: int) -> tuple[int, int]:
+    """Offset and limit of a request; `limit` where it names none."""
+    return asked.whole(body, "offset", 0), asked.whole(body, "limit", limit)
 
 
 def refused(status: int, words: str) -> JSONResponse:
     """A mistake in words."""
-    return JSONResponse({"error": words[:1_000]}, status)
+    return JSONResponse({"error": words[:1_000].encode("utf-8", "replace").decode()}, status)
 
 
 def snapshots(explorer: Explorer, request: Request, _) -> dict:
@@ -86,10 +92,10 @@ def facets(explorer: Explorer, request: Request, body: dict) -> dict:
 def gallery(explorer: Explorer, request: Request, body: dict) -> dict:
     """Some cards of the selection, sorted."""
     number = number_of(request)
-    view, wanted, sort = explorer.view(number), body.get("filter") or {}, str(body.get("sort") or "position")
+    view, wanted, sort = explorer.view(number), body.get("filter") or {}, asked.text(body, "sort") or "position"
     rows = explorer.selections(number).rows(wanted, sort, bool(body.get("descending", True)))
-    offset, limit = max(int(body.get("offset", 0)), 0), min(int(body.get("limit", 60)), samples.MOST_CARDS)
-    page = rows[offset : offset + limit]
+    offset, limit = page_of(body, 60)
+    page = rows[offset : offset + min(limit, samples.MOST_CARDS)]
     return {"total": len(rows), "cards": samples.cards(view, page, sort, similarity_of(view, wanted))}
 
 
@@ -97,15 +103,15 @@ def duplicates(explorer: Explorer, request: Request, body: dict) -> dict:
     """Duplicate groups that the selection touches."""
     number = number_of(request)
     mask = explorer.selections(number).mask(body.get("filter") or {})
-    return tables.duplicate_groups(explorer.view(number), mask, int(body.get("offset", 0)), int(body.get("limit", 30)))
+    return tables.duplicate_groups(explorer.view(number), mask, *page_of(body, 30))
 
 
 def leaks(explorer: Explorer, request: Request, body: dict) -> dict:
     """Pairs across splits that the selection touches."""
     number = number_of(request)
     mask = explorer.selections(number).mask(body.get("filter") or {})
-    offset, limit = int(body.get("offset", 0)), int(body.get("limit", 50))
-    return tables.leaks(explorer.view(number), mask, str(body.get("pair") or ""), offset, limit)
+    offset, limit = page_of(body, 50)
+    return tables.leaks(explorer.view(number), mask, asked.text(body, "pair"), offset, limit)
 
 
 def confusion(explorer: Explorer, request: Request, _) -> dict:
@@ -122,7 +128,7 @@ def table(explorer: Explorer, request: Request, _) -> dict:
 
 def sample(explorer: Explorer, request: Request, _) -> dict:
     """Everything about one sample."""
-    return samples.detail(explorer.view(number_of(request)), request.query_params["id"])
+    return samples.detail(explorer.view(number_of(request)), asked.given(request.query_params, "id"))
 
 
 def peek(explorer: Explorer, request: Request, _) -> dict:
@@ -135,7 +141,7 @@ def peek(explorer: Explorer, request: Request, _) -> dict:
 
 def history(explorer: Explorer, request: Request, _) -> dict:
     """One sample across snapshots."""
-    return {"history": samples.history(list_snapshots(explorer.workspace), request.query_params["id"])}
+    return {"history": samples.history(list_snapshots(explorer.workspace), asked.given(request.query_params, "id"))}
 
 
 def thumbnail(explorer: Explorer, request: Request, _) -> Response:

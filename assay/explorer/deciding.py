@@ -1,14 +1,13 @@
 """What the page writes or takes away: decisions, their undoing, and files."""
 
-import getpass
-
 import numpy as np
 import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from assay.explorer import takeaway
+from assay.explorer import asked, takeaway
 from assay.explorer.answers import number_of
+from assay.explorer.guard import WHO
 from assay.explorer.state import Explorer
 from assay.sources.label_text import canonical
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
@@ -17,35 +16,35 @@ from assay.store.decisions import append_decisions, read_decisions, undo_batch
 def decide(explorer: Explorer, request: Request, body: dict) -> dict:
     """Write one decision for every sample of a filter (or of `ids`)."""
     number = number_of(request)
-    view, kind = explorer.view(number), str(body["kind"])
+    view, kind = explorer.view(number), asked.given(body, "kind")
     mask = explorer.selections(number).mask(body["filter"] if "filter" in body else {"ids": body["ids"]})
     if kind == "accept_label" and not body.get("value"):
         mask = mask & (view.column("suggested").codes >= 0)
     rows = np.flatnonzero(mask)
-    value = str(body["value"])[:1_000] if body.get("value") else None
+    value = asked.text(body, "value") or None
     if kind == "accept_label" and value is None:
         suggested = view.column("suggested")
         value = [suggested.names[code] for code in suggested.codes[rows]]
     elif kind == "accept_label" and view.label_separator:
-        value = canonical(str(body["value"]), view.label_separator)
+        value = canonical(value, view.label_separator)
         if value is None or len(value) > 1_000:
             raise ValueError("a label is a set of classes, of 1,000 characters in all; the separator alone is none")
     if kind in ("tag", "untag") and not value:
         raise ValueError("a tag needs a name")
     if kind == "undo":
         raise ValueError("undo a batch by its name")
-    batch = append_decisions(explorer.workspace, view.samples_of(rows), kind, value, who(), number)
+    batch = append_decisions(explorer.workspace, view.samples_of(rows), kind, value, request.scope[WHO], number)
     explorer.decided()
     return {"batch": batch, "n": len(rows)}
 
 
 def undo(explorer: Explorer, request: Request, body: dict) -> dict:
     """Take one batch back."""
-    batch = str(body["batch"])
+    batch = asked.given(body, "batch")
     made = read_decisions(explorer.workspace)
     if batch not in made["batch"]:
         raise KeyError(f"no decisions {batch[:100]!r}")
-    undo_batch(explorer.workspace, batch, who(), number_of(request))
+    undo_batch(explorer.workspace, batch, request.scope[WHO], number_of(request))
     explorer.decided()
     return {"undone": batch}
 
@@ -69,18 +68,10 @@ def decisions(explorer: Explorer, request: Request, _) -> dict:
     return {"batches": lines, "total": len(batches)}
 
 
-def who() -> str:
-    """The account that runs the explorer."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
 def export(explorer: Explorer, request: Request, body: dict) -> Response:
     """A selection or the cleaned dataset as a file."""
     number = number_of(request)
-    what, form = str(body.get("what", "selection")), str(body.get("format", "parquet"))
+    what, form = asked.text(body, "what") or "selection", asked.text(body, "format") or "parquet"
     mask = explorer.selections(number).mask(body.get("filter") or {})
     data = takeaway.export(explorer.view(number), mask, what, form)
     name = f"{explorer.workspace.dataset}-v{number}-{what}.{form}"

@@ -3,7 +3,6 @@
 A browser holds rows, which are places in one snapshot; whatever is kept or shared uses sample ids.
 """
 
-import json
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -14,8 +13,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from assay.contracts.errors import AssayError, SnapshotError
-from assay.explorer import answers, deciding, takeaway
-from assay.explorer.guard import Guard
+from assay.explorer import answers, asked, deciding, takeaway
+from assay.explorer.guard import Guard, Visitors
 from assay.explorer.state import Explorer
 from assay.reading.selection import FilterError
 from assay.store.stage import Workspace
@@ -23,8 +22,8 @@ from assay.store.stage import Workspace
 STATIC = Path(__file__).with_name("static")
 
 
-def make_app(workspace: Workspace, token: str | None = None) -> Guard:
-    """The ASGI application over one dataset's snapshots."""
+def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
+    """The ASGI application over one dataset's snapshots, for `visitors`; by default whoever knows a fresh token."""
     app = Starlette(
         routes=[
             Route("/", lambda request: FileResponse(STATIC / "index.html")),
@@ -53,7 +52,7 @@ def make_app(workspace: Workspace, token: str | None = None) -> Guard:
         exception_handlers={Exception: _failed},
     )
     app.state.explorer = Explorer(workspace)
-    return Guard(app, token)
+    return Guard(app, visitors or Visitors())
 
 
 def _get(answer):
@@ -66,11 +65,9 @@ def _get(answer):
 def _post(answer):
     async def handle(request: Request) -> Response:
         try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            return answers.refused(400, "the request is not JSON")
-        if not isinstance(body, dict):
-            return answers.refused(400, "the request is not a JSON object")
+            body = asked.parse(await request.body())
+        except asked.AskedError as error:
+            return answers.refused(400, str(error))
         return await run_in_threadpool(_answered, answer, request, body)
 
     return handle

@@ -1,14 +1,4 @@
-"""A filter → the rows that pass it, over all points of a snapshot.
-
-A filter is plain JSON; every part narrows:
-
-    {"lasso": {"method": "umap", "points": [[x, y], …], "matrix": [[…3], […3]] or absent},
-     "ranges": {"scores.outlier": [0.5, 1.0]},    "values": {"label": ["cat", null]},    "hidden": {"label": ["dog"]},
-     "carries": ["cat", "dog"],                   "flags": ["outlier"],
-     "cell": ["given label", "suggested label"],
-     "text": "words in any column",               "similar": {"id": "sample id", "k": 200},
-     "words": {"text": "a red car", "k": 200},    "ids": ["sample id", …]}
-"""
+"""A filter (`filters.py`) → the rows that pass it, over all points of a snapshot."""
 
 import json
 import threading
@@ -20,15 +10,10 @@ import polars as pl
 from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import similarities, words_vector
+from assay.reading.filters import MOST_SIMILAR, FilterError, checked
 from assay.sources.label_text import classes_of
 
-KEYS = {"lasso", "ranges", "values", "hidden", "carries", "flags", "cell", "text", "similar", "words", "ids"}
 MOST_VERTICES = 4_000
-MOST_SIMILAR = 10_000
-
-
-class FilterError(ValueError):
-    """The filter is not one; the message says what was found and what was wanted."""
 
 
 def select(view: View, wanted: dict) -> np.ndarray:
@@ -37,13 +22,10 @@ def select(view: View, wanted: dict) -> np.ndarray:
     Raises:
         FilterError: an unknown key, column or method, or a value of the wrong shape.
     """
-    if not isinstance(wanted, dict) or set(wanted) - KEYS:
-        raise FilterError(f"a filter has the keys {sorted(KEYS)}; got {str(wanted)[:200]}")
     mask = np.ones(len(view), dtype=bool)
     try:
-        for key, value in wanted.items():
-            if value or key == "ids":  # no ids is nothing, no other condition is no condition
-                mask &= _PARTS[key](view, value)
+        for key, value in checked(wanted).items():  # no ids is nothing, no other condition is no condition
+            mask &= _PARTS[key](view, value)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise FilterError(f"{error}") from None
     return mask

@@ -7,11 +7,12 @@ import time
 
 import pytest
 import uvicorn
-from starlette.testclient import TestClient
 
+from assay.explorer.serve import settings
 from assay.explorer.server import make_app
 from assay.store.stage import Workspace
 from tests.explorer.make_snapshot import make_snapshot
+from tests.explorer.visit import VISITORS, client_of
 
 N = 1200
 
@@ -36,17 +37,17 @@ def workspace(home):
 
 @pytest.fixture
 def client(workspace):
-    """An HTTP client that stands on this machine."""
-    return TestClient(make_app(workspace), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+    """An HTTP client that stands on this machine and knows the token."""
+    return client_of(workspace, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")
 def serve():
-    """Start a real server over a workspace; gives its address."""
+    """Start a real server over a workspace; gives its address; `BEARER` opens it."""
     servers = []
 
     def start(workspace):
-        server = uvicorn.Server(uvicorn.Config(make_app(workspace), log_level="error", lifespan="off"))
+        server = uvicorn.Server(settings(make_app(workspace, VISITORS)))
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True).start()

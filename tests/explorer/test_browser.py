@@ -10,8 +10,10 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
+from assay.explorer.serve import LEADS_ON
 from assay.store.decisions import effective_decisions, read_decisions
 from tests.explorer.make_snapshot import CLASSES
+from tests.explorer.visit import BEARER, TOKEN
 
 pytestmark = pytest.mark.browser
 READY = "#plot[data-state=drawn]"
@@ -44,7 +46,7 @@ def open_page(browser, serve, workspace):
     problems, contexts = [], []
 
     def start(address=None, path="", width=1280, height=720, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context = browser.new_context(viewport={"width": width, "height": height}, extra_http_headers=BEARER, **options)
         context.add_init_script(PENDING)
         contexts.append(context)
         page = context.new_page()
@@ -278,3 +280,31 @@ def test_keyboard_reaches_plot_gallery_and_search(open_page):
     page.keyboard.press("+")
     settle(page)
     assert state(page)["v"][2] == pytest.approx(1.4, rel=1e-3)
+
+
+@pytest.mark.parametrize("through_a_file", [False, True])
+def test_the_printed_link_opens_the_page_and_the_cookie_keeps_it_open(
+    browser, serve, workspace, tmp_path, through_a_file
+):
+    """Typed, or by the file that the browser is given: the token leaves the address, and a reload works."""
+    address = serve(workspace)
+    link = f"{address}?token={TOKEN}"
+    if through_a_file:
+        (tmp_path / "open.html").write_text(LEADS_ON.format(link))
+        link = (tmp_path / "open.html").as_uri()
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        assert page.goto(address).status == 401
+        page.goto(link)
+        page.wait_for_selector(READY)
+        assert page.url.startswith(address) and "token" not in page.url
+        page.reload()
+        page.wait_for_selector(READY)
+        elsewhere = context.new_page()
+        (tmp_path / "chat.html").write_text(f'<a href="{address}">look</a>')
+        elsewhere.goto((tmp_path / "chat.html").as_uri())
+        elsewhere.click("a")
+        elsewhere.wait_for_selector(READY)
+    finally:
+        context.close()

@@ -17,6 +17,7 @@ from assay.store.decisions import effective_decisions, read_decisions
 from assay.store.snapshots import list_snapshots
 from assay.store.stage import Workspace
 from tests.explorer.make_snapshot import HOSTILE
+from tests.explorer.visit import client_of
 
 N = 1200
 
@@ -294,11 +295,7 @@ def test_a_broken_snapshot_is_named_and_skipped(client, workspace, home):
 
 def test_texts_and_missing_tables(home):
     """A text dataset shows its texts; a snapshot without some tables opens all the same."""
-    from starlette.testclient import TestClient
-
-    from assay.explorer.server import make_app
-
-    client = TestClient(make_app(Workspace(home, "texts")), base_url="http://127.0.0.1")
+    client = client_of(Workspace(home, "texts"))
     card = post(client, "gallery", filter={}, limit=1, descending=False).json()["cards"][0]
     assert card["text"] == HOSTILE[0]
     assert client.get("/api/1/sample", params={"id": card["id"]}).json()["text"] == HOSTILE[0]
@@ -309,7 +306,7 @@ def test_texts_and_missing_tables(home):
         del manifest["tables"][name]
     path.write_text(json.dumps(manifest))
     try:
-        client = TestClient(make_app(Workspace(home, "texts")), base_url="http://127.0.0.1")
+        client = client_of(Workspace(home, "texts"))
         meta = client.get("/api/1/meta").json()
         assert meta["layouts"] == [] and not meta["has_vectors"]
         keys = [column["key"] for column in meta["columns"]]
