@@ -4,6 +4,7 @@
 """
 
 import difflib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -16,6 +17,7 @@ from assay.contracts.errors import SpecError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
+LAYOUT_STEPS = frozenset({"split", "class", "category", "*"})
 Modality = Literal["image", "text", "graph", "audio", "video", "vectors"]
 
 
@@ -28,12 +30,15 @@ class Section(BaseModel):
 class Source(Section):
     """Where the raw samples are.
 
-    `folder`: one file a sample; `layout` says what the folders mean (auto: `split/class` where the top folders are
-    all named like splits, else `class` where there are sub-folders, else `flat`).
-    `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's;
-    `files` maps a split to a file, instead of `path`. A table's `sample_id` column tells from night to night which
-    sample is which. Without one a sample is known by its `uri` (`uri#2` where that stands in a second row), and a text
-    or a vector by the number of its row: then rows put in or taken out before it make other samples of all that follow.
+    `folder`: one file a sample. `layout` says what the folders mean, one word a step from the top: `split`, `class`,
+    `category` (a further column) or `*` (says nothing), such as `class`, `split/class`, `*/split/class`; `flat`: none
+    means anything. `auto` reads it from the folders' names; the reading, and what else would fit, is printed and
+    published. Files that by their ending are of another kind (labels, tables, notes beside pictures) are no samples.
+    `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's (for
+    `vector` also a pattern such as `f*`, one number a column); `files` maps a split to a file, instead of `path`.
+    Folders named `column=value` are columns. A table's `sample_id` column tells from night to night which sample is
+    which. Without one a sample is known by its `uri` (`uri#2` where that stands in a second row), and a text or a
+    vector by the number of its row: then rows put in or taken out before it make other samples of all that follow.
     `label_separator`: a table's label is a set of classes, a list or a text split here. It is stored as one text, each
     class once, sorted, joined by the separator; the separator alone (or an empty list) is a sample that carries none,
     an empty cell one that nobody labelled.
@@ -42,17 +47,63 @@ class Source(Section):
     kind: Literal["folder", "table"]
     path: str = ""
     files: dict[str, str] = {}
-    layout: Literal["auto", "flat", "class", "split/class"] = "auto"
+    layout: str = "auto"
+    include: tuple[str, ...] = ()  # glob patterns as `exclude`: read these alone; a hidden name must be spelled in one
     exclude: tuple[str, ...] = ()  # glob patterns on the relative path, or names of folders
     columns: dict[str, str] = {}
     root: str = ""  # what a table's `uri` is relative to; default: the table's own folder
+    delimiter: str = ""  # between the cells of a CSV; default: read from its first lines
+    quote: str | None = None  # around a cell of a CSV, "" for none; default: read from its first lines
+    encoding: str = ""  # of CSV, JSONL and files of text, such as "cp1252"; default: UTF-8, or as a mark says
     label_separator: str = ""  # such as ";": a sample carries any number of classes
     null_values: tuple[str, ...] = ("",)  # CSV cells that mean missing
+    may_be_absent: tuple[str, ...] = ()  # columns that the last snapshot had and that may be gone
     max_shrink: Fraction = 0.5  # refuse a night with fewer than (1 − this) of the last snapshot's samples
     max_rejects: Fraction = 0.5  # refuse a night where a larger share of the samples is unreadable
     ready_file: str = ""  # refuse to start until this file stands beside the data (e.g. _SUCCESS)
     follow_symlinks: bool = False
     max_file_bytes: int = Field(default=512 * 2**20, gt=0)
+    reread_days: int = Field(default=30, ge=0)  # a local file is read again after so many, changed or not; 0: never
+
+    @field_validator("path", "root")
+    @classmethod
+    def path_starts_at_home(cls, path: str) -> str:
+        return _expanded(path)
+
+    @field_validator("files")
+    @classmethod
+    def files_start_at_home(cls, files: dict[str, str]) -> dict[str, str]:
+        return {split: _expanded(path) for split, path in files.items()}
+
+    @field_validator("layout")
+    @classmethod
+    def layout_has_known_steps(cls, layout: str) -> str:
+        steps = layout.split("/")
+        named = [step for step in steps if step != "*"]
+        if layout not in ("auto", "flat") and (set(steps) - LAYOUT_STEPS or len(set(named)) < len(named)):
+            raise ValueError(
+                f"{layout!r} is no layout; use auto, flat, or a word a folder, joined by /: "
+                "split, class, category (each at most once) or * (says nothing), such as split/class"
+            )
+        return layout
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def mark_is_one_character(cls, mark: str | None) -> str | None:
+        if mark and (len(mark) > 1 or mark in "\r\n\0" or mark.isalnum()):
+            raise ValueError(f"{mark!r} cannot part or quote the cells of a CSV; use one sign such as , ; | or a tab")
+        return mark
+
+    @field_validator("encoding")
+    @classmethod
+    def encoding_is_known(cls, encoding: str) -> str:
+        try:
+            b"".decode(encoding or "utf-8")
+        except (LookupError, ValueError):
+            raise ValueError(
+                f"{encoding!r} is no encoding of text; use such as utf-8, cp1252, latin-1, shift_jis"
+            ) from None
+        return encoding
 
     @field_validator("label_separator")
     @classmethod
@@ -74,6 +125,8 @@ class Source(Section):
             raise ValueError("source needs either `path` or `files` (a table of split = file), not both, not neither")
         if self.files and self.kind != "table":
             raise ValueError('`files` is for kind = "table"; a folder takes `path`')
+        if self.delimiter and self.delimiter == self.quote:
+            raise ValueError(f"{self.quote!r} cannot be both `delimiter` and `quote`")
         unknown = set(self.columns) - {"sample_id", "uri", "text", "vector", "label", "split"}
         if unknown:
             raise ValueError(
@@ -285,6 +338,18 @@ def make_spec(values: dict, base: Path, where: str = "spec") -> Spec:
         raise SpecError(f"{where}: {problems}") from None
     except TypeError as error:
         raise SpecError(f"{where}: {error}") from None
+
+
+def _expanded(path: str) -> str:
+    """`~` and `~name` at a path's beginning as that user's home. Raises `ValueError` where there is no such user."""
+    if not path.startswith("~"):
+        return path
+    found = os.path.expanduser(path)
+    if found.startswith("~"):
+        raise ValueError(
+            f"{path!r} begins with ~, and no such user is known here; for a folder of that name write ./{path}"
+        )
+    return found
 
 
 def _explain(problem: dict) -> str:

@@ -13,29 +13,32 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from assay.contracts.errors import SourceError, UnreadableSample
+from assay.sources.left_out import LeftOut, Patterns, is_litter
 
 if TYPE_CHECKING:  # worker processes import this module, and should not wait for pydantic
     from assay.contracts.spec import Spec
 
 CHUNK = 2**20  # bytes read at a time while hashing
-LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"})  # left by desktops, never data
+LOST_LIMIT = 100_000  # files counted below a folder that is not read
 
 
 class Entry(NamedTuple):
     """One file of a scan. `reason` is empty, or says why it cannot be a sample. `mtime_ns` of a remote file is any
-    number that changes with its content, or -1 where there is none to be had."""
+    number that changes with its content, or -1 where there is none to be had. `ctime_ns` is when the file, its name or
+    its rights last changed, which no program can set back; -1, like `inode`, for a remote one."""
 
     uri: str
     size_bytes: int
     mtime_ns: int
     reason: str = ""
     detail: str = ""
+    ctime_ns: int = -1
+    inode: int = -1
 
 
 class Source:
@@ -43,8 +46,16 @@ class Source:
 
     root: str
 
-    def __init__(self, *, max_file_bytes: int, follow_symlinks: bool = False, exclude: tuple[str, ...] = ()):
-        self.max_file_bytes, self.follow_symlinks, self.exclude = max_file_bytes, follow_symlinks, exclude
+    def __init__(
+        self,
+        *,
+        max_file_bytes: int,
+        follow_symlinks: bool = False,
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+    ):
+        self.max_file_bytes, self.follow_symlinks = max_file_bytes, follow_symlinks
+        self.patterns = Patterns(include, exclude)
 
     def open(self, uri: str) -> BinaryIO:
         """A regular file below the root, open for reading. Raises `UnreadableSample`."""
@@ -54,8 +65,9 @@ class Source:
         """Size and modification time of one file. Raises `UnreadableSample`."""
         raise NotImplementedError
 
-    def scan(self) -> Iterator[Entry]:
-        """Every file below the root in the order of their uris, less hidden files, desktop litter and `exclude`."""
+    def scan(self, left: LeftOut | None = None) -> Iterator[Entry]:
+        """Every file below the root in the order of their uris, less hidden files, litter and what the patterns leave
+        out; `left` is told of these."""
         raise NotImplementedError
 
     def read(self, uri: str) -> bytes:
@@ -77,14 +89,6 @@ class Source:
                     limit = f"more than {self.max_file_bytes:,} bytes (source.max_file_bytes)"
                     raise UnreadableSample("too_large", limit)
         return state.hexdigest(), size
-
-    def is_excluded(self, uri: str) -> bool:
-        """Whether a pattern of `exclude` matches the relative path or the name of one of its folders or of itself."""
-        steps = uri.split("/")
-        return any(
-            fnmatchcase(uri, pattern.strip("/")) or any(fnmatchcase(step, pattern.strip("/")) for step in steps)
-            for pattern in self.exclude
-        )
 
 
 class LocalSource(Source):
@@ -111,7 +115,7 @@ class LocalSource(Source):
         with _unreadable(uri):
             found = os.stat(path)
             _regular(found, uri, self.max_file_bytes)
-        return Entry(uri, found.st_size, found.st_mtime_ns)
+        return Entry(uri, found.st_size, found.st_mtime_ns, ctime_ns=found.st_ctime_ns, inode=_inode(found))
 
     def path(self, uri: str) -> str:
         """The real path of a uri. Raises `UnreadableSample` (`outside_root`, `bad_path`)."""
@@ -129,10 +133,10 @@ class LocalSource(Source):
                 )
         return path
 
-    def scan(self) -> Iterator[Entry]:
-        yield from sorted(self._walk("", frozenset({self.root})))
+    def scan(self, left: LeftOut | None = None) -> Iterator[Entry]:
+        yield from sorted(self._walk("", frozenset({self.root}), LeftOut() if left is None else left))
 
-    def _walk(self, folder: str, above: frozenset[str]) -> Iterator[Entry]:
+    def _walk(self, folder: str, above: frozenset[str], left: LeftOut) -> Iterator[Entry]:
         """Entries below `folder` (a uri, empty for the root); `above`: real paths of the folders it lies in."""
         try:
             with os.scandir(os.path.join(self.root, folder)) as found:
@@ -140,23 +144,63 @@ class LocalSource(Source):
         except OSError as error:
             if not folder:
                 raise SourceError(f"the source {self.root} cannot be listed: {error.strerror}") from None
-            yield Entry(folder, 0, -1, "unreadable", f"folder cannot be listed: {error.strerror}")
+            detail = f"the folder cannot be listed ({error.strerror}); how many files are in it is not known"
+            yield Entry(folder, 0, -1, "unreadable", detail)
             return
+        is_empty = True
         for child in children:
-            uri = f"{folder}/{child.name}" if folder else child.name
-            if is_litter(child.name) or self.is_excluded(uri):
-                continue
-            if not _is_utf8(uri):
-                shown = uri.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-                yield Entry(shown, 0, -1, "bad_path", "the file's name is not UTF-8")
-            elif child.is_dir(follow_symlinks=self.follow_symlinks):
-                real = os.path.realpath(child.path)
-                if real in above:
-                    yield Entry(uri, 0, -1, "not_a_file", "a symbolic link to a folder that it lies in")
-                else:
-                    yield from self._walk(uri, above | {real})
+            for entry in self._child(child, f"{folder}/{child.name}" if folder else child.name, above, left):
+                is_empty = False
+                yield entry
+        if is_empty and folder:
+            left.empty.append(folder)
+
+    def _child(self, child: os.DirEntry, uri: str, above: frozenset[str], left: LeftOut) -> Iterator[Entry]:
+        """The entries of one thing in a folder: itself, or what is below it."""
+        if self.patterns.is_litter(child.name):
+            left.names[_printable(child.name)] += 1
+        elif self.patterns.excludes(uri):
+            left.by_pattern += 1
+        elif not child.is_dir():
+            if not self.patterns.includes(uri):
+                left.by_pattern += 1
+            elif not _is_utf8(uri):
+                yield Entry(_printable(uri), 0, -1, "bad_path", "the file's name is not UTF-8")
             else:
                 yield self._entry(uri)
+        elif not _is_utf8(uri):
+            yield from self._lost(uri, child.path, "bad_path", "below a folder whose name is not UTF-8")
+        elif child.is_symlink() and not self.follow_symlinks:
+            yield from self._linked(uri, child.path)
+        elif (real := os.path.realpath(child.path)) in above:
+            yield Entry(uri, 0, -1, "not_a_file", "a symbolic link to a folder that it lies in")
+        else:
+            yield from self._walk(uri, above | {real}, left)
+
+    def _linked(self, uri: str, path: str) -> Iterator[Entry]:
+        """A link to a folder that is not followed: a reject a file, unless these are read where they stand."""
+        real = os.path.realpath(path)
+        if os.path.commonpath([real, self.root]) == self.root:
+            yield Entry(uri, 0, -1, "not_a_file", "a symbolic link to a folder of the source, which is read there")
+            return
+        detail = "below a symbolic link to a folder out of the source's root (source.follow_symlinks allows it)"
+        yield from self._lost(uri, path, "outside_root", detail)
+
+    def _lost(self, uri: str, path: str, reason: str, detail: str) -> Iterator[Entry]:
+        """An entry with that reason for each file below a folder that is not read; no link in it is followed."""
+        n = 0
+        for folder, folders, files in os.walk(path):
+            folders[:] = sorted(name for name in folders if not is_litter(name))
+            for name in sorted(name for name in files if not is_litter(name)):
+                n += 1
+                below = os.path.relpath(os.path.join(folder, name), path)
+                if n > LOST_LIMIT:
+                    yield Entry(_printable(uri), 0, -1, reason, f"{detail}; more than {LOST_LIMIT:,} files")
+                    return
+                if self.patterns.includes(f"{uri}/{below}"):
+                    yield Entry(_printable(f"{uri}/{below}"), 0, -1, reason, detail)
+        if not n:
+            yield Entry(_printable(uri), 0, -1, reason, f"{detail}; no file is in it")
 
     def _entry(self, uri: str) -> Entry:
         try:
@@ -186,7 +230,8 @@ class UrlSource(Source):
             raise UnreadableSample("not_a_file", f"a {info['type']}")
         return self._entry(uri, info)
 
-    def scan(self) -> Iterator[Entry]:
+    def scan(self, left: LeftOut | None = None) -> Iterator[Entry]:
+        left = LeftOut() if left is None else left
         try:
             found = self._fs.find(self._path, detail=True)
         except Exception as error:  # whatever the protocol's client raises
@@ -194,9 +239,13 @@ class UrlSource(Source):
         prefix = self._path.rstrip("/") + "/"
         for path in sorted(found):
             uri = path.removeprefix(prefix)
-            if any(is_litter(step) for step in uri.split("/")) or self.is_excluded(uri):
-                continue
-            yield self._entry(uri, found[path])
+            litter = next((step for step in uri.split("/") if self.patterns.is_litter(step)), None)
+            if litter is not None:
+                left.names[litter] += 1
+            elif self.patterns.excludes(uri) or not self.patterns.includes(uri):
+                left.by_pattern += 1
+            else:
+                yield self._entry(uri, found[path])
 
     def _entry(self, uri: str, info: dict) -> Entry:
         version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
@@ -231,7 +280,7 @@ def open_source(spec: "Spec") -> Source:
     """
     section = spec.source
     place = section.path if section.kind == "folder" else section.root or _table_folder(spec)
-    rules = {"follow_symlinks": section.follow_symlinks, "exclude": section.exclude}
+    rules = {"follow_symlinks": section.follow_symlinks, "include": section.include, "exclude": section.exclude}
     return source_at(place, spec.base, max_file_bytes=section.max_file_bytes, **rules)
 
 
@@ -261,11 +310,6 @@ def read_content(source: Source, uris: Iterable[str], content_hash: str) -> byte
             return data
         problem = UnreadableSample("changed_meanwhile", "the file is not what it was when this run listed it")
     raise problem
-
-
-def is_litter(name: str) -> bool:
-    """Hidden files and what desktops leave behind."""
-    return name.startswith(".") or name.lower() in LITTER
 
 
 def has_wildcard(path: str) -> bool:
@@ -343,6 +387,15 @@ def _unreadable(uri: str) -> Iterator[None]:
 
 def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
+
+
+def _printable(path: str) -> str:
+    """A path with bytes that are not UTF-8 written out."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _inode(found: os.stat_result) -> int:
+    return found.st_ino if found.st_ino < 2**63 else found.st_ino - 2**64
 
 
 def _is_utf8(text: str) -> bool:

@@ -1,14 +1,32 @@
 """The night's guards: what stops a run before it publishes nonsense. Each raises `SourceError`."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.contracts.spec import Spec
 from assay.sources.files import Source
+from assay.sources.left_out import LeftOut
+from assay.sources.told import source_notes
 from assay.store.snapshots import newest_snapshot
 from assay.store.stage import StageOutput, Workspace
+
+MENDED_BY = {  # reason → what mends it
+    "outside_root": "source.follow_symlinks = true reads what symbolic links lead to",
+    "not_a_file": "source.exclude leaves out what is no file",
+    "wrong_number_of_fields": "source.delimiter and source.quote say how cells are parted",
+    "open_quote": 'source.quote = "" takes quotation marks for characters',
+    "invalid_unicode": "source.encoding names an encoding other than UTF-8",
+    "bad_path": "rename what is not UTF-8, or name it in source.exclude",
+    "too_large": "source.max_file_bytes and clean.max_text_characters are the limits",
+    "missing_uri": "source.columns = { uri = … } names another column",
+    "missing_text": "source.columns = { text = … } names another column",
+    "missing_vector": "source.columns = { vector = … } names another column",
+    "not_numeric": "source.columns = { vector = … } names another column, or a pattern such as f*",
+    "not_found": "source.root is what a table's uri is relative to",
+}
 
 
 def refuse_unready(spec: Spec, source: Source) -> None:
@@ -25,20 +43,28 @@ def refuse_unready(spec: Spec, source: Source) -> None:
         ) from None
 
 
-def refuse_empty(n: int, where: str, wanted: str) -> None:
+def refuse_empty(n: int, where: str, modality: str, left: LeftOut) -> None:
     """There must be something to look at."""
-    if n == 0:
-        raise SourceError(f"the source {where} is empty: found no {wanted}. Check source.path and source.exclude")
+    if n:
+        return
+    other = [words for _, _, words in left.notes()]
+    if left.by_pattern:
+        other.append(f"{left.by_pattern:,} files and folders that source.include or source.exclude leave out")
+    found = f"found {'; '.join(other)}" if other else "found no files"
+    raise SourceError(
+        f"the source {where} is empty: {found}. Wanted files of {modality}. "
+        "Check source.path, source.include and source.exclude, and the modality"
+    )
 
 
-def refuse_all_rejected(n_samples: int, rejects: pl.DataFrame) -> None:
+def refuse_all_rejected(n_samples: int, rejects: pl.DataFrame, doubts: Sequence[str]) -> None:
     """At least one sample must be usable."""
     if n_samples == 0 and rejects.is_empty():
         raise SourceError("the source is empty: no table has a row below its header. Is it the right file, and whole?")
     if n_samples == 0:
         raise SourceError(
             f"all {len(rejects):,} samples of the source were rejected: {_reasons(rejects)}. "
-            "Is it the right file, and do source.columns and the modality fit it?"
+            f"{_mend(rejects, doubts)}Is it the right file, and do source.columns and the modality fit it?"
         )
 
 
@@ -51,6 +77,7 @@ def refuse_many_rejects(spec: Spec, output: StageOutput) -> None:
         raise SourceError(
             f"{n_rejects:,} of {n_samples + n_rejects:,} samples ({share:.0%}) were rejected, wanted at most "
             f"{spec.source.max_rejects:.0%} (source.max_rejects): {_reasons(output.read('rejects'))}. "
+            f"{_mend(output.read('rejects'), source_notes(output.read('dataset_metrics'))['doubts'])}"
             "Mend the source, or raise the limit if this is as it should be"
         )
 
@@ -71,6 +98,23 @@ def published_samples(workspace: Workspace) -> int:
     """Samples in the newest published snapshot; 0 where there is none that says."""
     snapshot = newest_snapshot(workspace)
     return int(snapshot.manifest["tables"].get("samples", {}).get("rows", 0)) if snapshot else 0
+
+
+def tell_rejects(output: StageOutput) -> list[str]:
+    """What was rejected, with its reasons, an example each and what mends it; nothing where nothing was."""
+    rejects = output.read("rejects")
+    if rejects.is_empty():
+        return []
+    n = len(rejects) + _rows(output, "ingested")
+    return [f"{len(rejects):,} of {n:,} samples were rejected: {_reasons(rejects)}. {_mend(rejects, ())}".strip()]
+
+
+def _mend(rejects: pl.DataFrame, doubts: Sequence[str]) -> str:
+    """The keys of the spec that mend the commonest reasons, and what was doubtful in the reading."""
+    reasons = [reason for reason, _ in Counter(rejects["reason"].to_list()).most_common(4)]
+    keys = [MENDED_BY[reason] for reason in reasons if reason in MENDED_BY]
+    said = [*dict.fromkeys(keys), *doubts[:3]]
+    return f"What mends it: {'; '.join(said)}. " if said else ""
 
 
 def _rows(output: StageOutput, table: str) -> int:

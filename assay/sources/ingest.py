@@ -16,17 +16,27 @@ from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.columns import printable
 from assay.sources.files import LocalSource, Source, open_source
-from assay.sources.folder import folder_samples
-from assay.sources.guards import refuse_all_rejected, refuse_empty, refuse_many_rejects, refuse_shrunk, refuse_unready
-from assay.sources.label_text import count_confusable
+from assay.sources.guards import (
+    refuse_all_rejected,
+    refuse_empty,
+    refuse_many_rejects,
+    refuse_shrunk,
+    refuse_unready,
+    tell_rejects,
+)
+from assay.sources.label_text import count_confusable, normalize
 from assay.sources.labels import distinct_classes, normalize_column
+from assay.sources.layout import Layout, folder_columns, reading_in_words
+from assay.sources.left_out import LeftOut, of_modality
 from assay.sources.listing import list_files
+from assay.sources.schema import describe, refuse_lost_columns
 from assay.sources.table_files import file_beside, table_files, table_folder, with_digests
 from assay.sources.tables import content_role, file_text, read_rows, uri_listing
+from assay.sources.told import SCHEMA, Told, print_notes, tell
 from assay.store.stage import StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows
 from tasks.stages import stage_task
 
-VERSION = 2
+VERSION = 3
 TABLES = ("ingested", "contents", "rejects", "dataset_metrics")
 TEXT_BLOCK = 1000  # files of text in memory at a time
 
@@ -36,22 +46,34 @@ def ingest(spec: Spec, workspace: Workspace) -> StageOutput:
     """source → ingested, contents (texts and vectors), rejects, dataset_metrics
 
     Raises:
-        SourceError: the source is missing, empty, not ready, half-written, shrunk, or all of it was rejected.
+        SourceError: the source is missing, empty, not ready, half-written, shrunk, has lost the column of its labels,
+            splits or ids, or all of it was rejected.
     """
     prepare = _folder if spec.source.kind == "folder" else _table
     digest, body = prepare(spec, workspace)
     output = run_stage(
         workspace, "ingest", version=VERSION, tables=TABLES, config=_config(spec, digest), inputs=(), body=body
     )
+    _judge(spec, workspace, output)
+    return output
+
+
+def _judge(spec: Spec, workspace: Workspace, output: StageOutput) -> None:
+    """Tell how the source was read and what is different since the last snapshot. Raises `SourceError`."""
+    print_notes(output)
     refuse_many_rejects(spec, output)
     refuse_shrunk(spec, workspace, output)
-    return output
+    for words in tell_rejects(output):
+        tell("rejected", words)
+    for words in refuse_lost_columns(spec, workspace, output):
+        tell("changed", words)
 
 
 def _config(spec: Spec, digest: str) -> dict:
     """What the output depends on: the rules and the data, not where they are or what stops a night."""
     section = spec.part("source")
-    rules = {name: section[name] for name in ("kind", "layout", "columns", "null_values", "max_file_bytes")}
+    names = ("kind", "layout", "columns", "null_values", "max_file_bytes", "delimiter", "quote", "encoding")
+    rules = {name: section[name] for name in names}
     limits = {"max_text_characters": spec.clean.max_text_characters, "vectors": spec.embed.kind == "vectors"}
     sets = {"label_separator": spec.source.label_separator} if spec.source.label_separator else {}
     return {"modality": spec.modality, **rules, **limits, **sets, "source": digest}
@@ -68,38 +90,72 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
             "or is a disk not mounted?"
         )
     refuse_unready(spec, source)
-    entries = [entry for entry in source.scan() if entry.uri != spec.source.ready_file]
-    refuse_empty(len(entries), source.root, "files")
-    listing = list_files(workspace, source, entries, "reading files")
+    left = LeftOut()
+    found = [entry for entry in source.scan(left) if entry.uri != spec.source.ready_file]
+    entries = of_modality(found, spec.modality, source.patterns, left)
+    refuse_empty(len(entries), source.root, spec.modality, left)
+    listing = list_files(workspace, source, entries, "reading files", spec.source.reread_days)
 
     def body(writer: StageWriter) -> None:
         refused = listing.filter(pl.col("reason").is_not_null()).with_columns(sample_id="uri")
         rejects = refused.select("uri", "sample_id", "reason", "detail").to_dicts()
-        samples = folder_samples(listing, spec.source.layout)
+        columns, layout = folder_columns(listing, spec.source.layout)
+        samples = _of_files(listing.hstack(columns))
         if spec.modality == "text":
             samples = _write_texts(spec, writer, source, samples, rejects)
         label, changed = normalize_column(samples["label"])
         split, _ = normalize_column(samples["split"])
-        _write(spec, writer, samples.with_columns(label, split), rejects, changed, set())
+        samples = samples.with_columns(label, split)
+        told = _tell_folder(samples, layout, left)
+        _write(spec, writer, samples, rejects, changed, set(), told=told)
 
-    return _listing_digest(listing), body
+    return hash_text(_listing_digest(listing) + left.described()), body
+
+
+def _of_files(listing: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a listing that hold content as samples without their modality; the position counts every file."""
+    numbered = listing.with_columns(position=pl.int_range(pl.len(), dtype=pl.Int64), sample_id="uri")
+    names = ("sample_id", "position", "uri", "content_hash", "label", "split", "size_bytes")
+    further = ["category"] if "category" in listing.columns else []
+    return numbered.filter(pl.col("content_hash").is_not_null()).select(*names, *further)
+
+
+def _tell_folder(samples: pl.DataFrame, layout: Layout, left: LeftOut) -> Told:
+    """How the folders were read, what was left out, and which classes are empty."""
+    told = Told()
+    told.say("layout", len(samples), reading_in_words(layout, samples))
+    told.rows += left.notes()
+    for words in (*layout.doubts, *left.doubts()):
+        told.doubt(words)
+    full = set(samples["label"].drop_nulls().to_list())
+    named = [layout.read(tuple(folder.split("/")))["class"] for folder in left.empty]
+    empty = sorted({normalize(name) for name in named if name} - full)
+    if empty:
+        told.say("empty_classes", len(empty), f"classes without a sample: {', '.join(empty)}")
+    roles = {"label": "folder", "split": "folder"}
+    told.rows.append((SCHEMA, float(len(samples.columns)), describe(samples, roles, layout.name)))
+    return told
 
 
 def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
     """Digest of the tables and of the files that they name, and the body that writes their rows."""
     refuse_unready(spec, table_folder(spec))
-    files = with_digests(workspace, table_files(spec))
+    days = spec.source.reread_days
+    files = with_digests(workspace, table_files(spec), days)
     content = content_role(spec, workspace, files)
     listing = uri_listing(spec, workspace, files) if content == "uri" else None
     beside = file_beside(spec, files)
-    hashed = [*files, *with_digests(workspace, [beside])] if beside else files
+    hashed = [*files, *with_digests(workspace, [beside], days)] if beside else files
     described = [(file.name, file.split, file.content_hash) for file in hashed]
     digest = hash_text(repr(described) + (_listing_digest(listing) if listing is not None else ""))
 
     def body(writer: StageWriter) -> None:
         rows = read_rows(spec, writer, files, content, listing)
         samples, rejects = rows.finish()
-        _write(spec, writer, samples, rejects, rows.labels_normalized, rows.skipped_columns, rows.labels_as_lists)
+        told = rows.told
+        told.rows.append((SCHEMA, float(len(rows.seen_columns)), describe(samples, rows.used_roles)))
+        skipped = rows.skipped_columns
+        _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
 
     return digest, body
 
@@ -115,7 +171,7 @@ def _write_texts(
         for uri, content_hash in samples.slice(start, TEXT_BLOCK).select("uri", "content_hash").iter_rows():
             if content_hash in seen:
                 continue
-            text, reason, detail = file_text(source, uri, spec.clean.max_text_characters)
+            text, reason, detail = file_text(source, uri, spec.clean.max_text_characters, spec.source.encoding)
             if reason:
                 bad.add(uri)
                 rejects.append({"uri": uri, "sample_id": uri, "reason": reason, "detail": detail})
@@ -136,6 +192,7 @@ def _write(
     changed: int,
     skipped: set[str],
     n_lists: int = 0,
+    told: Told | None = None,
 ) -> None:
     """Samples that keep the contract, the rest as rejects with the rule they broke, and the numbers."""
     names = list(Ingested.columns())
@@ -146,7 +203,8 @@ def _write(
         rejects + broken, schema={name: pl.String for name in ("uri", "sample_id", "reason", "detail")}
     )
     frame = frame.with_columns(stage=pl.lit("ingest"))
-    refuse_all_rejected(len(samples), frame)
+    told = told or Told()
+    refuse_all_rejected(len(samples), frame, told.doubts)
     write_rows(writer, "ingested", samples)
     write_rows(writer, "rejects", frame)
     numbers = _numbers(spec, samples, len(frame), changed, skipped)
@@ -154,7 +212,7 @@ def _write(
         note = "labels that are lists, each taken for one class; source.label_separator makes sets of classes of them"
         more = pl.DataFrame([("labels_as_lists", float(n_lists), note)], numbers.schema, orient="row")
         numbers = numbers.vstack(more)
-    writer.write("dataset_metrics", numbers)
+    writer.write("dataset_metrics", numbers.vstack(told.frame()))
 
 
 def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict]]:
@@ -189,7 +247,10 @@ def _numbers(spec: Spec, samples: pl.DataFrame, n_rejects: int, changed: int, sk
         "n_labels": (len(labels), None),
         "n_unlabelled": (samples["label"].null_count(), None),
         "n_splits": (samples["split"].drop_nulls().n_unique(), None),
-        "labels_normalized": (changed, "labels changed by Unicode NFC or stripping"),
+        "labels_normalized": (
+            changed,
+            "labels changed by Unicode NFC or stripping, or spelled as one: 1.0 as 1, True as true",
+        ),
         "labels_confusable": (count_confusable(labels), "pairs of labels that differ only in case or Unicode form"),
         "n_columns_skipped": (len(skipped), printable(", ".join(sorted(skipped))) or None),
     }

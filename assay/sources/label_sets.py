@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from assay.sources.columns import Fates, is_unicode, values_of
-from assay.sources.label_text import as_text, classes_of, keeps_apart, tidy
+from assay.sources.label_text import classes_of, keeps_apart, tidy, value_text
 
 
 def set_texts(column: Sequence | pa.Array, fates: Fates, name: str, separator: str, limit: int) -> list[str | None]:
@@ -30,7 +30,7 @@ def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, st
     given = value if is_list else [value]
     if any(isinstance(entry, list | tuple | dict) for entry in given):
         return None, "nested_label", "holds lists or objects inside a label; wanted a list of names or numbers"
-    parts = [text for text in map(as_text, given) if text is not None]
+    parts = [text for text in map(value_text, given) if text is not None]
     classes = tidy(parts) if is_list else classes_of("".join(parts), separator)
     if given and (not parts or (is_list and not classes)):
         return None, "", ""

@@ -1,5 +1,8 @@
 """Labels as they are compared: text, Unicode NFC, stripped, empty meaning none; or sets of such classes.
 
+A table may store one class in several ways: 1, 1.0 and "1.0" are one label, and so are true, "True" and "TRUE"
+(`value_text`). What is no number is left as it is: 007 and 1.10 are names.
+
 Where a spec gives `source.label_separator`, a sample carries any number of classes. Its label stays one text: each
 class once, sorted by code point, joined by the separator. The separator alone is a sample that carries none; null is
 one that nobody labelled.
@@ -8,11 +11,16 @@ one that nobody labelled.
 import datetime
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 import polars as pl
+
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0+")
+EXACT = 2**53  # whole numbers beyond this are not exact as decimals
+BOOLEANS = frozenset({"True", "TRUE", "False", "FALSE", "true", "false"})
 
 
 def as_text(value: object) -> str | None:
@@ -30,15 +38,32 @@ def as_text(value: object) -> str | None:
     return str(value)
 
 
+def id_text(value: object) -> str | None:
+    """A value that names something: text to the letter, and a number as a whole one also where a gap made it 1.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return str(int(value))
+    return as_text(value)
+
+
+def value_text(value: object) -> str | None:
+    """A label as a table stores it, whatever the type: whole numbers without decimals, `true` and `false`."""
+    text = id_text(value)
+    plain = text.strip() if text else ""
+    if WHOLE.fullmatch(plain):
+        plain = plain.partition(".")[0]
+        return "0" if plain == "-0" else plain
+    return plain.lower() if plain in BOOLEANS else text
+
+
 def normalize(label: str | None) -> str | None:
     """NFC without surrounding white space; None where nothing is left."""
     return (unicodedata.normalize("NFC", label).strip() or None) if label is not None else None
 
 
 def label_texts(values: pl.Series) -> pl.Series:
-    """A column of any type as labels: each value as text, normalised."""
+    """A column of any type as labels: each value as text, normalised, as `value_text` spells it."""
     distinct = values.unique()
-    normal = [normalize(as_text(value)) for value in distinct.to_list()]
+    normal = [normalize(value_text(value)) for value in distinct.to_list()]
     return values.replace_strict(distinct, pl.Series(normal, dtype=pl.String), return_dtype=pl.String)
 
 

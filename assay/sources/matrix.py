@@ -1,18 +1,25 @@
 """Vectors out of a table's column, as one float32 matrix and a reason for each row that has none."""
 
+import re
 from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.sources.columns import values_of
+
+LISTED = re.compile(  # [1, 2], also as array([1, 2], dtype=float32); or without brackets
+    r"\s*(?:[A-Za-z_.]+\()?\s*[\[(]([^\[\]()]*)[\])]\s*(?:,\s*\w+=[\w.]+\s*)*\)?\s*|([^\[\]()]*)"
+)
 MISSING, NOT_NUMERIC, WRONG_LENGTH, NOT_FINITE = "missing_vector", "not_numeric", "wrong_length", "not_finite"
 
 
 def as_matrix(column, dimensions: int | None) -> tuple[np.ndarray, list[str | None], int | None]:
     """
     Args:
-        column: an Arrow list array, a list of Python values (lists of numbers), or a matrix.
+        column: an Arrow list array, a list of Python values (lists of numbers, or text that spells one, such as
+            "[0.1, 0.2]"), or a matrix.
         dimensions: length of a vector; None: the most common one here, the shorter of equals.
 
     Returns:
@@ -41,6 +48,10 @@ def as_matrix(column, dimensions: int | None) -> tuple[np.ndarray, list[str | No
 def _arrow_parts(column: pa.Array) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
     """Values end to end, the length of each row, and reasons for rows that are missing or no list of numbers."""
     kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _arrow_parts(column.dictionary_decode())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        return _python_parts(values_of(column))
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     reasons: list[str | None] = [None if ok else MISSING for ok in valid]
@@ -70,9 +81,26 @@ def _numbers(value: object) -> np.ndarray | None:
     """A list of numbers as float64; None where it is anything else. null inside a list is NaN."""
     if isinstance(value, np.ndarray):
         return value.astype(np.float64) if value.dtype.kind in "fiu" else None
+    if isinstance(value, str):
+        return _spelled(value)
     if not isinstance(value, list) or not all(type(item) in (int, float, type(None)) for item in value):
         return None
     try:
         return np.array([np.nan if item is None else item for item in value], dtype=np.float64)
     except OverflowError:  # an integer beyond float64
         return np.full(len(value), np.inf)
+
+
+def _spelled(text: str) -> np.ndarray | None:
+    """The numbers that a cell of text lists, parted by commas, semicolons (then with decimal commas) or blanks."""
+    match = LISTED.fullmatch(text)
+    inside = (match[1] if match[1] is not None else match[2]) if match else ""
+    if ";" in inside:
+        cells = [cell.strip().replace(",", ".") for cell in inside.rstrip("; ").split(";")]
+    else:
+        cells = [cell.strip() for cell in inside.rstrip(", ").split(",")] if "," in inside else inside.split()
+    try:
+        numbers = [np.nan if cell in ("null", "None") else float(cell) for cell in cells]
+    except ValueError:
+        return None
+    return np.array(numbers, dtype=np.float64) if numbers else None

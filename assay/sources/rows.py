@@ -4,22 +4,27 @@
 are large, go to the writer as they come.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
 
+from assay.sources.batches import Batch
 from assay.sources.columns import Fates, group_column, printable, strings, unify_columns
 from assay.sources.contents import ContentWriter, content_frame, text_contents, vector_contents
 from assay.sources.label_sets import count_lists, set_texts
+from assay.sources.label_text import as_text, id_text, value_text
 from assay.sources.labels import normalize_column
 from assay.sources.matrix import as_matrix
-from assay.sources.readers import Batch
 from assay.sources.roles import Roles
+from assay.sources.told import Told
 from assay.store.stage import StageWriter
 
 CELL_LIMIT = 100_000  # characters of a label, a uri, a group value
 DETAIL_LIMIT = 1000  # characters of what a reject says
+
+SPELL = {"label": value_text, "split": value_text, "sample_id": id_text}
 
 Resolve = Callable[[Sequence[str | None], Fates], list[tuple[str | None, int, str | None]]]
 
@@ -43,7 +48,10 @@ class TableRows:
     ):
         self._separator = separator
         self.roles, self.labels_normalized, self.labels_as_lists = roles, 0, 0
+        self.told = Told()
+        self.lost: Counter[str] = Counter()
         self.seen_columns: set[str] = set()
+        self.used_roles: dict[str, str] = {}
         self.skipped_columns: set[str] = set()
         self._max_characters, self._resolve = max_characters, resolve
         self._contents = ContentWriter(writer)
@@ -61,6 +69,10 @@ class TableRows:
             SourceError: the file's columns cannot be used.
         """
         start, prefix = (0, f"{split}-row-") if split else (first, "row-")
+        for words in batch.said:
+            self.told.say(f"file:{file}", 1.0, words)
+        for words in batch.doubts:
+            self.told.doubt(words)
         for row, reason, detail in batch.refused:
             self._reject(None, f"{prefix}{start + row:08d}", reason, f"{file}, row {row}: {detail}")
         if not batch.rows:
@@ -69,6 +81,10 @@ class TableRows:
         named, further, left_out = self.roles.assign(batch, file, bool(split))
         self.seen_columns |= set(batch.columns)
         self.skipped_columns |= left_out
+        self._tell_columns(
+            batch, family=self.roles.vector_columns(list(batch.columns), file), cells=named.get("vector")
+        )
+        self.used_roles |= {role: self.roles.name(role) for role in named}
         fates = Fates(len(batch.rows))
         cells = self._cells(named, fates)
         is_named = "sample_id" in cells
@@ -78,19 +94,38 @@ class TableRows:
         if split:
             cells["split"] = [split] * len(batch.rows)
         contents = self._contents_of(cells, named.get("vector"), fates)
-        groups = self._groups(further, batch.is_untyped, fates)
+        groups = self._groups(further, set(further) if batch.is_untyped else batch.untyped & set(further), fates)
         if is_named:
             self._check_ids(cells["sample_id"], fates)
         self._keep([first + row for row in batch.rows], cells, contents, groups, fates)
+        self.lost.update(fates.lost)
         for place, reason in enumerate(fates.reasons):
             if reason:
                 uri = cells["uri"][place] if "uri" in cells else None
                 detail = f"{file}, row {batch.rows[place]}: {fates.details[place]}"
                 self._reject(uri, cells["sample_id"][place], reason, detail)
 
+    def _tell_columns(self, batch: Batch, family: Sequence[str], cells: object) -> None:
+        """Where columns come from, if not from columns of their own name; once each."""
+        said = {name for name, _, _ in self.told.rows}
+        if family and "source_vector" not in said:
+            self.told.say("vector", len(family), f"vectors of {len(family):,} columns, {family[0]} to {family[-1]}")
+        elif (
+            isinstance(cells, Sequence) and "source_vector" not in said and any(isinstance(c, str) for c in cells[:50])
+        ):
+            self.told.say("vector", len(cells), "vectors are read from cells of text")
+        if batch.partitions and "source_partitions" not in said:
+            names = ", ".join(sorted(batch.partitions))
+            self.told.say("partitions", len(batch.partitions), f"columns that the folders' names give: {names}")
+
     def finish(self) -> tuple[pl.DataFrame, list[dict]]:
         """All samples with typed group columns in one frame, and the rejects. Writes the last contents."""
         self._contents.flush()
+        for name, n in sorted(self.lost.items()):
+            self.told.doubt(
+                f"{n:,} values of column {name!r} are null here, since they lie beyond the years 1 to 9999 or beyond "
+                "what a time can be: is its unit wrong?"
+            )
         return unify_columns(self._frames, self._untyped), self._rejects
 
     def _cells(self, named: dict, fates: Fates) -> dict[str, list[str | None]]:
@@ -102,14 +137,16 @@ class TableRows:
         elif "label" in plain:
             self.labels_as_lists += count_lists(plain["label"])
         limits = {"text": self._max_characters}
-        texts = {role: strings(column, fates, role, limits.get(role, CELL_LIMIT)) for role, column in plain.items()}
+        texts = {
+            role: strings(column, fates, role, limits.get(role, CELL_LIMIT), SPELL.get(role, as_text))
+            for role, column in plain.items()
+        }
         return texts | sets
 
-    def _groups(self, further: dict, is_untyped: bool, fates: Fates) -> dict[str, pl.Series]:
+    def _groups(self, further: dict, untyped: set[str], fates: Fates) -> dict[str, pl.Series]:
         columns = {name: group_column(column, fates, name, CELL_LIMIT) for name, column in further.items()}
         self.skipped_columns |= {name for name, column in columns.items() if column is None}
-        if is_untyped:
-            self._untyped |= set(columns)
+        self._untyped |= untyped
         return {name: column for name, column in columns.items() if column is not None}
 
     def _contents_of(self, cells: dict, vector: object, fates: Fates) -> pl.DataFrame:

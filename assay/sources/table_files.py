@@ -2,21 +2,28 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import BinaryIO
+from urllib.parse import unquote
 
 import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.contracts.spec import Spec
+from assay.sources.batches import Batch, Rules
+from assay.sources.columns import values_of
 from assay.sources.files import Entry, LocalSource, Source, has_wildcard, open_source, source_at
+from assay.sources.label_text import value_text
 from assay.sources.listing import list_files
-from assay.sources.readers import reader_of
+from assay.sources.readers import ENDINGS, reader_of
 from assay.store.stage import Workspace, atomic_file, hash_text
 
-ENDINGS = ".csv, .tsv, .jsonl, .ndjson, .parquet, .pq"
 UNLIMITED = 2**62
+PARTITION = re.compile(r"([A-Za-z_][\w.-]*)=(.*)")
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class TableFile:
     entry: Entry
     split: str | None
     content_hash: str = ""
+    partitions: Mapping[str, str | None] = field(default_factory=dict)  # columns that the folders' names give
 
     @property
     def name(self) -> str:
@@ -52,7 +60,42 @@ def table_files(spec: Spec) -> list[TableFile]:
     ]
     if not entries:
         raise SourceError(f"no table matches {section.path}; wanted files ending in {ENDINGS}")
-    return [_checked(folder, entry, None) for entry in entries]
+    files = [_checked(folder, entry, None) for entry in entries]
+    return [replace(file, partitions=partitions_of(file.name)) for file in files]
+
+
+def partitions_of(uri: str) -> dict[str, str | None]:
+    """The columns that folders named `column=value` give, as Hive, Spark and DuckDB write them."""
+    found = [match for step in uri.split("/")[:-1] if (match := PARTITION.fullmatch(step))]
+    return {match[1]: None if match[2] == NO_VALUE else unquote(match[2]) for match in found}
+
+
+def read_batches(file: TableFile, rules: Rules, handle: BinaryIO) -> Iterator[Batch]:
+    """The batches of one table, with the columns that its folders' names give; a column of the file's own stands.
+
+    Raises:
+        SourceError: the file is broken as a whole.
+    """
+    for batch in reader_of(file.name)(handle, file.name, rules):
+        if batch.rows:
+            new = [name for name in file.partitions if name not in batch.columns]
+            batch.columns |= {name: [file.partitions[name]] * len(batch.rows) for name in new}
+            batch.untyped |= frozenset(new)
+            batch.partitions = frozenset(new)
+            for name in file.partitions.keys() - set(new):
+                first = value_text(values_of(batch.columns[name][:1])[0])
+                if first != value_text(file.partitions[name]):
+                    batch.doubts.append(
+                        f"{file.name}: the folder says {name} = {file.partitions[name]!r}, and the file's own column "
+                        f"{first!r}, which stands"
+                    )
+        yield batch
+
+
+def rules_of(spec: Spec) -> Rules:
+    """How the spec wants its tables read."""
+    section = spec.source
+    return Rules(section.null_values, section.delimiter, section.quote, section.encoding)
 
 
 def table_folder(spec: Spec) -> Source:
@@ -60,11 +103,11 @@ def table_folder(spec: Spec) -> Source:
     return open_source(spec.model_copy(update={"source": spec.source.model_copy(update={"root": ""})}))
 
 
-def with_digests(workspace: Workspace, files: Sequence[TableFile]) -> list[TableFile]:
+def with_digests(workspace: Workspace, files: Sequence[TableFile], reread_days: int) -> list[TableFile]:
     """The files with their content hashes; an unchanged file is not read. Raises `SourceError`."""
     found = []
     for file in files:
-        row = list_files(workspace, file.source, [file.entry], f"table {file.name}").row(0, named=True)
+        row = list_files(workspace, file.source, [file.entry], f"table {file.name}", reread_days).row(0, named=True)
         if row["reason"]:
             raise SourceError(f"the table {file.name} cannot be read: {row['reason']} ({row['detail']})")
         found.append(replace(file, content_hash=row["content_hash"]))
@@ -115,7 +158,8 @@ def _match(steps: list[str], wanted: list[str]) -> bool:
 def _folder_and_pattern(spec: Spec) -> tuple[Source | None, str]:
     """The folder to scan and the glob its files must match (empty: all); no folder where `path` is one file."""
     path = spec.source.path
-    rules = {"max_file_bytes": UNLIMITED, "follow_symlinks": True, "exclude": spec.source.exclude}
+    rules = {"max_file_bytes": UNLIMITED, "follow_symlinks": True}
+    rules |= {"include": spec.source.include, "exclude": spec.source.exclude}
     is_there = "://" not in path and os.path.exists(spec.base / path)
     if has_wildcard(path) and not is_there:
         steps = path.split("/")

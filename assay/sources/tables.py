@@ -7,13 +7,13 @@ import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError, UnreadableSample
 from assay.contracts.spec import Spec
+from assay.sources.batches import Batch
 from assay.sources.columns import Fates, strings
 from assay.sources.files import Source, open_source
 from assay.sources.listing import list_files, refuse_change, stat_all
-from assay.sources.readers import Batch, reader_of
 from assay.sources.roles import Roles
 from assay.sources.rows import CELL_LIMIT, Resolve, TableRows
-from assay.sources.table_files import TableFile, file_beside, remembered
+from assay.sources.table_files import TableFile, file_beside, read_batches, remembered, rules_of
 from assay.store.stage import Progress, StageWriter, Workspace
 
 
@@ -28,7 +28,7 @@ def content_role(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) -
     if spec.modality == "text":
         if "text" in spec.source.columns:
             return "text"
-        names = remembered(workspace, "columns", files, "", lambda: first_columns(files))
+        names = remembered(workspace, "columns", files, repr(rules_of(spec)), lambda: first_columns(spec, files))
         uri = spec.source.columns.get("uri", "uri")
         return "uri" if uri in names and "text" not in names else "text"
     if spec.modality in ("image", "audio", "video"):
@@ -38,11 +38,11 @@ def content_role(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) -
     )
 
 
-def first_columns(files: Sequence[TableFile]) -> list[str]:
+def first_columns(spec: Spec, files: Sequence[TableFile]) -> list[str]:
     """The column names in the first batch that has any."""
     for file in files:
         with file.source.open(file.name) as handle:
-            for batch in reader_of(file.name)(handle, file.name, ()):
+            for batch in read_batches(file, rules_of(spec), handle):
                 if batch.columns:
                     return list(batch.columns)
     return []
@@ -52,10 +52,10 @@ def uri_listing(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) ->
     """The listing of every file that the tables' `uri` column names, once each, in the order of the uris."""
     column = spec.source.columns.get("uri", "uri")
     uris = remembered(
-        workspace, "uris", files, column, lambda: sorted(set(_uris(files, column, spec.source.null_values)))
+        workspace, "uris", files, column + repr(rules_of(spec)), lambda: sorted(set(_uris(spec, files, column)))
     )
     source = open_source(spec)
-    return list_files(workspace, source, stat_all(source, uris), "reading files")
+    return list_files(workspace, source, stat_all(source, uris), "reading files", spec.source.reread_days)
 
 
 def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], content: str, listing: pl.DataFrame | None):
@@ -69,7 +69,7 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
     for file in files:
         last, progress = -1, Progress(f"bytes of {file.name}", file.entry.size_bytes)
         with file.source.open(file.name) as handle:
-            for batch in reader_of(file.name)(handle, file.name, spec.source.null_values):
+            for batch in read_batches(file, rules_of(spec), handle):
                 if beside is not None and batch.rows:
                     batch.columns["vector"] = _rows_beside(beside, batch)
                 rows.take(batch, file.name, file.split, first)
@@ -86,11 +86,11 @@ def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], conte
     return rows
 
 
-def _uris(files: Sequence[TableFile], column: str, null_values: tuple[str, ...]) -> Iterator[str]:
+def _uris(spec: Spec, files: Sequence[TableFile], column: str) -> Iterator[str]:
     """Every usable value of the uri column."""
     for file in files:
         with file.source.open(file.name) as handle:
-            for batch in reader_of(file.name)(handle, file.name, null_values):
+            for batch in read_batches(file, rules_of(spec), handle):
                 if column in batch.columns:
                     cells = strings(batch.columns[column], Fates(len(batch.rows)), column, CELL_LIMIT)
                     yield from (uri for uri in cells if uri is not None)
@@ -108,7 +108,7 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
             content_hash, size, reason, detail = known.get(uri, (None, 0, "missing_uri", "no uri"))
             text = None
             if source and reason is None:
-                text, reason, detail = file_text(source, uri, spec.clean.max_text_characters)
+                text, reason, detail = file_text(source, uri, spec.clean.max_text_characters, spec.source.encoding)
             if reason:
                 fates.refuse(place, reason, detail or "")
             found.append((content_hash, size, text))
@@ -117,16 +117,19 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
     return resolve
 
 
-def file_text(source: Source, uri: str, max_characters: int) -> tuple[str | None, str | None, str | None]:
-    """`(text, reason, detail)` of one file: UTF-8, or UTF-16 where a byte-order mark says so; the mark is left out."""
+def file_text(
+    source: Source, uri: str, max_characters: int, encoding: str = ""
+) -> tuple[str | None, str | None, str | None]:
+    """`(text, reason, detail)` of one file, in `encoding`; by default UTF-8, or UTF-16 where a byte-order mark says so.
+    The mark is left out."""
     try:
         data = source.read(uri)
         marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        text = data.decode("utf-16" if marked else "utf-8-sig")
+        text = data.decode(encoding or ("utf-16" if marked else "utf-8-sig"))
     except UnreadableSample as problem:
         return None, problem.reason, problem.detail
     except UnicodeDecodeError as error:
-        return None, "invalid_unicode", f"not UTF-8: {error.reason} at byte {error.start}"
+        return None, "invalid_unicode", f"not {error.encoding.upper()}: {error.reason} at byte {error.start}"
     if len(text) > max_characters:
         return None, "too_large", f"{len(text):,} characters, wanted at most {max_characters:,}"
     return text, None, None

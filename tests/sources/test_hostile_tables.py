@@ -34,14 +34,18 @@ def test_a_nul_in_a_uri_is_refused(table, data, reasons):
 
 
 def test_byte_order_marks(table):
-    """UTF-8's mark is no part of the first column's name; UTF-16 is named as such."""
+    """UTF-8's mark is no part of the first column's name; UTF-16 with its mark is read, but as JSONL."""
     for name, content in (
         ("t.csv", "\ufefftext,label\nhello,a\n"),
         ("t.jsonl", '\ufeff{"text": "hello", "label": "a"}\n'),
     ):
         assert table(name, content).read("contents")["text"].to_list() == ["hello"]
-        with pytest.raises(SourceError, match="UTF-16"):
-            table(name, content.lstrip("\ufeff").encode("utf-16"))
+    content = "text,label\nschön,a\n".encode("utf-16")
+    assert table("t.csv", content).read("contents")["text"].to_list() == ["schön"]
+    with pytest.raises(SourceError, match="UTF-16"):
+        table("t.jsonl", '{"text": "hello"}\n'.encode("utf-16"))
+    with pytest.raises(SourceError, match='source.encoding = "utf-16-le"'):
+        table("t.csv", content[2:])
 
 
 def test_invalid_utf8(table, reasons):

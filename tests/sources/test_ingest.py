@@ -5,6 +5,7 @@ import decimal
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import fsspec
@@ -16,7 +17,7 @@ import pytest
 
 from assay.contracts.errors import SpecError
 from assay.sources.files import LocalSource
-from assay.sources.folder import label_and_split, layout_of
+from assay.sources.layout import guess_layout, layout_named
 from assay.sources.table_files import matches
 from assay.store.stage import hash_bytes
 
@@ -50,23 +51,28 @@ def opened(monkeypatch) -> list[str]:
         (["a.png", "b.png"], "flat"),
         (["cat/a.png", "dog/b.png", "c.png"], "class"),
         (["train/cat/a.png", "test/dog/b.png"], "split/class"),
-        (["Train/a.png", "VAL/b.png"], "split/class"),
+        (["Train/a.png", "VAL/b.png"], "split"),
         (["train/cat/a.png", "cat/b.png"], "class"),
         ([], "flat"),
     ],
 )
 def test_layout_of(uris, layout):
     """Top folders that are all named like splits are splits; other folders are classes."""
-    assert layout_of(uris) == layout
+    assert guess_layout(Counter(tuple(uri.split("/")[:-1]) for uri in uris)).name == layout
 
 
 def test_label_and_split():
     """Labels and splits come from the first folders; deeper ones say nothing."""
-    assert label_and_split("cat/deep/a.png", "class") == ("cat", None)
-    assert label_and_split("a.png", "class") == (None, None)
-    assert label_and_split("train/cat/deep/a.png", "split/class") == ("cat", "train")
-    assert label_and_split("train/a.png", "split/class") == (None, "train")
-    assert label_and_split("train/cat/a.png", "flat") == (None, None)
+
+    def read(uri: str, layout: str) -> tuple[str | None, str | None]:
+        found = layout_named(layout).read(tuple(uri.split("/")[:-1]))
+        return found["class"], found["split"]
+
+    assert read("cat/deep/a.png", "class") == ("cat", None)
+    assert read("a.png", "class") == (None, None)
+    assert read("train/cat/deep/a.png", "split/class") == ("cat", "train")
+    assert read("train/a.png", "split/class") == (None, "train")
+    assert read("train/cat/a.png", "flat") == (None, None)
 
 
 def test_a_folder_of_classes(run, data, reasons, numbers):
@@ -368,7 +374,7 @@ def test_batches_and_parts_join_without_a_seam(run, data, monkeypatch):
     lines = "".join(json.dumps({"vector": [n, n % 7, 1], "label": str(n % 3)}) + "\n" for n in range(500))
     (data / "t.jsonl").write_text(lines)
     whole = run({"kind": "table", "path": "t.jsonl"}, "vectors")
-    monkeypatch.setattr("assay.sources.readers.BATCH_ROWS", 7)
+    monkeypatch.setattr("assay.sources.json_reader.BATCH_ROWS", 7)
     monkeypatch.setattr("assay.sources.contents.PART_BYTES", 1000)
     parted = run({"kind": "table", "path": "t.jsonl"}, "vectors", home="second")
     assert len(parted.parts("contents")) > 10

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import SourceError
+from assay.sources.batches import Rules
 from assay.sources.readers import reader_of
 
 ROWS = {"text": ["one", "two", "three"], "label": ["a", "b", "a"]}
@@ -30,9 +31,10 @@ def test_a_reader_leaves_its_file_to_whoever_opened_it(name):
     """It stays open when all is read, and when reading stops at the first batch."""
     for wanted in (None, 1):
         file = table_file(name)
-        batches = reader_of(name)(file, name, ())
-        found = [next(batches)] if wanted else list(batches)
+        batches = reader_of(name)(file, name, Rules())
+        found = [next(batch for batch in batches if batch.columns)] if wanted else list(batches)
         batches.close()
+        found = [batch for batch in found if batch.columns]
         assert not file.closed
         assert [str(cell) for cell in found[0].columns["text"]] == ROWS["text"]
 
@@ -41,5 +43,5 @@ def test_a_csv_that_is_cut_off_is_left_open_too():
     """So that the error is the reader's own."""
     file = io.BytesIO(b"text,label\none,a\ntwo")
     with pytest.raises(SourceError, match="cut off"):
-        list(reader_of("t.csv")(file, "t.csv", ()))
+        list(reader_of("t.csv")(file, "t.csv", Rules()))
     assert not file.closed
