@@ -22,7 +22,7 @@ from tasks.stages import stage_task
 VERSION = 3
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
 LIBRARIES = {
-    "image": ("pillow", "numpy", "xxhash"),
+    "image": ("pillow", "simplejpeg", "numpy", "xxhash"),
     "text": ("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso"),
 }
 CHUNK = {"image": 512, "text": 4096}  # contents, on average

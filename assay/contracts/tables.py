@@ -78,13 +78,15 @@ class Failures(Contract):
 class ImageFacts(Contract):
     """Measurements of one decoded image content (EXIF-rotated RGB)."""
 
+    VERSION = 2
+
     content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
     format = dy.String()
     mode = dy.String()  # Pillow's mode before conversion to RGB
     width = dy.Int32(min=1)  # pixels, after EXIF rotation
     height = dy.Int32(min=1)
     n_frames = dy.Int32(min=1)
-    changes = dy.List(dy.String())  # what decoding changed: exif_rotated, alpha_composited, mode_converted, …
+    changes = dy.List(dy.String())  # what decoding changed: exif_rotated, range_scaled, dark_background, …
     brightness = _fraction()  # mean perceived brightness
     brightness_p05 = _fraction()
     brightness_p99 = _fraction()
@@ -92,7 +94,8 @@ class ImageFacts(Contract):
     entropy_bits = dy.Float64(min=0.0, max=8.0, nullable=True)
     sharpness = dy.Float64(min=0.0, nullable=True)  # variance of the Laplacian at a fixed scale
     colorfulness = dy.Float64(min=0.0, nullable=True)  # mean spread between channels; 0 is grayscale
-    pixel_hash = dy.String(min_length=32, max_length=32)  # XXH3-128 of size and RGB pixels at the scale measured
+    damage = _fraction()  # share of the content that the file lost, or a decoder made up without an error
+    pixel_hash = dy.String(min_length=32, max_length=32)  # XXH3-128: equal only where all frames, bits and alpha are
     perceptual_hash = dy.UInt64()  # DCT pHash, 64 bits
     luminance = dy.Binary()  # 32 × 32 uint8, row-major, for confirming near duplicates
     thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side

@@ -1,15 +1,20 @@
--- Issues of single images: dark, bright, blurry, low_information, odd_aspect, odd_size, grayscale.
+-- Issues of single images: damaged, dark, bright, blurry, low_information, odd_aspect, odd_size, grayscale.
 --
 -- Each measure becomes a score by one rule. With u = measure ÷ limit, or limit ÷ measure, such that u grows with the
 -- trouble and is 1 at the limit: score = 1 − 0.5 / u from the limit on, 0.5 · u below it (dark and bright, whose
 -- measures end at 0 and 1, are linear on both sides). So 0.5 is at the limit, and 1 is never passed.
 --
--- Limits are absolute, for the first three those of CleanVision. What most of a dataset is like is no issue of a
+-- Limits are absolute, for dark, bright and blurry those of CleanVision. What most of a dataset is like is no issue of a
 -- sample: blurry and low_information lower their limit to a part of the dataset's median (scaled-up digits), odd_size
--- measures from the median, and grayscale fades out where more than a quarter of the samples are grayscale.
+-- measures from the median, odd_aspect too and counts only what is also odd in itself; and dark, bright, odd_aspect and
+-- grayscale fade out where more than a quarter of the samples are beyond the limit, from half on to nothing
+-- (image_prevalence.sql says so once).
+--
+-- damaged: 0 where nothing is lost, else half and more by the share that is.
 with facts as (
     select
         samples.sample_id,
+        any_value(facts.damage) as damage,
         any_value(facts.brightness_p05) as brightness_p05,
         any_value(facts.brightness_p99) as brightness_p99,
         any_value(facts.contrast) as contrast,
@@ -20,6 +25,7 @@ with facts as (
         -- sharpness is measured at no more than 128 pixels
         any_value(least(greatest(facts.width, facts.height), 128)) as working_pixels,
         any_value(greatest(facts.width, facts.height) / least(facts.width, facts.height)::double) as aspect,
+        any_value(ln(facts.width / facts.height::double)) as log_aspect,
         any_value(sqrt(facts.width::double * facts.height)) as side_pixels
     from samples
     inner join image_facts as facts on facts.content_hash = samples.content_hash
@@ -39,7 +45,7 @@ dataset as (
         coalesce(median(edges), 0.0) as median_edges,
         coalesce(median(entropy_bits), 0.0) as median_entropy_bits,
         median(side_pixels) as median_side_pixels,
-        avg((colorfulness < 0.01)::int) as share_grayscale
+        median(log_aspect) as median_log_aspect
     from sized
 ),
 
@@ -54,41 +60,69 @@ limits as (
         10.0 as size_factor,
         0.01 as colorfulness,
         median_side_pixels,
-        least(greatest((0.5 - share_grayscale) / 0.25, 0.0), 1.0) as grayscale_weight
+        median_log_aspect
     from dataset
+),
+
+shares as (
+    select
+        avg((brightness_p99 <= dark)::int) as dark_share,
+        avg((brightness_p05 >= bright)::int) as bright_share,
+        avg((facts.aspect >= limits.aspect)::int) as aspect_share,
+        avg((facts.colorfulness < limits.colorfulness)::int) as gray_share
+    from sized as facts
+    cross join limits
+),
+
+weights as (
+    select
+        least(greatest((0.5 - dark_share) / 0.25, 0.0), 1.0) as dark_weight,
+        least(greatest((0.5 - bright_share) / 0.25, 0.0), 1.0) as bright_weight,
+        least(greatest((0.5 - aspect_share) / 0.25, 0.0), 1.0) as aspect_weight,
+        least(greatest((0.5 - gray_share) / 0.25, 0.0), 1.0) as gray_weight
+    from shares
 ),
 
 ratios as (
     select
         facts.*,
         limits.*,
+        weights.*,
         case when facts.edges is not null then limits.edges / greatest(facts.edges, 1e-9) end as blur_ratio,
         1.0 / greatest(
             facts.entropy_bits / greatest(limits.entropy_bits, 1e-9), facts.contrast / limits.contrast, 1e-9
         ) as flat_ratio,
-        facts.aspect / limits.aspect as aspect_ratio,
+        least(facts.aspect, exp(abs(facts.log_aspect - median_log_aspect))) / limits.aspect as aspect_ratio,
         greatest(facts.side_pixels / median_side_pixels, median_side_pixels / facts.side_pixels)
         / limits.size_factor as size_ratio,
         limits.colorfulness / greatest(facts.colorfulness, 1e-9) as gray_ratio
     from sized as facts
     cross join limits
+    cross join weights
 ),
 
 scored as (
     select
         sample_id,
-        'dark' as metric,
-        case
+        'damaged' as metric,
+        case when damage > 0 then 0.5 + 0.5 * damage else 0.0 end as score,
+        damage as value
+    from ratios
+    union all
+    select
+        sample_id,
+        'dark',
+        dark_weight * case
             when brightness_p99 <= dark then 1.0 - 0.5 * brightness_p99 / dark
             else 0.5 * (1.0 - brightness_p99) / (1.0 - dark)
-        end as score,
-        brightness_p99 as value
+        end,
+        brightness_p99
     from ratios
     union all
     select
         sample_id,
         'bright',
-        case
+        bright_weight * case
             when brightness_p05 >= bright then 0.5 + 0.5 * (brightness_p05 - bright) / (1.0 - bright)
             else 0.5 * brightness_p05 / bright
         end,
@@ -108,7 +142,7 @@ scored as (
     select
         sample_id,
         'odd_aspect',
-        case when aspect_ratio >= 1 then 1 - 0.5 / aspect_ratio else 0.5 * aspect_ratio end,
+        aspect_weight * case when aspect_ratio >= 1 then 1 - 0.5 / aspect_ratio else 0.5 * aspect_ratio end,
         aspect
     from ratios
     union all
@@ -122,7 +156,7 @@ scored as (
     select
         sample_id,
         'grayscale',
-        grayscale_weight * case when gray_ratio >= 1 then 1 - 0.5 / gray_ratio else 0.5 * gray_ratio end,
+        gray_weight * case when gray_ratio >= 1 then 1 - 0.5 / gray_ratio else 0.5 * gray_ratio end,
         colorfulness
     from ratios
 )

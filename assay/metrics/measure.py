@@ -100,6 +100,9 @@ def from_tables(night: Night, cleaned: StageOutput) -> None:
     for name, facts in (("image_issues", "image_facts"), ("text_issues", "text_facts")):
         if facts in night.queries.names:
             night.measures.append(night.queries.run(name).with_columns(pl.lit(None, pl.Boolean).alias("is_issue")))
+    if "image_facts" in night.queries.names:
+        for metric, value, note in night.queries.run("image_prevalence").iter_rows():
+            night.metrics[metric] = (value, note)
 
 
 def find_outliers(night: Night, workspace: Workspace, distance: np.ndarray) -> None:

@@ -78,7 +78,8 @@ def _rows(found: list[tuple[str, Measured | Unmeasured]]) -> pl.DataFrame:
     measured = [result for _, result in found if isinstance(result, Measured)]
     if not measured:
         return empty("image_facts")
-    plain = ("format", "mode", "width", "height", "n_frames", "changes", "pixel_hash", "thumbnail", "colorfulness")
+    plain = ("format", "mode", "width", "height", "n_frames", "changes", "pixel_hash", "damage", "thumbnail")
+    plain = (*plain, "colorfulness")
     luminance = np.stack([image.luminance for image in measured])
     histograms = histogram_facts(
         np.stack([image.brightness_counts for image in measured]),

@@ -1,27 +1,23 @@
 """Bytes of one image → RGB pixels, safely: the one decoder of every stage that looks at images.
 
-Formats are an allow-list (no EPS, SVG, PDF: they run programs or fetch), sizes are checked before decoding, and
-whatever a hostile file makes Pillow raise becomes `UnreadableSample` with a reason code:
-`zero_bytes`, `not_an_image`, `unsupported_format`, `truncated`, `decompression_bomb`, `unreadable`.
+Formats are an allow-list (`opening.py`), sizes are checked before decoding, and whatever a hostile file makes Pillow
+raise becomes `UnreadableSample` with a reason code: `zero_bytes`, `not_an_image`, `unsupported_format`, `truncated`,
+`decompression_bomb`, `unreadable`. What decoders pass over in silence is counted in `damage`.
 """
 
 import warnings
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
 from assay.contracts.errors import UnreadableSample
+from assay.modalities.image.damage import damaged_share
+from assay.modalities.image.jpeg import affected_share, decode_jpeg, is_damaged
+from assay.modalities.image.opening import is_cut, open_image
+from assay.modalities.image.views import View, scaled, view_of
 
-FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "SGI", "TIFF", "WEBP")
-BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
-
-_MAGIC = (
-    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\x00", b"MM\x00*", b"qoif", b"\x00\x00\x01\x00",
-    b"\x00\x00\x00\x0cjP", b"\xff\x4f\xff\x51",
-)  # fmt: skip
-_REFUSED = ((b"%!PS", "EPS"), (b"\xc5\xd0\xd3\xc6", "EPS"), (b"%PDF", "PDF"), (b"8BPS", "PSD"))
+JPEGS = ("JPEG", "MPO")  # the latter: a JPEG with further pictures behind it
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,7 +29,6 @@ _TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Image.init()  # Pillow loads its plugins on first use, which is not safe from many threads
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit below raises instead
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged metadata, once a file
 
@@ -43,13 +38,19 @@ class DecodedImage:
     """One decoded image, and what it was before.
 
     Attributes:
-        image: RGB, 8 bits, EXIF-rotated, transparent pixels on `BACKGROUND`; of several frames the first.
+        image: RGB, 8 bits, EXIF-rotated, transparent pixels on white or black; of several frames the first.
         format: Pillow's name of the file format.
         mode: Pillow's mode before conversion.
         n_frames: frames, pages or pictures in the file.
         size: width and height of the whole image, upright; more than `image`'s where it was decoded at a scale.
-        changes: what decoding changed, of `first_frame`, `exif_rotated`, `depth_reduced`, `alpha_composited`,
-            `mode_converted`, in this order.
+        changes: what decoding changed, of `first_frame`, `exif_rotated`, `depth_reduced`, `range_scaled`,
+            `alpha_composited`, `dark_background`, `mode_converted`, in this order.
+        damage: share of the content that the file has lost, or a decoder made up, without an error; 0 of a whole file.
+        levels: the values of a deep picture that became black and white, else None.
+        loaded: the first frame as it was loaded, not rotated.
+        deep: (H, W, 3) uint16 of a picture of 16 bits a colour, not rotated, else None.
+        is_whole: whether `loaded` has all the file's pixels and bits, of that frame.
+        orientation: EXIF's, 1 where it is applied already.
     """
 
     image: Image.Image
@@ -58,91 +59,143 @@ class DecodedImage:
     n_frames: int
     size: tuple[int, int]
     changes: tuple[str, ...]
+    damage: float
+    levels: tuple[float, float] | None
+    loaded: Image.Image
+    deep: np.ndarray | None
+    is_whole: bool
+    orientation: int
 
 
-def decode_rgb(data: bytes, max_pixels: int, at_least: int = 0) -> DecodedImage:
+def decode_rgb(data: bytes, max_pixels: int, at_least: int = 0, whole_up_to: int = 0) -> DecodedImage:
     """Decode the bytes of one image file. Safe to call from several threads.
 
-    With `at_least`, a JPEG is decoded at ½, ¼ or ⅛ of its size where its longer side keeps that many pixels.
+    With `at_least`, a JPEG is decoded at ½, ¼ or ⅛ of its size where its longer side keeps that many pixels,
+    and it has more than `whole_up_to` pixels in all.
 
     Raises:
-        UnreadableSample: the bytes are not an image of an allowed format, are damaged, or hold more than
+        UnreadableSample: the bytes are not an image of an allowed format, cannot be decoded, or hold more than
             `max_pixels` pixels.
     """
     if not data:
         raise UnreadableSample("zero_bytes", "the file is empty")
     try:
-        return _decode(data, max_pixels, at_least)
+        return _decode(data, max_pixels, at_least, whole_up_to)
     except UnreadableSample:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableSample("decompression_bomb", f"{error}") from None
     except Exception as error:  # plugins raise anything on hostile bytes: struct.error, SyntaxError, KeyError, …
-        reason = "truncated" if "truncated" in str(error) or _is_cut(data) else "unreadable"
+        reason = "truncated" if "truncated" in str(error) or is_cut(data) else "unreadable"
         raise UnreadableSample(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _decode(data: bytes, max_pixels: int, at_least: int) -> DecodedImage:
+def _decode(data: bytes, max_pixels: int, at_least: int, whole_up_to: int) -> DecodedImage:
     limit = max(max_pixels // 2, 1)  # Pillow raises above twice this, also for pictures inside a container
     if limit != Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limit
-    image = _open(data)
+    image = open_image(data)
     width, height = image.size
     if width * height > max_pixels:
         raise UnreadableSample("decompression_bomb", f"{width} × {height} pixels; at most {max_pixels} are allowed")
     name, mode = image.format or "", image.mode
     before = _orientation(image) if name == "TIFF" else 1  # Pillow rotates TIFF itself while loading
-    if at_least:
-        scale = at_least / max(width, height)
-        image.draft(None, (max(int(width * scale), 1), max(int(height * scale), 1)))  # of no effect but on JPEG
-    whole = (width, height) if image.size != (width, height) else None
-    image.load()
-    changes = []
+    keeps_depth = not loses_depth(data, image)
+    loaded, deep, damage, at_scale = _load(data, image, at_least if width * height > whole_up_to else 0)
     orientation = _orientation(image)
-    rgb, converted = _to_rgb(image)
-    if orientation in _TRANSPOSE:
-        rgb = rgb.transpose(_TRANSPOSE[orientation])
-    if whole and orientation in range(5, 9):
-        whole = whole[::-1]
+    view = scaled(deep) if deep is not None else view_of(loaded)
+    rgb = upright(view.image, orientation)
+    size = (height, width) if at_scale and orientation in range(5, 9) else (width, height)
     n_frames = _count_frames(image)
-    if n_frames > 1:
-        changes.append("first_frame")
-    if orientation in _TRANSPOSE or before in _TRANSPOSE:
-        changes.append("exif_rotated")
-    return DecodedImage(rgb, name, mode, n_frames, whole or rgb.size, (*changes, *converted))
+    return DecodedImage(
+        image=rgb,
+        format=name,
+        mode=mode,
+        n_frames=n_frames,
+        size=size if at_scale else rgb.size,
+        changes=_changes(n_frames, orientation in _TRANSPOSE or before in _TRANSPOSE, view),
+        damage=damage,
+        levels=view.levels,
+        loaded=loaded,
+        deep=deep,
+        is_whole=not at_scale and (keeps_depth or deep is not None),
+        orientation=orientation,
+    )
 
 
-def _open(data: bytes) -> Image.Image:
-    """The file's header, read by the plugins of the allowed formats only."""
-    try:
-        return Image.open(BytesIO(data), formats=FORMATS)
-    except Image.UnidentifiedImageError:
-        pass
-    head = data[:1024].lstrip()
-    for magic, name in _REFUSED:
-        if head.startswith(magic):
-            raise UnreadableSample("unsupported_format", f"{name} files are not read")
-    if b"<svg" in head.lower():
-        raise UnreadableSample("unsupported_format", "SVG files are not read")
-    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
-        raise UnreadableSample("unsupported_format", f"files of type {data[8:12]!r} (HEIC, video) are not read")
-    if not data.startswith(_MAGIC) and data[4:8] != b"ftyp":
-        raise UnreadableSample("not_an_image", f"no known image starts with {data[:8]!r}")
-    reason = "truncated" if _is_cut(data) else "unreadable"
-    raise UnreadableSample(reason, "its first bytes are an image's, its header is not")
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture turned as its EXIF orientation says."""
+    return image.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else image
 
 
-def _is_cut(data: bytes) -> bool:
-    """Whether a file's end is missing, as far as its format says where the end is."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[-4096:]
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64:]
-    if data.startswith(b"GIF8"):
-        return not data.rstrip(b"\x00").endswith(b";")
-    if data.startswith(b"RIFF"):
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return data.startswith(b"BM") and int.from_bytes(data[2:6], "little") > len(data)
+def loses_depth(data: bytes, image: Image.Image) -> bool:
+    """Whether Pillow drops bits, channels or pictures of an opened file when it loads it."""
+    tile = image.tile[0] if getattr(image, "tile", None) else None
+    arguments = tile.args if tile and isinstance(tile.args, tuple) else (tile.args if tile else None,)
+    name = image.format or ""
+    if name == "TIFF":
+        bits, samples = image.tag_v2.get(258, (1,)), int(image.tag_v2.get(277, 1))
+        deepest = max(bits) if isinstance(bits, tuple) else int(bits)
+        one = image.mode.startswith("I") or image.mode == "F"
+        return samples > len(image.getbands()) or (deepest > 8 and not one) or (deepest > 32)
+    if name in ("PNG", "BMP"):
+        deep_grey = image.mode.startswith("I")
+        return any(isinstance(a, str) and ((";16" in a and not deep_grey) or a == "BGRX") for a in arguments)
+    if name == "PPM":
+        return image.mode in ("RGB", "L") and any(isinstance(a, int) and a > 255 for a in arguments)
+    if name == "JPEG2000":
+        start = data.find(b"\xff\x51")
+        return start < 0 or len(data) <= start + 40 or (data[start + 40] & 0x7F) + 1 > 8
+    if name == "AVIF":
+        start = data.find(b"av1C")
+        return start < 0 or len(data) <= start + 6 or bool(data[start + 6] & 0x40)
+    return name not in ("JPEG", "MPO", "GIF", "WEBP", "QOI")
+
+
+def _load(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Image, np.ndarray | None, float, bool]:
+    """The first frame, its 16-bit colours where it has such, the share of damage, and whether it is at a scale."""
+    if image.format in JPEGS:
+        return _load_jpeg(data, image, at_least)
+    damage = damaged_share(data, image)
+    deep = _deep_colours(data, image)
+    image.load()
+    return image, deep, damage, False
+
+
+def _load_jpeg(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Image, None, float, bool]:
+    found = decode_jpeg(data, image.mode, image.size, at_least)
+    if found:
+        return found[0], None, 0.0, not found[1]
+    if is_damaged(data, image.mode):
+        image.load()
+        return image, None, affected_share(np.asarray(image.convert("L"))), False
+    whole = image.size
+    if at_least:
+        scale = at_least / max(whole)
+        image.draft(None, (max(int(whole[0] * scale), 1), max(int(whole[1] * scale), 1)))
+    image.load()
+    return image, None, 0.0, image.size != whole
+
+
+def _deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """(H, W, 3) uint16 of a PNG of 16 bits a colour, of which Pillow keeps the upper 8: read once more for the lower."""
+    if image.format != "PNG" or image.mode != "RGB" or not image.tile or image.tile[0].args != "RGB;16B":
+        return None
+    if "transparency" in image.info or _count_frames(image) > 1:
+        return None
+    halves = []
+    for order in ("RGB;16B", "RGB;16L"):
+        one = open_image(data)
+        one.tile = [tile._replace(args=order) for tile in one.tile]
+        one.load()
+        halves.append(np.asarray(one).astype(np.uint16))
+    return halves[0] << 8 | halves[1]
+
+
+def _changes(n_frames: int, is_rotated: bool, view: View) -> tuple[str, ...]:
+    first = ("first_frame",) if n_frames > 1 else ()
+    rotated = ("exif_rotated",) if is_rotated else ()
+    return (*first, *rotated, *view.changes)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -158,38 +211,3 @@ def _count_frames(image: Image.Image) -> int:
         return max(int(getattr(image, "n_frames", 1)), 1)
     except Exception:  # a damaged later frame: the first one is what is used
         return 1
-
-
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The loaded frame as RGB, and what that took."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image, []
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _reduce_depth(image), ["depth_reduced", "mode_converted"]
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        return _composite(image)
-    try:
-        return image.convert("RGB"), ["mode_converted"]
-    except ValueError:
-        raise UnreadableSample("unsupported_format", f"pixels of mode {image.mode} are not read") from None
-
-
-def _composite(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Transparent pixels on the fixed background; a wholly opaque image only loses its alpha."""
-    rgba = image.convert("RGBA")
-    alpha = rgba.getchannel("A")
-    converted = ["mode_converted"] if image.mode != "RGB" else []
-    if alpha.getextrema()[0] == 255:
-        return rgba.convert("RGB"), converted
-    rgb = Image.new("RGB", rgba.size, BACKGROUND)
-    rgb.paste(rgba, mask=alpha)
-    return rgb, ["alpha_composited", *converted]
-
-
-def _reduce_depth(image: Image.Image) -> Image.Image:
-    """Pixels of 16 or 32 bits as 8: scaled by the smallest of 1, 255, 65535 that holds them (16-bit ones by 65535)."""
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    largest = float(pixels.max(initial=0.0))
-    tops = {"F": (1.0, 255.0, 65535.0), "I": (255.0, 65535.0)}.get(image.mode, (65535.0,))
-    top = next((value for value in tops if largest <= value), largest)
-    return Image.fromarray(np.clip(pixels * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)).convert("RGB")

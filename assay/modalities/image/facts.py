@@ -1,8 +1,8 @@
 """Bytes of one image → what the clean stage keeps of it. Light to import: worker processes start with it.
 
 Every measurement but the pixel hash comes from one reduced copy (longer side 128 px, never enlarged): large images cost
-little more than their decoding, JPEGs not even that (they are decoded at ½, ¼ or ⅛), and numbers mean the same at
-every resolution.
+little more than their decoding, large JPEGs not even that (they are decoded at ½, ¼ or ⅛), and numbers mean the same
+at every resolution.
 """
 
 import io
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from xxhash import xxh3_128
 
 from assay.contracts.errors import UnreadableSample
 from assay.modalities.image.decode import decode_rgb
+from assay.modalities.image.identity import pixel_identity
 from assay.sources.files import Source, read_content
 
 WORKING_PIXELS = 128  # longer side of the reduced copy that is measured; image_issues.sql counts on it
+WHOLE_UP_TO = 600_000  # pixels: a larger JPEG is decoded at a scale, and known by its coded data
 BRIGHTNESS_WEIGHTS = np.array([0.241, 0.691, 0.068], dtype=np.float32)  # Finley's HSP perceived brightness
 
 
@@ -32,6 +33,7 @@ class Measured:
     n_frames: int
     changes: list[str]
     pixel_hash: str
+    damage: float
     thumbnail: bytes
     luminance: np.ndarray  # uint8, (32, 32)
     brightness_counts: np.ndarray  # int64, (256,): histogram of perceived brightness
@@ -75,8 +77,9 @@ def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Mea
     Raises:
         UnreadableSample: as `assay.modalities.image.decode.decode_rgb`.
     """
-    decoded = decode_rgb(data, max_pixels, at_least=max(WORKING_PIXELS, thumbnail_pixels))
+    decoded = decode_rgb(data, max_pixels, at_least=max(WORKING_PIXELS, thumbnail_pixels), whole_up_to=WHOLE_UP_TO)
     rgb = decoded.image
+    identity, damage = pixel_identity(decoded, data)
     small = reduced(rgb, WORKING_PIXELS)
     gray, pixels = small.convert("L"), np.asarray(small)
     sample = pixels[::2, ::2] if max(small.size) == WORKING_PIXELS else pixels  # for what needs no neighbours
@@ -87,7 +90,8 @@ def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Mea
         height=decoded.size[1],
         n_frames=decoded.n_frames,
         changes=list(decoded.changes),
-        pixel_hash=hash_pixels(rgb, decoded.size),
+        pixel_hash=identity,
+        damage=damage,
         thumbnail=_jpeg(small if thumbnail_pixels == WORKING_PIXELS else reduced(rgb, thumbnail_pixels)),
         luminance=np.asarray(gray.resize((32, 32), Image.Resampling.BILINEAR)),
         brightness_counts=np.bincount(perceived_brightness(sample).ravel(), minlength=256),
@@ -137,13 +141,6 @@ def colorfulness(rgb: np.ndarray) -> float:
     largest = np.maximum(np.maximum(red, green), blue)
     smallest = np.minimum(np.minimum(red, green), blue)
     return float((largest - smallest).mean(dtype=np.float64)) / 255.0
-
-
-def hash_pixels(rgb: Image.Image, size: tuple[int, int]) -> str:
-    """XXH3-128 of the whole image's size, the size of `rgb` and its pixels, row-major, three bytes each."""
-    digest = xxh3_128(f"{size[0]}x{size[1]} {rgb.width}x{rgb.height}:".encode())
-    digest.update(rgb.tobytes())
-    return digest.hexdigest()
 
 
 def _jpeg(rgb: Image.Image) -> bytes:
