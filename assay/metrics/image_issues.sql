@@ -6,7 +6,7 @@
 --
 -- Limits are absolute, for dark, bright and blurry those of CleanVision. What most of a dataset is like is no issue of a
 -- sample: blurry and low_information lower their limit to a part of the dataset's median (scaled-up digits), odd_size
--- measures from the median, odd_aspect too and counts only what is also odd in itself; and dark, bright, odd_aspect and
+-- measures from the median, odd_aspect too where the median is itself long or tall; and dark, bright, odd_aspect and
 -- grayscale fade out where more than a quarter of the samples are beyond the limit, from half on to nothing
 -- (image_prevalence.sql says so once).
 --
@@ -64,13 +64,26 @@ limits as (
     from dataset
 ),
 
+-- where most of a dataset is long or tall itself, what counts is how far an aspect is from theirs
+framed as (
+    select
+        sized.*,
+        case
+            when exp(abs(median_log_aspect)) >= 0.7 * limits.aspect
+                then least(sized.aspect, exp(abs(sized.log_aspect - median_log_aspect)))
+            else sized.aspect
+        end as odd_aspect
+    from sized
+    cross join limits
+),
+
 shares as (
     select
         avg((brightness_p99 <= dark)::int) as dark_share,
         avg((brightness_p05 >= bright)::int) as bright_share,
-        avg((facts.aspect >= limits.aspect)::int) as aspect_share,
+        avg((facts.odd_aspect >= limits.aspect)::int) as aspect_share,
         avg((facts.colorfulness < limits.colorfulness)::int) as gray_share
-    from sized as facts
+    from framed as facts
     cross join limits
 ),
 
@@ -92,11 +105,11 @@ ratios as (
         1.0 / greatest(
             facts.entropy_bits / greatest(limits.entropy_bits, 1e-9), facts.contrast / limits.contrast, 1e-9
         ) as flat_ratio,
-        least(facts.aspect, exp(abs(facts.log_aspect - median_log_aspect))) / limits.aspect as aspect_ratio,
+        facts.odd_aspect / limits.aspect as aspect_ratio,
         greatest(facts.side_pixels / median_side_pixels, median_side_pixels / facts.side_pixels)
         / limits.size_factor as size_ratio,
         limits.colorfulness / greatest(facts.colorfulness, 1e-9) as gray_ratio
-    from sized as facts
+    from framed as facts
     cross join limits
     cross join weights
 ),

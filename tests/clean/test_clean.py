@@ -26,9 +26,9 @@ def decoded(monkeypatch):
     """The number of decodes so far, as the length of a list."""
     calls = []
 
-    def counted(data, max_pixels, at_least):
+    def counted(data, max_pixels, **options):
         calls.append(len(data))
-        return decode_rgb(data, max_pixels, at_least)
+        return decode_rgb(data, max_pixels, **options)
 
     monkeypatch.setattr("assay.modalities.image.facts.decode_rgb", counted)
     return calls

@@ -12,6 +12,7 @@ from PIL import Image
 from assay.contracts.errors import UnreadableSample
 from assay.modalities.image import cleaning as images
 from assay.modalities.image import facts as image_measures
+from assay.modalities.image.identity import hash_pixels
 from assay.store import executor as workers
 from assay.store.stage import check, hash_bytes
 from tests.clean.conftest import facts_of
@@ -123,7 +124,7 @@ def test_pixel_hash_of_a_large_image_equals_that_of_its_bytes():
     for part in (pixels, pixels[:50, :40].copy()):
         size = f"{part.shape[1]}x{part.shape[0]}"
         expected = xxh3_128(f"{size} {size}:".encode() + part.tobytes()).hexdigest()
-        assert image_measures.hash_pixels(Image.fromarray(part), part.shape[1::-1]) == expected
+        assert hash_pixels(Image.fromarray(part), part.shape[1::-1]) == expected
 
 
 def test_a_large_jpeg_is_measured_at_a_scale_and_keeps_its_size():

@@ -13,7 +13,7 @@ from tests.clean.conftest import facts_of
 
 TYPICAL = {
     "width": 300, "height": 200, "brightness_p05": 0.1, "brightness_p99": 0.95, "contrast": 0.4,
-    "entropy_bits": 7.0, "sharpness": 800.0, "colorfulness": 0.2,
+    "entropy_bits": 7.0, "sharpness": 800.0, "colorfulness": 0.2, "damage": 0.0, "changes": [],
 }  # fmt: skip
 
 
@@ -41,6 +41,9 @@ def images(*different: dict, n: int = 9) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("metric", "values", "expected"),
     [
+        ("damaged", {"damage": 0.0}, 0.0),
+        ("damaged", {"damage": 0.4}, 0.7),
+        ("damaged", {"damage": 1e-6}, 0.5),
         ("dark", {"brightness_p99": 0.32}, 0.5),
         ("dark", {"brightness_p99": 0.0}, 1.0),
         ("dark", {"brightness_p99": 0.16}, 0.75),
@@ -91,6 +94,52 @@ def test_a_dataset_in_grayscale_is_no_issue(tmp_path):
     assert one > 0.999 and 0.0 < third < 1.0 and half == 0.0
 
 
+COMMON = {
+    "dark": {"brightness_p99": 0.1},
+    "bright": {"brightness_p05": 0.99},
+    "odd_aspect": {"width": 1242, "height": 375},
+    "grayscale": {"colorfulness": 0.0},
+}
+
+
+@pytest.mark.parametrize("metric", COMMON)
+def test_what_most_of_a_dataset_is_like_is_said_once(tmp_path, metric):
+    """A look that most samples share flags none of them and is a finding of the dataset; a rare one flags its own."""
+    rare, common = (images(*[COMMON[metric]] * n, n=40 - n) for n in (2, 32))
+    assert scores(tmp_path, "image_facts", rare)["s0", metric] >= 0.5
+    found = scores(tmp_path, "image_facts", common)
+    assert max(score for (_, name), score in found.items() if name == metric) < 0.5
+    assert prevalence(tmp_path, rare) == {}
+    assert list(prevalence(tmp_path, common)) == [f"prevalent:{metric}"]
+    share, note = prevalence(tmp_path, common)[f"prevalent:{metric}"]
+    assert share == 0.8 and note.startswith("32 of 40 images ")
+
+
+def prevalence(tmp_path, facts: pl.DataFrame) -> dict[str, tuple[float, str]]:
+    with Queries(tmp_path) as queries:
+        ids = [f"s{i}" for i in range(len(facts))]
+        queries.table("samples", pl.DataFrame({"sample_id": ids, "content_hash": facts["content_hash"]}))
+        queries.table("image_facts", facts)
+        return {metric: (value, note) for metric, value, note in queries.run("image_prevalence").iter_rows()}
+
+
+def test_a_tall_picture_among_wide_ones_is_odd(tmp_path):
+    """The aspect counts from the dataset's: wide frames are nothing among wide frames, a tall one is, and a portrait
+    among landscapes is no issue, for it is not odd in itself."""
+    wide, tall = {"width": 900, "height": 300}, {"width": 300, "height": 900}
+    found = scores(tmp_path, "image_facts", images(tall, *[wide] * 20, n=4))
+    assert found["s0", "odd_aspect"] > 0.5 > found["s1", "odd_aspect"]
+    landscape, portrait = {"width": 640, "height": 360}, {"width": 360, "height": 640}
+    found = scores(tmp_path, "image_facts", images(portrait, *[landscape] * 20, n=0))
+    assert max(score for (_, name), score in found.items() if name == "odd_aspect") < 0.5
+
+
+def test_pictures_that_use_little_of_their_depth_are_told(tmp_path):
+    """A dataset metric has their share; nothing is flagged."""
+    facts = images(*[{"changes": ["depth_reduced", "range_scaled"]}] * 2, n=6)
+    assert prevalence(tmp_path, facts)["prevalent:narrow_range"][0] == 0.25
+
+
 def test_digits_are_neither_blurry_nor_empty(tmp_path):
     """Scaled-up 8 × 8 digits have no image issue, although they are gray, soft and of few levels."""
     facts, *_ = facts_of([sample.content for sample in digit_samples(0, 60)])
@@ -106,7 +155,7 @@ def test_a_score_does_not_depend_on_the_other_samples_being_worse(tmp_path):
 
 def test_one_image_and_none(tmp_path):
     """A dataset of one image has scores; an empty one has no rows."""
-    assert len(scores(tmp_path, "image_facts", images(n=1))) == 7
+    assert len(scores(tmp_path, "image_facts", images(n=1))) == 8
     assert scores(tmp_path, "image_facts", images(n=1).clear()) == {}
 
 

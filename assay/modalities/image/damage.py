@@ -1,7 +1,7 @@
 """Damage that decoders pass over in silence: the share of a file's content that is lost or made up.
 
 PNG: a data chunk whose checksum is wrong. GIF: blocks that do not lead to the end mark. TIFF: compressed strips that do
-not inflate. WebP, AVIF, JPEG 2000: a run of zeros in the coded data, longer than coded pixels ever give. JPEG: `jpeg.py`.
+not inflate. WebP, AVIF, JPEG 2000: a run of zeros in the coded data, longer than coded pixels give. JPEG: `jpeg.py`.
 Coded data without a checksum that were overwritten by data of their own kind cannot be told.
 """
 
@@ -12,7 +12,7 @@ from PIL import Image
 from assay.modalities.image.opening import png_chunks
 
 RUN = 64  # zero bytes in a row, in a small picture
-PIXELS_PER_ZERO = 20_000  # a flat picture this large may be coded by one more of them
+PIXELS_PER_ZERO = 5_000  # a flat picture this large may be coded by one more of them
 DEFLATE = (8, 32946)
 _COMPRESSION, _OFFSETS, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 259, 273, 279, 324, 325
 CODED_FROM = {"WEBP": b"VP8", "AVIF": b"mdat", "JPEG2000": b"\xff\x93"}

@@ -178,7 +178,7 @@ def _load_jpeg(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Im
 
 
 def _deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
-    """(H, W, 3) uint16 of a PNG of 16 bits a colour, of which Pillow keeps the upper 8: read once more for the lower."""
+    """(H, W, 3) uint16 of a PNG of 16 bits a colour: Pillow keeps the upper 8, and is asked twice."""
     if image.format != "PNG" or image.mode != "RGB" or not image.tile or image.tile[0].args != "RGB;16B":
         return None
     if "transparency" in image.info or _count_frames(image) > 1:

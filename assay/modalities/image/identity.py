@@ -2,7 +2,7 @@
 
 All frames, alpha, all bits and the full resolution go into it. A picture of 8 opaque bits has the hash of its upright
 RGB pixels, whatever its format. What our decoder does not see in full is known by its bytes instead: a large JPEG by
-its coded data without metadata, any other by the whole file. So a hash may differ for equal pixels, never the other way.
+its coded data without metadata, any other by the whole file. A hash may differ for equal pixels, never the other way.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """JPEG pixels, with what libjpeg had to make up: its warnings, which Pillow does not pass on."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import simplejpeg
 from PIL import Image
@@ -28,9 +30,7 @@ def decode_jpeg(data: bytes, mode: str, size: tuple[int, int], at_least: int) ->
     factor = next((f for f in FACTORS if at_least and max(size) // f >= at_least), 1)
     smallest = {"min_width": -(-size[0] // factor), "min_height": -(-size[1] // factor)} if factor > 1 else {}
     try:
-        pixels = simplejpeg.decode_jpeg(
-            data, MODES[mode], fastdct=False, fastupsample=False, strict=True, **smallest
-        )
+        pixels = simplejpeg.decode_jpeg(data, MODES[mode], fastdct=False, fastupsample=False, strict=True, **smallest)
     except ValueError:
         return None
     image = Image.fromarray(pixels if mode == "RGB" else pixels[..., 0])
@@ -51,8 +51,12 @@ def is_damaged(data: bytes, mode: str) -> bool:
 
 def has_hole(data: bytes) -> bool:
     """Whether the coded data hold a run of zeros that no encoder writes."""
-    start = data.find(b"\xff\xda")
-    return start >= 0 and data.find(ZEROS, start + 14, len(data) - 2) >= 0 and USUAL_TABLE in data
+    hole = data.find(ZEROS)
+    if hole < 0 or USUAL_TABLE not in data:
+        return False
+    start = scan_start(data)
+    hole = data.find(ZEROS, start) if start else -1
+    return hole >= 0 and data.find(b"\xff\xd9", start, hole) < 0
 
 
 def affected_share(luminance: np.ndarray) -> float:
@@ -90,17 +94,30 @@ def _after_break(luminance: np.ndarray) -> float:
 def coded_content(data: bytes) -> bytes | None:
     """All of a JPEG that its pixels follow from: without comments and application data other than Adobe's colour
     transform; None where its segments cannot be read."""
-    kept, place = [b"\xff\xd8"], 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            return None
-        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
-        if marker == 0xFF:  # fill byte
+    kept = [data[start:stop] for marker, start, stop in segments(data) if not _is_metadata(marker)]
+    scan = scan_start(data)
+    return b"".join([*kept, data[scan:]]) if scan else None
+
+
+def scan_start(data: bytes) -> int:
+    """Where the first scan begins, at its marker; 0 where there is none."""
+    return next((start for marker, start, _ in segments(data) if marker == 0xDA), 0)
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """`(marker, start, stop)` of each segment up to the first scan's, which is the last."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # a fill byte
             place += 1
             continue
+        stop = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        yield marker, place, stop
         if marker == 0xDA:
-            return b"".join([*kept, data[place:]])
-        if not (0xE0 <= marker <= 0xEF or marker == 0xFE) or marker == 0xEE:
-            kept.append(data[place : place + 2 + length])
-        place += 2 + length
-    return None
+            return
+        place = stop
+
+
+def _is_metadata(marker: int) -> bool:
+    return (0xE0 <= marker <= 0xEF and marker != 0xEE) or marker in (0xFE, 0xDA)

@@ -4,6 +4,7 @@ Formats that run programs or fetch (EPS, SVG, PDF) are refused. A camera's raw f
 it is a preview. Metadata that pixels do not need are cut out of a PNG before it is opened, so that they cannot stop it.
 """
 
+from collections.abc import Iterator
 from io import BytesIO
 
 from PIL import Image
@@ -42,7 +43,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def without_metadata(data: bytes) -> bytes:
-    """A PNG without the chunks that pixels do not need: texts, profiles, whatever their size and state. Others as is."""
+    """A PNG without the chunks that pixels do not need: texts, profiles, whatever their size and state; else as is."""
     chunks = list(png_chunks(data))
     if all(name in _PNG_NEEDED for name, _, _ in chunks):
         return data
@@ -51,7 +52,7 @@ def without_metadata(data: bytes) -> bytes:
     return b"".join([PNG_HEAD, *kept, data[end:]])
 
 
-def png_chunks(data: bytes):
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """`(name, start, stop)` of the content of each whole chunk of a PNG; of anything else none."""
     place = 8
     while data.startswith(PNG_HEAD) and place + 12 <= len(data):
