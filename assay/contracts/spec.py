@@ -209,7 +209,6 @@ class Project(Section):
 class Thresholds(Section):
     """Where a score becomes an issue. Applied late: changing one recomputes no fact."""
 
-    damaged: Fraction = 0.5
     dark: Fraction = 0.5
     bright: Fraction = 0.5
     blurry: Fraction = 0.5

@@ -13,7 +13,6 @@ SCORES = {
     "near_duplicate": "how close it is to being a copy of another sample",
     "duplicate": "a copy of another sample",
     "leak": "has a duplicate in another split",
-    "damaged": "how much of the file is lost or made up by the decoder",
     "dark": "how dark the image is, even in its brightest parts",
     "bright": "how washed out the image is, even in its darkest parts",
     "blurry": "how little fine detail the image has",

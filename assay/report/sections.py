@@ -26,7 +26,6 @@ METRICS = {
     "label_conflict": ("Conflicting labels", "Duplicates that carry different labels."),
     "wrong_class": ("Wrong classes", "A class that they carry looks wrong."),
     "missing_class": ("Missing classes", "A class that they do not carry looks missing."),
-    "damaged": ("Damaged", "Part of the file is lost; what is shown there was made up by the decoder."),
     "dark": ("Dark", "Even the brightest pixels are dark."),
     "bright": ("Bright", "Even the darkest pixels are bright."),
     "blurry": ("Blurry", "Little fine detail for their size."),
