@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 .PHONY: demo test lint setup clean
 
 demo: $(VENV)/.installed
-	$(BIN)/assay demo
+	$(BIN)/python flows/demo.py
 
 test: $(VENV)/.tested
 	$(BIN)/ruff check .

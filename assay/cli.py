@@ -15,7 +15,6 @@ from pathlib import Path
 import click
 
 from assay.contracts.errors import AssayError, SpecError
-from flows.prefect_server import prefect_server
 
 EXIT_GATE_FAILED = 3
 EXIT_INTERRUPTED = 130
@@ -70,12 +69,10 @@ def main() -> None:
 @home_option
 def demo(home: Path) -> None:
     """The whole pipeline on a bundled real dataset with planted defects, offline."""
-    with prefect_server(home) as server:
-        from assay.selftest.demo import run_demo
+    from assay.selftest.demo import run_demo
 
-        stop_when_asked()
-        with server.ready():
-            run_demo(home.resolve())
+    stop_when_asked()
+    run_demo(home.resolve())
 
 
 @main.command()
@@ -83,18 +80,15 @@ def demo(home: Path) -> None:
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's headline as JSON.")
 def run(spec: Path, home: Path, as_json: bool) -> None:
-    """One run of the nightly flow; the last line names the snapshot."""
+    """One night, without Prefect; the last line names the snapshot."""
     from assay.contracts.spec import load_spec
 
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
     stop_when_asked()
-    with prefect_server(home) as server:
-        from assay.store.snapshots import read_snapshot
-        from flows.quality_snapshot import quality_snapshot
+    from assay.night import run_spec
 
-        stop_when_asked()
-        with server.ready():
-            snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), name)))
+    stop_when_asked()
+    snapshot = run_spec(spec, home)
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
         value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
@@ -112,10 +106,10 @@ def run(spec: Path, home: Path, as_json: bool) -> None:
 @click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @home_option
 def serve(specs: tuple[Path, ...], home: Path) -> None:
-    """Run the specs on their cron schedules in this process, until it is stopped."""
-    from flows.serve import serve_specs
+    """Run the specs on their cron schedules, with Prefect, until it is stopped."""
+    from assay.rim import become
 
-    serve_specs(specs, home.resolve())
+    become("flows/serve.py", [*map(str, specs), "--home", str(home.resolve())])
 
 
 @main.command()
@@ -230,12 +224,10 @@ def compare(spec: Path, models: str, sample: int, home: Path) -> None:
 @home_option
 def selftest(spec: Path, home: Path) -> None:
     """Plant known defects into a copy of your own data; report what each detector finds."""
-    with prefect_server(home) as server:
-        from assay.selftest.run import run_selftest
+    from assay.selftest.run import run_selftest
 
-        stop_when_asked()
-        with server.ready():
-            run_selftest(spec, home.resolve())
+    stop_when_asked()
+    run_selftest(spec, home.resolve())
 
 
 @main.command()
@@ -281,7 +273,7 @@ def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, wait: float, 
 
 def workspace_of(home: Path, dataset: str):
     """The workspace of a dataset named on the command line."""
-    from assay.store.snapshots import Workspace
+    from assay.store.workspace import Workspace
 
     if "/" in dataset or "\0" in dataset or dataset.startswith("."):
         raise SpecError(f"{dataset!r} is not a dataset's name; it is the `name` in its spec, a folder in {home}")

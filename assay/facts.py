@@ -16,8 +16,12 @@ from assay.contracts.errors import SourceError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.sources.files import open_source
-from assay.store.stage import FactStore, Progress, StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows
-from tasks.stages import stage_task
+from assay.store.facts import FactStore
+from assay.store.files import hash_text
+from assay.store.progress import Progress
+from assay.store.stage import StageWriter, Work, stage, write_rows
+from assay.store.tables import Tables
+from assay.store.workspace import Workspace
 
 VERSION = 3
 FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
@@ -30,23 +34,19 @@ CHUNK = {"image": 512, "text": 4096}  # contents, on average
 Measured = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # facts, lasting failures, contents not read this time
 
 
-@stage_task(timeout_hours=12)
-def clean(spec: Spec, workspace: Workspace, ingested: StageOutput) -> StageOutput:
+def _writes(spec: Spec) -> tuple[str, ...]:
+    return ("samples", "rejects", *([FACTS[spec.modality]] if spec.modality in FACTS else []))
+
+
+@stage(version=VERSION, reads=("ingested", "contents"), writes=_writes, hours=12)
+def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """ingested → samples (what goes on, with group columns), image_facts or text_facts, rejects.
 
     Raises:
         SourceError: more than `source.max_rejects` of the samples cannot be used.
     """
-    facts = [FACTS[spec.modality]] if spec.modality in FACTS else []
-    return run_stage(
-        workspace,
-        "clean",
-        version=VERSION,
-        tables=["samples", "rejects", *facts],
-        config={"modality": spec.modality, "max_rejects": spec.source.max_rejects, "method": method(spec)},
-        inputs=[ingested],
-        body=functools.partial(_clean, spec, workspace, ingested),
-    )
+    config = {"modality": spec.modality, "max_rejects": spec.source.max_rejects, "method": method(spec)}
+    return Work(config, functools.partial(_clean, spec, workspace, tables))
 
 
 def method(spec: Spec) -> dict:
@@ -75,15 +75,15 @@ def chunks(content_hashes: Sequence[str], mean: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def _clean(spec: Spec, workspace: Workspace, ingested: StageOutput, writer: StageWriter) -> None:
-    samples = ingested.read("ingested").sort("position")
+def _clean(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
+    samples = tables.read("ingested").sort("position")
     if spec.modality not in FACTS:
         write_rows(writer, "samples", samples)
         write_rows(writer, "rejects", empty("rejects"))
         return
     table = FACTS[spec.modality]
     measure = _measure_images if spec.modality == "image" else _measure_texts
-    facts, problems = _complete(workspace, spec, samples, functools.partial(measure, spec, ingested, samples))
+    facts, problems = _complete(workspace, spec, samples, functools.partial(measure, spec, tables, samples))
     rejects = _rejects(samples, problems)
     _check_rejects(rejects, len(samples), spec)
     write_rows(writer, "samples", samples.join(problems, on="content_hash", how="anti", maintain_order="left"))
@@ -115,7 +115,7 @@ def _complete(
     return facts, pl.concat([empty("failures"), *lasting, *problems]).unique("content_hash", maintain_order=True)
 
 
-def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
+def _measure_images(spec: Spec, _: Tables, samples: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
     """Facts of each chunk of images, read from the first of their places that still holds them."""
     from assay.modalities.image.cleaning import image_facts
 
@@ -127,13 +127,13 @@ def _measure_images(spec: Spec, _: StageOutput, samples: pl.DataFrame, todo: lis
     return image_facts(open_source(spec), contents, **limits)
 
 
-def _measure_texts(spec: Spec, ingested: StageOutput, _: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
+def _measure_texts(spec: Spec, tables: Tables, _: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
     """Facts of each chunk of texts, which ingest has kept in `contents`."""
     from assay.modalities.text.facts import text_facts
 
     for chunk in todo:
         order = pl.DataFrame({"content_hash": chunk})
-        here = ingested.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
+        here = tables.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
         texts = order.join(here.collect(), on="content_hash", how="left", maintain_order="left")
         measured, failed = text_facts(
             texts,

@@ -53,15 +53,15 @@ def our_seconds(folder: Path) -> float:
     from assay.facts import clean
     from assay.metrics.sql import Queries
     from assay.sources.ingest import ingest
-    from assay.store.stage import Workspace
+    from assay.store.workspace import Workspace
 
     source = {"kind": "folder", "path": str(folder)}
     spec = make_spec({"name": "speed", "modality": "image", "source": source}, base=folder)
     with tempfile.TemporaryDirectory() as home:
         workspace = Workspace(Path(home), spec.name)
-        ingested = ingest.fn(spec, workspace)
+        ingested = ingest(spec, workspace)
         started = time.perf_counter()
-        cleaned = clean.fn(spec, workspace, ingested)
+        cleaned = clean(spec, workspace, ingested)
         with Queries(Path(home)) as queries:
             queries.table("samples", cleaned.read("samples"))
             queries.parquet("image_facts", cleaned.parts("image_facts"))

@@ -25,7 +25,9 @@ from assay.contracts.spec import make_spec
 from assay.embedders.base import cpu_workers
 from assay.embedders.registry import make_embedder
 from assay.embedders.stage import embed
-from assay.store.stage import StageOutput, Workspace, hash_bytes, run_stage, write_rows
+from assay.store.files import hash_bytes
+from assay.store.stage import StageOutput, run_stage, write_rows
+from assay.store.workspace import Workspace
 
 
 def main() -> None:
@@ -58,7 +60,7 @@ def measure(folder: Path, model: str, n_images: int, scratch: Path) -> None:
     forward = forward_seconds(embedder, files)
     plain = plain_seconds(model, embedder, files[:512]) * len(files) / min(len(files), 512)
     started = now()
-    embed.fn(spec, workspace, cleaned, cleaned)
+    embed(spec, workspace, cleaned, cleaned)
     stage = now() - started
     print(f"{len(files)} images, {model}, {cpu_workers()} workers, batches of {embedder.batch_size}")
     print("                               wall clock   processor")

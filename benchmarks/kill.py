@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from assay.store.snapshots import Workspace, list_snapshots, read_snapshot, verify  # noqa: E402
+from assay.store.snapshots import list_snapshots, read_snapshot, verify
+from assay.store.workspace import Workspace
 from tests.corpus import write_digits  # noqa: E402
 from tests.nightly import DIGITS_SPEC  # noqa: E402
 

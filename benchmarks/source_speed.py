@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from assay.contracts.spec import make_spec  # noqa: E402
 from assay.sources.ingest import ingest  # noqa: E402
-from assay.store.stage import Workspace  # noqa: E402
+from assay.store.workspace import Workspace
 
 
 def make_files(folder: Path, n: int) -> None:

@@ -2,7 +2,7 @@
 
 Prefect can start an ephemeral server itself, but only once everything else is imported, and it outlives a killed run.
 This one starts while the command still imports its own packages, and ends with it, however it ends: it holds the other
-end of a pipe. `python -m flows.prefect_server PORT` is the server's process.
+end of a pipe. `python flows/prefect_server.py PORT` is the server's process.
 """
 
 import contextlib
@@ -84,7 +84,7 @@ def prefect_server(home: Path, log_level: str = "CRITICAL", ui: bool = False) ->
     port = free_port()
     own = {} if ui else {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     server = subprocess.Popen(
-        [sys.executable, "-m", "flows.prefect_server", str(port)],
+        [sys.executable, "-P", __file__, str(port)],
         env=os.environ | own | {"PREFECT_SERVER_API_PORT": str(port)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

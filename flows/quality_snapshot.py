@@ -1,25 +1,23 @@
-"""The nightly flow: source → ingest → clean → dedup → embed → index → project → metrics → validate → publish.
+"""The nightly flow: the stages of `assay/night.py`, each a task of `tasks/stages.py`.
 
-Read this file first. Each name below is one package in `tasks/`; stages meet only in Parquet tables, each with a
-contract in `assay/contracts/tables.py`. What is finished is found by its key and not done again.
+This is what schedules, deployments and the button in Prefect's interface run. By hand, without a deployment:
+
+    python flows/quality_snapshot.py SPEC.toml [HOME]
 """
 
+import os
+import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
 
 from prefect import flow
 
 from assay.contracts.spec import load_spec
-from assay.duplicates.stage import dedup, near_dedup
-from assay.embedders.stage import embed
-from assay.facts import clean
-from assay.health.stage import drift, validate
-from assay.knn.stage import index
-from assay.layouts.stage import project
-from assay.metrics.stage import metrics
-from assay.publishing.stage import publish
-from assay.sources.ingest import ingest
-from assay.store.lock import dataset_lock, disk_full_is_clear
+from assay.night import run_night
 from assay.store.workspace import Workspace
+from tasks.stages import publish_task, run_as_task
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
@@ -27,16 +25,9 @@ def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = ""
     """One quality snapshot of one dataset. Returns the path of the published snapshot."""
     spec = load_spec(spec_path)
     workspace = Workspace(Path(home).resolve(), spec.name)
-    with disk_full_is_clear(workspace.home), dataset_lock(workspace):
-        ingested = ingest(spec, workspace)
-        cleaned = clean(spec, workspace, ingested)
-        collapsed = dedup(spec, workspace, cleaned)
-        embedded = embed(spec, workspace, ingested, cleaned)
-        indexed = index(spec, workspace, cleaned, collapsed, embedded)
-        duplicates = near_dedup(spec, workspace, cleaned, collapsed, embedded, indexed)
-        projected = project(spec, workspace, cleaned, collapsed, embedded, indexed)
-        measured = metrics(spec, workspace, cleaned, collapsed, embedded, indexed, duplicates)
-        validated = validate(spec, workspace, cleaned, collapsed, embedded, indexed, projected, measured)
-        drifted = drift(spec, workspace, cleaned, embedded)
-        stages = (ingested, cleaned, collapsed, embedded, indexed, duplicates, projected, measured, validated, drifted)
-        return str(publish(spec, workspace, *stages).path)
+    return str(run_night(spec, workspace, run_as_task, publish_task).path)
+
+
+if __name__ == "__main__":
+    spec_path, home = (*sys.argv[1:], os.environ.get("ASSAY_HOME", "assay-home"))[:2]
+    print(quality_snapshot(spec_path, home, load_spec(spec_path).name))

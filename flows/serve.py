@@ -3,11 +3,15 @@
 Uses the Prefect server that the environment names; with none, one of its own, UI included, for as long as it runs.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.contracts.errors import SpecError
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from assay.contracts.errors import AssayError, SpecError
 from assay.contracts.spec import Schedule, Spec, load_spec
 from flows.prefect_server import prefect_server
 
@@ -60,3 +64,23 @@ def deployment(path: Path, spec: Spec, home: Path):
         tags=["assay", spec.name],
         concurrency_limit=1,
     )
+
+
+def main() -> None:
+    """The process that `assay serve` becomes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("specs", nargs="+", type=Path)
+    parser.add_argument("--home", required=True, type=Path)
+    chosen = parser.parse_args()
+    try:
+        serve_specs(chosen.specs, chosen.home)
+    except AssayError as error:
+        print(f"assay: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("assay: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

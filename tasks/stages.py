@@ -1,4 +1,4 @@
-"""Everything that the stages ask of Prefect, in one place: names, tags, retries, timeouts, progress, artifacts.
+"""The stages of `assay/night.py` as Prefect tasks: names, tags, retries, time limits, progress, artifacts.
 
 Prefect's own result cache stays off: it does not see a change in a helper; `assay/store/stage.py` is the cache.
 """
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pyarrow.parquet as pq
-from prefect import task
+from prefect import Task, task
 from prefect.artifacts import (
     create_image_artifact,
     create_link_artifact,
@@ -26,11 +26,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from assay.contracts.errors import AssayError
+from assay.contracts.spec import Spec
+from assay.night import STAGES
+from assay.publishing.stage import publish
 from assay.report.embedding_plot import embedding_plot
 from assay.store.lock import is_disk_full
+from assay.store.progress import LISTENER
 from assay.store.snapshots import Snapshot
-from assay.store.stage import Progress, StageOutput
+from assay.store.stage import Stage, StageOutput
+from assay.store.workspace import Workspace
 
+RETRIES = 2
+PUBLISH_HOURS = 2
 NO_TAGS = "ASSAY_NO_TAGS"
 """Set where the server lives for one run only. A tag makes each task ask the server for a concurrency slot, which on
 SQLite can wait for seconds; nobody can have set a limit on a server that is seconds old."""
@@ -42,54 +49,40 @@ def is_worth_retrying(_task, _run, state) -> bool:
     return isinstance(error, OSError) and not isinstance(error, AssayError) and not is_disk_full(error)
 
 
-def stage_task(*, timeout_hours: float, retries: int = 2) -> Callable:
-    """Decorator: a stage function `(spec, workspace, *inputs) -> StageOutput` as a Prefect task.
+def run_as_task(stage: Stage, spec: Spec, workspace: Workspace, *outputs: StageOutput) -> StageOutput:
+    """How the flow runs a stage: as its task."""
+    return TASKS[stage.name](spec, workspace, *outputs)
 
-    The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves a table
-    artifact of the rows it wrote.
+
+def as_task(name: str, function: Callable, hours: float, show: Callable[..., None]) -> Task:
+    """A function `(spec, workspace, *outputs)` as a Prefect task.
+
+    The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves what
+    `show(result, dataset, seconds)` makes of its result in the Prefect UI.
     """
-    return _as_task(timeout_hours, retries, _stage_artifacts)
 
+    @functools.wraps(function, updated=())
+    def observed(spec: Spec, workspace: Workspace, *outputs: StageOutput) -> object:
+        started = time.monotonic()
+        with _progress_artifact(name, spec.name):
+            result = function(spec, workspace, *outputs)
+        if TaskRunContext.get():
+            with _fails_nothing(name):
+                show(result, spec.name, time.monotonic() - started)
+        return result
 
-def publish_task(*, timeout_hours: float) -> Callable:
-    """Decorator: the publishing function `(spec, workspace, *stages) -> Snapshot` as a Prefect task.
-
-    It leaves the headline table, the embedding plot and a link to the report in the Prefect UI.
-    """
-    return _as_task(timeout_hours, 2, _snapshot_artifacts)
-
-
-def _as_task(timeout_hours: float, retries: int, show: Callable) -> Callable:
-    def decorate(function: Callable):
-        name = function.__name__
-
-        @functools.wraps(function)
-        def observed(spec, workspace, *inputs):
-            print(f"{name} …", file=sys.stderr, flush=True)
-            started = time.monotonic()
-            with _progress_artifact(name, spec.name):
-                output = function(spec, workspace, *inputs)
-            seconds = time.monotonic() - started
-            print(f"{name} done in {seconds:.1f} s", file=sys.stderr, flush=True)
-            if TaskRunContext.get():
-                with _fails_nothing(name):
-                    show(output, spec.name, seconds)
-            return output
-
-        return task(
-            name=name,
-            task_run_name=f"{name}-{{spec.name}}",
-            tags=[] if os.environ.get(NO_TAGS) else ["assay", name],
-            retries=retries,
-            retry_delay_seconds=10,
-            retry_condition_fn=is_worth_retrying,
-            timeout_seconds=timeout_hours * 3600,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-            log_prints=False,
-        )(observed)
-
-    return decorate
+    return task(
+        name=name,
+        task_run_name=f"{name}-{{spec.name}}",
+        tags=[] if os.environ.get(NO_TAGS) else ["assay", name],
+        retries=RETRIES,
+        retry_delay_seconds=10,
+        retry_condition_fn=is_worth_retrying,
+        timeout_seconds=hours * 3600,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        log_prints=False,
+    )(observed)
 
 
 @contextlib.contextmanager
@@ -110,12 +103,11 @@ class _progress_artifact:
         self._context = contextvars.copy_context()  # progress is also reported by threads that know of no task run
 
     def __enter__(self):
-        if TaskRunContext.get():
-            Progress.listener = self._show
+        self._token = LISTENER.set(self._show if TaskRunContext.get() else None)
         return self
 
     def __exit__(self, *_):
-        Progress.listener = None
+        LISTENER.reset(self._token)
 
     def _show(self, label: str, fraction: float) -> None:
         now = time.monotonic()
@@ -163,3 +155,7 @@ def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> No
 def _key(*words: str) -> str:
     """An artifact key: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+
+
+TASKS = {stage.name: as_task(stage.name, stage, stage.hours, _stage_artifacts) for stage in STAGES}
+publish_task = as_task("publish", publish, PUBLISH_HOURS, _snapshot_artifacts)

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.tables import empty
-from assay.store.stage import StageOutput, Workspace
+from assay.store.stage import StageOutput
 from assay.store.vectors import vectors_frame
+from assay.store.workspace import Workspace
 from tests.snapshot_builder import samples, stage_output
 
 
@@ -36,7 +37,7 @@ def vector_stages(
 
 
 def _embed_output(path, key: str, stored: pl.DataFrame) -> StageOutput:
-    from assay.store.stage import write_part
+    from assay.store.parts import write_part
 
     (path / "vectors").mkdir(parents=True, exist_ok=True)
     write_part("vectors", stored, path / "vectors" / "part-00000.parquet")

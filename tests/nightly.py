@@ -1,15 +1,10 @@
-"""`python tests/nightly.py SPEC HOME`: the nightly flow's body without a Prefect server, for tests to run it often."""
+"""`python tests/nightly.py SPEC HOME`: a night in this process, for tests to run it often."""
 
 import sys
 from pathlib import Path
 
-import flows.quality_snapshot as nightly
-from assay.store.snapshots import Snapshot, read_snapshot
-
-STAGES = (
-    "ingest", "clean", "dedup", "near_dedup", "embed", "index", "project", "metrics", "validate", "drift",
-    "publish",
-)  # fmt: skip
+from assay.night import run_spec
+from assay.store.snapshots import Snapshot
 
 DIGITS_SPEC = """
 name = "digits"
@@ -23,15 +18,8 @@ methods = ["pca"]
 
 
 def run_nightly(spec: Path, home: Path) -> Snapshot:
-    """One night: the flow's own body, its tasks called as plain functions."""
-    tasks = {name: getattr(nightly, name) for name in STAGES}
-    try:
-        for name, task in tasks.items():
-            setattr(nightly, name, getattr(task, "fn", task))
-        return read_snapshot(Path(nightly.quality_snapshot.fn(str(spec), str(home))))
-    finally:
-        for name, task in tasks.items():
-            setattr(nightly, name, task)
+    """One night of a spec."""
+    return run_spec(spec, home)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import polars as pl
 
 from assay.contracts.spec import Spec, make_spec
 from assay.contracts.tables import empty
-from assay.store.snapshots import Snapshot, Workspace
-from assay.store.stage import StageOutput, hash_text, run_stage, write_rows
+from assay.store.files import hash_text
+from assay.store.snapshots import Snapshot
+from assay.store.stage import StageOutput, run_stage, write_rows
+from assay.store.workspace import Workspace
 
 VALUES = {"name": "toy", "modality": "text", "source": {"kind": "table", "path": "toy.csv"}}
 
@@ -64,4 +66,4 @@ def publish_toy(
 
     cleaned = stage_output(workspace, "clean", {"samples": samples(ids, labels), "rejects": empty("rejects")})
     measured = stage_output(workspace, "metrics", {"scores": scores(list(issues))})
-    return publish.fn(toy_spec(**spec_changes), workspace, cleaned, measured)
+    return publish(toy_spec(**spec_changes), workspace, cleaned, measured)

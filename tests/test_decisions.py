@@ -11,7 +11,7 @@ from assay.store.decisions import (
     read_decisions,
     undo_batch,
 )
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 
 SAMPLES = pl.DataFrame({"sample_id": ["a", "b"], "content_hash": ["1" * 32, "2" * 32], "label": ["cat", None]})
 

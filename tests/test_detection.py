@@ -15,7 +15,8 @@ from assay.selftest.count import (
     own_average_precision,
     summarize,
 )
-from assay.store.snapshots import Workspace, open_snapshot
+from assay.store.snapshots import open_snapshot
+from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy
 
 

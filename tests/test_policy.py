@@ -2,7 +2,8 @@
 
 import pytest
 
-from assay.store.snapshots import Workspace
+from assay.store.progress import Progress
+from assay.store.workspace import Workspace
 from tasks import stages as policy
 from tests.snapshot_builder import publish_toy
 
@@ -31,7 +32,7 @@ def test_artifacts_that_cannot_be_made_fail_no_run(in_a_task_run, monkeypatch, c
     def embed(spec, workspace):
         return policy.StageOutput("embed", "key", workspace, ())
 
-    assert embed.fn(Toy, None).stage == "embed"
+    assert embed(Toy, None).stage == "embed"
     assert "embed: not shown in the Prefect UI (ConnectionError: the server is gone)" in capsys.readouterr().err
 
 
@@ -39,13 +40,13 @@ def test_progress_that_cannot_be_shown_fails_no_run(in_a_task_run, monkeypatch, 
     """The stage's own progress goes on."""
     monkeypatch.setattr(policy, "create_progress_artifact", refused)
 
-    @policy.stage_task(timeout_hours=1)
-    def embed(spec, workspace):
-        policy.Progress("embedding", 1).advance()
+    def body(spec, workspace):
+        Progress("embedding", 1).advance()
         return policy.StageOutput("embed", "key", workspace, ())
 
+    embed = policy.as_task("embed", body, 1, policy._stage_artifacts)
     monkeypatch.setattr(policy, "create_table_artifact", lambda *_, **__: None)
-    assert embed.fn(Toy, None).stage == "embed"
+    assert embed(Toy, None).stage == "embed"
     assert capsys.readouterr().err.count("not shown in the Prefect UI") == 1
 
 
@@ -57,10 +58,10 @@ def test_a_published_snapshot_is_a_table_a_link_and_a_picture(in_a_task_run, mon
         keep = lambda data, *, key, kind=kind, **_: made.setdefault(kind, (data, key))  # noqa: E731
         monkeypatch.setattr(policy, f"create_{kind}_artifact", keep)
 
-    @policy.publish_task(timeout_hours=1)
-    def publish(spec, workspace):
+    def body(spec, workspace):
         return publish_toy(workspace, ["a"])
 
+    publish = policy.as_task("publish", body, 1, policy._snapshot_artifacts)
     workspace = Workspace(tmp_path, "toy")
     publish.fn(Toy, workspace)
     assert {kind: key for kind, (_, key) in made.items()} == {

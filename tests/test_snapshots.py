@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import ContractError, SnapshotError, SpecError
+from assay.store.facts import FactStore
 from assay.store.garbage import collect_garbage
-from assay.store.snapshots import Workspace, diff, list_snapshots, open_snapshot, verify
-from assay.store.stage import FactStore
+from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
+from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy, samples, stage_output, toy_spec
 
 
@@ -165,7 +166,7 @@ def test_two_stages_cannot_write_one_key(workspace):
     outputs = [stage_output(workspace, name, health) for name in ("embed", "index")]
     cleaned = stage_output(workspace, "clean", {"samples": samples(["a"])})
     with pytest.raises(ContractError, match="norm"):
-        publish.fn(toy_spec(), workspace, cleaned, *outputs)
+        publish(toy_spec(), workspace, cleaned, *outputs)
     assert list(workspace.snapshots.iterdir()) == []
 
 

@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import AssayError, BusyError, ContractError
+from assay.store.facts import FactStore
+from assay.store.files import atomic_file, hash_text
 from assay.store.lock import dataset_lock, disk_full_is_clear
-from assay.store.snapshots import Workspace
-from assay.store.stage import FactStore, atomic_file, hash_text, run_stage, write_rows
+from assay.store.stage import run_stage, write_rows
 from assay.store.vectors import read_vectors, vectors_frame
+from assay.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_the_contract_version_is_in_every_parquet_file(workspace):
 
 def test_group_columns_travel_with_samples_and_with_nothing_else(workspace):
     """Further columns of the source stay behind the contract's columns."""
-    from assay.store.stage import check
+    from assay.store.parts import check
 
     row = {"sample_id": "a", "position": 0, "uri": None, "content_hash": "0" * 32, "modality": "text", "label": None}
     frame = pl.DataFrame([row | {"split": None, "size_bytes": 1, "country": "KR"}])

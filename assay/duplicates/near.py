@@ -12,9 +12,10 @@ from assay.duplicates.grouping import star_groups
 from assay.duplicates.reference import FEWEST, median_radius, probe_pairs, stored_reference
 from assay.modalities.image.pictures import Pictures
 from assay.modalities.text.texts import Texts
-from assay.store.stage import StageOutput, Workspace
+from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, normalize
 from assay.store.vectors import read_vectors
+from assay.store.workspace import Workspace
 
 RANKS = 10  # no candidate is farther down any list of neighbours
 
@@ -88,9 +89,7 @@ def near_groups(
     samples: pl.DataFrame,
     unit: np.ndarray,
     order: np.ndarray,
-    cleaned: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
+    tables: Tables,
 ) -> Near:
     """Groups of samples through their units. Where there is no graph, or a unit has no vector, the units stay apart.
 
@@ -101,14 +100,14 @@ def near_groups(
     """
     if not spec.dedup.embedding:
         return Near(unit, lambda left, right: np.zeros(len(left)), 0.0)
-    graph = read_graph(samples, indexed)
+    graph = read_graph(samples, tables)
     if spec.modality == "image":
-        confirmer = Pictures(samples, cleaned, workspace)
+        confirmer = Pictures(samples, tables, workspace)
     elif spec.modality == "text":
-        confirmer = Texts(samples, cleaned)
+        confirmer = Texts(samples, tables)
     else:
-        confirmer = Vectors(samples, graph, embedded)
-    reference = _reference(workspace, embedder_of(embedded), f"{spec.modality} {confirmer.method}", graph, confirmer)
+        confirmer = Vectors(samples, graph, tables)
+    reference = _reference(workspace, embedder_of(tables), f"{spec.modality} {confirmer.method}", graph, confirmer)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
     if spec.modality == "image":
         candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
@@ -125,10 +124,10 @@ def _union(one: Pairs, other: Pairs) -> Pairs:
     return tuple(np.unique(pairs, axis=0).T)
 
 
-def read_graph(samples: pl.DataFrame, indexed: StageOutput) -> Graph:
+def read_graph(samples: pl.DataFrame, tables: TableReader) -> Graph:
     """The nearest `RANKS` of the `neighbors` table with rows of `samples` for ids, by row and rank."""
     rows = samples.select("sample_id").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    edges = indexed.scan("neighbors").filter(pl.col("rank") <= RANKS).collect()
+    edges = tables.scan("neighbors").filter(pl.col("rank") <= RANKS).collect()
     edges = edges.join(rows.rename({"row": "left"}), on="sample_id").join(
         rows.rename({"row": "right", "sample_id": "neighbor_id"}), on="neighbor_id"
     )
@@ -152,8 +151,8 @@ class Vectors:
     method = 1
     rings = ((RANKS, 0.13),)
 
-    def __init__(self, samples: pl.DataFrame, graph: Graph, embedded: StageOutput):
-        self._hashes, self._n, self._embedded = samples["content_hash"], len(samples), embedded
+    def __init__(self, samples: pl.DataFrame, graph: Graph, tables: TableReader):
+        self._hashes, self._n, self._tables = samples["content_hash"], len(samples), tables
         packed = np.minimum(graph.left, graph.right) * self._n + np.maximum(graph.left, graph.right)
         self._edges, first = np.unique(packed, return_index=True)
         self._cosines = graph.similarity[first].astype(np.float64)
@@ -170,7 +169,7 @@ class Vectors:
 
     def _from_vectors(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         rows = np.union1d(left, right)
-        vectors = normalize(read_vectors(self._embedded, self._hashes.gather(rows))[0])
+        vectors = normalize(read_vectors(self._tables, self._hashes.gather(rows))[0])
         one, other = (vectors[np.searchsorted(rows, ends)] for ends in (left, right))
         return np.einsum("ij,ij->i", one, other).astype(np.float64)
 

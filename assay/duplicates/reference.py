@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.store.stage import Workspace, hash_text, write_json
+from assay.store.files import hash_text, write_json
+from assay.store.workspace import Workspace
 
 FEWEST = 50  # units: from fewer no reference is made
 PROBES = 400  # units whose neighbours are measured for the typical misfit

@@ -16,8 +16,9 @@ from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, im
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
 from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
-from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
-from tasks.stages import stage_task
+from assay.store.stage import StageWriter, Work, stage, write_rows
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
 
 VERSION = 5
 FACTS = {"image": "image_facts", "text": "text_facts"}
@@ -27,49 +28,37 @@ COLUMNS = {
 }
 
 
-@stage_task(timeout_hours=6)
-def dedup(spec: Spec, workspace: Workspace, cleaned: StageOutput) -> StageOutput:
+def _reads(spec: Spec) -> tuple[str, ...]:
+    return ("samples", *([FACTS[spec.modality]] if spec.modality in FACTS else []))
+
+
+@stage(version=VERSION, reads=_reads, writes=("exact_duplicates", "units"), hours=6)
+def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, image_facts or text_facts → exact_duplicates, units."""
-    return run_stage(
-        workspace,
-        "dedup",
-        version=VERSION,
-        tables=["exact_duplicates", "units"],
-        config={"modality": spec.modality, **spec.part("dedup"), "embedding": None},
-        inputs=[cleaned],
-        body=functools.partial(_dedup, spec, cleaned),
-    )
+    config = {"modality": spec.modality, **spec.part("dedup"), "embedding": None}
+    return Work(config, functools.partial(_dedup, spec, tables))
 
 
-@stage_task(timeout_hours=6)
-def near_dedup(
-    spec: Spec,
-    workspace: Workspace,
-    cleaned: StageOutput,
-    collapsed: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
-) -> StageOutput:
+@stage(
+    version=VERSION,
+    reads=lambda spec: (*_reads(spec), "units", "vectors", "neighbors"),
+    writes=("duplicates", "leaks"),
+    hours=6,
+)
+def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, facts, units, vectors, neighbors → duplicates, leaks."""
-    return run_stage(
-        workspace,
-        "near_dedup",
-        version=VERSION,
-        tables=["duplicates", "leaks"],
-        config={"modality": spec.modality, **spec.part("dedup")},
-        inputs=[cleaned, collapsed, embedded, indexed],
-        body=functools.partial(_near_dedup, spec, workspace, cleaned, collapsed, embedded, indexed),
-    )
+    config = {"modality": spec.modality, **spec.part("dedup")}
+    return Work(config, functools.partial(_near_dedup, spec, workspace, tables))
 
 
-def read_samples(spec: Spec, cleaned: StageOutput) -> tuple[pl.DataFrame, pl.DataFrame]:
+def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The samples by position, and a row of facts for each (null where there is none)."""
-    samples = cleaned.read("samples", ["sample_id", "position", "content_hash", "split", "size_bytes"]).sort("position")
+    samples = tables.read("samples", ["sample_id", "position", "content_hash", "split", "size_bytes"]).sort("position")
     table = FACTS.get(spec.modality)
     if table is None:
         return samples, samples.select(pl.col("size_bytes").alias("largest"))
     wanted = samples.select("content_hash")
-    facts = cleaned.scan(table).select(COLUMNS[table]).join(wanted.lazy().unique(), on="content_hash", how="semi")
+    facts = tables.scan(table).select(COLUMNS[table]).join(wanted.lazy().unique(), on="content_hash", how="semi")
     size = pl.col("width").cast(pl.Int64) * pl.col("height") if table == "image_facts" else pl.col("n_characters")
     facts = (
         facts.with_columns(size.alias("largest")).collect().unique("content_hash", keep="first", maintain_order=True)
@@ -84,8 +73,8 @@ def make_tier(spec: Spec, facts: pl.DataFrame) -> Tier | None:
     return text_tier(facts, spec.dedup.minhash_jaccard) if spec.modality == "text" else None
 
 
-def _dedup(spec: Spec, cleaned: StageOutput, writer: StageWriter) -> None:
-    samples, facts = read_samples(spec, cleaned)
+def _dedup(spec: Spec, tables: Tables, writer: StageWriter) -> None:
+    samples, facts = read_samples(spec, tables)
     tier = make_tier(spec, facts)
     contents = codes(samples["content_hash"])
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
@@ -100,21 +89,13 @@ def _dedup(spec: Spec, cleaned: StageOutput, writer: StageWriter) -> None:
     write_rows(writer, "units", units)
 
 
-def _near_dedup(
-    spec: Spec,
-    workspace: Workspace,
-    cleaned: StageOutput,
-    collapsed: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
-    writer: StageWriter,
-) -> None:
-    samples, facts = read_samples(spec, cleaned)
+def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
+    samples, facts = read_samples(spec, tables)
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
-    unit = _unit_rows(samples, collapsed)
+    unit = _unit_rows(samples, tables)
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
-    near = near_groups(spec, workspace, samples, unit, order, cleaned, embedded, indexed)
+    near = near_groups(spec, workspace, samples, unit, order, tables)
     kept = best_of_group(near.group, order)
 
     def describe(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,12 +117,10 @@ def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarr
     return measure(pairs[:, 0], pairs[:, 1])[inverse.reshape(-1)]
 
 
-def _unit_rows(samples: pl.DataFrame, collapsed: StageOutput) -> np.ndarray:
+def _unit_rows(samples: pl.DataFrame, tables: TableReader) -> np.ndarray:
     """(n,) the row of each sample's unit."""
     rows = samples.select("sample_id").with_row_index("row")
     units = (
-        collapsed.read("units")
-        .join(rows, left_on="unit_id", right_on="sample_id", how="left")
-        .select("sample_id", "row")
+        tables.read("units").join(rows, left_on="unit_id", right_on="sample_id", how="left").select("sample_id", "row")
     )
     return rows.join(units, on="sample_id", how="left", maintain_order="left")["row_right"].cast(pl.Int64).to_numpy()

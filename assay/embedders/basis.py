@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import EmbedderError
-from assay.store.stage import Workspace, atomic_file, hash_text
+from assay.store.files import atomic_file, hash_text
+from assay.store.workspace import Workspace
 
 REFIT_BELOW = 0.8  # Jaccard overlap of the contents
 FIT_SAMPLE = 20_000  # contents that a basis is fitted on, at most: those with the smallest hashes

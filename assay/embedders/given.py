@@ -10,16 +10,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.embedders.pipeline import Refusals, normalize
-from assay.store.stage import FactStore, Progress, StageOutput
+from assay.store.facts import FactStore
+from assay.store.progress import Progress
+from assay.store.tables import TableReader
 from assay.store.vectors import vectors_frame
 
 _ROWS = 16_384  # contents in one part; there is no work to lose
 
 
-def given_dimensions(ingested: StageOutput) -> int:
+def given_dimensions(tables: TableReader) -> int:
     """The most frequent length of the given vectors (of equally frequent ones the largest); 0 without any."""
     lengths: Counter[int] = Counter()
-    for part in ingested.parts("contents"):
+    for part in tables.parts("contents"):
         for batch in pq.ParquetFile(part).iter_batches(_ROWS, columns=["vector"]):
             for counted in pc.value_counts(pc.list_value_length(batch.column(0)).drop_null()).to_pylist():
                 lengths[counted["values"]] += counted["counts"]
@@ -27,12 +29,12 @@ def given_dimensions(ingested: StageOutput) -> int:
 
 
 def store_given(
-    ingested: StageOutput, missing: pl.Series, store: FactStore, dimensions: int, storage: str, label: str
+    tables: TableReader, missing: pl.Series, store: FactStore, dimensions: int, storage: str, label: str
 ) -> Refusals:
     """Put the vectors of the `missing` contents into `store` as rows of length 1."""
     refusals, progress = Refusals(), Progress(label, len(missing))
     wanted = missing.to_frame("content_hash")
-    for frame in _parts(ingested):
+    for frame in _parts(tables):
         frame = frame.join(wanted, on="content_hash", how="semi", maintain_order="left")
         if frame.is_empty():
             continue
@@ -56,10 +58,10 @@ def _store(store: FactStore, frame: pl.DataFrame, dimensions: int, storage: str,
     store.append(vectors_frame([names[row] for row in good], store.fingerprint, unit[good].astype(storage)))
 
 
-def _parts(ingested: StageOutput) -> Iterator[pl.DataFrame]:
+def _parts(tables: TableReader) -> Iterator[pl.DataFrame]:
     """`content_hash`, `vector` of all contents, in their order, some rows at a time, each content once."""
     seen: set[str] = set()
-    for part in ingested.parts("contents"):
+    for part in tables.parts("contents"):
         for batch in pq.ParquetFile(part).iter_batches(_ROWS, columns=["content_hash", "vector"]):
             frame = pl.from_arrow(pa.Table.from_batches([batch]))
             frame = frame.unique("content_hash", keep="first", maintain_order=True)
@@ -68,10 +70,10 @@ def _parts(ingested: StageOutput) -> Iterator[pl.DataFrame]:
             yield frame
 
 
-def given_norms(ingested: StageOutput, dimensions: int) -> np.ndarray:
+def given_norms(tables: TableReader, dimensions: int) -> np.ndarray:
     """Lengths of the vectors as they were given, float64; those with NaN or another number of entries left out."""
     norms = [np.zeros(0)]
-    for frame in _parts(ingested):
+    for frame in _parts(tables):
         good = frame.filter(pl.col("vector").list.len() == dimensions)
         if dimensions and not good.is_empty():
             flat = good["vector"].explode(empty_as_null=False).cast(pl.Float64).to_numpy().reshape(-1, dimensions)

@@ -20,7 +20,9 @@ import polars as pl
 from assay.contracts.errors import UnreadableSample
 from assay.embedders.base import Collect, Embedder, cpu_workers
 from assay.store.executor import available_cores, in_order
-from assay.store.stage import FactStore, Progress, hash_text, write_json
+from assay.store.facts import FactStore
+from assay.store.files import hash_text, write_json
+from assay.store.progress import Progress
 from assay.store.vectors import vectors_frame
 
 CHUNK = 2_048  # contents in one part

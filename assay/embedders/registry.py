@@ -24,7 +24,8 @@ from assay.embedders.weights import (
     resolve_device,
     resolve_precision,
 )
-from assay.store.stage import Workspace, write_json
+from assay.store.files import write_json
+from assay.store.workspace import Workspace
 
 KINDS = {
     "image": ("open_clip", "pca", "autoencoder"),

@@ -15,8 +15,10 @@ from assay.embedders.pipeline import Refusals, embed_contents, forget_plan, plan
 from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
 from assay.health.embedding import health_rows, statistics
 from assay.sources.files import open_source, read_content
-from assay.store.stage import FactStore, StageOutput, StageWriter, Workspace, run_stage, write_rows
-from tasks.stages import stage_task
+from assay.store.facts import FactStore
+from assay.store.stage import StageWriter, Work, stage, write_rows
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
 
 __all__ = ["embed", "make_embedder"]
 
@@ -24,43 +26,44 @@ VERSION = 2
 TABLES = ("vectors", "rejects", "embedding_health")
 
 
-@stage_task(timeout_hours=24)
-def embed(spec: Spec, workspace: Workspace, ingested: StageOutput, cleaned: StageOutput) -> StageOutput:
+def _reads(spec: Spec) -> tuple[str, ...]:
+    return ("samples", "contents", "rejects", *(["text_facts"] if spec.modality == "text" else []))
+
+
+@stage(version=VERSION, reads=_reads, writes=TABLES, hours=24)
+def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, contents or text_facts → vectors, rejects, embedding_health.
 
     Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
     had; never takes another one.
     """
-    samples = cleaned.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
+    samples = tables.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
     contents = samples.unique("content_hash", keep="first", maintain_order=True)
-    given = given_dimensions(ingested) if embedder_kind(spec) == "vectors" else None
+    given = given_dimensions(tables) if embedder_kind(spec) == "vectors" else None
     plan = _plan(spec, workspace, given, contents["content_hash"])
     store = FactStore(workspace, "vectors", plan.fingerprint)
 
     def body(writer: StageWriter) -> None:
         if given is None:
-            refusals = _embed(spec, plan, store, cleaned, contents)
+            refusals = _embed(spec, plan, store, tables, contents)
         else:
             missing = store.missing(contents["content_hash"])
-            refusals = store_given(ingested, missing, store, given, spec.embed.storage, f"vectors of {spec.name}")
+            refusals = store_given(tables, missing, store, given, spec.embed.storage, f"vectors of {spec.name}")
         parts = store.parts_for(contents["content_hash"])
         for part in parts:
             writer.link("vectors", part)
         write_rows(writer, "rejects", _rejects(samples, refusals))
-        norms, at_ingest = (None, None) if given is None else (given_norms(ingested, given), _refused(ingested))
+        norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
         write_rows(writer, "embedding_health", rows)
 
-    config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
-    return run_stage(
-        workspace, "embed", version=VERSION, tables=TABLES, config=config, inputs=[ingested, cleaned], body=body
-    )
+    return Work({"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}, body)
 
 
-def _refused(ingested: StageOutput) -> dict[str, int]:
-    """How many rows ingest refused, by reason."""
-    return dict(ingested.read("rejects").group_by("reason").len().iter_rows()) if ingested.parts("rejects") else {}
+def _refused(tables: TableReader) -> dict[str, int]:
+    """How many rows were refused before, by reason."""
+    return dict(tables.read("rejects").group_by("reason").len().iter_rows())
 
 
 def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series) -> Plan:
@@ -71,7 +74,7 @@ def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: p
     return Plan("vectors", fingerprint, build=Embedder)
 
 
-def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, contents: pl.DataFrame) -> Refusals:
+def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, contents: pl.DataFrame) -> Refusals:
     """Embed what is missing; nothing is loaded where nothing is."""
     chunks = plan_chunks(store, contents["content_hash"])
     if not chunks:
@@ -80,7 +83,7 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, cleaned: StageOutput, conte
     embedder = plan.build()
     if not _must_fit(embedder):
         contents = contents.filter(pl.col("content_hash").is_in(list(itertools.chain(*chunks))))
-    read = _reader(spec, cleaned, contents)
+    read = _reader(spec, tables, contents)
     ready = _fit(embedder, read, spec)
     embedder.load()
     refusals = embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, f"embedding {spec.name}")
@@ -103,19 +106,19 @@ def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
     return ready
 
 
-def _reader(spec: Spec, cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
+def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
     """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
     if spec.modality == "text":
-        return _text_reader(cleaned, contents)
+        return _text_reader(tables, contents)
     source = open_source(spec)
-    samples = cleaned.scan("samples").select("content_hash", "uri", "position").sort("position")
+    samples = tables.scan("samples").select("content_hash", "uri", "position").sort("position")
     wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
     places = dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
     return lambda content_hash: read_content(source, places[content_hash], content_hash)
 
 
-def _text_reader(cleaned: StageOutput, contents: pl.DataFrame) -> Callable[[str], str]:
-    facts = cleaned.scan("text_facts").select("content_hash", "clean_text")
+def _text_reader(tables: TableReader, contents: pl.DataFrame) -> Callable[[str], str]:
+    facts = tables.scan("text_facts").select("content_hash", "clean_text")
     texts = dict(facts.join(contents.lazy(), on="content_hash", how="semi").collect().iter_rows())
 
     def read(content_hash: str) -> str:

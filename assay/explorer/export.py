@@ -22,8 +22,8 @@ from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
 from assay.reading.meanings import SCORES, title
+from assay.store.files import atomic_file
 from assay.store.snapshots import Snapshot
-from assay.store.stage import atomic_file
 
 MOST_SAMPLES = 50_000
 SMALL_ABOVE = 8_000  # samples; above, thumbnails are made smaller, to keep the file below some hundred megabytes

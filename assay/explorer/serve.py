@@ -19,7 +19,7 @@ from assay.explorer.patience import Patient
 from assay.explorer.server import make_app
 from assay.store.account import account
 from assay.store.snapshots import open_snapshot
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 
 MOST_CONNECTIONS = 500
 LONGEST_NAME = 64

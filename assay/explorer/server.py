@@ -17,7 +17,7 @@ from assay.explorer import answers, asked, deciding, takeaway
 from assay.explorer.guard import Guard, Visitors
 from assay.explorer.state import Explorer
 from assay.reading.selection import FilterError
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 
 STATIC = Path(__file__).with_name("static")
 

@@ -8,7 +8,7 @@ from assay.reading.columns import View
 from assay.reading.selection import Selections
 from assay.store.decisions import read_decisions
 from assay.store.snapshots import open_snapshot
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 
 KEPT_VIEWS = 2
 

@@ -6,22 +6,22 @@ Nothing of this stops a night. Each has a row in `embedding_health`, so that an 
 import polars as pl
 
 from assay.sources.label_text import classes_of, count_confusable
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
 
 FEWEST = 20  # units from which neighbourhoods and folds say something
 NAMED = 3  # classes named in a note
 OPINIONS = ("label_issues_note", "annotators_note")  # of the metrics stage: what it did not judge, and why
 
 
-def unit_labels(cleaned: StageOutput, collapsed: StageOutput, units: pl.DataFrame) -> pl.DataFrame:
+def unit_labels(tables: TableReader, units: pl.DataFrame) -> pl.DataFrame:
     """Columns unit_id, label, n: each label that a unit's copies carry, and by how many; null where none is given."""
-    pairs = cleaned.scan("samples").select("sample_id", "label").join(collapsed.scan("units"), on="sample_id")
+    pairs = tables.scan("samples").select("sample_id", "label").join(tables.scan("units"), on="sample_id")
     counted = pairs.group_by("unit_id", "label").agg(pl.len().alias("n")).collect()
     return counted.filter(pl.col("unit_id").is_in(units["sample_id"].implode()))
 
 
 def input_rows(
-    labels: pl.DataFrame, n_units: int, n_neighbors: int, separator: str, measured: StageOutput
+    labels: pl.DataFrame, n_units: int, n_neighbors: int, separator: str, tables: TableReader
 ) -> list[tuple]:
     """Rows of `embedding_health`; `labels` as of `unit_labels`."""
     sizes = class_sizes(labels["label"], separator)
@@ -32,7 +32,7 @@ def input_rows(
     ]
     if len(sizes):
         rows += [ones_row(sizes), twins_row(sizes["label"].to_list())]
-    for note in opinions(measured):
+    for note in opinions(tables):
         rows.append(("judged_" + note["metric"].removesuffix("_note"), None, "judged", not len(sizes), note["note"]))
     return rows
 
@@ -89,9 +89,7 @@ def twins_row(names: list[str]) -> tuple:
     return "label_twins", float(n), "== 0", n == 0, "pairs of classes whose names differ only in case or Unicode form"
 
 
-def opinions(measured: StageOutput) -> list[dict]:
+def opinions(tables: TableReader) -> list[dict]:
     """What the metrics stage says that it did not judge."""
-    if not measured.parts("dataset_metrics"):
-        return []
-    notes = measured.scan("dataset_metrics").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
+    notes = tables.scan("dataset_metrics").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
     return notes.sort("metric").collect().to_dicts()

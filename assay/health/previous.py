@@ -8,7 +8,7 @@ import polars as pl
 
 from assay.sources.label_text import classes_of
 from assay.store.snapshots import Snapshot
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
 from assay.store.units import embedder_of, normalize
 from assay.store.vectors import read_vectors
 
@@ -32,18 +32,17 @@ def identity(snapshot: Snapshot | None) -> list:
 
 def previous_sample(snapshot: Snapshot, size: int) -> tuple[str, VectorSample]:
     """`(embedder, sample)` of a published snapshot; the embedder is empty where it has no vectors."""
-    stored = StageOutput("snapshot", snapshot.name, snapshot.path, ("samples", "vectors"))
-    return embedder_of(stored), take_sample(stored.scan("samples"), stored, size)
+    return embedder_of(snapshot), take_sample(snapshot, size)
 
 
-def take_sample(samples: pl.LazyFrame, embedded: StageOutput, size: int) -> VectorSample:
-    """`size` contents of `samples`, the ones with the lowest content hashes: a random but repeatable choice.
+def take_sample(tables: TableReader, size: int) -> VectorSample:
+    """`size` contents of the `samples`, the ones with the lowest content hashes: a random but repeatable choice.
 
     Two snapshots of one dataset choose the same contents, as far as both have them.
     """
-    rows = samples.select("content_hash", "label", "position").sort("position").collect()
+    rows = tables.scan("samples").select("content_hash", "label", "position").sort("position").collect()
     chosen = rows.unique("content_hash", keep="first", maintain_order=True).sort("content_hash").head(size)
-    vectors, found = read_vectors(embedded, chosen["content_hash"])
+    vectors, found = read_vectors(tables, chosen["content_hash"])
     found &= np.isfinite(vectors).all(axis=1)
     kept = chosen.filter(pl.Series(found, dtype=pl.Boolean))
     return VectorSample(normalize(vectors[found]), kept["content_hash"].to_list(), np.array(kept["label"].to_list()))

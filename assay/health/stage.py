@@ -10,9 +10,10 @@ from assay.health.inputs import input_rows, unit_labels
 from assay.health.neighbourhood import knn_accuracy, knn_votes, mean_similarity
 from assay.health.previous import VectorSample, by_class, identity, previous_sample, take_sample
 from assay.store.snapshots import newest_snapshot
-from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage
+from assay.store.stage import StageWriter, Work, stage
+from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
-from tasks.stages import stage_task
+from assay.store.workspace import Workspace
 
 VERSION = 3
 TABLES = ("embedding_health", "dataset_metrics")
@@ -24,59 +25,39 @@ HEALTH = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl
 METRICS = {"metric": pl.String, "value": pl.Float64, "note": pl.String}
 
 
-@stage_task(timeout_hours=3)
-def validate(
-    spec: Spec,
-    workspace: Workspace,
-    cleaned: StageOutput,
-    collapsed: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
-    projected: StageOutput,
-    measured: StageOutput,
-) -> StageOutput:
+@stage(
+    version=VERSION,
+    reads=("samples", "units", "vectors", "neighbors", "projection", "label_issues", "dataset_metrics"),
+    writes=TABLES,
+    hours=3,
+)
+def validate(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, units, vectors, neighbors, projection, label_issues → embedding_health, dataset_metrics."""
 
     def body(writer: StageWriter) -> None:
-        units, vectors = unit_vectors(cleaned, collapsed, embedded)
-        health = fidelity_rows(units, vectors, projected)
-        rows, similarities = unit_graph(indexed, units["sample_id"], VOTE_K)
+        units, vectors = unit_vectors(tables)
+        health = fidelity_rows(units, vectors, tables)
+        rows, similarities = unit_graph(tables, units["sample_id"], VOTE_K)
         separator = spec.source.label_separator
         judged = units.with_columns(label=pl.lit(None, pl.String)) if separator else units
-        more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, measured, are_sets=bool(separator))
-        health += input_rows(unit_labels(cleaned, collapsed, units), len(units), spec.index.k, separator, measured)
+        more, numbers = neighbourhood_rows(judged, vectors, rows, similarities, tables, are_sets=bool(separator))
+        health += input_rows(unit_labels(tables, units), len(units), spec.index.k, separator, tables)
         _write(writer, health + more, numbers)
 
-    return run_stage(
-        workspace,
-        "validate",
-        version=VERSION,
-        tables=TABLES,
-        config={},
-        inputs=(cleaned, collapsed, embedded, indexed, projected, measured),
-        body=body,
-    )
+    return Work({}, body)
 
 
-@stage_task(timeout_hours=1)
-def drift(spec: Spec, workspace: Workspace, cleaned: StageOutput, embedded: StageOutput) -> StageOutput:
+@stage(version=VERSION, reads=("samples", "vectors"), writes=TABLES, hours=1)
+def drift(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, vectors, and those of the last snapshot → embedding_health, dataset_metrics."""
     snapshot = newest_snapshot(workspace)
 
     def body(writer: StageWriter) -> None:
-        sample = take_sample(cleaned.scan("samples"), embedded, DRIFT_SAMPLE)
+        sample = take_sample(tables, DRIFT_SAMPLE)
         old = previous_sample(snapshot, DRIFT_SAMPLE) if snapshot else None
-        _write(writer, *drift_rows(sample, embedder_of(embedded), old, spec.source.label_separator))
+        _write(writer, *drift_rows(sample, embedder_of(tables), old, spec.source.label_separator))
 
-    return run_stage(
-        workspace,
-        "drift",
-        version=VERSION,
-        tables=TABLES,
-        config={"previous": identity(snapshot)},
-        inputs=(cleaned, embedded),
-        body=body,
-    )
+    return Work({"previous": identity(snapshot)}, body)
 
 
 def _write(writer: StageWriter, health: list[tuple], numbers: list[tuple]) -> None:
@@ -84,9 +65,9 @@ def _write(writer: StageWriter, health: list[tuple], numbers: list[tuple]) -> No
     writer.write("dataset_metrics", pl.DataFrame(numbers, schema=METRICS, orient="row"))
 
 
-def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, projected: StageOutput) -> list[tuple]:
+def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, tables: TableReader) -> list[tuple]:
     """Trustworthiness and continuity of each projection on a seeded sample of the units."""
-    projection = projected.read("projection")
+    projection = tables.read("projection")
     sample = np.sort(np.random.default_rng(0).choice(len(units), min(len(units), FIDELITY_SAMPLE), replace=False))
     health = []
     for method in sorted(projection["method"].unique()):
@@ -112,7 +93,7 @@ def neighbourhood_rows(
     vectors: np.ndarray,
     rows: np.ndarray,
     similarities: np.ndarray,
-    measured: StageOutput,
+    tables: TableReader,
     are_sets: bool = False,
 ) -> tuple[list[tuple], list[tuple]]:
     """Rows of `embedding_health` and of `dataset_metrics` on what neighbours have in common."""
@@ -120,7 +101,7 @@ def neighbourhood_rows(
     codes = units["label"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     votes = knn_votes(codes, rows, similarities, len(names))
     accuracy = knn_accuracy(codes, votes)
-    trusted = knn_accuracy(np.where(_is_flagged(units, measured), -1, codes), votes)
+    trusted = knn_accuracy(np.where(_is_flagged(units, tables), -1, codes), votes)
     chance = float(np.bincount(codes[codes >= 0]).max() / (codes >= 0).sum()) if len(names) else None
     close = mean_similarity(vectors)
     nearest = similarities[:, 0] if similarities.shape[1] else np.zeros(0)
@@ -170,9 +151,9 @@ def drift_rows(
     return [("drift_domain_auc", value, "<= 0.6", value <= 0.6, note)], numbers
 
 
-def _is_flagged(units: pl.DataFrame, measured: StageOutput) -> np.ndarray:
+def _is_flagged(units: pl.DataFrame, tables: TableReader) -> np.ndarray:
     """Whether each unit's label is flagged as an issue."""
-    flagged = measured.scan("label_issues").filter(pl.col("is_issue")).select("sample_id").collect()["sample_id"]
+    flagged = tables.scan("label_issues").filter(pl.col("is_issue")).select("sample_id").collect()["sample_id"]
     return units["sample_id"].is_in(flagged.implode()).to_numpy()
 
 

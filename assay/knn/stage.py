@@ -8,9 +8,11 @@ from assay.contracts.tables import empty
 from assay.knn.blocked import exact_knn, kth_similarity, recall
 from assay.knn.hnsw import build_graph, graph_knn
 from assay.knn.search import save_index
-from assay.store.stage import Progress, StageOutput, StageWriter, Workspace, run_stage
+from assay.store.progress import Progress
+from assay.store.stage import StageWriter, Work, stage
+from assay.store.tables import Tables
 from assay.store.units import unit_vectors
-from tasks.stages import stage_task
+from assay.store.workspace import Workspace
 
 VERSION = 4
 WANTED_RECALL = 0.95
@@ -18,27 +20,17 @@ EF_TRIES = 3  # each doubles ef
 ROWS_OF_A_PART = 1_000_000
 
 
-@stage_task(timeout_hours=12)
-def index(
-    spec: Spec, workspace: Workspace, cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
-) -> StageOutput:
+@stage(version=VERSION, reads=("samples", "units", "vectors"), writes=("neighbors", "embedding_health"), hours=12)
+def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, units, vectors → neighbors, embedding_health (recall), and the folder `index/`."""
 
     def body(writer: StageWriter) -> None:
-        units, vectors = unit_vectors(cleaned, collapsed, embedded)
+        units, vectors = unit_vectors(tables)
         rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer)
         write_neighbors(writer, units["sample_id"], rows, similarities)
         writer.write("embedding_health", health)
 
-    return run_stage(
-        workspace,
-        "index",
-        version=VERSION,
-        tables=("neighbors", "embedding_health"),
-        config=spec.part("index"),
-        inputs=(cleaned, collapsed, embedded),
-        body=body,
-    )
+    return Work(spec.part("index"), body)
 
 
 def make_index(

@@ -14,7 +14,9 @@ import polars as pl
 from assay.contracts.spec import Project
 from assay.layouts import fit
 from assay.layouts.place import place_linear, place_new
-from assay.store.stage import FactStore, Workspace, hash_text
+from assay.store.facts import FactStore
+from assay.store.files import hash_text
+from assay.store.workspace import Workspace
 
 REFIT_SHARE = 0.2
 

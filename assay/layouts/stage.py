@@ -5,32 +5,31 @@ import polars as pl
 from assay.contracts.spec import Spec
 from assay.layouts.fit import SMALLEST
 from assay.layouts.layout import Graph, coordinates_of, fingerprint, known_places, layout_store, newest_generation
-from assay.store.stage import StageOutput, StageWriter, Workspace, run_stage, write_rows
+from assay.store.stage import StageWriter, Work, stage, write_rows
+from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
-from tasks.stages import stage_task
+from assay.store.workspace import Workspace
 
 VERSION = 1
 
 
-@stage_task(timeout_hours=6)
-def project(
-    spec: Spec,
-    workspace: Workspace,
-    cleaned: StageOutput,
-    collapsed: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
-) -> StageOutput:
+@stage(
+    version=VERSION,
+    reads=("samples", "units", "vectors", "neighbors"),
+    writes=("projection", "embedding_health"),
+    hours=6,
+)
+def project(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, units, vectors, neighbors → projection, embedding_health; the places of contents are facts."""
 
     def body(writer: StageWriter) -> None:
-        units, vectors = unit_vectors(cleaned, collapsed, embedded)
-        graph = Graph(units["content_hash"].to_list(), vectors, *unit_graph(indexed, units["sample_id"]))
-        members = unit_members(cleaned, collapsed, units)
+        units, vectors = unit_vectors(tables)
+        graph = Graph(units["content_hash"].to_list(), vectors, *unit_graph(tables, units["sample_id"]))
+        members = unit_members(tables, units)
         methods = list(dict.fromkeys(spec.project.methods))
         health = []
         for method in methods:
-            places, generation = _places(spec, workspace, graph, method, embedder_of(embedded), members)
+            places, generation = _places(spec, workspace, graph, method, embedder_of(tables), members)
             write_rows(writer, "projection", projection_rows(places, members, method))
             health.append(_health_row(method, len(graph.content_hashes), generation))
         schema = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
@@ -38,22 +37,14 @@ def project(
         if not methods:
             write_rows(writer, "projection", projection_rows(empty_places(), members, "pca"))
 
-    return run_stage(
-        workspace,
-        "project",
-        version=VERSION,
-        tables=("projection", "embedding_health"),
-        config=spec.part("project"),
-        inputs=(cleaned, collapsed, embedded, indexed),
-        body=body,
-    )
+    return Work(spec.part("project"), body)
 
 
-def unit_members(cleaned: StageOutput, collapsed: StageOutput, units: pl.DataFrame) -> pl.DataFrame:
+def unit_members(tables: TableReader, units: pl.DataFrame) -> pl.DataFrame:
     """Columns `sample_id`, `content_hash`, `unit_row` (a row number of `units`) of every sample of those units."""
     numbered = units.select(pl.col("sample_id").alias("unit_id")).with_row_index("unit_row")
-    samples = cleaned.scan("samples").select("sample_id", "position", "content_hash").collect()
-    members = samples.join(collapsed.read("units"), on="sample_id").join(numbered, on="unit_id")
+    samples = tables.scan("samples").select("sample_id", "position", "content_hash").collect()
+    members = samples.join(tables.read("units"), on="sample_id").join(numbered, on="unit_id")
     return members.sort("position", "sample_id").select("sample_id", "content_hash", "unit_row")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
+from assay.store.units import embedder_of
 from assay.store.vectors import read_vectors
 
 OWN_COLUMNS = ("sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes")
@@ -58,19 +59,19 @@ class Corpus:
         return [name for name in self.samples.columns if name not in OWN_COLUMNS]
 
 
-def read_corpus(cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput, indexed: StageOutput) -> Corpus:
+def read_corpus(tables: TableReader) -> Corpus:
     """Corpus of the stages' outputs."""
-    samples = cleaned.read("samples").sort("position", "sample_id")
-    units = collapsed.read("units", ["sample_id", "unit_id"])
+    samples = tables.read("samples").sort("position", "sample_id")
+    units = tables.read("units", ["sample_id", "unit_id"])
     unit_of = samples.select("sample_id").join(units, on="sample_id", how="left", maintain_order="left")
     unit_of = unit_of.select(pl.coalesce("unit_id", "sample_id").alias("unit_id"))["unit_id"]
     heads = samples.filter(samples["sample_id"].is_in(unit_of.unique().implode()))
-    matrix, found = read_vectors(embedded, heads["content_hash"])
+    matrix, found = read_vectors(tables, heads["content_hash"])
     usable, vectors = normalized(matrix, found)
     unit_ids = heads["sample_id"].filter(pl.Series(usable))
     place = pl.DataFrame({"unit_id": unit_ids, "unit": np.arange(len(unit_ids), dtype=np.int32)})
     unit = unit_of.to_frame().join(place, on="unit_id", how="left", maintain_order="left")["unit"]
-    neighbors, similarities = neighbor_arrays(indexed.parts("neighbors"), unit_ids)
+    neighbors, similarities = neighbor_arrays(tables.parts("neighbors"), unit_ids)
     return Corpus(
         samples=samples,
         unit=unit.fill_null(-1).to_numpy().astype(np.int32),
@@ -78,7 +79,7 @@ def read_corpus(cleaned: StageOutput, collapsed: StageOutput, embedded: StageOut
         vectors=vectors,
         neighbors=neighbors,
         similarities=similarities,
-        embedder=_embedder(embedded),
+        embedder=embedder_of(tables),
         n_unusable=int((found & ~usable).sum()),
     )
 
@@ -159,9 +160,3 @@ def cases_frame(corpus: Corpus, codes: np.ndarray) -> pl.DataFrame:
         pl.when(pl.col("label") >= 0).then(pl.col("n") / labeled).otherwise(0.0).alias("share"),
         pl.len().over("unit").cast(pl.Int32).alias("n_values"),
     )
-
-
-def _embedder(embedded: StageOutput) -> str:
-    """The fingerprint in the first vector part."""
-    first = embedded.scan("vectors").select("embedder").head(1).collect() if embedded.parts("vectors") else None
-    return str(first["embedder"][0]) if first is not None and len(first) else ""

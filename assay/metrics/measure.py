@@ -20,7 +20,9 @@ from assay.metrics.night import BY_CHANCE, MEASURE, Night, add_case_measure, add
 from assay.metrics.outliers import outliers
 from assay.metrics.sql import Queries
 from assay.metrics.tables import all_proposals, class_graph, classes, debias, group_table, label_issues, label_noise
-from assay.store.stage import StageOutput, StageWriter, Workspace, write_rows
+from assay.store.stage import StageWriter, write_rows
+from assay.store.tables import TableReader
+from assay.store.workspace import Workspace
 
 TABLES = (
     "scores",
@@ -37,20 +39,21 @@ TABLES = (
 )
 
 
+def facts_of(spec: Spec) -> tuple[str, ...]:
+    """The tables of facts that the modality has."""
+    return {"image": ("image_facts",), "text": ("text_facts",)}.get(spec.modality, ())
+
+
 def measure(
     spec: Spec,
     workspace: Workspace,
     writer: StageWriter,
     dismissed: pl.DataFrame,
-    cleaned: StageOutput,
-    collapsed: StageOutput,
-    embedded: StageOutput,
-    indexed: StageOutput,
-    duplicates: StageOutput,
+    tables: TableReader,
 ) -> None:
     """The body of the stage; see its docstring for what goes in and out. `dismissed` (`sample_id`, `metric`): the
     suspicions that somebody took back; their scores stay, they are no issues."""
-    corpus = read_corpus(cleaned, collapsed, embedded, indexed)
+    corpus = read_corpus(tables)
     labels = code(corpus.samples, "label")
     separator = spec.source.label_separator
     sets = read_sets(labels, separator) if separator else None
@@ -59,13 +62,13 @@ def measure(
         tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as temporary,
         Queries(Path(temporary)) as queries,
     ):
-        register_inputs(queries, corpus, cleaned, duplicates)
+        register_inputs(queries, corpus, tables, facts_of(spec))
         queries.table("dismissed", dismissed)
         night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), dismissed, sets=sets)
         queries.table("cases", night.cases)
         if sets:
             queries.table("carriers", carriers(corpus.samples, labels, sets))
-        from_tables(night, cleaned)
+        from_tables(night)
         distance = by_unit(queries.run("knn_distance", neighbors=outliers.NEIGHBORS), corpus.n_units)
         with ThreadPoolExecutor(1) as beside:  # while the probe is trained
             outlying = beside.submit(find_outliers, night, workspace, distance) if corpus.n_units else None
@@ -76,24 +79,24 @@ def measure(
             outlying.result()
         night.of_classes = graph.result() if graph else []
         night.metrics.update(order.result())
-        tables = assemble(night, writer)
+        results = assemble(night, writer)
         for name in TABLES:
-            write_rows(writer, name, tables[name])
+            write_rows(writer, name, results[name])
 
 
-def register_inputs(queries: Queries, corpus: Corpus, cleaned: StageOutput, duplicates: StageOutput) -> None:
+def register_inputs(queries: Queries, corpus: Corpus, tables: TableReader, facts: tuple[str, ...]) -> None:
     """The inputs as views; of the samples only our own columns, whose names are known."""
     queries.table("samples", corpus.samples.select("sample_id", "position", "content_hash", "label", "split"))
     queries.table("places", corpus.samples.select("sample_id", "split", pl.Series("unit", corpus.unit)))
     queries.table("edges", edges_frame(corpus))
-    queries.table("duplicates", duplicates.read("duplicates"))
-    queries.table("leaks", duplicates.read("leaks"))
-    for facts in ("image_facts", "text_facts"):
-        if parts := cleaned.parts(facts):
-            queries.parquet(facts, parts)
+    queries.table("duplicates", tables.read("duplicates"))
+    queries.table("leaks", tables.read("leaks"))
+    for name in facts:
+        if parts := tables.parts(name):
+            queries.parquet(name, parts)
 
 
-def from_tables(night: Night, cleaned: StageOutput) -> None:
+def from_tables(night: Night) -> None:
     """The measures that are one SELECT each: duplicates, leaks, conflicts, and the content's own issues."""
     for name in ("duplicate", "leak", "label_conflict"):
         night.measures.append(night.queries.run(name))

@@ -19,17 +19,11 @@ from assay.contracts.errors import ContractError, SnapshotError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, PUBLISHED, empty
 from assay.report.page import write_report
+from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree, write_json
+from assay.store.parts import write_part
 from assay.store.snapshots import Snapshot, diff, file_sha256, newest_snapshot, read_snapshot, snapshot_numbers
-from assay.store.stage import (
-    StageOutput,
-    Workspace,
-    hash_text,
-    link_or_copy,
-    sync_path,
-    sync_tree,
-    write_json,
-    write_part,
-)
+from assay.store.stage import StageOutput
+from assay.store.workspace import Workspace
 
 SOFTWARE = ("assay", "torch", "open_clip_torch", "polars", "duckdb", "pyarrow", "hnswlib", "umap-learn", "prefect")
 FOLDERS = ("index", "debiased")  # of a stage, carried into the snapshot beside the tables

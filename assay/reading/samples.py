@@ -208,7 +208,7 @@ class Raw:
             data = self._open().read(uri["uri"][0])
         except UnreadableSample as error:
             raise AssayError(f"the file cannot be read any more ({error.reason.replace('_', ' ')})") from None
-        from assay.store.stage import hash_bytes
+        from assay.store.files import hash_bytes
 
         if hash_bytes(data) != uri["content_hash"][0]:
             raise AssayError("the file has changed since this snapshot")

@@ -20,9 +20,11 @@ from assay.embedders.stage import embed, make_embedder
 from assay.facts import clean
 from assay.metrics import probe
 from assay.sources.ingest import ingest
-from assay.store.stage import StageOutput, Workspace, run_stage, write_json, write_rows
+from assay.store.files import write_json
+from assay.store.stage import StageOutput, run_stage, write_rows
 from assay.store.units import normalize
 from assay.store.vectors import read_vectors
+from assay.store.workspace import Workspace
 
 FITTED = ("pca", "autoencoder", "lsa", "vectors", "auto")
 FOLDS = 5
@@ -57,8 +59,8 @@ def compare_models(spec_path: Path, models: list[str], size: int, home: Path) ->
         raise SpecError("no models to compare; name them as in --models pca,local-dir:PATH")
     with tempfile.TemporaryDirectory(prefix="assay-compare-") as folder:
         workspace = Workspace(Path(folder), spec.name)
-        ingested = ingest.fn(spec, workspace)
-        cleaned = sample_stage(workspace, clean.fn(spec, workspace, ingested), size)
+        ingested = ingest(spec, workspace)
+        cleaned = sample_stage(workspace, clean(spec, workspace, ingested), size)
         found = [measure(spec, model, workspace, ingested, cleaned) for model in dict.fromkeys(models)]
     found = rank(found)
     write_json(home / spec.name / "compare.json", [asdict(row) for row in found])
@@ -113,7 +115,7 @@ def measure(spec: Spec, model: str, workspace: Workspace, ingested: StageOutput,
     try:
         variant = spec.model_copy(update={"embed": embed_section(model, spec)})
         started = time.monotonic()
-        embedded = embed.fn(variant, workspace, ingested, cleaned)
+        embedded = embed(variant, workspace, ingested, cleaned)
         seconds = time.monotonic() - started
         samples = cleaned.read("samples").sort("position")
         vectors, has_vector = read_vectors(embedded, samples["content_hash"])

@@ -3,14 +3,15 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
+from assay.night import run_spec
 from assay.selftest.count import Judged, by_kind, judge, summarize
 from assay.selftest.digits import write_digits
-from assay.store.snapshots import Snapshot, read_snapshot
-from flows.quality_snapshot import quality_snapshot
+from assay.store.snapshots import Snapshot
 
 SEED = 0
 SPEC = """# The demonstration: scikit-learn's handwritten digits as PNG files, with planted defects.
@@ -29,11 +30,15 @@ QUERIES = (
 )
 
 
-def run_demo(home: Path) -> Snapshot:
-    """Write the digits below `home`, publish a snapshot of them, print what was found of what was planted."""
+def run_demo(home: Path, night: Callable[[Path, Path], Snapshot] = run_spec) -> Snapshot:
+    """Write the digits below `home`, publish a snapshot of them, print what was found of what was planted.
+
+    Args:
+        night: `(spec path, home) -> Snapshot`, what runs the night.
+    """
     started = time.monotonic()
     spec, truth = write_demo_data(home / "demo-data")
-    snapshot = read_snapshot(Path(quality_snapshot(str(spec), str(home), "digits")))
+    snapshot = night(spec, home)
     judgements = judge(snapshot, truth.rename({"uri": "sample_id"}))
     found = [summarize(detector, rows, draws=0) for detector, rows in judgements.items()]
     print(found_table(found, by_kind(judgements)))

@@ -18,15 +18,17 @@ import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
 from assay.contracts.spec import Spec, load_spec
+from assay.night import run_spec
 from assay.selftest.count import FEW, Judged, by_kind, judge, read_table, summarize
 from assay.selftest.mistakes import learn
 from assay.selftest.plant import DEFECTS, Relabel, Sample, plant
 from assay.sources.files import open_source
 from assay.sources.ingest import ingest
-from assay.store.snapshots import Snapshot, Workspace, read_snapshot
-from assay.store.stage import StageOutput, write_json
+from assay.store.files import write_json
+from assay.store.snapshots import Snapshot
+from assay.store.stage import StageOutput
 from assay.store.vectors import read_vectors
-from flows.quality_snapshot import quality_snapshot
+from assay.store.workspace import Workspace
 
 SIZE = 2_000  # samples of the user's that are copied
 SEED = 0
@@ -81,7 +83,7 @@ def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judge
 
 def read_samples(spec: Spec, folder: Path, size: int) -> list[Sample]:
     """At most `size` samples of the spec's data at random, with their contents. Names are new: they may be anything."""
-    found = ingest.fn(spec, Workspace(folder / "source", spec.name))
+    found = ingest(spec, Workspace(folder / "source", spec.name))
     rows = found.read("ingested").sort("position")
     if len(rows) > size:
         chosen = np.sort(np.random.default_rng(SEED).permutation(len(rows))[:size])
@@ -140,7 +142,7 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
     frame = pl.DataFrame(columns)
     frame.drop([c for c in ("label", "split") if frame[c].is_null().all()]).write_parquet(place / "samples.parquet")
     (place / "spec.toml").write_text(to_toml(copied_spec(spec, place)), encoding="utf-8")
-    return read_snapshot(Path(quality_snapshot(str(place / "spec.toml"), str(folder / "home"), spec.name)))
+    return run_spec(place / "spec.toml", folder / "home")
 
 
 def copied_spec(spec: Spec, place: Path) -> dict:

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from assay.sources.columns import Fates
-from assay.store.stage import StageWriter, hash_bytes
+from assay.store.files import hash_bytes
+from assay.store.stage import StageWriter
 
 PART_BYTES = 64 * 2**20  # of one part of `contents`
 

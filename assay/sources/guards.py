@@ -11,7 +11,8 @@ from assay.sources.files import Source
 from assay.sources.left_out import LeftOut
 from assay.sources.told import source_notes
 from assay.store.snapshots import newest_snapshot
-from assay.store.stage import StageOutput, Workspace
+from assay.store.stage import StageOutput
+from assay.store.workspace import Workspace
 
 MENDED_BY = {  # reason → what mends it
     "outside_root": "source.follow_symlinks = true reads what symbolic links lead to",

@@ -33,16 +33,18 @@ from assay.sources.schema import describe, refuse_lost_columns
 from assay.sources.table_files import file_beside, table_files, table_folder, with_digests
 from assay.sources.tables import content_role, file_text, read_rows, uri_listing
 from assay.sources.told import SCHEMA, Told, print_notes, tell
-from assay.store.stage import StageOutput, StageWriter, Workspace, hash_text, run_stage, write_rows
-from tasks.stages import stage_task
+from assay.store.files import hash_text
+from assay.store.stage import StageOutput, StageWriter, Work, stage, write_rows
+from assay.store.tables import Tables
+from assay.store.workspace import Workspace
 
 VERSION = 3
 TABLES = ("ingested", "contents", "rejects", "dataset_metrics")
 TEXT_BLOCK = 1000  # files of text in memory at a time
 
 
-@stage_task(timeout_hours=12)
-def ingest(spec: Spec, workspace: Workspace) -> StageOutput:
+@stage(version=VERSION, reads=(), writes=TABLES, hours=12)
+def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
     """source → ingested, contents (texts and vectors), rejects, dataset_metrics
 
     Raises:
@@ -51,11 +53,7 @@ def ingest(spec: Spec, workspace: Workspace) -> StageOutput:
     """
     prepare = _folder if spec.source.kind == "folder" else _table
     digest, body = prepare(spec, workspace)
-    output = run_stage(
-        workspace, "ingest", version=VERSION, tables=TABLES, config=_config(spec, digest), inputs=(), body=body
-    )
-    _judge(spec, workspace, output)
-    return output
+    return Work(_config(spec, digest), body, lambda output: _judge(spec, workspace, output))
 
 
 def _judge(spec: Spec, workspace: Workspace, output: StageOutput) -> None:

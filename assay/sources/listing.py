@@ -18,7 +18,9 @@ import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.sources.files import Entry, LocalSource, Source
-from assay.store.stage import Progress, Workspace, atomic_file, hash_text
+from assay.store.files import atomic_file, hash_text
+from assay.store.progress import Progress
+from assay.store.workspace import Workspace
 
 SCHEMA = {
     "uri": pl.String,

@@ -9,7 +9,8 @@ from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.told import SCHEMA
 from assay.store.snapshots import Snapshot, newest_snapshot
-from assay.store.stage import StageOutput, Workspace
+from assay.store.stage import StageOutput
+from assay.store.workspace import Workspace
 
 STOPPING = ("sample_id", "label", "split")  # roles whose loss makes another dataset of it
 RELABELLED = 0.5  # share of the samples of both nights with another label that is told

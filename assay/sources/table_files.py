@@ -19,7 +19,8 @@ from assay.sources.files import Entry, LocalSource, Source, has_wildcard, open_s
 from assay.sources.label_text import value_text
 from assay.sources.listing import list_files
 from assay.sources.readers import ENDINGS, reader_of
-from assay.store.stage import Workspace, atomic_file, hash_text
+from assay.store.files import atomic_file, hash_text
+from assay.store.workspace import Workspace
 
 UNLIMITED = 2**62
 PARTITION = re.compile(r"([A-Za-z_][\w.-]*)=(.*)")

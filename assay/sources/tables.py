@@ -14,7 +14,9 @@ from assay.sources.listing import list_files, refuse_change, stat_all
 from assay.sources.roles import Roles
 from assay.sources.rows import CELL_LIMIT, Resolve, TableRows
 from assay.sources.table_files import TableFile, file_beside, read_batches, remembered, rules_of
-from assay.store.stage import Progress, StageWriter, Workspace
+from assay.store.progress import Progress
+from assay.store.stage import StageWriter
+from assay.store.workspace import Workspace
 
 
 def content_role(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) -> str:

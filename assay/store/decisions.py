@@ -15,7 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.errors import AssayError
-from assay.store.stage import Workspace, atomic_file, hash_text
+from assay.store.files import atomic_file, hash_text
+from assay.store.workspace import Workspace
 
 KINDS = {  # kind: aspect; the latest decision of an aspect wins
     "accept_label": "label",  # value: the label that is right

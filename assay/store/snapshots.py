@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from assay.contracts.errors import SnapshotError
+from assay.store.tables import TableReader
 from assay.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ DIFF_SQL = Path(__file__).with_name("diff.sql")
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(TableReader):
     """One published version of one dataset."""
 
     number: int

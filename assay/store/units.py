@@ -3,25 +3,23 @@
 import numpy as np
 import polars as pl
 
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
 from assay.store.vectors import read_vectors
 
 BLOCK = 8_192  # rows at a time
 
 
-def unit_vectors(
-    cleaned: StageOutput, collapsed: StageOutput, embedded: StageOutput
-) -> tuple[pl.DataFrame, np.ndarray]:
+def unit_vectors(tables: TableReader) -> tuple[pl.DataFrame, np.ndarray]:
     """The duplicate-collapsed samples that have a usable vector, in `position` order.
 
     Returns:
         `(units, vectors)`: the rows of `samples` whose `sample_id` stands for its unit, and float32 of shape
         (n, d), each row of length 1; a zero vector stays zero. Vectors with NaN or infinity are left out.
     """
-    samples = cleaned.scan("samples").select("sample_id", "position", "content_hash", "label", "split")
-    heads = collapsed.scan("units").filter(pl.col("sample_id") == pl.col("unit_id")).select("sample_id")
+    samples = tables.scan("samples").select("sample_id", "position", "content_hash", "label", "split")
+    heads = tables.scan("units").filter(pl.col("sample_id") == pl.col("unit_id")).select("sample_id")
     units = samples.join(heads, on="sample_id", how="semi").sort("position", "sample_id").collect()
-    vectors, found = read_vectors(embedded, units["content_hash"])
+    vectors, found = read_vectors(tables, units["content_hash"])
     for start in range(0, len(vectors), BLOCK):
         found[start : start + BLOCK] &= np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
     if not found.all():
@@ -42,13 +40,13 @@ def normalize(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def embedder_of(embedded: StageOutput) -> str:
+def embedder_of(tables: TableReader) -> str:
     """The fingerprint of the embedder that made the vectors; empty where there are none."""
-    first = embedded.scan("vectors").select("embedder").head(1).collect()
+    first = tables.scan("vectors").select("embedder").head(1).collect()
     return first["embedder"][0] if len(first) else ""
 
 
-def unit_graph(indexed: StageOutput, ids: pl.Series, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def unit_graph(tables: TableReader, ids: pl.Series, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The `neighbors` table as arrays: its first `k` ranks (default: all there are).
 
     Args:
@@ -59,7 +57,7 @@ def unit_graph(indexed: StageOutput, ids: pl.Series, k: int | None = None) -> tu
     """
     names = pl.Enum(ids)
     rows, similarities = [], []
-    for part in indexed.parts("neighbors"):
+    for part in tables.parts("neighbors"):
         frame = pl.scan_parquet(part).select("rank", "neighbor_id", "similarity")
         if k is not None:
             frame = frame.filter(pl.col("rank") <= k)

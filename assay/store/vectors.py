@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
 
 
-def read_vectors(output: StageOutput, content_hashes: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+def read_vectors(tables: TableReader, content_hashes: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of some contents, two row groups in memory at a time beside the result.
 
     Returns:
@@ -24,7 +24,7 @@ def read_vectors(output: StageOutput, content_hashes: pl.Series) -> tuple[np.nda
     wanted = pl.DataFrame({"content_hash": content_hashes}).with_row_index("row")
     found = np.zeros(len(wanted), dtype=bool)
     matrix: np.ndarray | None = None
-    for part in output.parts("vectors"):
+    for part in tables.parts("vectors"):
         described = pq.read_metadata(part)
         dimensions = described.schema.to_arrow_schema().field("vector").type.list_size
         if matrix is None:

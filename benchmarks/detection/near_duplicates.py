@@ -31,8 +31,8 @@ from assay.embedders.stage import embed
 from assay.facts import clean
 from assay.knn.stage import index
 from assay.sources.ingest import ingest
-from assay.store.stage import Workspace
 from assay.store.vectors import read_vectors
+from assay.store.workspace import Workspace
 from benchmarks.detection.planted_images import plant_near_duplicates
 
 RESULTS = Path(__file__).parent.parent / "results" / "near_duplicates.json"
@@ -80,17 +80,17 @@ def methods(arguments: argparse.Namespace, images: Path) -> Iterable[tuple[str, 
         base=Path.cwd(),
     )
     workspace = Workspace((arguments.work / "home").resolve(), spec.name)
-    ingested = ingest.fn(spec, workspace)
-    cleaned = clean.fn(spec, workspace, ingested)
+    ingested = ingest(spec, workspace)
+    cleaned = clean(spec, workspace, ingested)
     started = time.perf_counter()
-    collapsed = dedup.fn(spec, workspace, cleaned)
+    collapsed = dedup(spec, workspace, cleaned)
     seconds = time.perf_counter() - started
     uris = dict(cleaned.read("samples", ["sample_id", "uri"]).iter_rows())
     yield "assay, before the vectors", groups_of(collapsed.read("exact_duplicates"), uris), seconds
-    embedded = embed.fn(spec, workspace, ingested, cleaned)
-    indexed = index.fn(spec, workspace, cleaned, collapsed, embedded)
+    embedded = embed(spec, workspace, ingested, cleaned)
+    indexed = index(spec, workspace, cleaned, collapsed, embedded)
     started = time.perf_counter()
-    duplicates = near_dedup.fn(spec, workspace, cleaned, collapsed, embedded, indexed)
+    duplicates = near_dedup(spec, workspace, cleaned, collapsed, embedded, indexed)
     seconds += time.perf_counter() - started
     yield "assay", groups_of(duplicates.read("duplicates"), uris), seconds
     yield from hash_methods(cleaned)

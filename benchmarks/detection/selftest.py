@@ -27,7 +27,7 @@ from annotators import ANNOTATOR  # noqa: E402
 import assay.selftest.run as selftest  # noqa: E402
 from assay.contracts.spec import Spec, make_spec  # noqa: E402
 from assay.selftest.count import JUDGEMENT, Judged, judge, read_table, summarize  # noqa: E402
-from assay.store.snapshots import Snapshot, read_snapshot  # noqa: E402
+from assay.store.snapshots import Snapshot, read_snapshot
 from tests.nightly import run_nightly  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/selftest.json"

@@ -27,7 +27,7 @@ from assay.contracts.spec import make_spec  # noqa: E402
 from assay.duplicates.stage import near_dedup  # noqa: E402
 from assay.knn.stage import index  # noqa: E402
 from assay.metrics.stage import metrics  # noqa: E402
-from assay.store.stage import Workspace  # noqa: E402
+from assay.store.workspace import Workspace
 from tests.graph_builder import vector_stages  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/detection_speed.json"

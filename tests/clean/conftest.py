@@ -9,7 +9,9 @@ import pytest
 from assay.contracts.spec import Spec, make_spec
 from assay.modalities.image.cleaning import image_facts
 from assay.sources.files import Source
-from assay.store.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
+from assay.store.files import hash_bytes, hash_text
+from assay.store.stage import StageOutput, run_stage, write_rows
+from assay.store.workspace import Workspace
 
 
 @pytest.fixture

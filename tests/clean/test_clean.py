@@ -39,7 +39,7 @@ def test_samples_facts_and_rejects(workspace, folder):
     write_images(folder, 3)
     (folder / "0001.png").write_bytes(b"")
     ingested = ingest_folder(workspace, folder, camera=lambda name: f"camera of {name}")
-    output = clean.fn(image_spec(folder), workspace, ingested)
+    output = clean(image_spec(folder), workspace, ingested)
     samples = output.read("samples")
     assert samples["uri"].to_list() == ["0000.png", "0002.png"]
     assert samples["camera"].to_list() == ["camera of 0000.png", "camera of 0002.png"]
@@ -52,11 +52,11 @@ def test_an_unchanged_night_decodes_nothing(workspace, folder, decoded):
     write_images(folder, 6)
     (folder / "bad.png").write_bytes(b"not an image")
     ingested = ingest_folder(workspace, folder)
-    first = clean.fn(image_spec(folder), workspace, ingested)
+    first = clean(image_spec(folder), workspace, ingested)
     assert len(decoded) == 7
     kept = {table: first.read(table) for table in first.tables}
     shutil.rmtree(first.path)
-    second = clean.fn(image_spec(folder), workspace, ingested)
+    second = clean(image_spec(folder), workspace, ingested)
     assert len(decoded) == 7
     assert all(second.read(table).equals(frame) for table, frame in kept.items())
 
@@ -65,10 +65,10 @@ def test_only_new_contents_are_decoded(workspace, folder, decoded):
     """A night with one more file decodes one; copies of a content are decoded once."""
     write_images(folder, 4)
     shutil.copy(folder / "0000.png", folder / "copy.png")
-    clean.fn(image_spec(folder), workspace, ingest_folder(workspace, folder))
+    clean(image_spec(folder), workspace, ingest_folder(workspace, folder))
     assert len(decoded) == 4
     write_images(folder, 1, start=4)
-    output = clean.fn(image_spec(folder), workspace, ingest_folder(workspace, folder))
+    output = clean(image_spec(folder), workspace, ingest_folder(workspace, folder))
     assert len(decoded) == 5
     assert output.read("samples").height == 6
 
@@ -77,8 +77,8 @@ def test_a_setting_that_facts_depend_on_measures_anew(workspace, folder, decoded
     """Another thumbnail size is another fact."""
     write_images(folder, 2)
     ingested = ingest_folder(workspace, folder)
-    clean.fn(image_spec(folder), workspace, ingested)
-    clean.fn(image_spec(folder, clean={"thumbnail_pixels": 20}), workspace, ingested)
+    clean(image_spec(folder), workspace, ingested)
+    clean(image_spec(folder, clean={"thumbnail_pixels": 20}), workspace, ingested)
     assert len(decoded) == 4
 
 
@@ -100,15 +100,15 @@ def test_a_killed_run_keeps_its_chunks_and_ends_as_an_undisturbed_one(tmp_path, 
 
     monkeypatch.setattr(stage, "_measure_images", killed)
     with pytest.raises(KeyboardInterrupt):
-        clean.fn(spec, workspace, ingested)
+        clean(spec, workspace, ingested)
     kept = {content_hash for chunk in seen for content_hash in chunk}
     again = []
     monkeypatch.setattr(stage, "_measure_images", lambda *a: again.extend(a[-1]) or measure(*a))
-    resumed = clean.fn(spec, workspace, ingested)
+    resumed = clean(spec, workspace, ingested)
     missed = {content_hash for chunk in again for content_hash in chunk}
     assert len(kept) + len(missed) == 30 and not kept & missed
     other = type(workspace)(tmp_path / "other", "test")
-    fresh = clean.fn(spec, other, ingest_folder(other, folder))
+    fresh = clean(spec, other, ingest_folder(other, folder))
     for table in fresh.tables:
         assert [p.read_bytes() for p in fresh.parts(table)] == [p.read_bytes() for p in resumed.parts(table)]
 
@@ -129,8 +129,8 @@ def test_too_many_rejects_stop_the_night(workspace, folder):
         (folder / f"bad{i}.png").write_bytes(b"x" * i)
     ingested = ingest_folder(workspace, folder)
     with pytest.raises(SourceError, match=r"3 of 5 samples cannot be used: not_an_image \(2\), zero_bytes \(1\)"):
-        clean.fn(image_spec(folder), workspace, ingested)
-    allowed = clean.fn(image_spec(folder, source={"max_rejects": 0.6}), workspace, ingested)
+        clean(image_spec(folder), workspace, ingested)
+    allowed = clean(image_spec(folder, source={"max_rejects": 0.6}), workspace, ingested)
     assert allowed.read("rejects").height == 3
 
 
@@ -141,12 +141,12 @@ def test_a_file_that_vanished_or_changed_is_rejected_but_not_for_ever(workspace,
     (folder / "0000.png").rename(folder / "away")
     whole = (folder / "0001.png").read_bytes()
     (folder / "0001.png").write_bytes((folder / "0002.png").read_bytes())
-    output = clean.fn(image_spec(folder), workspace, ingested)
+    output = clean(image_spec(folder), workspace, ingested)
     assert output.read("rejects")["reason"].to_list() == ["not_found", "changed_meanwhile"]
     (folder / "away").rename(folder / "0000.png")
     (folder / "0001.png").write_bytes(whole)
     shutil.rmtree(output.path)
-    assert clean.fn(image_spec(folder), workspace, ingested).read("rejects").is_empty()
+    assert clean(image_spec(folder), workspace, ingested).read("rejects").is_empty()
     assert len(decoded) == 4
 
 
@@ -156,14 +156,14 @@ def test_another_place_of_the_same_content_is_read_where_the_first_is_gone(works
     shutil.copy(folder / "0000.png", folder / "copy.png")
     ingested = ingest_folder(workspace, folder)
     (folder / "0000.png").unlink()
-    output = clean.fn(image_spec(folder), workspace, ingested)
+    output = clean(image_spec(folder), workspace, ingested)
     assert output.read("samples").height == 2 and output.read("rejects").is_empty()
 
 
 def test_texts_are_measured_and_missing_ones_rejected(workspace, folder):
     """Texts come from ingest's contents; a null text is rejected, an empty one goes on; the raw text is kept."""
     ingested = ingest_texts(workspace, ["  Hello   world ", None, "", "Hello world"])
-    output = clean.fn(text_spec(folder), workspace, ingested)
+    output = clean(text_spec(folder), workspace, ingested)
     facts = output.read("samples").join(output.read("text_facts"), on="content_hash", maintain_order="left")
     assert facts["sample_id"].to_list() == ["t0", "t2", "t3"]
     assert facts["text"].to_list() == ["  Hello   world ", "", "Hello world"]
@@ -176,7 +176,7 @@ def test_vectors_pass_through(workspace, folder):
     """Modalities without measurements keep all samples and have an empty table of rejects."""
     ingested = ingest_rows(workspace, "vectors", [{"content_hash": f"{i:032x}", "size_bytes": 4} for i in range(3)])
     spec = text_spec(folder).model_copy(update={"modality": "vectors"})
-    output = clean.fn(spec, workspace, ingested)
+    output = clean(spec, workspace, ingested)
     assert output.tables == ("samples", "rejects")
     assert output.read("samples").equals(ingested.read("ingested"))
     assert output.read("rejects").is_empty()
@@ -188,5 +188,5 @@ def test_nothing_ingested_gives_empty_tables(workspace, folder):
     ingested = ingest_texts(workspace, ["one"])
     pl.read_parquet(ingested.parts("ingested")[0]).clear().write_parquet(ingested.parts("ingested")[0])
     empty_rows.write_parquet(ingested.parts("contents")[0])
-    output = clean.fn(text_spec(folder), workspace, ingested)
+    output = clean(text_spec(folder), workspace, ingested)
     assert [output.read(table).height for table in output.tables] == [0, 0, 0]

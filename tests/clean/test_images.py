@@ -14,7 +14,8 @@ from assay.modalities.image import cleaning as images
 from assay.modalities.image import facts as image_measures
 from assay.modalities.image.identity import hash_pixels
 from assay.store import executor as workers
-from assay.store.stage import check, hash_bytes
+from assay.store.files import hash_bytes
+from assay.store.parts import check
 from tests.clean.conftest import facts_of
 
 RNG = np.random.default_rng(0)

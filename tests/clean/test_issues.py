@@ -8,7 +8,7 @@ from assay.contracts.tables import empty
 from assay.metrics.sql import Queries
 from assay.modalities.text.facts import text_facts
 from assay.selftest.digits import digit_samples
-from assay.store.stage import hash_text
+from assay.store.files import hash_text
 from tests.clean.conftest import facts_of
 
 TYPICAL = {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from assay.contracts.errors import SpecError
 from assay.modalities.text import facts as texts
 from assay.modalities.text import words
-from assay.store.stage import check, hash_text
+from assay.store.files import hash_text
+from assay.store.parts import check
 
 DEFAULT = ("ftfy", "nfc", "control", "whitespace")
 

@@ -5,7 +5,7 @@ import pytest
 
 from assay.contracts import lock, tables
 from assay.contracts.errors import ContractError
-from assay.store.stage import check
+from assay.store.parts import check
 
 
 def test_no_contract_changed_without_a_new_version():

@@ -12,8 +12,10 @@ from assay.contracts.tables import empty
 from assay.duplicates.stage import dedup, near_dedup
 from assay.modalities.image.pictures import flip_hashes
 from assay.modalities.text.facts import minhashes, normalize
-from assay.store.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
+from assay.store.files import hash_bytes, hash_text
+from assay.store.stage import StageOutput, run_stage, write_rows
 from assay.store.vectors import vectors_frame
+from assay.store.workspace import Workspace
 
 
 class Night:
@@ -32,12 +34,12 @@ class Night:
         facts = {"image": image_rows, "text": text_rows}.get(self.modality, lambda *_: None)(hashes, contents)
         order = np.random.default_rng(shuffle).permutation(len(contents)) if shuffle is not None else slice(None)
         self.cleaned = self._stage("clean", {"samples": self.samples[order], f"{self.modality}_facts": facts}, shuffle)
-        self.collapsed = dedup.fn(self.spec, self.workspace, self.cleaned)
+        self.collapsed = dedup(self.spec, self.workspace, self.cleaned)
         vectors = np.zeros((0, 2), np.float32) if vectors is None else np.asarray(vectors, dtype=np.float32)
         frame = vectors_frame(hashes[: len(vectors)], "made-up", vectors).unique("content_hash", maintain_order=True)
         self.embedded = self._stage("embed", {"vectors": frame if len(frame) else None}, shuffle)
         self.indexed = self._stage("index", {"neighbors": self._neighbors(vectors, k)}, shuffle)
-        self.near = near_dedup.fn(self.spec, self.workspace, self.cleaned, self.collapsed, self.embedded, self.indexed)
+        self.near = near_dedup(self.spec, self.workspace, self.cleaned, self.collapsed, self.embedded, self.indexed)
 
     def _stage(self, name: str, tables: dict, config) -> StageOutput:
         def body(writer):

@@ -316,4 +316,4 @@ def test_samples_without_facts_stay_apart(tmp_path):
     cleaned = night._stage("clean", {"samples": night.samples, "image_facts": facts}, "fewer")
     from assay.duplicates.stage import dedup
 
-    assert dedup.fn(night.spec, night.workspace, cleaned).read("units")["unit_id"].n_unique() == 4
+    assert dedup(night.spec, night.workspace, cleaned).read("units")["unit_id"].n_unique() == 4

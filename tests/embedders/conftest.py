@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from assay.contracts.spec import make_spec
-from assay.store.stage import StageOutput, Workspace, hash_bytes, hash_text, run_stage, write_rows
+from assay.store.files import hash_bytes, hash_text
+from assay.store.stage import StageOutput, run_stage, write_rows
+from assay.store.workspace import Workspace
 
 TINY = {
     "model_cfg": {

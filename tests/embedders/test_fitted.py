@@ -12,7 +12,7 @@ from assay.embedders.basis import plan_basis
 from assay.embedders.lsa import Lsa
 from assay.embedders.pca import ImagePca, principal_components
 from assay.embedders.registry import make_embedder
-from assay.store.stage import hash_text
+from assay.store.files import hash_text
 from tests.embedders.conftest import ImageSet, TextSet, encoded, photo
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from assay.embedders.pipeline import Refusals, normalize
 from assay.health.embedding import effective_rank, health_rows, statistics
-from assay.store.stage import FactStore, hash_text
+from assay.store.facts import FactStore
+from assay.store.files import hash_text
 from assay.store.vectors import vectors_frame
 
 

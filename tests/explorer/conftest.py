@@ -10,7 +10,7 @@ import uvicorn
 
 from assay.explorer.serve import settings
 from assay.explorer.server import make_app
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import make_snapshot
 from tests.explorer.visit import VISITORS, client_of
 

@@ -13,7 +13,9 @@ import polars as pl
 from PIL import Image, ImageDraw
 
 from assay.contracts.tables import CONTRACTS, FACTS, PUBLISHED, empty
-from assay.store.stage import PARTITION, hash_text, write_part
+from assay.store.files import hash_text
+from assay.store.parts import write_part
+from assay.store.stage import PARTITION
 
 CLASSES = (
     "airplane",

@@ -15,7 +15,7 @@ from tests.explorer.make_snapshot import HOSTILE
 
 @pytest.fixture(scope="module")
 def page_file(home, tmp_path_factory):
-    from assay.store.stage import Workspace
+    from assay.store.workspace import Workspace
 
     return export_view(open_snapshot(Workspace(home, "toy"), 1), tmp_path_factory.mktemp("out") / "view.html")
 
@@ -43,7 +43,7 @@ def test_labels_cannot_leave_the_data(page_file):
 
 def test_too_many_samples_are_refused(home, tmp_path, monkeypatch):
     """Above the limit nothing is written, and the message says what to do instead."""
-    from assay.store.stage import Workspace
+    from assay.store.workspace import Workspace
 
     monkeypatch.setattr(export, "MOST_SAMPLES", 100)
     with pytest.raises(SnapshotError, match="assay explore"):

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from assay.reading.columns import View
 from assay.reading.selection import FilterError, inside, ordered, select
 from assay.store.snapshots import open_snapshot
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import CLASSES, HOSTILE
 
 

@@ -15,7 +15,7 @@ from assay.reading.columns import match
 from assay.reading.samples import history
 from assay.store.decisions import effective_decisions, read_decisions
 from assay.store.snapshots import list_snapshots
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import HOSTILE
 from tests.explorer.visit import client_of
 

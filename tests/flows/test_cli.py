@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from assay.cli import main
-from assay.store.snapshots import Workspace
+from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy
 
 README = Path(__file__).parents[2] / "README.md"

@@ -9,18 +9,16 @@ import pytest
 import assay.selftest.demo as demo
 from assay.selftest.count import Judged
 from assay.selftest.digits import write_digits
-from tests.nightly import run_nightly
 
 N = 400
 
 
 @pytest.fixture(scope="module")
 def small_demo(tmp_path_factory):
-    """The demonstration on fewer digits, its tasks called as plain functions; the snapshot and what was printed."""
+    """The demonstration on fewer digits; the snapshot and what was printed."""
     home, printed = tmp_path_factory.mktemp("home"), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(demo, "write_digits", lambda folder, seed: write_digits(folder, seed, N))
-        patch.setattr(demo, "quality_snapshot", lambda spec, home, _: str(run_nightly(spec, home).path))
         patch.setattr(demo, "SPEC", demo.SPEC + '\n[project]\nmethods = ["pca"]\n')
         snapshot = demo.run_demo(home)
     return home, snapshot, printed.getvalue()

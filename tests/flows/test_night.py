@@ -16,7 +16,8 @@ import pytest
 
 from assay.contracts.errors import SourceError
 from assay.store.decisions import append_decisions
-from assay.store.snapshots import Workspace, list_snapshots, read_snapshot, verify
+from assay.store.snapshots import list_snapshots, read_snapshot, verify
+from assay.store.workspace import Workspace
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
 

@@ -13,13 +13,6 @@ import assay.selftest.run as selftest
 from assay.contracts.errors import SourceError, SpecError
 from assay.contracts.spec import load_spec
 from assay.selftest.count import judge, read_table
-from tests.nightly import run_nightly
-
-
-@pytest.fixture(autouse=True)
-def plain_nights(monkeypatch):
-    """The nightly flow without a Prefect server."""
-    monkeypatch.setattr(selftest, "quality_snapshot", lambda spec, home, _: str(run_nightly(spec, home).path))
 
 
 def write_vectors(folder, n: int, wrong: float):

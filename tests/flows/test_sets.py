@@ -11,7 +11,7 @@ from assay.contracts.tables import CONTRACTS
 from assay.explorer.server import make_app
 from assay.store.decisions import read_decisions
 from assay.store.snapshots import verify
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.metrics.test_sets import flipped, sets_of_blobs
 from tests.nightly import run_nightly
 

@@ -6,15 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from assay.contracts.errors import AssayError
-from assay.store.snapshots import Workspace, list_snapshots, verify
+from assay.store.snapshots import list_snapshots, verify
+from assay.store.workspace import Workspace
 from flows import prefect_server
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
@@ -22,7 +21,7 @@ from tests.nightly import DIGITS_SPEC, run_nightly
 ROOT = Path(__file__).parents[2]
 
 HELD = """
-import os, sys
+import sys
 import assay.store.stage
 
 begin, *arguments = sys.argv[1:]
@@ -31,7 +30,7 @@ sync_tree = assay.store.stage.sync_tree
 def held(root):
     "Everything is written and nothing is moved: say so, and go on when told to."
     if root.name.startswith(begin):
-        print(os.environ["PREFECT_API_URL"], flush=True)
+        print("held", flush=True)
         MOMENT
     sync_tree(root)
 
@@ -53,11 +52,8 @@ def spec(tmp_path_factory) -> Path:
 
 
 @contextlib.contextmanager
-def held_run(spec: Path, begin: str, moment: str, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    """`assay run` in a session of its own, at the `moment` when a folder named `begin…` is written and not yet moved.
-
-    Yields the process and the address of the Prefect server that it started.
-    """
+def held_run(spec: Path, begin: str, moment: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """`assay run` in a session of its own, at the `moment` when a folder `begin…` is written and not yet moved."""
     code = HELD.replace("MOMENT", moment)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     process = subprocess.Popen(
@@ -66,28 +62,12 @@ def held_run(spec: Path, begin: str, moment: str, **environment: str) -> Iterato
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        server = process.stdout.readline().strip()
-        assert server, process.communicate()[1]
-        assert answers(server)
-        yield process, server
+        said = process.stdout.readline().strip()
+        assert said == "held", process.communicate()[1]
+        yield process
     finally:
         process.kill()
         process.communicate()
-
-
-def answers(server: str) -> bool:
-    """Whether a Prefect server is there."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{server}/health", timeout=30) as response:
-        return response.status == 200
-    return False
-
-
-def ends(server: str) -> bool:
-    """Whether the server is gone, or goes: its process ends by itself when the run has."""
-    deadline = time.monotonic() + 60
-    while answers(server) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not answers(server)
 
 
 def assert_one_message(stderr: str, message: str) -> None:
@@ -114,11 +94,11 @@ def n_snapshots(spec: Path) -> int:
 
 @pytest.mark.parametrize(("name", "begin"), [("SIGINT", ".embed-"), ("SIGTERM", ".aside-")])
 def test_a_stopped_run_says_so_and_leaves_nothing_half_done(spec, name, begin):
-    """Ctrl-C in the middle of a stage, SIGTERM in the middle of publishing: status 130, no server left."""
+    """Ctrl-C in the middle of a stage, SIGTERM in the middle of publishing: status 130."""
     before, number = n_snapshots(spec), getattr(signal, name)
     if begin == ".embed-":
         shutil.rmtree(spec.parent / "home/digits/work", ignore_errors=True)
-    with held_run(spec, begin, FOR_EVER) as (process, server):
+    with held_run(spec, begin, FOR_EVER) as process:
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
         else:
@@ -126,13 +106,12 @@ def test_a_stopped_run_says_so_and_leaves_nothing_half_done(spec, name, begin):
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 130, stderr
         assert_one_message(stderr, "stopped; finished work is kept, run again to go on")
-        assert ends(server)
     assert_goes_on(spec, before)
 
 
 @pytest.fixture(scope="module")
 def full_disk(tmp_path_factory) -> Path:
-    """A library to preload: writes find the disk full from a certain moment on, in the server's process as well."""
+    """A library to preload: writes find the disk full from a certain moment on, in every process."""
     compiler = shutil.which("cc")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("a full disk is played by a small C library under Linux, and there is no compiler `cc`")
@@ -147,12 +126,11 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_is_one_message(spec, full_d
     before, flag, home = n_snapshots(spec), tmp_path / "full", spec.parent / "home"
     shutil.rmtree(home / "digits/work", ignore_errors=True)
     variables = {"LD_PRELOAD": str(full_disk), "FULL_WHEN": str(flag), "FULL_BELOW": str(home.resolve())}
-    with held_run(spec, ".embed-", UNTIL_TOLD, **variables) as (process, server):
+    with held_run(spec, ".embed-", UNTIL_TOLD, **variables) as process:
         flag.touch()
         _, stderr = process.communicate("\n", timeout=120)
         assert process.returncode == 1, stderr
         assert_one_message(stderr, f"the disk under {home} is full; nothing half-written was published")
-        assert ends(server)
     assert_goes_on(spec, before)
 
 

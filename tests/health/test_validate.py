@@ -17,7 +17,7 @@ from assay.health.stage import drift, validate
 from assay.knn.stage import index
 from assay.layouts.stage import project
 from assay.publishing.stage import publish
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.graph_builder import cosine, vector_stages
 from tests.knn.test_exact import clustered
 from tests.snapshot_builder import stage_output, toy_spec
@@ -28,13 +28,13 @@ HASHES = [f"{row * 2654435761 % 2**32:08x}" for row in range(2000)]
 
 def run(workspace, vectors, labels=None, embedder="toy", flagged=()):
     stages = vector_stages(workspace, vectors, labels=labels, embedder=embedder)
-    indexed = index.fn(SPEC, workspace, *stages)
-    projected = project.fn(SPEC, workspace, *stages, indexed)
+    indexed = index(SPEC, workspace, *stages)
+    projected = project(SPEC, workspace, *stages, indexed)
     rows = [(name, "a", None, None, 1.0, True) for name in flagged]
     issues = pl.DataFrame(rows, schema=empty("label_issues").schema, orient="row")
     measured = stage_output(workspace, "metrics", {"label_issues": issues})
-    output = validate.fn(SPEC, workspace, *stages, indexed, projected, measured)
-    drifted = drift.fn(SPEC, workspace, stages[0], stages[2])
+    output = validate(SPEC, workspace, *stages, indexed, projected, measured)
+    drifted = drift(SPEC, workspace, stages[0], stages[2])
     return Outputs(output, drifted), (*stages, indexed, projected, measured, output, drifted)
 
 
@@ -170,7 +170,7 @@ def test_drift_against_the_last_snapshot(workspace):
     vectors = clustered(120, 16)
     labels = ["a", "b"] * 60
     _, stages = run(workspace, vectors, labels)
-    publish.fn(SPEC, workspace, *stages)
+    publish(SPEC, workspace, *stages)
     same, _ = run(workspace, vectors, labels)
     assert numbers(same)["drift_domain_auc"] == pytest.approx(0.5, abs=0.05)
     assert numbers(same)["drift_energy"] == pytest.approx(0.0, abs=1e-6)
@@ -194,7 +194,7 @@ def test_hardly_any_units(workspace, n, labels):
 def test_all_vectors_equal(workspace, value):
     """Nothing to tell apart: finite numbers, and one cone is called one."""
     output, stages = run(workspace, np.full((30, 4), value), ["a", "b"] * 15)
-    publish.fn(SPEC, workspace, *stages)
+    publish(SPEC, workspace, *stages)
     again, _ = run(workspace, np.full((30, 4), value), ["a", "b"] * 15)
     assert numbers(again)["drift_domain_auc"] == pytest.approx(0.5)
     found = numbers(output, "embedding_health", "check")["embedding_mean_similarity"]

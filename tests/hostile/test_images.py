@@ -10,7 +10,7 @@ from PIL import Image
 
 from assay.facts import clean
 from assay.modalities.image.facts import measure
-from assay.store.stage import Workspace
+from assay.store.workspace import Workspace
 from tests.clean.conftest import image_spec, ingest_folder
 
 RNG = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def cleaned(tmp_path_factory):
         (folder / name).write_bytes(data)
     workspace = Workspace(tmp_path_factory.mktemp("home"), "test")
     spec = image_spec(folder, clean={"max_pixels": 1_000_000})
-    return clean.fn(spec, workspace, ingest_folder(workspace, folder))
+    return clean(spec, workspace, ingest_folder(workspace, folder))
 
 
 @pytest.mark.parametrize("name", REJECTED)

@@ -10,8 +10,9 @@ from assay.contracts.errors import SnapshotError
 from assay.knn.hnsw import build_graph, graph_knn
 from assay.knn.search import load_index
 from assay.knn.stage import index, make_index
-from assay.store.stage import StageWriter, Workspace
+from assay.store.stage import StageWriter
 from assay.store.units import normalize
+from assay.store.workspace import Workspace
 from tests.graph_builder import cosine, vector_stages
 from tests.knn.test_exact import clustered
 from tests.snapshot_builder import toy_spec
@@ -35,7 +36,7 @@ def graph_of(output, ids):
 def test_hardly_any_units(workspace, spec, n):
     """None, one, two or three vectors: k is what there is, and recall is 1 or has nothing to measure."""
     vectors = clustered(max(n, 1), 8)[:n]
-    output = index.fn(spec, workspace, *vector_stages(workspace, vectors))
+    output = index(spec, workspace, *vector_stages(workspace, vectors))
     assert len(output.read("neighbors")) == n * max(n - 1, 0)
     health = output.read("embedding_health")
     assert health["check"].to_list() == ["index_recall_at_10"] and health["ok"].all()
@@ -49,7 +50,7 @@ def test_graph_is_over_units_in_position_order(workspace, spec):
     vectors = clustered(120, 16)
     vectors[1] = vectors[0]
     unit_of = [0, 0, *range(2, 120)]
-    frame = index.fn(spec, workspace, *vector_stages(workspace, vectors, unit_of=unit_of)).read("neighbors")
+    frame = index(spec, workspace, *vector_stages(workspace, vectors, unit_of=unit_of)).read("neighbors")
     assert "s00001" not in set(frame["sample_id"]) | set(frame["neighbor_id"])
     assert frame.equals(frame.sort("sample_id", "rank"))
     kept = [row for row in range(120) if row != 1]
@@ -61,7 +62,7 @@ def test_vectors_with_nan_are_left_out(workspace):
     """A row with NaN or infinity has no neighbours and is nobody's neighbour."""
     vectors = clustered(20, 8)
     vectors[3, 2], vectors[4, 0] = np.nan, np.inf
-    frame = index.fn(EXACT, workspace, *vector_stages(workspace, vectors)).read("neighbors")
+    frame = index(EXACT, workspace, *vector_stages(workspace, vectors)).read("neighbors")
     assert frame["sample_id"].n_unique() == 18
     assert not {"s00003", "s00004"} & (set(frame["sample_id"]) | set(frame["neighbor_id"]))
 
@@ -69,7 +70,7 @@ def test_vectors_with_nan_are_left_out(workspace):
 @pytest.mark.parametrize("spec", [EXACT, HNSW], ids=["exact", "hnsw"])
 def test_all_vectors_equal(workspace, spec):
     """Everything ties: similarity 1, full recall, no crash."""
-    output = index.fn(spec, workspace, *vector_stages(workspace, np.ones((60, 4), dtype=np.float32)))
+    output = index(spec, workspace, *vector_stages(workspace, np.ones((60, 4), dtype=np.float32)))
     assert output.read("neighbors")["similarity"].to_list() == [1.0] * 300
     assert output.read("embedding_health")["value"][0] == 1.0
 
@@ -77,7 +78,7 @@ def test_all_vectors_equal(workspace, spec):
 @pytest.mark.parametrize("spec", [EXACT, HNSW], ids=["exact", "hnsw"])
 def test_zero_vectors(workspace, spec):
     """All zero: similarity 0 everywhere."""
-    output = index.fn(spec, workspace, *vector_stages(workspace, np.zeros((12, 4), dtype=np.float32)))
+    output = index(spec, workspace, *vector_stages(workspace, np.zeros((12, 4), dtype=np.float32)))
     assert set(output.read("neighbors")["similarity"]) == {0.0}
 
 
@@ -99,7 +100,7 @@ def test_two_runs_write_the_same_bytes(tmp_path):
     files = []
     for name in ("a", "b"):
         workspace = Workspace(tmp_path / name, "toy")
-        output = index.fn(HNSW, workspace, *vector_stages(workspace, vectors))
+        output = index(HNSW, workspace, *vector_stages(workspace, vectors))
         paths = sorted(path for path in output.path.rglob("*") if path.is_file() and path.name != "manifest.json")
         files.append({str(path.relative_to(output.path)): path.read_bytes() for path in paths})
     assert files[0] == files[1] and "index/hnsw.bin" in files[0]
@@ -149,7 +150,7 @@ def test_an_ef_that_brings_nothing_is_not_the_one_saved(tmp_path, monkeypatch):
 def test_the_loaded_graph_is_searched(workspace):
     """A unit's own vector, taken into the graph's space, finds it first, then most of its neighbours of the table."""
     vectors = clustered(150, 300)
-    output = index.fn(HNSW, workspace, *vector_stages(workspace, vectors))
+    output = index(HNSW, workspace, *vector_stages(workspace, vectors))
     loaded = load_index(output.path / "index")
     query = vectors[7:8] @ loaded.basis
     rows, distances = loaded.graph.knn_query(query / np.linalg.norm(query), k=6, num_threads=1)
@@ -160,7 +161,7 @@ def test_the_loaded_graph_is_searched(workspace):
 
 def test_an_exact_index_is_its_ids(workspace):
     """No graph is saved, and none is wanted: exact search reads the vectors."""
-    loaded = load_index(index.fn(EXACT, workspace, *vector_stages(workspace, clustered(20, 8))).path / "index")
+    loaded = load_index(index(EXACT, workspace, *vector_stages(workspace, clustered(20, 8))).path / "index")
     assert (loaded.method, loaded.graph, loaded.basis) == ("exact", None, None)
     assert loaded.ids == [f"s{row:05d}" for row in range(20)] and loaded.dimensions == 8
 
@@ -169,7 +170,7 @@ def test_an_exact_index_is_its_ids(workspace):
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
 def test_a_damaged_index_is_refused(workspace, name, damage):
     """One flipped bit, a cut or an absent file: refused before hnswlib sees it."""
-    folder = index.fn(HNSW, workspace, *vector_stages(workspace, clustered(40, 300))).path / "index"
+    folder = index(HNSW, workspace, *vector_stages(workspace, clustered(40, 300))).path / "index"
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).unlink()
@@ -191,7 +192,7 @@ def test_a_damaged_index_is_refused(workspace, name, damage):
 )
 def test_a_meta_file_of_another_kind_is_refused(workspace, change):
     """Unknown formats, and names of files that are not ours, are never followed."""
-    folder = index.fn(HNSW, workspace, *vector_stages(workspace, clustered(20, 8))).path / "index"
+    folder = index(HNSW, workspace, *vector_stages(workspace, clustered(20, 8))).path / "index"
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps(meta | change))
     with pytest.raises(SnapshotError):
@@ -203,7 +204,7 @@ def test_a_meta_file_of_another_kind_is_refused(workspace, change):
 
 def test_ef_is_set_after_loading(workspace):
     """hnswlib does not save ef; the loaded graph has the one of the run."""
-    folder = index.fn(HNSW, workspace, *vector_stages(workspace, clustered(40, 8))).path / "index"
+    folder = index(HNSW, workspace, *vector_stages(workspace, clustered(40, 8))).path / "index"
     assert load_index(folder).graph.ef == HNSW.index.ef
 
 

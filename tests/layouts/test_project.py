@@ -9,7 +9,8 @@ from assay.layouts.fit import align, align_signs, pca_coordinates
 from assay.layouts.layout import _subgraph
 from assay.layouts.place import place_linear, place_new
 from assay.layouts.stage import project
-from assay.store.stage import Workspace, hash_text
+from assay.store.files import hash_text
+from assay.store.workspace import Workspace
 from tests.graph_builder import vector_stages
 from tests.knn.test_exact import clustered
 from tests.snapshot_builder import toy_spec
@@ -18,7 +19,7 @@ from tests.snapshot_builder import toy_spec
 def run(workspace, vectors, methods=("pca",), **more):
     spec = toy_spec(index={"k": 15}, project={"methods": list(methods)})
     stages = vector_stages(workspace, vectors, **more)
-    return project.fn(spec, workspace, *stages, index.fn(spec, workspace, *stages))
+    return project(spec, workspace, *stages, index(spec, workspace, *stages))
 
 
 def places(output, method):

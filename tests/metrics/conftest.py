@@ -6,8 +6,10 @@ import pytest
 
 from assay.contracts.spec import make_spec
 from assay.metrics.stage import metrics
-from assay.store.stage import Workspace, hash_text, run_stage, write_rows
+from assay.store.files import hash_text
+from assay.store.stage import run_stage, write_rows
 from assay.store.vectors import vectors_frame
+from assay.store.workspace import Workspace
 
 
 def exact_neighbors(vectors: np.ndarray, ids: list[str], k: int) -> pl.DataFrame:
@@ -107,7 +109,7 @@ class Inputs:
         return run_stage(self.workspace, stage, version=1, tables=list(tables), config={}, inputs=(), body=body)
 
     def run(self):
-        return metrics.fn(self.spec, self.workspace, *self.outputs())
+        return metrics(self.spec, self.workspace, *self.outputs())
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import polars as pl
 from PIL import Image
 
 from assay.contracts.tables import empty
-from assay.store.stage import check, hash_text, write_part
+from assay.store.files import hash_text
+from assay.store.parts import check, write_part
 
 
 def picture(number: int) -> bytes:

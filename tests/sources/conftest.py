@@ -7,7 +7,8 @@ import pytest
 
 from assay.contracts.spec import make_spec
 from assay.sources.ingest import ingest
-from assay.store.stage import StageOutput, Workspace
+from assay.store.stage import StageOutput
+from assay.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def run(tmp_path: Path) -> Callable[..., StageOutput]:
     def call(source: dict, modality: str, home: str = "home", base: Path | None = None, **sections) -> StageOutput:
         values = {"name": "d", "modality": modality, "source": {"max_rejects": 1.0, **source}, **sections}
         spec = make_spec(values, base=base or tmp_path / "data")
-        return ingest.fn(spec, Workspace(tmp_path / home, "d"))
+        return ingest(spec, Workspace(tmp_path / home, "d"))
 
     return call
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.contracts.errors import AssayError, SourceError
-from assay.store.stage import hash_text
+from assay.store.files import hash_text
 
 GOOD = "\n".join(f"text {n},a" for n in range(5)) + "\n"
 

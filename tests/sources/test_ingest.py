@@ -19,7 +19,7 @@ from assay.contracts.errors import SpecError
 from assay.sources.files import LocalSource
 from assay.sources.layout import guess_layout, layout_named
 from assay.sources.table_files import matches
-from assay.store.stage import hash_bytes
+from assay.store.files import hash_bytes
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -21,7 +21,7 @@ from scipy.special import log_ndtr
 
 from assay.metrics.corpus import Corpus
 from assay.metrics.outliers import linkage
-from assay.store.stage import hash_text, write_json
+from assay.store.files import hash_text, write_json
 
 NEIGHBORS = 10
 HANDFUL = 20  # units; the gap around so few counts beside their distances, around more only where it is great

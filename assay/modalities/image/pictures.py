@@ -10,7 +10,10 @@ from assay.contracts.tables import empty
 from assay.duplicates.hamming import close_pairs
 from assay.modalities.image.alignment import MIDDLE, SIDE, Alignment, compare_finely, match_coarsely
 from assay.modalities.image.luminance import is_flat, luminance_matrix
-from assay.store.stage import FactStore, StageOutput, Workspace, hash_text
+from assay.store.facts import FactStore
+from assay.store.files import hash_text
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
 CLOSEST = 0.05  # of the reference misfit: what aligned pictures of one origin stay under
@@ -27,10 +30,10 @@ class Pictures:
     method = 2
     rings = ((10, 0.8), (5, 2.5))
 
-    def __init__(self, samples: pl.DataFrame, cleaned: StageOutput, workspace: Workspace):
-        self._hashes, self._parts = samples["content_hash"], cleaned.parts("image_facts")
-        self._order = self._larger_first(cleaned)
-        method = hash_text(f"{self.method} {cleaned.config.get('method')}")[:16]
+    def __init__(self, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
+        self._hashes, self._parts = samples["content_hash"], tables.parts("image_facts")
+        self._order = self._larger_first(tables)
+        method = hash_text(f"{self.method} {tables.config_of('image_facts').get('method')}")[:16]
         self._matches = FactStore(workspace, "picture_matches", method)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
         self._small_at = np.full(len(samples), -1, dtype=np.int64)
@@ -85,13 +88,13 @@ class Pictures:
         pairs = np.unique(np.stack([one, other], axis=1), axis=0)
         return rows[pairs[:, 0]], rows[pairs[:, 1]]
 
-    def _larger_first(self, cleaned: StageOutput) -> np.ndarray:
+    def _larger_first(self, tables: TableReader) -> np.ndarray:
         """(n,) rank of each row's picture: each pair is measured one way round, whatever its rows.
 
         A crop is found more surely in the frame of the whole than the whole in that of the crop.
         """
         area = pl.col("width").cast(pl.Int64) * pl.col("height")
-        facts = cleaned.scan("image_facts").select("content_hash", area.alias("area")).unique("content_hash")
+        facts = tables.scan("image_facts").select("content_hash", area.alias("area")).unique("content_hash")
         rows = self._hashes.to_frame().lazy().join(facts, on="content_hash", how="left", maintain_order="left")
         order = pl.struct(-pl.col("area").fill_null(0), "content_hash").rank("dense")
         return rows.select(order).collect().to_series().to_numpy()

@@ -21,7 +21,7 @@ from assay.contracts.errors import SpecError
 from assay.contracts.tables import empty
 from assay.modalities.text.repair import damaged_share, fix_encoding, has_mojibake
 from assay.modalities.text.words import WORD, repetition
-from assay.store.stage import hash_text
+from assay.store.files import hash_text
 
 SHINGLE = 5  # characters; runs of words fall short on ten-word texts
 PERMUTATIONS = 128

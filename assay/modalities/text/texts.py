@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from assay.modalities.text.shingles import normalize
-from assay.store.stage import StageOutput
+from assay.store.tables import TableReader
 
 RUN = 3  # characters
 CONFIRMED = 0.75  # similarity
@@ -22,9 +22,9 @@ class Texts:
     method = 1
     rings = ((10, 1.2),)
 
-    def __init__(self, samples: pl.DataFrame, cleaned: StageOutput):
+    def __init__(self, samples: pl.DataFrame, tables: TableReader):
         wanted = samples.select("content_hash")
-        facts = cleaned.scan("text_facts").select("content_hash", "text")
+        facts = tables.scan("text_facts").select("content_hash", "text")
         found = facts.join(wanted.lazy().unique(), on="content_hash", how="semi").collect().unique("content_hash")
         self._texts = wanted.join(found, on="content_hash", how="left", maintain_order="left")["text"]
 

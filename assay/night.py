@@ -1,0 +1,135 @@
+"""A night: the stages in order, once. Read this file first.
+
+    source ─ ingest ─ clean ─ dedup ─ embed ─ index ─┬─ near_dedup ─ metrics ─┬─ validate ─ publish
+                                                     └─ project ──────────────┘
+
+Each stage is one room; it says by name which tables it reads and which it writes, and each table has a contract in
+`assay/contracts/tables.py`. What is finished is found by its key and not done again. A stage starts when the stages
+before it that write what it reads are done, so independent ones run side by side.
+"""
+
+import contextvars
+import queue
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from assay.contracts.spec import Spec, load_spec
+from assay.duplicates.stage import dedup, near_dedup
+from assay.embedders.stage import embed
+from assay.facts import clean
+from assay.health.stage import drift, validate
+from assay.knn.stage import index
+from assay.layouts.stage import project
+from assay.metrics.stage import metrics
+from assay.publishing.stage import publish
+from assay.sources.ingest import ingest
+from assay.store.lock import dataset_lock, disk_full_is_clear
+from assay.store.snapshots import Snapshot
+from assay.store.stage import Stage, StageOutput, names
+from assay.store.workspace import Workspace
+
+STAGES = (ingest, clean, dedup, embed, index, near_dedup, project, metrics, validate, drift)
+Result = TypeVar("Result")
+LANES = 2  # stages at a time; most use all cores by themselves, but UMAP with a seed uses one
+
+Runner = Callable[..., StageOutput]
+"""`(stage, spec, workspace, *outputs) -> StageOutput`: how one stage is run."""
+
+
+def run_stage_here(stage: Stage, spec: Spec, workspace: Workspace, *outputs: StageOutput) -> StageOutput:
+    """The stage in this process, and nothing around it."""
+    return stage(spec, workspace, *outputs)
+
+
+def run_night(
+    spec: Spec,
+    workspace: Workspace,
+    run: Runner = run_stage_here,
+    publish: Callable[..., Snapshot] = publish,
+) -> Snapshot:
+    """One quality snapshot of one dataset.
+
+    Args:
+        run: how a stage is run; an orchestrator puts its own around each.
+        publish: the same for the last step.
+
+    Raises:
+        AssayError: what stopped the night, in words for its operator. Nothing half-written is published.
+    """
+    with disk_full_is_clear(workspace.home), dataset_lock(workspace):
+        sweep(workspace)
+        outputs = run_stages(STAGES, spec, workspace, run)
+        return timed("publish", publish, spec, workspace, *outputs)
+
+
+def sweep(workspace: Workspace) -> None:
+    """Remove what a killed night left half-written; the dataset's lock is ours."""
+    for leftover in (*workspace.work.glob(".*"), *workspace.snapshots.glob(".aside-*")):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def run_spec(path: Path, home: Path) -> Snapshot:
+    """One night of the dataset that a spec file describes; results go below `home`."""
+    spec = load_spec(path)
+    return run_night(spec, Workspace(home.resolve(), spec.name))
+
+
+def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: Runner) -> list[StageOutput]:
+    """The outputs of the stages, in their order.
+
+    Of the stages that can start, the first runs in this thread, where Ctrl-C reaches it, the next one beside it. The
+    first failure is raised once what else was running has ended.
+    """
+    waiting, running, done = list(stages), set[str](), dict[str, StageOutput]()
+    finished: queue.SimpleQueue[tuple[str, StageOutput | Exception]] = queue.SimpleQueue()
+    needs = {stage.name: _needs(stage, stages, spec) for stage in stages}
+    failures: list[Exception] = []
+
+    def work(stage: Stage, outputs: list[StageOutput]) -> None:
+        try:
+            finished.put((stage.name, timed(stage.name, run, stage, spec, workspace, *outputs)))
+        except Exception as error:
+            finished.put((stage.name, error))
+
+    while running or (waiting and not failures):
+        ready = [stage for stage in waiting if needs[stage.name] <= done.keys()] if not failures else []
+        outputs = [done[other.name] for other in stages if other.name in done]
+        here, beside = ready[:1], ready[1 : 1 + LANES - 1 - len(running)]
+        for stage in here + beside:
+            waiting.remove(stage)
+            running.add(stage.name)
+        for stage in beside:
+            context = contextvars.copy_context()
+            threading.Thread(target=context.run, args=(work, stage, outputs), daemon=True, name=stage.name).start()
+        for stage in here:
+            work(stage, outputs)
+        name, outcome = finished.get()  # of the one here, or of the one that all others wait for
+        running.discard(name)
+        if isinstance(outcome, Exception):
+            failures.append(outcome)
+        else:
+            done[name] = outcome
+    if failures:
+        raise failures[0]
+    return [done[stage.name] for stage in stages]
+
+
+def _needs(stage: Stage, stages: Sequence[Stage], spec: Spec) -> set[str]:
+    """The stages before this one that write what it reads."""
+    reads = set(names(stage.reads, spec))
+    before = stages[: stages.index(stage)]
+    return {other.name for other in before if reads.intersection(names(other.writes, spec))}
+
+
+def timed(name: str, function: Callable[..., Result], *arguments: object) -> Result:
+    """The function's result, with a line on standard error when it starts and when it is done."""
+    print(f"{name} …", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    result = function(*arguments)
+    print(f"{name} done in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+    return result

@@ -1,0 +1,72 @@
+"""The facts store: what is expensive to find out and true for ever, keyed by content hash, append-only.
+
+    HOME/DATASET/facts/NAME/FINGERPRINT/part-*.parquet
+
+A part is written aside and renamed: it is there or not.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assay.contracts.tables import empty
+from assay.store.files import atomic_file, hash_text
+from assay.store.parts import check, write_part
+from assay.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class FactStore:
+    """Append-only facts of one kind, keyed by `content_hash`; `fingerprint` names the method that made them."""
+
+    workspace: Workspace
+    table: str
+    fingerprint: str
+
+    @property
+    def folder(self) -> Path:
+        return self.workspace.facts / self.table / self.fingerprint
+
+    def known(self) -> pl.DataFrame:
+        """Columns `content_hash`, `part` (file name) of every stored fact."""
+        parts = sorted(self.folder.glob("part-*.parquet"))
+        if not parts:
+            return pl.DataFrame(schema={"content_hash": pl.String, "part": pl.String})
+        frames = [
+            pl.scan_parquet(part).select("content_hash", pl.lit(part.name).alias("part")).collect() for part in parts
+        ]
+        return pl.concat(frames).unique("content_hash", keep="first", maintain_order=True)
+
+    def missing(self, content_hashes: pl.Series) -> pl.Series:
+        """Those of `content_hashes` that have no fact yet, once each, in their order."""
+        wanted = content_hashes.unique(maintain_order=True)
+        return wanted.filter(~wanted.is_in(self.known()["content_hash"].implode()))
+
+    def lookup(self, content_hashes: pl.Series, column: str) -> pl.Series:
+        """One column of the facts of `content_hashes`, in their order; null where there is no fact."""
+        names = ["content_hash", column]
+        facts = [pl.read_parquet(part, columns=names) for part in self.parts_for(content_hashes)]
+        found = pl.concat([empty(self.table).select(names), *facts]).unique("content_hash", keep="first")
+        wanted = content_hashes.alias("content_hash").to_frame()
+        return wanted.join(found, on="content_hash", how="left", maintain_order="left")[column]
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add one part, named by the contents it holds; whole or not at all, and safe to repeat.
+
+        Raises:
+            ContractError: the rows break the table's contract.
+        """
+        if frame.is_empty():
+            return
+        frame = check(self.table, frame)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = hash_text("\n".join(frame["content_hash"]))[:16]
+        with atomic_file(self.folder / f"part-{name}.parquet") as aside:
+            write_part(self.table, frame, aside)
+
+    def parts_for(self, content_hashes: pl.Series) -> list[Path]:
+        """The parts that hold at least one of `content_hashes`, ordered by the first of them that each holds."""
+        order = content_hashes.unique(maintain_order=True).alias("content_hash").to_frame()
+        needed = order.join(self.known(), on="content_hash", how="inner", maintain_order="left")
+        return [self.folder / name for name in needed["part"].unique(maintain_order=True)]

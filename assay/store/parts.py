@@ -1,0 +1,57 @@
+"""Parts: the Parquet files of a table, each held to its contract."""
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.contracts.errors import ContractError
+from assay.contracts.tables import CONTRACTS
+
+ROW_GROUP = 122_880  # DuckDB's own vector-friendly row-group size
+VECTOR_GROUP_BYTES = 32 * 2**20
+
+
+def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` in its contract's columns, order and types; further columns (group columns) are kept after them.
+
+    Raises:
+        ContractError: rows break the contract; the message has the rules and how many rows broke each.
+    """
+    if table not in CONTRACTS:
+        raise ContractError(f"table `{table}` has no contract in assay/contracts/tables.py")
+    contract = CONTRACTS[table]
+    names = list(contract.columns())
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise ContractError(f"table `{table}` lacks the columns {absent}")
+    try:
+        good, failure = contract.filter(frame.select(names), cast=True)
+    except Exception as error:  # dataframely raises on columns that cannot be cast at all
+        raise ContractError(f"table `{table}` cannot be cast to its contract: {error}") from error
+    if len(failure):
+        example = failure.invalid().head(1).to_dicts()[0]
+        raise ContractError(f"table `{table}` breaks its contract: {failure.counts()}; for example {example!r:.400}")
+    further = [name for name in frame.columns if name not in names] if table in ("samples", "ingested") else []
+    return good.hstack(frame.select(further)) if further else good
+
+
+def write_part(table: str, frame: pl.DataFrame, path: Path) -> None:
+    """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows.
+
+    Vectors neither repeat nor compress, and groups of some megabytes of them are decoded side by side.
+    """
+    arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrow = arrow.replace_schema_metadata({"assay.table": table, "assay.contract": str(CONTRACTS[table].VERSION)})
+    vectors = [field.name for field in arrow.schema if pa.types.is_fixed_size_list(field.type)]
+    options: dict = {"compression": "zstd", "row_group_size": ROW_GROUP}
+    if vectors:
+        words = [name for name in arrow.schema.names if name not in vectors]
+        size = sum(arrow.column(name).nbytes for name in vectors) // max(len(arrow), 1)
+        options = {
+            "compression": dict.fromkeys(words, "zstd"),  # the rest is not compressed
+            "use_dictionary": words,
+            "row_group_size": min(ROW_GROUP, max(VECTOR_GROUP_BYTES // max(size, 1), 1024)),
+        }
+    pq.write_table(arrow, path, **options)
