@@ -5,12 +5,14 @@ This is what schedules, deployments and the button in Prefect's interface run. B
     python flows/quality_snapshot.py SPEC.toml [HOME]
 """
 
-import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
+    from flows.by_hand import main
+
+    sys.exit(main(*sys.argv[1:]))
 
 from prefect import flow
 
@@ -26,8 +28,3 @@ def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = ""
     spec = load_spec(spec_path)
     workspace = Workspace(Path(home).resolve(), spec.name)
     return str(run_night(spec, workspace, run_as_task, publish_task).path)
-
-
-if __name__ == "__main__":
-    spec_path, home = (*sys.argv[1:], os.environ.get("ASSAY_HOME", "assay-home"))[:2]
-    print(quality_snapshot(spec_path, home, load_spec(spec_path).name))

@@ -28,11 +28,11 @@ def test_artifacts_that_cannot_be_made_fail_no_run(in_a_task_run, monkeypatch, c
     """The stage's output is returned; one line says what the UI lacks."""
     monkeypatch.setattr(policy, "create_table_artifact", refused)
 
-    @policy.stage_task(timeout_hours=1)
-    def embed(spec, workspace):
+    def body(spec, workspace):
         return policy.StageOutput("embed", "key", workspace, ())
 
-    assert embed(Toy, None).stage == "embed"
+    embed = policy.as_task("embed", body, 1, policy._stage_artifacts)
+    assert embed.fn(Toy, None).stage == "embed"
     assert "embed: not shown in the Prefect UI (ConnectionError: the server is gone)" in capsys.readouterr().err
 
 
@@ -46,7 +46,7 @@ def test_progress_that_cannot_be_shown_fails_no_run(in_a_task_run, monkeypatch, 
 
     embed = policy.as_task("embed", body, 1, policy._stage_artifacts)
     monkeypatch.setattr(policy, "create_table_artifact", lambda *_, **__: None)
-    assert embed(Toy, None).stage == "embed"
+    assert embed.fn(Toy, None).stage == "embed"
     assert capsys.readouterr().err.count("not shown in the Prefect UI") == 1
 
 

@@ -168,7 +168,7 @@ def test_a_killed_writer_leaves_no_file(tmp_path):
 def test_two_runs_of_one_dataset_do_not_overlap(workspace):
     """The second is told, in words; the lock goes with its process."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom assay.store.snapshots import Workspace\n"
+        "import sys\nfrom pathlib import Path\nfrom assay.store.workspace import Workspace\n"
         "from assay.store.lock import dataset_lock\n"
         "with dataset_lock(Workspace(Path(sys.argv[1]), 'data')):\n    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
