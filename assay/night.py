@@ -90,7 +90,9 @@ def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: R
     needs = {stage.name: _needs(stage, stages, spec) for stage in stages}
     failures: list[Exception] = []
 
-    def work(stage: Stage, outputs: list[StageOutput]) -> None:
+    def work(stage: Stage) -> None:
+        before = stages[: stages.index(stage)]
+        outputs = [done[other.name] for other in before if other.name in done]
         try:
             finished.put((stage.name, timed(stage.name, run, stage, spec, workspace, *outputs)))
         except Exception as error:
@@ -98,16 +100,15 @@ def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: R
 
     while running or (waiting and not failures):
         ready = [stage for stage in waiting if needs[stage.name] <= done.keys()] if not failures else []
-        outputs = [done[other.name] for other in stages if other.name in done]
         here, beside = ready[:1], ready[1 : 1 + LANES - 1 - len(running)]
         for stage in here + beside:
             waiting.remove(stage)
             running.add(stage.name)
         for stage in beside:
             context = contextvars.copy_context()
-            threading.Thread(target=context.run, args=(work, stage, outputs), daemon=True, name=stage.name).start()
+            threading.Thread(target=context.run, args=(work, stage), daemon=True, name=stage.name).start()
         for stage in here:
-            work(stage, outputs)
+            work(stage)
         name, outcome = finished.get()  # of the one here, or of the one that all others wait for
         running.discard(name)
         if isinstance(outcome, Exception):

@@ -33,7 +33,7 @@ from tests.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.explorer.make_snapshot import make_snapshot  # noqa: E402
 
 SERVE = (
-    "import sys; from pathlib import Path; from assay.store.stage import Workspace; "
+    "import sys; from pathlib import Path; from assay.store.workspace import Workspace; "
     "from assay.explorer.serve import explore; "
     "explore(Workspace(Path(sys.argv[1]), sys.argv[2]), open_browser=False)"
 )

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import ContractError, SnapshotError, SpecError
+from assay.night import sweep
 from assay.store.facts import FactStore
 from assay.store.garbage import collect_garbage
 from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
@@ -254,12 +255,14 @@ def test_readers_never_meet_half_a_snapshot(workspace):
     assert problems == []
 
 
-def test_leftovers_of_a_killed_publication_go(workspace):
-    """A hidden folder of an earlier run is removed by the next."""
+def test_leftovers_of_a_killed_night_go(workspace):
+    """Hidden folders of an earlier run are removed before the next."""
     publish_toy(workspace, ["a"])
     shutil.copytree(workspace.snapshots / "v00000001", workspace.snapshots / ".aside-killed")
-    publish_toy(workspace, ["a"])
-    assert sorted(path.name for path in workspace.snapshots.iterdir()) == ["v00000001", "v00000002"]
+    (workspace.work / ".embed-killed").mkdir()
+    sweep(workspace)
+    assert sorted(path.name for path in workspace.snapshots.iterdir()) == ["v00000001"]
+    assert [path for path in workspace.work.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_parent_that_lost_its_files_does_not_stop_the_night(workspace):
