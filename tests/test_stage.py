@@ -153,7 +153,7 @@ def test_a_killed_writer_leaves_no_file(tmp_path):
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from assay.store.stage import atomic_file\n"
+        "from assay.store.files import atomic_file\n"
         "with atomic_file(Path(sys.argv[1])) as aside:\n"
         "    aside.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
