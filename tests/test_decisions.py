@@ -1,11 +1,21 @@
 """Decisions: what stands is a pure function of append-only rows."""
 
+import itertools
+import os
+from datetime import UTC, datetime, timedelta
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.contracts.errors import AssayError
+from assay.store import decisions as module
+from assay.store.account import account
 from assay.store.decisions import (
+    SCHEMA,
     append_decisions,
+    cleaned_samples,
     dismissed_suspicions,
     effective_decisions,
     read_decisions,
@@ -104,3 +114,140 @@ def test_values_can_differ_within_a_batch(workspace):
     """Accepting each sample's own suggestion is one batch, undone as one."""
     append_decisions(workspace, SAMPLES, "accept_label", ["dog", "fox"], "kim", 1)
     assert kinds(workspace) == [("a", "accept_label", "dog"), ("b", "accept_label", "fox")]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the clock that decisions are stamped with."""
+
+    def set_to(year):
+        fixed = type("Fixed", (), {"now": staticmethod(lambda zone: datetime(year, 1, 1, tzinfo=UTC))})
+        monkeypatch.setattr(module, "datetime", fixed)
+
+    return set_to
+
+
+def test_a_clock_that_was_set_back_loses_no_newer_decision(workspace, clock):
+    """What was decided last stands, whatever its time says; the time is as the clock said."""
+    clock(2031)
+    append_decisions(workspace, SAMPLES.head(1), "keep", None, "kim", 1)
+    clock(2019)
+    append_decisions(workspace, SAMPLES.head(1), "drop", None, "kim", 1)
+    assert kinds(workspace, SAMPLES) == [("a", "drop", None)]
+    assert [at.year for at in read_decisions(workspace)["at"]] == [2031, 2019]
+    undo_batch(workspace, read_decisions(workspace)["batch"][1], "kim", 1)
+    clock(1999)
+    assert kinds(workspace, SAMPLES) == [("a", "keep", None)]
+
+
+def test_decisions_without_a_sequence_are_older_than_all_that_have_one(workspace, clock):
+    """Parts of an earlier version: among themselves by their times."""
+    clock(2031)
+    for kind in ("keep", "drop"):
+        append_decisions(workspace, SAMPLES.head(1), kind, None, "kim", 1)
+    for number, part in enumerate(sorted((workspace.root / "decisions").iterdir())):
+        at = datetime(2031 - number, 1, 1, tzinfo=UTC)
+        old = pl.read_parquet(part).drop("sequence").with_columns(at=pl.lit(at).dt.cast_time_unit("us"))
+        old.write_parquet(part.with_name(f"part-{number}.parquet"))
+        part.unlink()
+    assert kinds(workspace, SAMPLES) == [("a", "keep", None)]
+    clock(1999)
+    append_decisions(workspace, SAMPLES.head(1), "drop", None, "kim", 1)
+    assert kinds(workspace, SAMPLES) == [("a", "drop", None)]
+
+
+def test_two_who_decide_at_the_same_time_lose_nothing(workspace, monkeypatch):
+    """The same sequence and the same moment: two parts, and everyone reads the same one as the last."""
+    monkeypatch.setattr(module, "next_sequence", lambda workspace: 7)
+    for kind in ("keep", "drop"):
+        append_decisions(workspace, SAMPLES.head(1), kind, None, "kim", 1)
+    assert len(read_decisions(workspace)) == 2
+    first = kinds(workspace, SAMPLES)
+    assert len(first) == 1
+    backwards = pl.concat([read_decisions(workspace).reverse()])
+    assert effective_decisions(backwards, SAMPLES).select("sample_id", "kind", "value").rows() == first
+
+
+def test_a_decision_has_a_name(workspace):
+    """Nobody decides nothing; the account's name is the system's, not the environment's."""
+    for nobody in ("", " "):
+        with pytest.raises(AssayError, match="who"):
+            append_decisions(workspace, SAMPLES, "drop", None, nobody, 1)
+    assert read_decisions(workspace).is_empty()
+
+
+def test_the_account_is_not_what_the_environment_says(monkeypatch):
+    """LOGNAME and USER are anybody's to set."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "mallory")
+    assert account() != "mallory"
+    monkeypatch.setattr(os, "getuid", lambda: 4_123_456)
+    assert account() == "uid 4123456"
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from(["h1", "h2"]),
+        st.sampled_from(["cat", "dog", None]),
+        st.sampled_from(["accept_label", "reject_label", "keep", "drop", "tag", "untag", "undo"]),
+        st.sampled_from(["one", "two"]),
+        st.integers(0, 4),  # minutes: the clock goes to and fro
+        st.integers(0, 3),  # 0: no sequence
+    ),
+    max_size=12,
+)
+
+
+def slowly(rows: list[dict], now: dict) -> set:
+    """What stands, as the docstring says it, one row after another."""
+    undone = {row["value"] for row in rows if row["kind"] == "undo"}
+    aspects = {"accept_label": "label", "reject_label": "label", "keep": "member", "drop": "member"}
+    last = {}
+    for row in sorted(rows, key=lambda row: (row["sequence"], row["at"], row["batch"])):
+        if row["kind"] != "undo" and row["batch"] not in undone:
+            tag = row["value"] if row["kind"] in ("tag", "untag") else ""
+            last[row["sample_id"], aspects.get(row["kind"], "tag"), tag] = row
+    found = set()
+    for (sample, aspect, _), row in last.items():
+        content, label = now[sample]
+        if row["kind"] != "untag" and row["content_hash"] == content and (aspect != "label" or row["label"] == label):
+            found.add(row["batch"])
+    return found
+
+
+@given(ROWS)
+def test_what_stands_is_what_the_rule_says(drawn):
+    """The SELECT against a loop, over any rows in any order, with undone batches and clocks set back."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        {
+            "batch": f"b{place}", "sequence": sequence, "sample_id": sample, "content_hash": content, "label": label,
+            "kind": kind, "value": f"b{minutes}" if kind == "undo" else value, "who": "kim",
+            "at": begin + timedelta(minutes=minutes), "snapshot": 1,
+        }
+        for place, (sample, content, label, kind, value, minutes, sequence) in enumerate(drawn)
+    ]  # fmt: skip
+    now = pl.DataFrame(
+        {"sample_id": ["a", "b", "c"], "content_hash": ["h1", "h2", "h1"], "label": ["cat", None, "cat"]}
+    )
+    stands = effective_decisions(pl.DataFrame(rows, schema=SCHEMA), now)
+    assert set(stands["batch"]) == slowly(rows, {"a": ("h1", "cat"), "b": ("h2", None)})
+    assert len(stands) == stands["batch"].n_unique() and dict(stands.schema) == SCHEMA
+
+
+def test_cleaned_leaves_every_combination_right(workspace):
+    """A copy or not, kept or dropped or neither, with an accepted label or not: twelve samples."""
+    cases = list(itertools.product([False, True], [None, "keep", "drop"], [False, True]))
+    ids = [f"s{place:02d}" for place in range(len(cases))]
+    samples = pl.DataFrame({"sample_id": ids, "position": range(len(ids)), "label": "given"}).reverse()
+    duplicates = pl.DataFrame({"sample_id": ids, "keep": [not copy for copy, _, _ in cases]})
+    rows = [(name, member, None) for name, (_, member, _) in zip(ids, cases, strict=True) if member]
+    rows += [(name, "accept_label", "right") for name, (_, _, accepted) in zip(ids, cases, strict=True) if accepted]
+    standing = pl.DataFrame(rows, schema={"sample_id": pl.String, "kind": pl.String, "value": pl.String}, orient="row")
+    wanted = [
+        (name, "right" if accepted else "given")
+        for name, (copy, member, accepted) in zip(ids, cases, strict=True)
+        if member != "drop" and (not copy or member == "keep")
+    ]
+    assert cleaned_samples(samples, duplicates, standing).rows() == wanted

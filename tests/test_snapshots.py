@@ -10,6 +10,8 @@ import pytest
 
 from assay.contracts.errors import ContractError, SnapshotError, SpecError
 from assay.night import sweep
+from assay.publishing.stage import publish
+from assay.store.decisions import append_decisions, read_decisions, undo_batch
 from assay.store.facts import FactStore
 from assay.store.garbage import collect_garbage
 from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
@@ -74,6 +76,64 @@ def test_the_catalog_is_replaced_while_someone_reads_it(workspace):
     reader = duckdb.connect(workspace.root / "catalog.duckdb", read_only=True)
     publish_toy(workspace, ["a", "b"])
     assert reader.sql("select count(*) from samples").fetchall() == [(1,)]
+
+
+def decided_toy(workspace):
+    """A snapshot with decisions about it, and source columns that are called like a decision's."""
+    ids, hostile = list("abcdef"), {name: "x" for name in ("kind", "value", "who", "at", "snapshot", "row", "batch")}
+    rows = samples(ids, ["cat"] * 6).with_columns(**{name: pl.lit(value) for name, value in hostile.items()})
+    members = [("a", "a", True), ("a", "b", False), ("a", "c", False)]
+    duplicates = pl.DataFrame(
+        [{"group_id": g, "sample_id": s, "tier": "bytes", "keep": k, "similarity": 1.0} for g, s, k in members]
+    )
+    stages = [stage_output(workspace, "made", {"samples": rows, "duplicates": duplicates})]
+    publish(toy_spec(), workspace, *stages)
+    for sample, kind, value in [("b", "keep", None), ("d", "drop", None), ("e", "accept_label", "dog")]:
+        append_decisions(workspace, rows.filter(sample_id=sample), kind, value, "kim", 1)
+
+
+CLEANED = [("a", "cat"), ("b", "cat"), ("e", "dog"), ("f", "cat")]
+
+
+def test_the_cleaned_dataset_is_a_view(workspace):
+    """`cleaned` in SQL, locked or not, and in plain DuckDB: no copies but the kept one, labels as accepted."""
+    decided_toy(workspace)
+    ask = "select sample_id, label from cleaned"
+    for locked in (True, False):
+        assert open_snapshot(workspace).connect(locked=locked).sql(ask).fetchall() == CLEANED
+    with duckdb.connect(workspace.root / "catalog.duckdb", read_only=True) as connection:
+        assert connection.sql(ask).fetchall() == CLEANED
+        assert connection.sql("select sample_id, kind, who from decisions").fetchall() == [
+            ("b", "keep", "kim"), ("d", "drop", "kim"), ("e", "accept_label", "kim")
+        ]  # fmt: skip
+
+
+def test_a_view_sees_what_is_decided_after_it_was_made(workspace):
+    """An open catalog and an open connection both: no publishing in between."""
+    decided_toy(workspace)
+    plain = duckdb.connect(workspace.root / "catalog.duckdb", read_only=True)
+    locked = open_snapshot(workspace).connect()
+    undo_batch(workspace, read_decisions(workspace)["batch"][0], "lee", 1)
+    for connection in (plain, locked):
+        assert [row[0] for row in connection.sql("select sample_id from cleaned").fetchall()] == ["a", "e", "f"]
+        assert connection.sql("select count(*) from history.decisions").fetchall() == [(4,)]
+
+
+def test_views_of_decisions_before_there_are_any(workspace):
+    """Or after all of it was removed by hand: nothing stands, and copies are out."""
+    decided_toy(workspace)
+    for part in (workspace.root / "decisions").glob("part-0000000000*"):
+        part.unlink()
+    connection = open_snapshot(workspace).connect()
+    assert connection.sql("select count(*) from decisions").fetchall() == [(0,)]
+    assert connection.sql("select count(*) from cleaned").fetchall() == [(4,)]
+
+
+def test_a_damaged_decision_does_not_close_the_snapshot(workspace):
+    """One unreadable part is left out of the views."""
+    decided_toy(workspace)
+    (workspace.root / "decisions" / "part-000000000009-x.parquet").write_bytes(b"PAR1 not really")
+    assert open_snapshot(workspace).connect().sql("select sample_id, label from cleaned").fetchall() == CLEANED
 
 
 def test_a_locked_connection_reads_nothing_else(workspace, tmp_path):
@@ -224,7 +284,7 @@ def test_gc_sweeps_up_after_killed_runs(workspace):
         workspace.root / "decisions" / ".part-2.parquet.x",
     ]
     for part in parts:
-        part.parent.mkdir(parents=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
     decided = workspace.root / "decisions" / "part-1.parquet"
     decided.touch()

@@ -160,7 +160,7 @@ class Duplicates(Contract):
     group_id = dy.String()  # sample_id of the kept member
     sample_id = dy.String(primary_key=True)
     tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))  # the strictest tier that ties it to the kept member
-    keep = dy.Bool()
+    keep = dy.Bool()  # of the member that the group is kept for, and of copies that somebody decided to keep
     similarity = _fraction(nullable=False)  # to the kept member; 1 for the kept member itself
 
 

@@ -16,6 +16,8 @@ from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, im
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
 from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
+from assay.store.decisions import kept_by_decision, read_decisions
+from assay.store.files import hash_text
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
@@ -46,9 +48,14 @@ def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     hours=6,
 )
 def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, facts, units, vectors, neighbors → duplicates, leaks."""
-    config = {"modality": spec.modality, **spec.part("dedup")}
-    return Work(config, functools.partial(_near_dedup, spec, workspace, tables))
+    """samples, facts, units, vectors, neighbors → duplicates, leaks.
+
+    A copy that somebody keeps is none to be left out: its `keep` is true, as long as its content is what it was.
+    """
+    now = tables.read("samples", ["sample_id", "content_hash", "label"])
+    kept = kept_by_decision(read_decisions(workspace), now)
+    config = {"modality": spec.modality, **spec.part("dedup"), **({"kept": hash_text(repr(kept))} if kept else {})}
+    return Work(config, functools.partial(_near_dedup, spec, workspace, tables, kept))
 
 
 def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -89,7 +96,7 @@ def _dedup(spec: Spec, tables: Tables, writer: StageWriter) -> None:
     write_rows(writer, "units", units)
 
 
-def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
+def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: list[str], writer: StageWriter) -> None:
     samples, facts = read_samples(spec, tables)
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
@@ -106,7 +113,9 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageW
         return tiers, similarity
 
     tiers, similarity = describe(np.arange(len(kept)), kept)
-    write_rows(writer, "duplicates", duplicate_rows(sample_ids, kept, tiers, similarity))
+    rows = duplicate_rows(sample_ids, kept, tiers, similarity)
+    rows = rows.with_columns(keep=pl.col("keep") | pl.col("sample_id").is_in(kept_anyway))
+    write_rows(writer, "duplicates", rows)
     close_keys = [contents, *([tier.keys] if tier else []), unit]
     write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
 

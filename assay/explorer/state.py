@@ -6,7 +6,7 @@ from assay.explorer import points as drawing
 from assay.reading import samples
 from assay.reading.columns import View
 from assay.reading.selection import Selections
-from assay.store.decisions import read_decisions
+from assay.store.decisions import DecisionLog, part_names
 from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace
 
@@ -18,6 +18,8 @@ class Explorer:
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
+        self._log = DecisionLog(workspace)
+        self._decided = part_names(workspace)
         self._views: dict[int, tuple[View, Selections, samples.Raw]] = {}
         self._lock = threading.RLock()
 
@@ -34,9 +36,10 @@ class Explorer:
         return self._open(number)[2]
 
     def _open(self, number: int):
+        self.decided()
         with self._lock:
             if number not in self._views:
-                view = View(open_snapshot(self.workspace, number), lambda: read_decisions(self.workspace))
+                view = View(open_snapshot(self.workspace, number), self._log.read)
                 self._views[number] = (view, Selections(view), samples.Raw(view))
                 while len(self._views) > KEPT_VIEWS:
                     del self._views[next(iter(self._views))]
@@ -58,8 +61,12 @@ class Explorer:
                 view.place(table)
 
     def decided(self) -> None:
-        """Decisions changed: what depends on them is read anew."""
+        """Where somebody decided, here or elsewhere, what depends on it is read anew."""
+        names = part_names(self.workspace)
         with self._lock:
+            if names == self._decided:
+                return
+            self._decided = names
             for view, selections, _ in self._views.values():
                 view.forget("decisions", ("column", "decision"), ("counts", "decision"))
                 selections.forget()

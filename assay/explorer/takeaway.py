@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from assay.reading.columns import View
+from assay.store.decisions import cleaned_samples
 
 FORMATS = {
     "parquet": "application/vnd.apache.parquet",
@@ -77,18 +78,15 @@ def _decided(view: View) -> pl.DataFrame:
 
 
 def cleaned(view: View, mask: np.ndarray) -> pl.DataFrame:
-    """The selected samples without copies and dropped ones, with accepted labels put in; source columns only."""
-    standing = view.decisions()
-    copies = view.scan("duplicates").filter(~pl.col("keep")).select("sample_id").collect()["sample_id"]
-    of = {kind: standing.filter(pl.col("kind") == kind) for kind in ("keep", "drop", "accept_label")}
-    frame = view.scan("samples").sort("position").collect().filter(pl.Series(mask))
-    is_copy = pl.col("sample_id").is_in(copies.implode()) & ~pl.col("sample_id").is_in(
-        of["keep"]["sample_id"].implode()
+    """The selected samples of `cleaned.sql`: no copies, none dropped, accepted labels put in; source columns only."""
+    frame = view.scan("samples").sort("position").collect()
+    good = cleaned_samples(
+        frame.select("sample_id", "position", "label"),
+        view.scan("duplicates").select("sample_id", "keep").collect(),
+        view.decisions(),
     )
-    frame = frame.filter(~is_copy & ~pl.col("sample_id").is_in(of["drop"]["sample_id"].implode()))
-    accepted = of["accept_label"].select("sample_id", pl.col("value").alias("_accepted"))
-    frame = frame.join(accepted, on="sample_id", how="left", maintain_order="left")
-    return frame.with_columns(label=pl.coalesce("_accepted", "label")).drop("_accepted")
+    frame = frame.filter(pl.Series(mask)).drop("label").join(good, on="sample_id", maintain_order="left")
+    return frame.select(view.scan("samples").collect_schema().names())
 
 
 def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:

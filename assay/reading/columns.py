@@ -34,6 +34,7 @@ class View:
     ids: pl.Series = field(init=False)
     hashes: pl.Series = field(init=False)
     _cache: dict = field(default_factory=dict, repr=False)
+    _forgotten: int = field(default=0, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _locks: dict = field(default_factory=dict, repr=False)
 
@@ -76,12 +77,18 @@ class View:
             mine = self._locks.setdefault(key, threading.RLock())
         with mine:
             if key not in self._cache:
-                self._cache[key] = make()
+                before = self._forgotten
+                value = make()
+                with self._lock:
+                    if before != self._forgotten:  # what it was made from may be old already
+                        return value
+                    self._cache[key] = value
             return self._cache[key]
 
     def forget(self, *keys: object) -> None:
-        """Drop cached values (after a decision was made)."""
+        """Drop cached values (after a decision was made), and what is being made just now."""
         with self._lock:
+            self._forgotten += 1
             for key in keys:
                 self._cache.pop(key, None)
 

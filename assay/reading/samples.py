@@ -128,7 +128,9 @@ def duplicate_group(view: View, sample_id: str) -> list[dict]:
     if group.is_empty():
         return []
     members = view.scan("duplicates").filter(pl.col("group_id") == group["group_id"][0])
-    return group_cards(view, members.sort(["keep", "sample_id"], descending=[True, False]).head(200).collect())
+    return group_cards(
+        view, members.sort("keep", "similarity", "sample_id", descending=[True, True, False]).head(200).collect()
+    )
 
 
 def group_cards(view: View, members: pl.DataFrame) -> list[dict]:

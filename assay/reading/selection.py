@@ -223,6 +223,7 @@ class Selections:
         self._orders: OrderedDict[tuple, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict = {}
+        self._forgotten = 0
 
     def mask(self, wanted: dict) -> np.ndarray:
         """As `select`."""
@@ -238,6 +239,7 @@ class Selections:
     def forget(self) -> None:
         """After a decision: filters on decisions select anew."""
         with self._lock:
+            self._forgotten += 1
             self._masks.clear()
             self._orders.clear()
 
@@ -252,8 +254,11 @@ class Selections:
             try:
                 value = store.get(key)
                 if value is None:
+                    before = self._forgotten
                     value = make()
                     with self._lock:
+                        if before != self._forgotten:  # somebody decided meanwhile
+                            return value
                         store[key] = value
                         while len(store) > self.keep:
                             store.popitem(last=False)

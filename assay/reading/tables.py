@@ -62,7 +62,9 @@ def duplicate_groups(view: View, mask: np.ndarray, offset: int, limit: int) -> d
     page = order.slice(max(offset, 0), min(limit, 60))["group_id"]
     groups = []
     for group in page:
-        rows = members.filter(pl.col("group_id") == group).sort(["keep", "sample_id"], descending=[True, False])
+        rows = members.filter(pl.col("group_id") == group).sort(
+            "keep", "similarity", "sample_id", descending=[True, True, False]
+        )
         groups.append({"id": group, "n": len(rows), "members": group_cards(view, rows.head(24))})
     return {"total": len(order), "groups": groups}
 

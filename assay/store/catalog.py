@@ -30,6 +30,15 @@ HISTORY = (
     "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
 )  # fmt: skip
 FACTS = ("image_facts", "text_facts", "vectors")
+NO_DECISIONS = """
+create view decisions as
+select
+    cast(null as varchar) as batch, cast(null as bigint) as sequence, cast(null as varchar) as sample_id,
+    cast(null as varchar) as content_hash, cast(null as varchar) as label, cast(null as varchar) as kind,
+    cast(null as varchar) as value, cast(null as varchar) as who, cast(null as timestamptz) as "at",
+    cast(null as bigint) as snapshot
+where false
+"""
 
 
 def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, read: "Read | None" = None) -> None:
@@ -73,6 +82,41 @@ def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "R
             number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
             rows.project(f"{number}, * exclude (filename)").create_view(table)
     connection.execute("set schema = 'main'")
+
+
+def create_decisions(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
+    """`history.decisions`, every decision ever made; `decisions`, those that stand; `cleaned`, the samples they leave.
+
+    To be called after the other two. `root` is `HOME/DATASET`. The files are listed when a view is asked, so what is
+    decided later is seen. Unreadable parts are left out.
+    """
+    import duckdb
+
+    from assay.store.decisions import CLEANED, STANDING
+
+    read = read or reader(connection, root)
+    parts = sorted(root.glob("decisions/part-*.parquet"))
+    connection.execute("set schema = 'history'")
+    if parts:
+        try:
+            rows = read(["decisions/part-*.parquet"], union_by_name=True)
+        except duckdb.Error:  # one of them is damaged
+            good = [str(part.relative_to(root)) for part in parts if _is_readable(connection, part)]
+            rows = read(good, union_by_name=True) if good else None
+    if parts and rows is not None:
+        known = "coalesce(sequence, 0)" if "sequence" in rows.columns else "cast(0 as bigint)"
+        others = "* exclude (sequence)" if "sequence" in rows.columns else "*"
+        rows.project(f"{known} as sequence, {others}").create_view("decisions")
+    else:
+        connection.execute(NO_DECISIONS)
+    connection.execute("set schema = 'main'")
+    tables = {
+        name for (name,) in connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+    }
+    if "samples" in tables:
+        connection.execute(f"create view decisions as {STANDING.read_text(encoding='utf-8')}")
+    if {"samples", "duplicates"} <= tables:
+        connection.execute(f"create view cleaned as {CLEANED.read_text(encoding='utf-8')}")
 
 
 def _is_readable(connection: "duckdb.DuckDBPyConnection", part: Path) -> bool:
@@ -129,16 +173,20 @@ def write_catalog(workspace: Workspace) -> Path:
     """
     import duckdb
 
+    from assay.store.decisions import write_first_part
+
     target = workspace.root / FILE
     newest = newest_snapshot(workspace)
     if newest is None:
         raise SnapshotError(f"no snapshot of `{workspace.dataset}` in {workspace.home} for a catalog to show")
+    write_first_part(workspace)
     with tempfile.TemporaryDirectory(dir=workspace.root, prefix=".catalog-") as aside:
         path = Path(aside) / "new.duckdb"  # not yet beside the snapshots, so not by that name
         try:
             connection = duckdb.connect(path, config={"storage_compatibility_version": STORAGE})
             create_views(connection, newest, movable_reader(connection, workspace.root))
             create_history(connection, workspace.root, movable_reader(connection, workspace.root))
+            create_decisions(connection, workspace.root, movable_reader(connection, workspace.root))
             connection.close()
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]

@@ -1,34 +1,44 @@
 """What people decided about samples: append-only Parquet beside the snapshots, and what of it stands today.
 
-    HOME/DATASET/decisions/part-*.parquet
+    HOME/DATASET/decisions/part-SEQUENCE-BATCH.parquet
 
 A decision names the sample, its content and its label at the time, who made it and when. Nothing is ever changed or
-removed: to undo is to append an `undo` row that names the batch taken back. What stands is a pure function of the
-rows: the latest decision of each aspect of each sample that was not undone. A decision about a label stands only as
-long as content and label are what they were; one about a duplicate or a tag as long as the content is.
+removed: to undo is to append an `undo` row that names the batch taken back. Decisions are ordered by a sequence, each
+one higher than all that were there, because clocks are set back. What stands is a pure function of the rows, and
+stands once, in `decisions.sql`: the latest decision of each aspect of each sample that was not undone. A decision about
+a label stands only as long as content and label are what they were; one about a duplicate or a tag as long as the
+content is. The dataset that this leaves is `cleaned.sql`.
 """
 
+import re
+import secrets
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assay.contracts.errors import AssayError
-from assay.store.files import atomic_file, hash_text
+from assay.store.files import atomic_file
 from assay.store.workspace import Workspace
 
-KINDS = {  # kind: aspect; the latest decision of an aspect wins
-    "accept_label": "label",  # value: the label that is right
-    "reject_label": "label",  # the given label is right after all
-    "keep": "member",  # of the cleaned dataset, whatever the duplicates say
-    "drop": "member",
-    "tag": "tag",  # value: the tag
-    "untag": "tag",
-    "undo": "undo",  # value: the batch taken back; sample_id is empty
-}
+if TYPE_CHECKING:
+    import duckdb
+
+KINDS = (
+    "accept_label",  # value: the label that is right
+    "reject_label",  # the given label is right after all
+    "keep",  # in the cleaned dataset, whatever the duplicates say
+    "drop",
+    "tag",  # value: the tag
+    "untag",
+    "undo",  # value: the batch taken back; sample_id is empty
+)
 SCHEMA = {
     "batch": pl.String,  # decisions made in one go share it
+    "sequence": pl.Int64,  # of the batch; 0 in parts that were written before there was one
     "sample_id": pl.String,
     "content_hash": pl.String,
     "label": pl.String,  # as given when the decision was made
@@ -38,6 +48,10 @@ SCHEMA = {
     "at": pl.Datetime("us", "UTC"),
     "snapshot": pl.Int64,  # the one that was looked at
 }
+STANDING = Path(__file__).with_name("decisions.sql")
+CLEANED = Path(__file__).with_name("cleaned.sql")
+NUMBERED = re.compile(r"part-(\d{12})-.*\.parquet")
+NONE_YET = "part-000000000000-none.parquet"
 
 
 def decisions_folder(workspace: Workspace) -> Path:
@@ -45,15 +59,50 @@ def decisions_folder(workspace: Workspace) -> Path:
     return workspace.root / "decisions"
 
 
+def part_names(workspace: Workspace) -> tuple[str, ...]:
+    """The parts there are, sorted: another value means that somebody decided."""
+    try:
+        names = [path.name for path in decisions_folder(workspace).iterdir()]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in names if name.startswith("part-") and name.endswith(".parquet")))
+
+
+class DecisionLog:
+    """The decisions of a dataset, read part by part: a part never changes, so each is read once."""
+
+    def __init__(self, workspace: Workspace):
+        self._workspace = workspace
+        self._parts: dict[str, pl.DataFrame] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> pl.DataFrame:
+        """As `read_decisions`, of what is there now."""
+        frames = [pl.DataFrame(schema=SCHEMA)]
+        with self._lock:
+            for name in part_names(self._workspace):
+                if name not in self._parts:
+                    part = decisions_folder(self._workspace) / name
+                    try:
+                        self._parts[name] = _read_part(part)
+                    except (OSError, pl.exceptions.PolarsError) as error:
+                        print(f"decisions: {part} cannot be read and is skipped: {error}", file=sys.stderr)
+                        continue
+                frames.append(self._parts[name])
+        return pl.concat(frames).sort("sequence", "at", "batch", maintain_order=True)
+
+
 def read_decisions(workspace: Workspace) -> pl.DataFrame:
-    """Every decision ever made, oldest first; a part that cannot be read is named on standard error and skipped."""
-    frames = [pl.DataFrame(schema=SCHEMA)]
-    for part in sorted(decisions_folder(workspace).glob("part-*.parquet")):
-        try:
-            frames.append(pl.read_parquet(part).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()))
-        except (OSError, pl.exceptions.PolarsError) as error:
-            print(f"decisions: {part} cannot be read and is skipped: {error}", file=sys.stderr)
-    return pl.concat(frames).sort("at", maintain_order=True)
+    """Every decision ever made (`SCHEMA`), oldest first; a part that cannot be read is named on standard error and
+    skipped."""
+    return DecisionLog(workspace).read()
+
+
+def _read_part(part: Path) -> pl.DataFrame:
+    frame = pl.read_parquet(part)
+    if "sequence" not in frame.columns:
+        frame = frame.with_columns(sequence=pl.lit(0))
+    return frame.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
 def append_decisions(
@@ -67,17 +116,21 @@ def append_decisions(
     """Write one batch: `kind` for each row of `samples` (`sample_id`, `content_hash`, `label`). Returns its name.
 
     Raises:
-        AssayError: no such kind, or no samples to decide about.
+        AssayError: no such kind, no samples to decide about, or nobody who decides.
     """
     if kind not in KINDS:
         raise AssayError(f"no decision of kind {kind!r}; there are {sorted(KINDS)}")
     if samples.is_empty():
         raise AssayError("no samples were given to decide about; select some first")
+    if not who.strip():
+        raise AssayError("a decision without a name; say who makes it")
     at = datetime.now(UTC)
-    batch = f"{at:%Y%m%dT%H%M%S%f}-{hash_text(kind + who + str(samples['sample_id'][0]))[:8]}"
+    batch = f"{at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    sequence = next_sequence(workspace)
     column = pl.Series(values, dtype=pl.String) if isinstance(values, list) else pl.lit(values, dtype=pl.String)
     rows = samples.select("sample_id", "content_hash", "label").with_columns(
         batch=pl.lit(batch),
+        sequence=pl.lit(sequence),
         kind=pl.lit(kind),
         value=column,
         who=pl.lit(who),
@@ -85,9 +138,22 @@ def append_decisions(
         snapshot=pl.lit(snapshot),
     )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
-    with atomic_file(decisions_folder(workspace) / f"part-{batch}.parquet") as aside:
+    with atomic_file(decisions_folder(workspace) / f"part-{sequence:012d}-{batch}.parquet") as aside:
         rows.write_parquet(aside)
     return batch
+
+
+def next_sequence(workspace: Workspace) -> int:
+    """One more than that of every part there. Two who decide at the very same time may get the same: neither has seen
+    the other's decision, and their times order them."""
+    return max((int(found[1]) for name in part_names(workspace) if (found := NUMBERED.fullmatch(name))), default=0) + 1
+
+
+def write_first_part(workspace: Workspace) -> None:
+    """A part without rows, for views over a folder that must not be empty. Does nothing where there is one."""
+    if NONE_YET not in part_names(workspace):
+        with atomic_file(decisions_folder(workspace) / NONE_YET) as aside:
+            pl.DataFrame(schema=SCHEMA).write_parquet(aside)
 
 
 def undo_batch(workspace: Workspace, batch: str, who: str, snapshot: int) -> str:
@@ -99,30 +165,47 @@ def undo_batch(workspace: Workspace, batch: str, who: str, snapshot: int) -> str
 
 
 def effective_decisions(decisions: pl.DataFrame, samples: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Rows of `decisions` (`SCHEMA`) that stand: not undone, the latest of their aspect; no `undo`, no `untag`.
+    """Rows of `decisions` (`SCHEMA`) that stand for `samples` (`sample_id`, `content_hash`, `label` of the data as it
+    is now; by default as it was when each was made), by `decisions.sql`. One row for each sample and aspect, and each
+    sample and tag; sorted."""
+    described = ["sample_id", "content_hash", "label"]
+    if samples is None:
+        touched = decisions.select(described).unique()
+    else:
+        touched = samples.select(described).filter(pl.col("sample_id").is_in(decisions["sample_id"].unique().implode()))
+    if touched.is_empty():
+        return decisions.clear().select(list(SCHEMA))
+    with _connected(decisions.with_row_index("row"), touched) as connection:
+        rows = pl.from_arrow(connection.sql(STANDING.read_text(encoding="utf-8")).to_arrow_table())["row"]
+    return decisions[rows.unique(maintain_order=True)].select(list(SCHEMA))
 
-    Pure. With `samples` (`sample_id`, `content_hash`, `label` of the data as it is now) also: the content is the same,
-    and for decisions about a label the label is too. One row per sample and aspect, and per sample and tag; sorted.
+
+def cleaned_samples(samples: pl.DataFrame, duplicates: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """`sample_id` and `label` of the samples worth training on, in order of position, by `cleaned.sql`.
+
+    Args:
+        samples: `sample_id`, `position`, `label`.
+        duplicates: `sample_id`, `keep`.
+        decisions: those that stand.
     """
-    undone = decisions.filter(pl.col("kind") == "undo")["value"]
-    standing = decisions.filter((pl.col("kind") != "undo") & ~pl.col("batch").is_in(undone.implode()))
-    standing = standing.with_columns(
-        aspect=pl.col("kind").replace_strict(KINDS, default="", return_dtype=pl.String),
-        tag=pl.when(pl.col("kind").is_in(["tag", "untag"])).then("value").otherwise(pl.lit("")),
-    )
-    latest = (
-        standing.with_row_index("order")
-        .sort("at", "order")
-        .unique(["sample_id", "aspect", "tag"], keep="last", maintain_order=True)
-        .filter((pl.col("kind") != "untag") & (pl.col("aspect") != ""))
-    )
-    if samples is not None:
-        now = samples.select("sample_id", pl.col("content_hash").alias("hash_now"), pl.col("label").alias("label_now"))
-        same_label = (pl.col("aspect") != "label") | pl.col("label").eq_missing(pl.col("label_now"))
-        latest = latest.join(now, on="sample_id", how="inner").filter(
-            (pl.col("content_hash") == pl.col("hash_now")) & same_label
-        )
-    return latest.select(list(SCHEMA)).sort("sample_id", "kind", "value")
+    import duckdb
+
+    with duckdb.connect() as connection:
+        for name, frame in (("samples", samples), ("duplicates", duplicates), ("decisions", decisions)):
+            connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        found = connection.sql(CLEANED.read_text(encoding="utf-8")).select("sample_id", "label")
+        return pl.from_arrow(found.to_arrow_table()).select(pl.all().cast(pl.String))
+
+
+def _connected(decisions: pl.DataFrame, samples: pl.DataFrame) -> "duckdb.DuckDBPyConnection":
+    """A DuckDB in memory with `history.decisions` and `samples`."""
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.register("made", decisions.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    connection.execute("create schema history; create view history.decisions as select * from made")
+    connection.register("samples", samples.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return connection
 
 
 DISMISSES = {  # kind: the metrics whose suspicion it takes back
@@ -141,3 +224,9 @@ def dismissed_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.D
         orient="row",
     )
     return standing.join(metrics, on="kind").select("sample_id", "metric").unique().sort("sample_id", "metric")
+
+
+def kept_by_decision(decisions: pl.DataFrame, samples: pl.DataFrame) -> list[str]:
+    """Ids, sorted, of the samples that somebody keeps whatever the duplicates say."""
+    standing = effective_decisions(decisions, samples)
+    return standing.filter(pl.col("kind") == "keep")["sample_id"].sort().to_list()

@@ -53,7 +53,7 @@ class Snapshot(TableReader):
         """
         import duckdb
 
-        from assay.store.catalog import create_history, create_views
+        from assay.store.catalog import create_decisions, create_history, create_views
 
         connection = duckdb.connect()
         try:
@@ -61,9 +61,12 @@ class Snapshot(TableReader):
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]
             raise SnapshotError(f"{self.path} is damaged ({problem}); `assay verify` names every file") from None
-        create_history(connection, self.path.parents[1])
+        root = self.path.parents[1]
+        create_history(connection, root)
+        create_decisions(connection, root)
         if locked:
-            connection.execute("set allowed_directories = [$folder]", {"folder": str(self.path.parent)})
+            folders = [str(root / "snapshots"), str(root / "decisions")]
+            connection.execute("set allowed_directories = $folders", {"folders": folders})
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
         return connection

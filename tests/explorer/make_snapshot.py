@@ -281,6 +281,7 @@ def make_facts(modality: str, hashes: np.ndarray, true: np.ndarray, captions: np
             "entropy_bits": random.uniform(4, 8, n),
             "sharpness": random.gamma(2, 200, n),
             "colorfulness": random.gamma(2, 20, n),
+            "damage": np.zeros(n),
             "pixel_hash": hashes,
             "perceptual_hash": random.integers(0, 2**63, n, dtype=np.uint64),
             "luminance": [b"\0" * 16] * n,

@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 
 from assay.explorer.takeaway import without_formulas
-from assay.reading.columns import match
+from assay.reading.columns import View, match
 from assay.reading.samples import history
-from assay.store.decisions import effective_decisions, read_decisions
-from assay.store.snapshots import list_snapshots
+from assay.reading.selection import Selections
+from assay.store.decisions import append_decisions, effective_decisions, read_decisions, undo_batch
+from assay.store.snapshots import list_snapshots, open_snapshot
 from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import HOSTILE
 from tests.explorer.visit import client_of
@@ -269,6 +270,65 @@ def test_the_cleaned_dataset_follows_duplicates_and_decisions(client, workspace)
     frame = pl.read_parquet(post(client, "export", what="cleaned", format="parquet", filter={}).content)
     assert set(table(workspace, "samples")["sample_id"]) - set(frame["sample_id"]) == {*copies[1:], "s/0000001"}
     assert frame.filter(pl.col("sample_id") == "s/0000002")["label"].to_list() == ["zebra"]
+
+
+def test_the_cleaned_dataset_is_the_view_in_sql(client, workspace):
+    """The export and `cleaned`, sample by sample, with decisions of every kind."""
+    copies = table(workspace, "duplicates").filter(~pl.col("keep"))["sample_id"].to_list()
+    post(client, "decide", kind="keep", ids=copies[:3])
+    post(client, "decide", kind="drop", ids=["s/0000001", copies[2]])
+    post(client, "decide", kind="accept_label", filter={"flags": ["label_issue"]})
+    undone = post(client, "decide", kind="drop", ids=["s/0000005"]).json()["batch"]
+    post(client, "undo", batch=undone)
+    for number in (1, 2):
+        answer = client.post(f"/api/{number}/export", json={"what": "cleaned", "format": "parquet"})
+        exported = pl.read_parquet(answer.content)
+        with open_snapshot(workspace, number).connect() as connection:
+            view = connection.sql("select * from cleaned").pl()
+        assert exported.equals(view) and 0 < len(view) < N
+
+
+def test_what_others_decide_is_seen_at_once(client, workspace):
+    """Two explorers and a program on one dataset: filters, cards, counts and the export follow without a restart."""
+    other = client_of(workspace)
+    here = {"filter": {"values": {"decision": ["drop"]}}, "columns": ["decision"]}
+
+    def dropped(reader):
+        reply = post(reader, "facets", **here).json()
+        exported = pl.read_parquet(post(reader, "export", what="cleaned", format="parquet").content)
+        return reply["selected"], N - len(exported)
+
+    copies = dropped(client)[1]
+    assert dropped(client) == dropped(other) == (0, copies)
+    batch = post(other, "decide", kind="drop", ids=["s/0000001", "s/0000002"]).json()["batch"]
+    assert dropped(client) == dropped(other) == (2, copies + 2)
+    rows = table(workspace, "samples").filter(pl.col("sample_id") == "s/0000003")
+    append_decisions(workspace, rows, "drop", None, "a program", 1)
+    assert dropped(client) == dropped(other) == (3, copies + 3)
+    undo_batch(workspace, batch, "a program", 1)
+    assert dropped(client) == dropped(other) == (1, copies + 1)
+    assert client.get("/api/1/sample", params={"id": "s/0000003"}).json()["decision"] == "drop"
+
+
+def test_a_decision_while_a_selection_is_made_is_not_forgotten(workspace):
+    """What was being read when somebody decided is not kept."""
+    view = View(open_snapshot(workspace, 1), lambda: read_decisions(workspace))
+    selections = Selections(view)
+    rows = table(workspace, "samples").head(1)
+    plain = view.decisions
+
+    def decide_meanwhile():
+        found = plain()
+        if len(read_decisions(workspace)) == 0:
+            append_decisions(workspace, rows, "drop", None, "kim", 1)
+            view.forget("decisions", ("column", "decision"))
+            selections.forget()
+        return found
+
+    view.decisions = decide_meanwhile
+    wanted = {"values": {"decision": ["drop"]}}
+    selections.mask(wanted)
+    assert selections.mask(wanted).sum() == 1
 
 
 def test_two_snapshots_compared(client, workspace):

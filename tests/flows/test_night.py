@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import SourceError
-from assay.store.decisions import append_decisions
+from assay.store.decisions import append_decisions, undo_batch
 from assay.store.snapshots import list_snapshots, read_snapshot, verify
 from assay.store.workspace import Workspace
 from tests.corpus import write_digits
@@ -137,6 +137,35 @@ def test_a_dismissed_suspicion_does_not_come_back(dataset, tmp_path):
     now = pl.read_parquet(second.parts("label_issues")).filter(sample_id=row["sample_id"].item())
     assert now["is_issue"].to_list() == [False] and now["score"].item() > 0
     assert (row["sample_id"].item(), "resolved", "label_issue") in pl.read_parquet(second.parts("diff")).rows()
+
+
+def test_a_copy_that_somebody_keeps_is_superfluous_no_more(dataset, tmp_path):
+    """In the next night's duplicates, headline and issues; undone, it is again."""
+    first = run_nightly(dataset, tmp_path / "home")
+    copies = first.connect().sql(
+        "select sample_id, content_hash, label from duplicates join samples using (sample_id) where not keep"
+    )
+    rows = copies.pl().head(2)
+    workspace = Workspace(tmp_path / "home", "digits")
+    batch = append_decisions(workspace, rows, "keep", None, "tester", first.number)
+
+    def superfluous(snapshot):
+        connection = snapshot.connect()
+        marked = {name for (name,) in connection.sql("select sample_id from duplicates where not keep").fetchall()}
+        flagged = "select sample_id from scores where metric = 'duplicate' and is_issue"
+        assert marked == {name for (name,) in connection.sql(flagged).fetchall()}
+        assert snapshot.manifest["headline"]["n_duplicates"] == len(marked)
+        cleaned = {name for (name,) in connection.sql("select sample_id from cleaned").fetchall()}
+        assert not cleaned & marked and len(cleaned) == snapshot.manifest["headline"]["n_samples"] - len(marked)
+        return marked
+
+    second = run_nightly(dataset, tmp_path / "home")
+    before = {name for (name,) in first.connect().sql("select sample_id from duplicates where not keep").fetchall()}
+    assert superfluous(second) == before - set(rows["sample_id"])
+    groups = "select sample_id, group_id from duplicates order by all"
+    assert first.connect().sql(groups).fetchall() == second.connect().sql(groups).fetchall()
+    undo_batch(workspace, batch, "tester", 2)
+    assert superfluous(run_nightly(dataset, tmp_path / "home")) == before
 
 
 def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):
