@@ -18,11 +18,11 @@ snapshot by its name, and `history.TABLE` across all snapshots with the column `
 0 (clean) to 1 (surely an issue), and means the same from night to night. **Bold** columns are the key.
 Facts are keyed by content and shared between snapshots: join them from `samples` by `content_hash`.
 
-Three more views follow what people decide, also after the snapshot was published: `decisions`, those that stand for its
-samples (`sample_id`, `content_hash`, `label` at the time, `kind`, `value`, `who`, `at`, `batch`, `sequence`, `snapshot`);
-`history.decisions`, all that were ever made; and `cleaned`, the rows of `samples` worth training on: without copies,
-unless somebody keeps them, without what somebody dropped, accepted labels in the place of the given ones. It is what the
-explorer exports.
+Three more views follow what people decide, also after the snapshot was published. `decisions` are those that stand for
+its samples: `sample_id`, `content_hash` and `label` at the time, `kind`, `value`, `who`, `at`, `batch`, `sequence`,
+`snapshot`. `history.decisions` are all that were ever made. `cleaned` are the rows of `samples` worth training on: no
+copies but those that somebody keeps, nothing that somebody dropped, accepted labels in the place of the given ones. It
+is what the explorer exports.
 """
 
 
