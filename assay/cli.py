@@ -162,7 +162,9 @@ def diff(dataset: str, versions: tuple[int, ...], home: Path) -> None:
         raise SpecError(f"`assay diff` compares two versions; found {len(numbers)} of `{dataset}`. Name two: A B")
     old, new = (open_snapshot(workspace, number) for number in numbers)
     changes = compare(old, new)
-    print(f"{old.name} → {new.name}: {len(changes)} changes", file=sys.stderr)
+    counts = changes.group_by("change").len().sort("len", descending=True).iter_rows()
+    said = ", ".join(f"{n:,} {change}" for change, n in counts)
+    print(f"{old.name} → {new.name}: {len(changes)} changes{': ' if said else ''}{said}", file=sys.stderr)
     sys.stdout.write(changes.with_columns(metric=changes["metric"].replace("", "-")).write_csv(separator="\t"))
 
 
@@ -285,13 +287,9 @@ def print_relation(relation, output: str) -> None:
     if output == "table":
         relation.show(max_rows=1000, max_width=sys.stdout.isatty() and os.get_terminal_size().columns or 200)
         return
-    frame = relation.pl()
-    if output == "csv":
-        sys.stdout.buffer.write(frame.write_csv().encode())
-    elif output == "json":
-        sys.stdout.buffer.write(frame.write_ndjson().encode())
-    else:
-        frame.write_parquet(sys.stdout.buffer)
+    from assay.reading.printed import write_rows
+
+    write_rows(relation, output, sys.stdout.buffer)
 
 
 def stop_when_asked() -> None:

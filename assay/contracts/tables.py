@@ -14,6 +14,9 @@ import json
 import dataframely as dy
 import polars as pl
 
+DIFF_CHANGES = [
+    "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
+]  # fmt: skip
 SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding"]
 
 
@@ -342,14 +345,22 @@ class ProposalQuality(Contract):
 
 
 class Diff(Contract):
-    """What changed against the previous snapshot; empty in the first one."""
+    """What changed against the previous snapshot; empty in the first one.
+
+    A sample that stands under another id with the same content has `moved`; one whose label is another one as well has
+    only `label_changed`, with `was_id`. `content_changed`: the id stands, its content was replaced.
+    """
+
+    VERSION = 2
 
     sample_id = dy.String(primary_key=True)
     change = dy.String(
         primary_key=True,
-        check=lambda c: c.is_in(["added", "removed", "new_issue", "resolved", "worse", "label_changed"]),
+        check=lambda c: c.is_in(DIFF_CHANGES),
     )
-    metric = dy.String(primary_key=True)  # empty for added, removed, label_changed
+    metric = dy.String(primary_key=True)  # of new_issue, resolved, worse; empty for the others
+    was_id = dy.String(nullable=True)  # the sample_id before, where it is another one
+    was_label = dy.String(nullable=True)  # the label before, of label_changed and removed
 
 
 CONTRACTS: dict[str, type[Contract]] = {

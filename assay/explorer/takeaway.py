@@ -1,4 +1,8 @@
-"""A selection, or the cleaned dataset, to take away: Parquet, CSV, or JSONL for a labelling tool."""
+"""A selection, or the cleaned dataset, to take away: Parquet, CSV, or JSONL for a labelling tool.
+
+What is taken away can be a source again: `kind = "table"`, with `root` where the pictures are. Parquet and JSONL are
+exact; a CSV escapes what a spreadsheet would run, says so in a column, and is read back as it was.
+"""
 
 import io
 import json
@@ -6,6 +10,7 @@ import json
 import numpy as np
 import polars as pl
 
+from assay.contracts.spreadsheet import escape
 from assay.reading.columns import View
 from assay.store.decisions import cleaned_samples
 
@@ -14,7 +19,6 @@ FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last four are full-width forms
 ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
 
 
@@ -33,7 +37,7 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
     """
     if what not in ("selection", "cleaned") or form not in FORMATS:
         raise ExportError(f"export is selection or cleaned, as {sorted(FORMATS)}; got {what!r}, {form!r}")
-    frame = cleaned(view, mask) if what == "cleaned" else found(view, mask)
+    frame = with_text(view, cleaned(view, mask) if what == "cleaned" else found(view, mask))
     if form == "parquet":
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
@@ -89,16 +93,19 @@ def cleaned(view: View, mask: np.ndarray) -> pl.DataFrame:
     return frame.select(view.scan("samples").collect_schema().names())
 
 
+def with_text(view: View, frame: pl.DataFrame) -> pl.DataFrame:
+    """The samples of a text dataset with the text itself, as given, which is what they are."""
+    facts = view.scan("text_facts").select("content_hash", "text").collect()
+    if facts.is_empty() or "text" in frame.columns:
+        return frame
+    facts = facts.unique("content_hash", keep="first")
+    return frame.join(facts, on="content_hash", how="left", maintain_order="left")
+
+
 def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """Text cells, and headers, that a spreadsheet would take for a formula get a leading apostrophe."""
-    flat = frame.with_columns(_quoted(name) for name, kind in frame.schema.items() if kind == pl.String)
-    nested = [name for name, kind in flat.schema.items() if kind.is_nested() or kind == pl.Binary]
-    return flat.drop(nested).rename({name: f"'{name}" for name in flat.columns if name.startswith(FORMULA)})
-
-
-def _quoted(name: str) -> pl.Expr:
-    cell = pl.col(name)
-    return pl.when(cell.str.slice(0, 1).is_in(list(FORMULA))).then(pl.lit("'") + cell).otherwise(cell).alias(name)
+    """A flat frame, in which text cells, and headers, that a spreadsheet would run get a leading apostrophe."""
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]
+    return escape(frame.drop(nested))
 
 
 def as_tasks(frame: pl.DataFrame, what: str) -> bytes:

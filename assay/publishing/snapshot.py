@@ -19,6 +19,8 @@ from assay.contracts.errors import ContractError, SnapshotError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, PUBLISHED, empty
 from assay.report.page import write_report
+from assay.sources.schema import source_changes
+from assay.sources.told import source_notes
 from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree, write_json
 from assay.store.parts import write_part
 from assay.store.snapshots import Snapshot, diff, file_sha256, newest_snapshot, read_snapshot, snapshot_numbers
@@ -51,6 +53,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
             "stages": sorted(stage.path.name for stage in stages),
             "software": {"python": platform.python_version()} | {name: installed(name) for name in SOFTWARE},
         }
+        manifest["source"] = source_in_words(parent, tables)
         tables["diff"] = write_diff(parent, tables, aside, manifest)
         manifest["headline"] = headline(tables)
         manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
@@ -129,6 +132,13 @@ def dataset_metrics(tables: dict[str, list[Path]]) -> dict[str, float | None]:
     return dict(pl.read_parquet(parts, columns=["metric", "value"]).iter_rows()) if parts else {}
 
 
+def source_in_words(parent: Snapshot | None, tables: dict[str, list[Path]]) -> dict[str, list[str]]:
+    """How the source was read, what is doubtful about it, and what of it is not as in the parent."""
+    parts = tables.get("dataset_metrics")
+    numbers = pl.read_parquet(parts, columns=["metric", "note"]) if parts else empty("dataset_metrics")
+    return source_notes(numbers) | {"changes": source_changes(parent, numbers)}
+
+
 def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
     """Each gate of the spec against `dataset_metrics`; a metric that is not there fails its gate."""
     judged = []
@@ -151,6 +161,7 @@ def report_context(spec: Spec, manifest: dict, number: int) -> dict:
         "parent": manifest["parent"],
         "spec": manifest["config"],
         "gates": manifest["gates"],
+        "source": manifest["source"],
         "software": manifest["software"],
     }
 

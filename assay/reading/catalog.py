@@ -17,7 +17,9 @@ CONTRACT_SAMPLES = {
 }  # fmt: skip
 MOST_VALUES = 2_000  # a group column with more distinct values is for searching, not for colours
 NO_CODE = 65_535
-CHANGES = ("added", "new_issue", "label_changed", "worse", "resolved")  # a sample's first of these is its colour
+CHANGES = (  # a sample's first of these is its colour
+    "added", "new_issue", "label_changed", "content_changed", "worse", "resolved", "moved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

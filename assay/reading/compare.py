@@ -35,8 +35,9 @@ def compare(old: View, new: View, change: str = "", metric: str = "") -> dict:
 
 def plots(old: View, new: View, method: str) -> dict:
     """Both projections as columns, with the code of each point's change (0: unchanged, 1: added or removed,
-    2: newly flagged or worse, 3: resolved, 4: label changed)."""
-    code = {"added": 1, "removed": 1, "new_issue": 2, "worse": 2, "resolved": 3, "label_changed": 4}
+    2: newly flagged or worse, 3: resolved, 4: label, content or name changed)."""
+    code = {"added": 1, "removed": 1, "new_issue": 2, "worse": 2, "resolved": 3}
+    code |= {"label_changed": 4, "content_changed": 4, "moved": 4}
     rows = changes(old, new).with_columns(code=pl.col("change").replace_strict(code, return_dtype=pl.Int8))
     rows = rows.sort("code", descending=True, maintain_order=True)  # the last of a sample's rows colours it
     sides = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from assay.contracts.errors import SourceError
+from assay.contracts.spreadsheet import ESCAPED, unescape_cells, unescape_header
 from assay.sources.batches import BATCH_CHARACTERS, BATCH_ROWS, HALF_WRITTEN, LINE_LIMIT, Batch, Rules, unique_names
 from assay.sources.dialect import Dialect, sniff
 
@@ -136,6 +137,8 @@ class _Records:
             name: [None if cell in nulls else cell for cell in column]
             for name, column in zip(self._header, columns, strict=True)
         }
+        if ESCAPED in batch.columns:
+            batch.columns = unescape_cells(batch.columns)
         return batch
 
 
@@ -183,4 +186,4 @@ def _header(record: list[str] | None, name: str) -> list[str]:
         raise SourceError(f"{name} is empty; wanted a header line with the columns' names, then a line per sample")
     names = [cell.strip() or f"column_{place}" for place, cell in enumerate(record, start=1)]
     unique_names(names, name)
-    return names
+    return unescape_header(names)

@@ -18,6 +18,8 @@ from assay.sources.batches import (
 )
 from assay.sources.columns import is_unicode
 
+TASK = {"data", "predictions", "meta"}  # of a labelling tool, as the explorer writes them
+
 
 def read_jsonl(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
     """Batches of JSON values, one object a line; columns are the keys seen in the batch.
@@ -29,6 +31,7 @@ def read_jsonl(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
     if "utf-16" in (mark_of(file), encoding.lower()[:6]):
         raise SourceError(f"{name} is encoded in UTF-16; save it as UTF-8")
     pending, objects, size, row = Batch(), [], 0, -1
+    is_said = False
     for line, is_whole in _json_lines(file, name):
         if line is not None and not line.strip():
             continue
@@ -39,6 +42,12 @@ def read_jsonl(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
         if reason:
             pending.refused.append((row, reason, detail))
             continue
+        if "data" in found and found.keys() <= TASK and isinstance(found["data"], dict):
+            found = found["data"]
+            pending.said += (
+                [] if is_said else [f"{name}: the `data` of each labelling task is read, nothing else of it"]
+            )
+            is_said = True
         pending.rows.append(row)
         objects.append(found)
         size += len(line)

@@ -62,7 +62,9 @@ def make_snapshot(
     tables = make_tables(n, seed=seed, hostile=hostile, modality=modality, neighbors=neighbors, dimensions=dimensions)
     if drop:
         gone = tables["samples"]["sample_id"].head(drop)
+        nothing = pl.lit(None, dtype=pl.String)
         tables["diff"] = pl.DataFrame({"sample_id": gone, "change": "removed", "metric": ""})
+        tables["diff"] = tables["diff"].with_columns(was_id=nothing, was_label=nothing)
         for name, frame in tables.items():
             if "sample_id" in frame.columns and name not in ("diff", "rejects"):
                 tables[name] = frame.filter(~pl.col("sample_id").is_in(gone.implode()))
@@ -224,7 +226,7 @@ def make_tables(n: int, *, seed: int, hostile: bool, modality: str, neighbors: i
         ),
         "diff": pl.DataFrame(
             {"sample_id": ids[:3], "change": ["added", "new_issue", "resolved"], "metric": ["", "outlier", "dark"]}
-        ),
+        ).with_columns(was_id=pl.lit(None, dtype=pl.String), was_label=pl.lit(None, dtype=pl.String)),
         "embedding_health": pl.DataFrame(
             {"check": ["index_recall_at_10"], "value": [0.997], "wanted": [">= 0.95"], "ok": [True], "note": [None]},
             schema_overrides={"note": pl.String},

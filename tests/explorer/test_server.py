@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assay.contracts.spreadsheet import ESCAPED
 from assay.explorer.takeaway import without_formulas
 from assay.reading.columns import View, match
 from assay.reading.samples import history
@@ -249,7 +250,7 @@ def test_cells_of_a_csv_cannot_become_formulas(client):
 def test_full_width_signs_are_formulas_too():
     """Spreadsheets read ＝ as =; a header is treated like a cell."""
     frame = without_formulas(pl.DataFrame({"=a": ["＝1", "\n=1", "a＝1"]}))
-    assert frame.columns == ["'=a"] and frame["'=a"].to_list() == ["'＝1", "'\n=1", "a＝1"]
+    assert frame.columns == ["'=a", ESCAPED] and frame["'=a"].to_list() == ["'＝1", "'\n=1", "a＝1"]
 
 
 def test_the_history_passes_over_a_half_removed_snapshot(workspace, tmp_path):

@@ -121,9 +121,9 @@ def test_a_schedule_that_is_none_is_named(tmp_path, line):
 def test_diff_prints_what_changed(home):
     """The newest two by default."""
     assert assay(home, "diff", "toy").stdout.splitlines() == [
-        "sample_id\tchange\tmetric",
-        "=1+1\tadded\t-",
-        "a\tresolved\tdark",
+        "sample_id\tchange\tmetric\twas_id\twas_label",
+        "=1+1\tadded\t-\t\t",
+        "a\tresolved\tdark\t\t",
     ]
 
 

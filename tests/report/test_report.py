@@ -180,10 +180,10 @@ def test_nulls_and_infinities_do_not_stop_it(tmp_path):
 def test_changes_since_the_last_night_are_counted(tmp_path):
     """The `diff` table is told in words and on the tiles."""
     changes = [
-        ("s1", "added", ""),
-        ("s2", "added", ""),
-        ("s3", "new_issue", "label_issue"),
-        ("s4", "resolved", "outlier"),
+        ("s1", "added", "", None, None),
+        ("s2", "added", "", None, None),
+        ("s3", "new_issue", "label_issue", None, None),
+        ("s4", "resolved", "outlier", None, None),
     ]
     frames = made_up_tables(40) | {"diff": pl.DataFrame(changes, schema=empty("diff").schema, orient="row")}
     _, reader = render(frames, tmp_path, parent=2)

@@ -71,7 +71,7 @@ export const css = (color) => `rgb(${color.join(" ")})`;
 
 const FIXED = {
   // names whose meaning has a colour
-  change: { added: 2, new_issue: 7, label_changed: 4, worse: 1, resolved: 0 },
+  change: { added: 2, new_issue: 7, label_changed: 4, content_changed: 5, moved: 6, worse: 1, resolved: 0 },
   duplicate: { kept: 2, copy: 7 },
 };
 

@@ -5,9 +5,9 @@ import { card } from "./gallery.js";
 import { classColor, css, nothing } from "./colors.js";
 import { figure, h, number, toast, words } from "./dom.js";
 
-const CODES = ["unchanged", "added or removed", "newly flagged or worse", "resolved", "label changed"];
+const CODES = ["unchanged", "added or removed", "newly flagged or worse", "resolved", "label, content or name changed"];
 const COLORS = [-1, 2, 7, 0, 4];
-const ORDER = ["added", "removed", "label_changed", "new_issue", "worse", "resolved"];
+const ORDER = ["added", "removed", "label_changed", "content_changed", "moved", "new_issue", "worse", "resolved"];
 
 export class Compare {
   constructor(host, on) {

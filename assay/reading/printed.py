@@ -1,0 +1,98 @@
+"""A query's rows as text or Parquet: every type that SQL has, in every format."""
+
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, BinaryIO
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import duckdb
+
+FORMATS = ("csv", "json", "parquet")
+AS_TEXT = ("INTERVAL", "BIT", "BIGNUM")  # DuckDB's types that Arrow or Polars has none for
+
+
+def write_rows(relation: "duckdb.DuckDBPyRelation", form: str, out: BinaryIO) -> None:
+    """All rows of `relation` to `out`.
+
+    `csv`: lists, structs and maps are JSON in their cells. `json`: one object a line; whole numbers of any size and
+    decimals are numbers, NaN and infinity are null. Bytes are hexadecimal in both.
+    """
+    frame = read_frame(relation)
+    if form == "parquet":
+        frame.write_parquet(out)
+    else:
+        out.write((csv_text(frame) if form == "csv" else json_lines(frame)).encode("utf-8", "replace"))
+
+
+def read_frame(relation: "duckdb.DuckDBPyRelation") -> pl.DataFrame:
+    """The rows in memory; columns of types that only DuckDB has are text."""
+    import duckdb
+
+    columns = []
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        column = duckdb.ColumnExpression(name)
+        is_ours = any(word in str(kind).upper() for word in AS_TEXT)
+        columns.append(column.cast("VARCHAR").alias(name) if is_ours else column)
+    return relation.select(*columns).pl()
+
+
+def csv_text(frame: pl.DataFrame) -> str:
+    """A header and a line a row; what is nested is JSON."""
+    flat = frame.with_columns(
+        _json_cells(frame[name]) if kind.is_nested() or isinstance(kind, pl.Binary) else frame[name]
+        for name, kind in frame.schema.items()
+    )
+    return flat.write_csv()
+
+
+def json_lines(frame: pl.DataFrame) -> str:
+    """One JSON object a line."""
+    frame = frame.with_columns(_as_numbers(frame[name]) for name, kind in frame.schema.items() if kind.is_decimal())
+    if not any(map(_is_beyond_json, frame.dtypes)):
+        return frame.write_ndjson()
+    return "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in frame.iter_rows(named=True))
+
+
+def _json_cells(values: pl.Series) -> pl.Series:
+    """Each value as JSON text, bytes as plain hexadecimal; null stays null."""
+    if isinstance(values.dtype, pl.Binary):
+        return values.bin.encode("hex")
+    lines = json_lines(values.alias("v").to_frame()).splitlines()
+    cells = [line.partition(":")[2].strip()[:-1] for line in lines]
+    return pl.Series(values.name, [None if cell == "null" else cell for cell in cells], dtype=pl.String)
+
+
+def _as_numbers(values: pl.Series) -> pl.Series:
+    """Decimals as integers where they are whole, else as floats."""
+    if values.dtype.scale:
+        return values.cast(pl.Float64)
+    fits = values.drop_nulls().cast(pl.Float64).abs().max() or 0.0
+    return values.cast(pl.Int64 if fits < 2.0**62 else pl.Int128)
+
+
+def _is_beyond_json(kind: pl.DataType) -> bool:
+    """Whether a type holds bytes, decimals or 128 bits, which Polars cannot write as JSON numbers or text."""
+    if isinstance(kind, pl.Struct):
+        return any(_is_beyond_json(field.dtype) for field in kind.fields)
+    inner = [getattr(kind, name, None) for name in ("inner", "key", "value")]
+    return isinstance(kind, pl.Binary | pl.Decimal | pl.Int128) or any(
+        _is_beyond_json(one) for one in inner if one is not None
+    )
+
+
+def _plain(value: object) -> object:
+    """A value as JSON has it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
