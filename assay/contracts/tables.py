@@ -17,7 +17,7 @@ import polars as pl
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
 ]  # fmt: skip
-SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding"]
+SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding", "contained"]
 
 
 def _score() -> dy.Float32:
@@ -160,10 +160,12 @@ class Units(Contract):
 class Duplicates(Contract):
     """One row per member of a duplicate group of two or more."""
 
+    VERSION = 3
+
     group_id = dy.String()  # sample_id of the kept member
     sample_id = dy.String(primary_key=True)
     tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))  # the strictest tier that ties it to the kept member
-    keep = dy.Bool()  # of the member that the group is kept for, and of copies that somebody decided to keep
+    keep = dy.Bool()  # of the group's kept member, of what is only contained, of copies that somebody decided to keep
     similarity = _fraction(nullable=False)  # to the kept member; 1 for the kept member itself
 
 
@@ -173,6 +175,8 @@ class ExactDuplicates(Duplicates):
 
 class Leaks(Contract):
     """Every pair of duplicates that stand in two splits, once: `split` is the alphabetically first of the two."""
+
+    VERSION = 2
 
     sample_id = dy.String(primary_key=True)
     other_id = dy.String(primary_key=True)

@@ -13,7 +13,8 @@ import polars as pl
 from assay.duplicates.grouping import best_of_group, first_of_equal, star_groups
 from assay.duplicates.hamming import close_pairs
 from assay.modalities.image.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
-from assay.modalities.text.shingles import band_pairs, jaccard
+from assay.modalities.text.shingles import jaccard
+from assay.modalities.text.texts import same_pairs
 
 IN_PLACE = 0.992  # similarity that confirms nearly equal hashes; more altered copies wait for the embedding tier
 
@@ -76,22 +77,14 @@ def _shade(luminance: np.ndarray, colorfulness: np.ndarray) -> np.ndarray:
 
 
 def text_tier(facts: pl.DataFrame, threshold: float) -> Tier:
-    """Normalised text, then MinHash bands confirmed by a Jaccard similarity of at least `threshold`.
+    """Normalised text, then texts that are the same word for word, of a Jaccard similarity of at least `threshold`.
 
     Args:
         facts: a row per sample with `normalized_hash`, `text`, `minhash`; null where there is no fact.
     """
     texts = facts["text"].fill_null("").to_list()
-    lengths = facts["minhash"].list.len().fill_null(0).to_numpy()
-
-    def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        width = int(lengths.max(initial=0))
-        rows = rows[lengths[rows] == width] if width else rows[:0]
-        signatures = facts["minhash"].gather(rows).explode().to_numpy().astype(np.uint32).reshape(len(rows), width)
-        left, right = band_pairs(signatures, threshold) if len(rows) else (rows, rows)
-        return _confirmed(rows[left], rows[right], lambda a, b: jaccard(texts, a, b), threshold)
-
-    return Tier("text", "minhash", codes(facts["normalized_hash"]), pairs, lambda a, b: jaccard(texts, a, b))
+    pairs = functools.partial(same_pairs, texts, facts["minhash"], threshold=threshold)
+    return Tier("text", "minhash", codes(facts["normalized_hash"]), pairs, functools.partial(jaccard, texts))
 
 
 def _confirmed(left: np.ndarray, right: np.ndarray, measure: Measure, least: float):

@@ -18,7 +18,8 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
     Args:
         sample_ids: (n,) str.
         kept: (n,) for each sample the row of its group's kept member.
-        tiers, similarity: (n,) to the kept member. The kept member itself gets the strictest tier of the others.
+        tiers, similarity: (n,) to the kept member. The kept member itself gets the strictest tier of the others. What
+            is `contained` in the kept one, or contains it, is another sample, and kept as well.
     """
     is_kept = kept == np.arange(len(kept))
     members = np.flatnonzero(np.bincount(kept, minlength=len(kept))[kept] > 1)
@@ -34,7 +35,7 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
             "group_id": sample_ids[kept[members]].tolist(),
             "sample_id": sample_ids[members].tolist(),
             "tier": [SPLIT_TIERS[i] for i in strictness],
-            "keep": is_kept[members],
+            "keep": is_kept[members] | (tiers[members] == "contained"),
             "similarity": np.clip(np.where(others, similarity[members], 1.0), 0.0, 1.0),
         },
         schema={

@@ -9,9 +9,17 @@ import polars as pl
 
 from assay.contracts.spec import Spec
 from assay.duplicates.grouping import star_groups
-from assay.duplicates.reference import FEWEST, median_radius, probe_pairs, stored_reference
+from assay.duplicates.reference import (
+    FEWEST,
+    NEAR,
+    Health,
+    probe_pairs,
+    reference_health,
+    stored_reference,
+    typical_radius,
+)
 from assay.modalities.image.pictures import Pictures
-from assay.modalities.text.texts import Texts
+from assay.modalities.text.texts import Texts, union
 from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, normalize
 from assay.store.vectors import read_vectors
@@ -54,10 +62,6 @@ class Graph:
     rank: np.ndarray
     similarity: np.ndarray
 
-    @property
-    def radius(self) -> float:
-        return median_radius(self.similarity[self.rank == 1])
-
     def near(self, rings: tuple[tuple[int, float], ...], radius: float) -> Pairs:
         """The pairs `left < right` within one of the rings, once each."""
         distance = np.sqrt(np.maximum(2.0 - 2.0 * self.similarity.astype(np.float64), 0.0))
@@ -76,11 +80,15 @@ class Near:
         group: (n,) for each sample the row of its group's kept unit.
         similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
         least: the similarity that confirms one.
+        tiers: the names of the tiers of pairs of unit rows.
+        health: rows of `embedding_health` on the reference.
     """
 
     group: np.ndarray
     similarity: Measure
     least: float
+    tiers: Measure
+    health: Health
 
 
 def near_groups(
@@ -99,7 +107,7 @@ def near_groups(
         order: (n,) preference; lower is kept rather.
     """
     if not spec.dedup.embedding:
-        return Near(unit, lambda left, right: np.zeros(len(left)), 0.0)
+        return Near(unit, lambda left, right: np.zeros(len(left)), 0.0, by_embedding, [])
     graph = read_graph(samples, tables)
     if spec.modality == "image":
         confirmer = Pictures(samples, tables, workspace)
@@ -107,21 +115,25 @@ def near_groups(
         confirmer = Texts(samples, tables)
     else:
         confirmer = Vectors(samples, graph, tables)
-    reference = _reference(workspace, embedder_of(tables), f"{spec.modality} {confirmer.method}", graph, confirmer)
+    scope = f"{spec.modality} {confirmer.method}"
+    reference, health = _reference(workspace, embedder_of(tables), scope, graph, confirmer, tables)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
     if spec.modality == "image":
-        candidates = _union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
+        candidates = union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
+    elif spec.modality == "text":
+        candidates = union(candidates, confirmer.look_alikes(np.unique(unit)))
     similarity = confirmer.similarity(*candidates)
     least = confirmer.least(reference)
     confirmed = similarity >= least
     left, right = (ends[confirmed] for ends in candidates)
     star = star_groups(len(samples), left, right, similarity[confirmed], order)
-    return Near(star[unit], confirmer.similarity, least)
+    tiers = confirmer.tiers if spec.modality == "text" else by_embedding
+    return Near(star[unit], confirmer.similarity, least, tiers, health)
 
 
-def _union(one: Pairs, other: Pairs) -> Pairs:
-    pairs = np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)])
-    return tuple(np.unique(pairs, axis=0).T)
+def by_embedding(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(m,) object: every pair is of the tier `embedding`."""
+    return np.full(len(left), "embedding", dtype=object)
 
 
 def read_graph(samples: pl.DataFrame, tables: TableReader) -> Graph:
@@ -136,20 +148,36 @@ def read_graph(samples: pl.DataFrame, tables: TableReader) -> Graph:
     return Graph(*columns)
 
 
-def _reference(workspace: Workspace, embedder: str, scope: str, graph: Graph, confirmer: Confirmer) -> dict[str, float]:
-    """The stored reference, or tonight's where there are units enough to make one; else empty."""
-    known = stored_reference(workspace, embedder, scope, None)
-    if known or len(np.unique(graph.left)) < FEWEST:
-        return known
-    fresh = {"radius": graph.radius, **confirmer.typical(*probe_pairs(graph.left, graph.right, graph.rank))}
-    return stored_reference(workspace, embedder, scope, fresh)
+def neighbor_distances(tables: TableReader) -> np.ndarray:
+    """(n, k) float32 distances √(2 − 2 cos) of each unit to its neighbours, rising; infinite where there are fewer."""
+    edges = tables.scan("neighbors").select("rank", "similarity").collect()
+    rank = edges["rank"].to_numpy().astype(np.int64)
+    row = np.cumsum(rank == 1) - 1
+    found = np.full((int(row.max(initial=-1)) + 1, int(rank.max(initial=0))), np.inf, dtype=np.float32)
+    found[row, rank - 1] = np.sqrt(np.maximum(2.0 - 2.0 * edges["similarity"].to_numpy().astype(np.float64), 0.0))
+    return found
+
+
+def _reference(
+    workspace: Workspace, embedder: str, scope: str, graph: Graph, confirmer: Confirmer, tables: TableReader
+) -> tuple[dict[str, float], Health]:
+    """The stored reference, or tonight's where there are units enough to make one, else empty; and how tonight fits."""
+    distances = neighbor_distances(tables)
+    reference = stored_reference(workspace, embedder, scope, None)
+    if len(distances) < FEWEST:
+        return reference, []
+    if not reference:
+        typical = confirmer.typical(*probe_pairs(graph.left, graph.right, graph.rank))
+        fresh = {"radius": typical_radius(distances), **typical}
+        reference = stored_reference(workspace, embedder, scope, fresh, len(distances))
+    return reference, reference_health(workspace, embedder, reference, distances)
 
 
 class Vectors:
     """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
 
-    method = 1
-    rings = ((RANKS, 0.13),)
+    method = 2
+    rings = ((RANKS, NEAR),)
 
     def __init__(self, samples: pl.DataFrame, graph: Graph, tables: TableReader):
         self._hashes, self._n, self._tables = samples["content_hash"], len(samples), tables

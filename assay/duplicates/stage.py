@@ -16,13 +16,14 @@ from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, im
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
 from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
+from assay.duplicates.reference import renewals
 from assay.store.decisions import kept_by_decision, read_decisions
 from assay.store.files import hash_text
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
-VERSION = 5
+VERSION = 6
 FACTS = {"image": "image_facts", "text": "text_facts"}
 COLUMNS = {
     "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
@@ -44,17 +45,18 @@ def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 @stage(
     version=VERSION,
     reads=lambda spec: (*_reads(spec), "units", "vectors", "neighbors"),
-    writes=("duplicates", "leaks"),
+    writes=("duplicates", "leaks", "embedding_health"),
     hours=6,
 )
 def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, facts, units, vectors, neighbors → duplicates, leaks.
+    """samples, facts, units, vectors, neighbors → duplicates, leaks, embedding_health (the reference).
 
     A copy that somebody keeps is none to be left out: its `keep` is true, as long as its content is what it was.
     """
     now = tables.read("samples", ["sample_id", "content_hash", "label"])
     kept = kept_by_decision(read_decisions(workspace), now)
-    config = {"modality": spec.modality, **spec.part("dedup"), **({"kept": hash_text(repr(kept))} if kept else {})}
+    config = {"modality": spec.modality, **spec.part("dedup"), "renewals": renewals(workspace)}
+    config |= {"kept": hash_text(repr(kept))} if kept else {}
     return Work(config, functools.partial(_near_dedup, spec, workspace, tables, kept))
 
 
@@ -106,10 +108,11 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: l
     kept = best_of_group(near.group, order)
 
     def describe(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        tiers, similarity = np.full(len(left), "embedding", dtype=object), np.zeros(len(left))
+        tiers, similarity = np.full(len(left), "", dtype=object), np.zeros(len(left))
         same = unit[left] == unit[right]
         tiers[same], similarity[same] = describe_pairs(contents, tier, left[same], right[same])
         similarity[~same] = _of_units(near.similarity, unit[left[~same]], unit[right[~same]])
+        tiers[~same] = _of_units(near.tiers, unit[left[~same]], unit[right[~same]])
         return tiers, similarity
 
     tiers, similarity = describe(np.arange(len(kept)), kept)
@@ -118,6 +121,8 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: l
     write_rows(writer, "duplicates", rows)
     close_keys = [contents, *([tier.keys] if tier else []), unit]
     write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
+    health = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
+    writer.write("embedding_health", pl.DataFrame(near.health, schema=health, orient="row"))
 
 
 def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from assay.contracts.errors import SpecError
 from assay.modalities.text import facts as texts
 from assay.modalities.text import words
+from assay.modalities.text.shingles import shingles
 from assay.store.files import hash_text
 from assay.store.parts import check
 
@@ -154,7 +155,7 @@ def test_minhash_agreement_estimates_the_jaccard_similarity():
     others = [base, base + " evening", base.replace("twice", "once"), base[:40], "where is my new card"]
     signatures = np.array(texts.minhashes([base, *others]))
     for other, signature in zip(others, signatures[1:], strict=True):
-        a, b = set(texts.shingles(base)), set(texts.shingles(other))
+        a, b = set(shingles(base)), set(shingles(other))
         assert abs((signatures[0] == signature).mean() - len(a & b) / len(a | b)) < 0.15
     assert texts.minhashes(["", "ab"])[0] == [] and len(texts.minhashes(["ab"])[0]) == 128
 

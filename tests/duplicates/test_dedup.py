@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from assay.duplicates.group_tables import MAX_PAIRS, leak_rows
+from assay.duplicates.reference import renew_references
 from assay.modalities.image import pictures
 from assay.modalities.image.alignment import match_coarsely
 from tests.duplicates.night import Night
@@ -159,17 +160,41 @@ def test_a_pair_is_aligned_once(tmp_path, monkeypatch):
 
 
 def test_reference_is_kept_from_the_first_night(tmp_path):
-    """A second night with other data judges by the first night's radius."""
+    """A second night with denser data judges by the first night's radius, says so, and by its own when asked to."""
     rng = np.random.default_rng(0)
     base = rng.standard_normal((60, 8)).astype(np.float32)
-    pair = base[0] / np.linalg.norm(base[0])
-    near = (pair + 0.05 * rng.standard_normal(8)).astype(np.float32)
     Night(tmp_path / "home", list(base))
-    tight = np.repeat(base, 2, axis=0) + 1e-2 * rng.standard_normal((120, 8)).astype(np.float32)
-    again = Night(tmp_path / "home", [*tight, near])
-    alone = Night(tmp_path / "other", [*tight, near])
-    assert again.groups() != alone.groups()
-    assert sum(len(group) == 2 for group in again.groups()) >= 59 and not alone.groups()
+    denser = np.repeat(base, 2, axis=0) + 0.2 * rng.standard_normal((120, 8)).astype(np.float32)
+    near = (denser[0] + 0.05 * rng.standard_normal(8)).astype(np.float32)
+    again = Night(tmp_path / "home", [*denser, near])
+    alone = Night(tmp_path / "other", [*denser, near])
+    assert frozenset({0, 120}) in again.groups() and not alone.groups()
+    health = {row["check"]: row for row in again.near.read("embedding_health").to_dicts()}
+    assert not health["reference_radius"]["ok"] and "--new-reference" in health["reference_radius"]["note"]
+    renew_references(again.workspace, "the data became denser")
+    renewed = Night(tmp_path / "home", [*denser, near])
+    assert renewed.groups() == alone.groups()
+    health = {row["check"]: row for row in renewed.near.read("embedding_health").to_dicts()}
+    assert health["reference_radius"]["ok"] and "the data became denser" in health["reference_radius"]["note"]
+
+
+@pytest.mark.parametrize("copies", [0, 6, 48, 60])
+@pytest.mark.parametrize("each", [1, 3, 12])
+def test_a_night_of_copies_is_seen_through(tmp_path, copies, each):
+    """Re-crawled, re-encoded, augmented: whatever share of the vectors has near copies, and however many, each is found
+    and nothing else; and where most have one the reference is doubted."""
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((60, 16)).astype(np.float32)
+    again = np.repeat(base[:copies], each, axis=0)
+    again = again + 1e-2 * rng.standard_normal(again.shape).astype(np.float32)
+    night = Night(tmp_path, [*base, *again], k=30)
+    expected = {frozenset({i, *range(60 + i * each, 60 + (i + 1) * each)}) for i in range(copies)}
+    assert night.groups() == expected
+    health = {row["check"]: row["ok"] for row in night.near.read("embedding_health").to_dicts()}
+    assert health == {
+        "reference_radius": True,
+        "reference_near_copies": 2 * copies * (each + 1) <= len(base) + len(again),
+    }
 
 
 def test_vectors_have_only_themselves(tmp_path):
@@ -204,7 +229,7 @@ def test_text_tiers(tmp_path):
 
 
 def test_truncated_text_is_found_through_its_vector(tmp_path):
-    """A text cut off near its end is too different for MinHash at 0.8; its neighbour in the embedding shows it."""
+    """A short text cut off near its end is contained in the whole: reported, and both are kept."""
     rng = np.random.default_rng(0)
     words = np.array("card top transfer rate fee app cash account child bank euro pin lost money".split())
     texts = [" ".join(rng.choice(words, 9)) for _ in range(60)]
@@ -212,7 +237,8 @@ def test_truncated_text_is_found_through_its_vector(tmp_path):
     vectors[60] = vectors[7] + 0.05
     night = Night(tmp_path, [*texts, texts[7][: int(len(texts[7]) * 0.75)]], vectors=vectors)
     assert night.groups("exact_duplicates") == set() and night.groups() == {frozenset({7, 60})}
-    assert night.rows()[60]["tier"] == "embedding"
+    rows = night.rows()
+    assert rows[60]["tier"] == "contained" and rows[60]["keep"] and rows[7]["keep"] and rows[60]["similarity"] == 1.0
 
 
 def test_empty_texts_are_one_group(tmp_path):

@@ -14,24 +14,18 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 import regex
-import rensa
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from assay.contracts.errors import SpecError
 from assay.contracts.tables import empty
 from assay.modalities.text.repair import damaged_share, fix_encoding, has_mojibake
+from assay.modalities.text.shingles import CONTROL, minhashes, normalize
 from assay.modalities.text.words import WORD, repetition
 from assay.store.files import hash_text
 
-SHINGLE = 5  # characters; runs of words fall short on ten-word texts
-PERMUTATIONS = 128
 LANGUAGE_CHARACTERS = 4_000  # of a longer text, its beginning tells the language
 FEWEST_LETTERS = 8  # under this no language is named
 
-CONTROL = regex.compile(
-    r"[\p{Cc}--[\t\n\r\x85]]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|[\ufeff\u200b\u2060\ufff9-\ufffb]|\p{Cn}",
-    regex.V1,
-)  # control characters, bidi marks and overrides, invisible blanks, non-characters; joiners stay (emoji, Indic)
 SURROGATE = regex.compile(r"[\ud800-\udfff]")
 TOKEN = regex.compile(rf"{WORD.pattern}|\S", regex.V1)
 PUNCTUATION = regex.compile(r"(?<=\p{L})['’](?=\p{L})|(\p{P})")
@@ -177,30 +171,6 @@ def check_language(steps: Sequence[str], language: str) -> None:
         raise SpecError(f"clean.language is {language!r}, which has no stop words; known: {known}")
     if "spelling" in steps:
         _spelling(language)
-
-
-def normalize(text: str) -> str:
-    """NFKC, case-folded, without control characters, white space collapsed: equal texts are the same to a reader."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", CONTROL.sub("", text)).casefold())
-    return " ".join(folded.split())
-
-
-def minhashes(texts: Sequence[str]) -> list[list[int]]:
-    """128 MinHash values of the character 5-grams of each normalised text; none for an empty text.
-
-    Two texts agree in a value with a probability that is the Jaccard similarity of their shingles (Broder 1997).
-    """
-    shingled = [shingles(text) for text in texts]
-    digests = rensa.RMinHash.digests_from_token_sets(shingled, num_perm=PERMUTATIONS, seed=1)
-    return [list(digest) if tokens else [] for digest, tokens in zip(digests, shingled, strict=True)]
-
-
-def shingles(text: str) -> list[str]:
-    """The distinct runs of 5 characters of the normalised text, sorted; a shorter text is its own only shingle."""
-    text = normalize(text)
-    if len(text) <= SHINGLE:
-        return [text] if text else []
-    return sorted({text[i : i + SHINGLE] for i in range(len(text) - SHINGLE + 1)})
 
 
 def uppercase(text: str) -> float | None:

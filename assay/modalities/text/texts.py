@@ -1,62 +1,135 @@
-"""Text near duplicates that the embeddings propose, decided on shared characters.
+"""Text near duplicates, decided on the texts themselves: the confirmer of the tiers before and after the embedding.
 
-Pairs that MinHash was given to find share most of their five-character runs; a short text with two typing errors, or
-one cut off at its end, does not. Runs of three characters, and the share of the shorter text where it begins the
-longer one, forgive these.
+MinHash bands, shared passages and near vectors only propose pairs. Their words decide (`comparison`), after what many
+texts of the dataset have in common is taken away (`fingerprints`).
 """
+
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from assay.modalities.text.shingles import normalize
+from assay.modalities.text.comparison import Relation, Text, read_text, relation
+from assay.modalities.text.fingerprints import common_spans, fingerprint, passage_pairs
+from assay.modalities.text.shingles import band_pairs, jaccard, normalize
 from assay.store.tables import TableReader
 
-RUN = 3  # characters
-CONFIRMED = 0.75  # similarity
-WHOLE = 0.7  # of the longer text, that the shorter one must be, to count as cut off
+LEAST = 1e-9  # similarity: a pair that is not confirmed has 0
+CHUNK = 50_000  # texts whose words are counted at a time
+WORDS = r"[\p{L}\p{M}\p{N}_]+(?:['’]\p{L}+)*"
+TIERS = {Relation.SAME: "embedding", Relation.NEARLY: "embedding", Relation.CONTAINED: "contained"}
+
+Pairs = tuple[np.ndarray, np.ndarray]
+
+
+class TextPairs:
+    """Compares pairs of some texts of a dataset. `left` and `right` are rows of `texts`, of those in `rows`."""
+
+    def __init__(self, texts: Sequence[str | None], rows: np.ndarray):
+        self._texts, self._rows = texts, rows
+        self._normalized = [normalize(texts[row] or "") for row in rows.tolist()]
+        self._found = fingerprint(self._normalized)
+        self._spans = common_spans(self._found, np.array([len(text) for text in self._normalized]))
+        self._read = functools.lru_cache(maxsize=20_000)(self._read_anew)
+
+    def sharing(self) -> Pairs:
+        """Pairs that share passages which few texts have."""
+        left, right = passage_pairs(self._found)
+        return self._rows[left], self._rows[right]
+
+    def relations(self, left: np.ndarray, right: np.ndarray) -> tuple[list[Relation], np.ndarray]:
+        """What each pair is, and its similarity (m,) float64 in [0, 1]."""
+        places = (np.searchsorted(self._rows, ends).tolist() for ends in (left, right))
+        found = [relation(self._read(a), self._read(b), self._n_texts) for a, b in zip(*places, strict=True)]
+        return [what for what, _ in found], np.array([value for _, value in found], dtype=np.float64)
+
+    def same(self, left: np.ndarray, right: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Those pairs that are the same word for word, of a Jaccard similarity (all shingles) of at least `least`."""
+        similarity = jaccard(self._normalized, *(np.searchsorted(self._rows, ends) for ends in (left, right)))
+        close = similarity >= least
+        left, right, similarity = left[close], right[close], similarity[close]
+        is_same = np.array([what is Relation.SAME for what in self.relations(left, right)[0]], dtype=bool)
+        return left[is_same], right[is_same], similarity[is_same]
+
+    def _read_anew(self, place: int) -> Text:
+        raw = self._texts[self._rows[place]] or ""
+        return read_text(raw, self._normalized[place], self._spans.get(place, ()))
+
+    def _n_texts(self, word: str) -> int:
+        return self._counts.get(word, 1)
+
+    @functools.cached_property
+    def _counts(self) -> dict[str, int]:
+        """In how many texts a word stands, of those that stand in two or more."""
+        counted = [pl.DataFrame(schema={"word": pl.String, "n": pl.UInt32})]
+        for start in range(0, len(self._normalized), CHUNK):
+            words = pl.Series("word", self._normalized[start : start + CHUNK], dtype=pl.String)
+            words = words.str.extract_all(WORDS).list.unique().explode(empty_as_null=False).drop_nulls()
+            counted.append(words.value_counts(name="n"))
+        total = pl.concat(counted).group_by("word").agg(pl.col("n").sum()).filter(pl.col("n") > 1)
+        return dict(total.iter_rows())
+
+
+def same_pairs(
+    texts: Sequence[str | None], signatures: pl.Series, rows: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(left, right, similarity)` of the pairs of texts that are the same word for word.
+
+    Args:
+        signatures: MinHash values of all texts, empty or null where there are none.
+        rows: the texts to compare, sorted, no two of them equal.
+        threshold: least Jaccard similarity.
+    """
+    lengths = signatures.list.len().fill_null(0).to_numpy()
+    width = int(lengths.max(initial=0))
+    rows = rows[lengths[rows] == width] if width else rows[:0]
+    if len(rows) < 2:
+        return rows[:0], rows[:0], np.zeros(0)
+    values = signatures.gather(rows).explode().to_numpy().astype(np.uint32).reshape(len(rows), width)
+    compared = TextPairs(texts, rows)
+    left, right = band_pairs(values, threshold)
+    return compared.same(*union((rows[left], rows[right]), compared.sharing()), threshold)
+
+
+def union(one: Pairs, other: Pairs) -> Pairs:
+    """The pairs of both, once each, sorted."""
+    pairs = np.unique(np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)]), axis=0)
+    return pairs[:, 0], pairs[:, 1]
 
 
 class Texts:
-    """Confirms pairs of samples on their texts."""
+    """Confirms pairs of units after the index: nearly the same, or one contained in the other."""
 
-    method = 1
+    method = 2
     rings = ((10, 1.2),)
 
     def __init__(self, samples: pl.DataFrame, tables: TableReader):
         wanted = samples.select("content_hash")
         facts = tables.scan("text_facts").select("content_hash", "text")
         found = facts.join(wanted.lazy().unique(), on="content_hash", how="semi").collect().unique("content_hash")
-        self._texts = wanted.join(found, on="content_hash", how="left", maintain_order="left")["text"]
+        self._texts = wanted.join(found, on="content_hash", how="left", maintain_order="left")["text"].to_list()
+        self._pairs: TextPairs | None = None
+
+    def look_alikes(self, rows: np.ndarray) -> Pairs:
+        """Pairs of `rows` that share passages, whatever their vectors say."""
+        self._pairs = TextPairs(self._texts, rows)
+        return self._pairs.sharing()
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(m,) float64 in [0, 1] of pairs of rows."""
-        rows = np.union1d(left, right)
-        texts = {row: normalize(text or "") for row, text in zip(rows.tolist(), self._texts.gather(rows), strict=True)}
-        grams = {row: runs(text) for row, text in texts.items()}
-        pairs = zip(left.tolist(), right.tolist(), strict=True)
-        return np.array([text_similarity(texts[a], texts[b], grams[a], grams[b]) for a, b in pairs], dtype=np.float64)
+        """(m,) float64 in [0, 1] of pairs of rows given to `look_alikes`; 0 where a pair is not confirmed."""
+        found, values = self._pairs.relations(left, right)
+        return np.where([what is Relation.NEITHER for what in found], 0.0, np.maximum(values, LEAST))
+
+    def tiers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) object: the name of the tier of each pair."""
+        found, _ = self._pairs.relations(left, right)
+        return np.array([TIERS.get(what, "embedding") for what in found], dtype=object)
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
         """Nothing: the similarity is absolute."""
         return {}
 
     def least(self, reference: dict[str, float]) -> float:
-        """The same everywhere."""
-        return CONFIRMED
-
-
-def runs(text: str) -> frozenset[str]:
-    """The distinct runs of `RUN` characters of a normalised text, its ends marked by blanks."""
-    text = f" {text} "
-    return frozenset(text[i : i + RUN] for i in range(len(text) - RUN + 1))
-
-
-def text_similarity(one: str, other: str, runs_one: frozenset[str], runs_other: frozenset[str]) -> float:
-    """Jaccard similarity of the runs; of a text and its beginning, the share of runs that the beginning has there."""
-    shorter, longer = sorted((one, other), key=len)
-    shared = len(runs_one & runs_other)
-    if not shorter or not shared:
-        return 0.0
-    if longer.startswith(shorter) and len(shorter) >= WHOLE * len(longer):
-        return shared / min(len(runs_one), len(runs_other))
-    return shared / (len(runs_one) + len(runs_other) - shared)
+        """What is confirmed at all."""
+        return LEAST
