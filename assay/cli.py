@@ -79,12 +79,20 @@ def demo(home: Path) -> None:
 @click.argument("spec", type=click.Path(path_type=Path))
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's headline as JSON.")
-def run(spec: Path, home: Path, as_json: bool) -> None:
+@click.option("--new-reference", is_flag=True, help="Learn anew what is usually near and far, from tonight's data.")
+def run(spec: Path, home: Path, as_json: bool, new_reference: bool) -> None:
     """One night, without Prefect; the last line names the snapshot."""
     from assay.contracts.spec import load_spec
 
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
     stop_when_asked()
+    if new_reference:
+        from assay.duplicates.reference import renew_references
+        from assay.store.lock import dataset_lock
+
+        workspace = workspace_of(home, name)
+        with dataset_lock(workspace):
+            renew_references(workspace, "asked for with --new-reference")
     from assay.night import run_spec
 
     stop_when_asked()
