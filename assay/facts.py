@@ -5,17 +5,16 @@ unchanged night decodes nothing. A file that could not be *read* is tried again 
 """
 
 import functools
-import itertools
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 import polars as pl
 
 from assay.contracts.errors import SourceError
+from assay.contracts.modality import Facts, find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
-from assay.sources.files import open_source
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
 from assay.store.progress import Progress
@@ -24,23 +23,15 @@ from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
 VERSION = 3
-FACTS = {"image": "image_facts", "text": "text_facts"}  # modalities that are measured; the others pass through
-LIBRARIES = {
-    "image": ("pillow", "simplejpeg", "numpy", "xxhash"),
-    "text": ("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso"),
-}
-CHUNK = {"image": 512, "text": 4096}  # contents, on average
-
-Measured = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # facts, lasting failures, contents not read this time
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
-    return ("samples", "rejects", *([FACTS[spec.modality]] if spec.modality in FACTS else []))
+    return ("samples", "rejects", *find_modality(spec.modality).fact_tables())
 
 
 @stage(version=VERSION, reads=("ingested", "contents"), writes=_writes, hours=12)
 def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """ingested → samples (what goes on, with group columns), image_facts or text_facts, rejects.
+    """ingested → samples (what goes on, with group columns), facts, rejects.
 
     Raises:
         SourceError: more than `source.max_rejects` of the samples cannot be used.
@@ -51,12 +42,11 @@ def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 def method(spec: Spec) -> dict:
     """Everything that a fact depends on besides the content: a change of it measures all contents anew."""
-    keys = {"image": ("max_pixels", "thumbnail_pixels"), "text": ("text_steps", "max_text_characters", "language")}
-    settings = spec.part("clean")
+    facts, settings = find_modality(spec.modality).facts, spec.part("clean")
     return {
         "version": VERSION,
-        "settings": {key: settings[key] for key in keys.get(spec.modality, ())},
-        "libraries": {name: version(name) for name in LIBRARIES.get(spec.modality, ())},
+        "settings": {key: settings[key] for key in facts.settings} if facts else {},
+        "libraries": {name: version(name) for name in facts.libraries} if facts else {},
     }
 
 
@@ -77,71 +67,41 @@ def chunks(content_hashes: Sequence[str], mean: int) -> Iterator[list[str]]:
 
 def _clean(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
     samples = tables.read("ingested").sort("position")
-    if spec.modality not in FACTS:
+    kind = find_modality(spec.modality).facts
+    if kind is None:
         write_rows(writer, "samples", samples)
         write_rows(writer, "rejects", empty("rejects"))
         return
-    table = FACTS[spec.modality]
-    measure = _measure_images if spec.modality == "image" else _measure_texts
-    facts, problems = _complete(workspace, spec, samples, functools.partial(measure, spec, tables, samples))
+    facts, problems = _complete(workspace, spec, kind, tables, samples)
     rejects = _rejects(samples, problems)
     _check_rejects(rejects, len(samples), spec)
     write_rows(writer, "samples", samples.join(problems, on="content_hash", how="anti", maintain_order="left"))
     write_rows(writer, "rejects", rejects)
     parts = facts.parts_for(samples["content_hash"])
     for part in parts:
-        writer.link(table, part)
+        writer.link(kind.table, part)
     if not parts:
-        writer.write(table, empty(table))
+        writer.write(kind.table, empty(kind.table))
 
 
 def _complete(
-    workspace: Workspace, spec: Spec, samples: pl.DataFrame, measure: Callable[[list[list[str]]], Iterator[Measured]]
+    workspace: Workspace, spec: Spec, kind: Facts, tables: Tables, samples: pl.DataFrame
 ) -> tuple[FactStore, pl.DataFrame]:
     """Measure what has no fact yet. Returns the facts, and the contents that cannot be used (`failures`)."""
     fingerprint = hash_text(repr(sorted(method(spec).items())))[:16]
-    facts = FactStore(workspace, FACTS[spec.modality], fingerprint)
+    facts = FactStore(workspace, kind.table, fingerprint)
     failures = FactStore(workspace, "failures", fingerprint)
     missing = failures.missing(facts.missing(samples["content_hash"]))
     progress = Progress("contents measured", len(missing))
     problems = []
-    todo = list(chunks(missing.to_list(), CHUNK[spec.modality]))
-    for chunk, (measured, failed, unread) in zip(todo, measure(todo), strict=True):
+    todo = list(chunks(missing.to_list(), kind.chunk))
+    for chunk, (measured, failed, unread) in zip(todo, kind.measure(spec, tables, samples, todo), strict=True):
         facts.append(measured)
         failures.append(failed)
         problems.append(unread)
         progress.advance(len(chunk))
     lasting = [pl.read_parquet(part) for part in failures.parts_for(samples["content_hash"])]
     return facts, pl.concat([empty("failures"), *lasting, *problems]).unique("content_hash", maintain_order=True)
-
-
-def _measure_images(spec: Spec, _: Tables, samples: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
-    """Facts of each chunk of images, read from the first of their places that still holds them."""
-    from assay.modalities.image.cleaning import image_facts
-
-    wanted = pl.Series(list(itertools.chain(*todo)), dtype=pl.String)
-    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
-    places = dict(here.collect().iter_rows())
-    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in todo]
-    limits = {"max_pixels": spec.clean.max_pixels, "thumbnail_pixels": spec.clean.thumbnail_pixels}
-    return image_facts(open_source(spec), contents, **limits)
-
-
-def _measure_texts(spec: Spec, tables: Tables, _: pl.DataFrame, todo: list[list[str]]) -> Iterator[Measured]:
-    """Facts of each chunk of texts, which ingest has kept in `contents`."""
-    from assay.modalities.text.facts import text_facts
-
-    for chunk in todo:
-        order = pl.DataFrame({"content_hash": chunk})
-        here = tables.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
-        texts = order.join(here.collect(), on="content_hash", how="left", maintain_order="left")
-        measured, failed = text_facts(
-            texts,
-            steps=spec.clean.text_steps,
-            language=spec.clean.language,
-            max_characters=spec.clean.max_text_characters,
-        )
-        yield measured, failed, empty("failures")
 
 
 def _rejects(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:

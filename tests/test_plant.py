@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from assay.modalities.image import alterations
+from assay.modalities import alterations
 from tests.corpus import DEFECTS, Sample, digit_samples, plant, write_digits
 
 

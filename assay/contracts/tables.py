@@ -10,9 +10,12 @@ hold contents that a snapshot no longer has: join them from `samples`. All other
 
 import hashlib
 import json
+import re
 
 import dataframely as dy
 import polars as pl
+
+from assay.contracts.errors import ContractError
 
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
@@ -38,11 +41,13 @@ class Contract(dy.Schema):
 class Samples(Contract):
     """One row per ingested sample; the source's further columns (group columns) follow these."""
 
+    VERSION = 2
+
     sample_id = dy.String(primary_key=True, min_length=1)
     position = dy.Int64(min=0)  # order in the source, from 0, without gaps only where nothing was rejected
     uri = dy.String(nullable=True)  # relative to the source's root, or a URL
     content_hash = dy.String(min_length=32, max_length=32)  # BLAKE2b-128 of the raw bytes, hex
-    modality = dy.String(check=lambda c: c.is_in(["image", "text", "graph", "audio", "video", "vectors"]))
+    modality = dy.String(min_length=1)
     label = dy.String(nullable=True)  # NFC, stripped; null where unlabelled; a set of classes with `label_separator`
     split = dy.String(nullable=True)
     size_bytes = dy.Int64(min=0)
@@ -402,6 +407,18 @@ CONTRACTS: dict[str, type[Contract]] = {
 FACTS = ("image_facts", "text_facts", "vectors")
 INTERNAL = ("ingested", "contents", "failures", "picture_matches", "exact_duplicates", "layout")
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
+
+
+def register_facts(name: str, contract: type[Contract]) -> None:
+    """Add the contract of a modality's facts, which may come from another package.
+
+    Raises:
+        ContractError: the name is not of the form `…_facts`, or is another contract's.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,50}_facts", name):
+        raise ContractError(f"{name!r} is no name of a table of facts; wanted lower-case letters and `_facts`")
+    if CONTRACTS.setdefault(name, contract) is not contract:
+        raise ContractError(f"two modalities have a table `{name}`; wanted one contract for it")
 
 
 def describe(name: str) -> dict:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.duplicates.grouping import star_groups
 from assay.duplicates.reference import (
@@ -18,8 +19,7 @@ from assay.duplicates.reference import (
     stored_reference,
     typical_radius,
 )
-from assay.modalities.image.pictures import Pictures
-from assay.modalities.text.texts import Texts, union
+from assay.modalities.text.texts import union
 from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, normalize
 from assay.store.vectors import read_vectors
@@ -109,18 +109,12 @@ def near_groups(
     if not spec.dedup.embedding:
         return Near(unit, lambda left, right: np.zeros(len(left)), 0.0, by_embedding, [])
     graph = read_graph(samples, tables)
-    if spec.modality == "image":
-        confirmer = Pictures(samples, tables, workspace)
-    elif spec.modality == "text":
-        confirmer = Texts(samples, tables)
-    else:
-        confirmer = Vectors(samples, graph, tables)
+    copies = find_modality(spec.modality).copies
+    confirmer = copies.confirmer(spec, samples, tables, workspace) if copies else Vectors(samples, graph, tables)
     scope = f"{spec.modality} {confirmer.method}"
     reference, health = _reference(workspace, embedder_of(tables), scope, graph, confirmer, tables)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])
-    if spec.modality == "image":
-        candidates = union(candidates, confirmer.look_alikes(np.unique(unit), spec.dedup.perceptual_bits))
-    elif spec.modality == "text":
+    if hasattr(confirmer, "look_alikes"):
         candidates = union(candidates, confirmer.look_alikes(np.unique(unit)))
     similarity = confirmer.similarity(*candidates)
     least = confirmer.least(reference)

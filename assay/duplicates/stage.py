@@ -7,12 +7,14 @@ that is kept.
 """
 
 import functools
+import operator
 
 import numpy as np
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
-from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, image_tier, preference, text_tier
+from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, preference
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
 from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
@@ -24,20 +26,15 @@ from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
 VERSION = 6
-FACTS = {"image": "image_facts", "text": "text_facts"}
-COLUMNS = {
-    "image_facts": ["content_hash", "pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"],
-    "text_facts": ["content_hash", "normalized_hash", "minhash", "text", "n_characters"],
-}
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("samples", *([FACTS[spec.modality]] if spec.modality in FACTS else []))
+    return ("samples", *find_modality(spec.modality).fact_tables())
 
 
 @stage(version=VERSION, reads=_reads, writes=("exact_duplicates", "units"), hours=6)
 def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, image_facts or text_facts → exact_duplicates, units."""
+    """samples, facts → exact_duplicates, units."""
     config = {"modality": spec.modality, **spec.part("dedup"), "embedding": None}
     return Work(config, functools.partial(_dedup, spec, tables))
 
@@ -63,23 +60,22 @@ def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The samples by position, and a row of facts for each (null where there is none)."""
     samples = tables.read("samples", ["sample_id", "position", "content_hash", "split", "size_bytes"]).sort("position")
-    table = FACTS.get(spec.modality)
-    if table is None:
+    modality = find_modality(spec.modality)
+    if modality.facts is None or modality.copies is None:
         return samples, samples.select(pl.col("size_bytes").alias("largest"))
     wanted = samples.select("content_hash")
-    facts = tables.scan(table).select(COLUMNS[table]).join(wanted.lazy().unique(), on="content_hash", how="semi")
-    size = pl.col("width").cast(pl.Int64) * pl.col("height") if table == "image_facts" else pl.col("n_characters")
-    facts = (
-        facts.with_columns(size.alias("largest")).collect().unique("content_hash", keep="first", maintain_order=True)
-    )
-    return samples, wanted.join(facts, on="content_hash", how="left", maintain_order="left")
+    facts = tables.scan(modality.facts.table).select("content_hash", *modality.copies.columns)
+    facts = facts.join(wanted.lazy().unique(), on="content_hash", how="semi")
+    size = pl.reduce(operator.mul, [pl.col(name).cast(pl.Int64) for name in modality.copies.largest])
+    found = facts.with_columns(size.alias("largest")).collect()
+    found = found.unique("content_hash", keep="first", maintain_order=True)
+    return samples, wanted.join(found, on="content_hash", how="left", maintain_order="left")
 
 
 def make_tier(spec: Spec, facts: pl.DataFrame) -> Tier | None:
     """What ties samples of this modality closer than bytes; None where nothing does."""
-    if spec.modality == "image":
-        return image_tier(facts, spec.dedup.perceptual_bits)
-    return text_tier(facts, spec.dedup.minhash_jaccard) if spec.modality == "text" else None
+    copies = find_modality(spec.modality).copies
+    return copies.tier(spec, facts) if copies else None
 
 
 def _dedup(spec: Spec, tables: Tables, writer: StageWriter) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.errors import EmbedderError
+from assay.contracts.modality import find_modality
+from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
 from assay.embedders.basis import fingerprint_of, plan_basis
@@ -27,13 +29,7 @@ from assay.embedders.weights import (
 from assay.store.files import write_json
 from assay.store.workspace import Workspace
 
-KINDS = {
-    "image": ("open_clip", "pca", "autoencoder"),
-    "text": ("open_clip", "sentence_transformers", "lsa"),
-    "vectors": ("vectors",),
-}
 MODEL_FILES = (".json", ".safetensors", ".bin", ".pth", ".txt", ".model")
-DEFAULTS = {"image": "pca", "text": "lsa", "vectors": "vectors"}
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,11 @@ def embedder_kind(spec: Spec) -> str:
     Raises:
         EmbedderError: no embedder, or not this one, takes the dataset's modality.
     """
-    known = KINDS.get(spec.modality, ())
-    kind = DEFAULTS.get(spec.modality, "") if spec.embed.kind == "auto" else spec.embed.kind
-    if kind in known:
+    known = find_modality(spec.modality).embedders
+    kind = known[0] if spec.embed.kind == "auto" else spec.embed.kind
+    if kind in known or spec.modality in getattr(load_plugin("assay.embedders", kind), "modalities", ()):
         return kind
-    wanted = f"one of {', '.join(known)}" if known else 'a table of vectors (modality = "vectors")'
+    wanted = f"one of {', '.join(known)}"
     raise EmbedderError(
         f'embed.kind = "{spec.embed.kind}" does not embed data of modality "{spec.modality}"; use {wanted}. '
         "`assay embedders` lists them all"
@@ -87,15 +83,30 @@ def make_embedder(
 def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, tower: str = "") -> Plan:
     """What `make_embedder` would build, and its fingerprint. Raises as it does."""
     kind = embedder_kind(spec)
-    if kind == "open_clip":
-        return _plan_open_clip(spec, workspace, tower or spec.modality)
-    if tower:
+    if tower and kind != "open_clip":
         raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
-    if kind == "sentence_transformers":
-        return _plan_sentences(spec)
-    if kind == "vectors":
-        raise EmbedderError('vectors brought by the user are taken as they are: modality = "vectors" has no model')
-    return _plan_fitted(spec, workspace, kind, content_hashes)
+    plan = load_plugin("assay.embedders", kind)
+    return plan(spec, workspace, content_hashes, tower)
+
+
+def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Plan:
+    """A tower of an open_clip model, by default the one for the dataset's modality."""
+    return _plan_open_clip(spec, workspace, tower or spec.modality)
+
+
+def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
+    """A model of sentence-transformers."""
+    return _plan_sentences(spec)
+
+
+def fitted(spec: Spec, workspace: Workspace, content_hashes: pl.Series, _tower: str) -> Plan:
+    """An embedder that is fitted on the dataset itself."""
+    return _plan_fitted(spec, workspace, embedder_kind(spec), content_hashes)
+
+
+def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
+    """Raises `EmbedderError`: there is no model behind vectors that the user brings."""
+    raise EmbedderError(f'vectors brought by the user are taken as they are: modality = "{spec.modality}" has no model')
 
 
 def text_steps(spec: Spec) -> dict | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.modality import Facts, find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
@@ -27,12 +28,13 @@ TABLES = ("vectors", "rejects", "embedding_health")
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("samples", "contents", "rejects", *(["text_facts"] if spec.modality == "text" else []))
+    facts = find_modality(spec.modality).facts
+    return ("samples", "contents", "rejects", *([facts.table] if facts and facts.prepared else []))
 
 
 @stage(version=VERSION, reads=_reads, writes=TABLES, hours=24)
 def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, contents or text_facts → vectors, rejects, embedding_health.
+    """samples, contents, facts → vectors, rejects, embedding_health.
 
     Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
     had; never takes another one.
@@ -108,8 +110,9 @@ def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
 
 def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
     """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
-    if spec.modality == "text":
-        return _text_reader(tables, contents)
+    modality = find_modality(spec.modality)
+    if modality.facts and modality.facts.prepared:
+        return _prepared_reader(tables, contents, modality.facts)
     source = open_source(spec)
     samples = tables.scan("samples").select("content_hash", "uri", "position").sort("position")
     wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
@@ -117,8 +120,8 @@ def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable
     return lambda content_hash: read_content(source, places[content_hash], content_hash)
 
 
-def _text_reader(tables: TableReader, contents: pl.DataFrame) -> Callable[[str], str]:
-    facts = tables.scan("text_facts").select("content_hash", "clean_text")
+def _prepared_reader(tables: TableReader, contents: pl.DataFrame, kind: Facts) -> Callable[[str], str]:
+    facts = tables.scan(kind.table).select("content_hash", kind.prepared)
     texts = dict(facts.join(contents.lazy(), on="content_hash", how="semi").collect().iter_rows())
 
     def read(content_hash: str) -> str:

@@ -56,9 +56,8 @@ class Explorer:
         for key in ("issue", "label", "duplicate", "decision"):
             view.column(key)
         view.flags()
-        for table in ("image_facts", "text_facts"):
-            if view.snapshot.parts(table):
-                view.place(table)
+        if view.snapshot.parts(view.face["facts"]):
+            view.place(view.face["facts"])
 
     def decided(self) -> None:
         """Where somebody decided, here or elsewhere, what depends on it is read anew."""

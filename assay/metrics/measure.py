@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.metrics.annotators import model as annotators
 from assay.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
@@ -41,7 +42,7 @@ TABLES = (
 
 def facts_of(spec: Spec) -> tuple[str, ...]:
     """The tables of facts that the modality has."""
-    return {"image": ("image_facts",), "text": ("text_facts",)}.get(spec.modality, ())
+    return find_modality(spec.modality).fact_tables()
 
 
 def measure(

@@ -7,6 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,8 +17,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from assay.contracts.errors import ContractError, SnapshotError
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
-from assay.contracts.tables import CONTRACTS, PUBLISHED, empty
+from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.report.page import write_report
 from assay.sources.schema import source_changes
 from assay.sources.told import source_notes
@@ -48,6 +50,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
             "dataset": spec.name,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "config": spec.model_dump(mode="json"),
+            "face": asdict(find_modality(spec.modality).face),
             "spec_base": str(spec.base),
             "parent": parent.number if parent else None,
             "stages": sorted(stage.path.name for stage in stages),
@@ -73,7 +76,7 @@ def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[
     tables: dict[str, list[Path]] = {}
     for stage in stages:
         for table in stage.tables:
-            if table not in PUBLISHED:
+            if table in INTERNAL:
                 continue
             (aside / table).mkdir(exist_ok=True)
             parts = tables.setdefault(table, [])
@@ -156,6 +159,7 @@ def report_context(spec: Spec, manifest: dict, number: int) -> dict:
     return {
         "dataset": spec.name,
         "modality": spec.modality,
+        "face": manifest["face"],
         "number": number,
         "created_at": manifest["created_at"],
         "parent": manifest["parent"],

@@ -85,7 +85,7 @@ def _describe(key, name, kind, page, meaning, n_issues=None, metric=None) -> dic
 
 
 def _fact_table(view: "View") -> str | None:
-    return next((table for table in ("image_facts", "text_facts") if view.snapshot.parts(table)), None)
+    return view.face["facts"] if view.snapshot.parts(view.face["facts"]) else None
 
 
 def _fact_names(view: "View") -> list[str]:

@@ -15,6 +15,12 @@ from assay.reading.catalog import Category, Number, entries, floats, read_column
 from assay.store.decisions import effective_decisions
 from assay.store.snapshots import Snapshot
 
+NO_FACE = {"kind": "none", "plural": "samples", "facts": "", "preview": "", "text": ""}
+OLDER_FACES = (
+    {"kind": "picture", "plural": "images", "facts": "image_facts", "preview": "thumbnail", "text": ""},
+    {"kind": "text", "plural": "texts", "facts": "text_facts", "preview": "", "text": "text"},
+)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -56,9 +62,18 @@ class View:
         """What parts the classes of a label; empty where a label is one class."""
         return self.snapshot.manifest.get("config", {}).get("source", {}).get("label_separator", "")
 
+    @property
+    def face(self) -> dict:
+        """How samples are shown, as `assay.contracts.modality.Face`; of snapshots without one, by what they have."""
+        return self.snapshot.manifest.get("face") or next(
+            (face for face in OLDER_FACES if self.snapshot.parts(face["facts"])), NO_FACE
+        )
+
     def has_thumbnails(self) -> bool:
         """Whether samples are shown as pictures."""
-        return self.once("has_thumbnails", lambda: self.scan("image_facts").select(pl.len() > 0).collect().item())
+        if not self.face["preview"]:
+            return False
+        return self.once("has_thumbnails", lambda: self.scan(self.face["facts"]).select(pl.len() > 0).collect().item())
 
     def scan(self, table: str) -> pl.LazyFrame:
         """A table of the snapshot, lazily; an empty frame of its contract where the snapshot has none."""

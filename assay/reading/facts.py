@@ -80,13 +80,19 @@ def reader(view: View, table: str, column: str) -> FactReader:
 
 
 def thumbnail(view: View, row: int) -> bytes | None:
-    """The stored JPEG of one image, or None."""
-    return reader(view, "image_facts", "thumbnail").get(row) if view.snapshot.parts("image_facts") else None
+    """The small picture of one sample, or None."""
+    return _shown(view, "preview", row)
 
 
 def text(view: View, row: int) -> str | None:
     """The text of one sample, as given, or None."""
-    return reader(view, "text_facts", "text").get(row) if view.snapshot.parts("text_facts") else None
+    return _shown(view, "text", row)
+
+
+def _shown(view: View, part: str, row: int):
+    """The preview or the text of one sample, as far as the face of its modality has one."""
+    table, column = view.face["facts"], view.face[part]
+    return reader(view, table, column).get(row) if column and view.snapshot.parts(table) else None
 
 
 def similarities(view: View, row: int | None = None, vector: np.ndarray | None = None) -> np.ndarray:

@@ -132,8 +132,9 @@ def _text(view: View, value: str) -> np.ndarray:
     hits = pl.any_horizontal(_contains(name, words) for name, kind in schema.items() if kind == pl.String)
     found = view.scan("samples").filter(hits).select("sample_id").collect()["sample_id"]
     mask = view.spread_mask(found)
-    if view.snapshot.parts("text_facts"):
-        hashes = view.scan("text_facts").filter(_contains("text", words)).select("content_hash").collect()
+    table, column = view.face["facts"], view.face["text"]
+    if column and view.snapshot.parts(table):
+        hashes = view.scan(table).filter(_contains(column, words)).select("content_hash").collect()
         mask |= view.hashes.is_in(hashes["content_hash"].implode()).to_numpy()
     return mask
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import AssayError, SourceError, SpecError
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Embed, Spec, load_spec
 from assay.embedders.stage import embed, make_embedder
 from assay.facts import clean
@@ -60,7 +61,9 @@ def compare_models(spec_path: Path, models: list[str], size: int, home: Path) ->
     with tempfile.TemporaryDirectory(prefix="assay-compare-") as folder:
         workspace = Workspace(Path(folder), spec.name)
         ingested = ingest(spec, workspace)
-        cleaned = sample_stage(workspace, clean(spec, workspace, ingested), size)
+        cleaned = sample_stage(
+            workspace, clean(spec, workspace, ingested), find_modality(spec.modality).fact_tables(), size
+        )
         found = [measure(spec, model, workspace, ingested, cleaned) for model in dict.fromkeys(models)]
     found = rank(found)
     write_json(home / spec.name / "compare.json", [asdict(row) for row in found])
@@ -81,7 +84,7 @@ def embed_section(model: str, spec: Spec) -> Embed:
     return Embed(kind="open_clip", model=name, pretrained=tag, **common)
 
 
-def sample_stage(workspace: Workspace, cleaned: StageOutput, size: int) -> StageOutput:
+def sample_stage(workspace: Workspace, cleaned: StageOutput, facts: tuple[str, ...], size: int) -> StageOutput:
     """The clean stage's output cut to a stratified sample; its facts are linked."""
     samples = cleaned.read("samples")
     if len(samples) < 10:
@@ -90,11 +93,11 @@ def sample_stage(workspace: Workspace, cleaned: StageOutput, size: int) -> Stage
 
     def body(writer) -> None:
         write_rows(writer, "samples", chosen)
-        for table in ("text_facts", "image_facts"):
+        for table in facts:
             for part in cleaned.parts(table):
                 writer.link(table, part)
 
-    tables = ("samples", "text_facts", "image_facts")
+    tables = ("samples", *facts)
     config = {"size": size}
     return run_stage(workspace, "sample", version=1, tables=tables, config=config, inputs=[cleaned], body=body)
 

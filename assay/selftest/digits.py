@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from assay.modalities.image.alterations import encode
-from assay.selftest.plant import DEFECTS, Sample, plant
+from assay.modalities.alterations import encode
+from assay.modalities.image.modality import IMAGE
+from assay.selftest.plant import Sample, plant
 
 SIDE = 64  # pixels; the originals are 8 × 8
 TEST_SHARE = 0.2
@@ -23,7 +24,7 @@ def write_digits(folder: Path, seed: int = 0, n: int | None = None) -> pl.DataFr
         copy) and `true_label` (of a flipped label).
     """
     clean = digit_samples(seed, n)
-    counts = {kind: max(2, round(RATES.get(kind, DEFAULT_RATE) * len(clean))) for kind in DEFECTS["image"]}
+    counts = {kind: max(2, round(RATES.get(kind, DEFAULT_RATE) * len(clean))) for kind in IMAGE.defects}
     samples, truth = plant(clean, counts, seed)
     uris = {sample.name: f"{sample.split}/{sample.label}/{sample.name}" for sample in samples}
     for sample in samples:

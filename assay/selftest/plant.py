@@ -1,6 +1,6 @@
 """Plant known defects into samples, reproducibly, so that what the pipeline finds can be counted against the truth.
 
-`plant(samples, counts, seed)` is the way in; `DEFECTS[modality]` names the kinds. A kind works in one of four ways:
+`plant(samples, counts, seed)` is the way in; a modality's `defects` names the kinds. A kind works in one of four ways:
 a *copy* adds an altered twin of a sample, *damage* alters a sample in place, *off_topic* adds a sample that does not
 belong, *flipped_label* gives a sample another's label. No sample is the target of two kinds, so each has one truth.
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from assay.modalities.image import alterations
-from assay.modalities.image.alterations import Content
+from assay.contracts.modality import find_modality
+from assay.modalities.alterations import Content
 
 Alter = Callable[[Content, np.random.Generator], Content]
 Relabel = Callable[[str, list[str], np.random.Generator], str]
@@ -53,21 +53,22 @@ def plant(
     Raises:
         ValueError: a kind that `modality` does not have.
     """
-    unknown = set(counts) - set(DEFECTS[modality])
+    defects = find_modality(modality).defects
+    unknown = set(counts) - set(defects)
     if unknown:
-        raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(DEFECTS[modality])}")
+        raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(defects)}")
     rng = np.random.default_rng(seed)
     planted, truth = list(samples), []
     targets = _targets(samples, counts, rng, mistaken or {})
-    for kind in DEFECTS[modality]:
+    for kind in defects:
         if kind == "off_topic":
-            _add_off_topic(planted, truth, samples, counts.get(kind, 0), modality, rng)
+            _add_off_topic(planted, truth, samples, counts.get(kind, 0), defects[kind], rng)
             continue
         for position in targets.get(kind, ()):
             if kind == "flipped_label":
                 _flip_label(planted, truth, int(position), samples, relabel or any_label, rng)
             else:
-                _plant_one(planted, truth, int(position), kind, DEFECTS[modality][kind], samples, rng)
+                _plant_one(planted, truth, int(position), kind, defects[kind], samples, rng)
     return planted, pl.DataFrame(truth, schema=TRUTH, orient="row")
 
 
@@ -154,11 +155,10 @@ def _add_off_topic(
     truth: list[tuple],
     samples: Sequence[Sample],
     count: int,
-    modality: str,
+    make: Alter,
     rng: np.random.Generator,
 ) -> None:
     """Samples that do not belong, each under the label and split of a sample picked at random."""
-    make = DEFECTS[modality]["off_topic"]
     for _ in range(count if samples else 0):
         host = samples[int(rng.integers(len(samples)))]
         content = make(host.content, rng)
@@ -177,40 +177,5 @@ def _new_name(number: int, content: Content) -> str:
     return f"{number:07d}.{'jpg' if content.startswith(JPEG) else 'png'}"
 
 
-DEFECTS: dict[str, dict[str, Alter | None]] = {
-    "image": {
-        "byte_duplicate": alterations.as_is,
-        "reencoded": alterations.reencode,
-        "resized": alterations.resize,
-        "cropped": alterations.crop,
-        "mirrored": alterations.mirror,
-        "relit": alterations.relight,
-        "leak": alterations.copy_or_reencode,
-        "dark": alterations.darken,
-        "bright": alterations.overexpose,
-        "blurry": alterations.blur,
-        "corrupt": alterations.corrupt,
-        "off_topic": alterations.off_topic_picture,
-        "flipped_label": None,
-    },
-    "text": {
-        "byte_duplicate": alterations.as_is,
-        "restyled": alterations.restyle,
-        "edited": alterations.edit_a_word,
-        "leak": alterations.as_is,
-        "garbled": alterations.garble,
-        "near_empty": alterations.empty_out,
-        "repetitive": alterations.repeat_words,
-        "off_topic": alterations.off_topic_text,
-        "flipped_label": None,
-    },
-    "vectors": {
-        "byte_duplicate": alterations.as_is,
-        "nudged": alterations.nudge,
-        "leak": alterations.as_is,
-        "off_topic": alterations.random_direction,
-        "flipped_label": None,
-    },
-}
 DAMAGE = frozenset({"dark", "bright", "blurry", "corrupt", "garbled", "near_empty", "repetitive"})
 NEAR_COPIES = frozenset({"reencoded", "resized", "cropped", "mirrored", "relit", "restyled", "edited", "nudged"})

@@ -17,11 +17,12 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec, load_spec
 from assay.night import run_spec
 from assay.selftest.count import FEW, Judged, by_kind, judge, read_table, summarize
 from assay.selftest.mistakes import learn
-from assay.selftest.plant import DEFECTS, Relabel, Sample, plant
+from assay.selftest.plant import Relabel, Sample, plant
 from assay.sources.files import open_source
 from assay.sources.ingest import ingest
 from assay.store.files import write_json
@@ -49,10 +50,11 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
         SourceError: fewer than 20 samples can be read.
     """
     spec = load_spec(spec_path)
-    if spec.modality not in DEFECTS or (spec.modality != "vectors" and spec.embed.kind == "vectors"):
+    modality = find_modality(spec.modality)
+    if not modality.defects or (modality.content != "vector" and spec.embed.kind == "vectors"):
         raise SpecError(
-            f"selftest plants defects in images, texts and vectors; `{spec.name}` is modality {spec.modality!r} with "
-            f"embed.kind {spec.embed.kind!r}. Use it on a spec whose embedder assay runs itself"
+            f"selftest has no defects to plant in `{spec.name}`: modality {spec.modality!r} with embed.kind "
+            f"{spec.embed.kind!r}. Use it on a spec whose embedder assay runs itself"
         )
     with tempfile.TemporaryDirectory(prefix="assay-selftest-") as folder:
         samples = read_samples(spec, Path(folder), size)
@@ -67,7 +69,7 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
 def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
     """All runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`, of all rounds."""
     before = publish_copy(spec, samples, folder, "before")
-    rates = {kind: RATES.get(kind, DEFAULT_RATE) for kind in DEFECTS[spec.modality]}
+    rates = {kind: RATES.get(kind, DEFAULT_RATE) for kind in find_modality(spec.modality).defects}
     counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
     relabel, mistaken = mistakes(before)
     rounds = []
@@ -101,23 +103,22 @@ def read_samples(spec: Spec, folder: Path, size: int) -> list[Sample]:
 
 def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict], bytes | str | np.ndarray | None]:
     """A function from a row of `ingested` to its content; None where it cannot be read or decoded."""
-    if spec.modality == "image":
-        from assay.modalities.image.decode import decode_rgb
-
+    modality = find_modality(spec.modality)
+    if modality.content == "file":
         source = open_source(spec)
 
         def read(row: dict) -> bytes | None:
             try:
                 content = source.read(row["uri"])
-                decode_rgb(content, spec.clean.max_pixels)
+                if modality.readable:
+                    modality.readable(spec, content)
                 return content
             except SourceError:
                 return None
 
         return read
-    column = "vector" if spec.modality == "vectors" else "text"
-    contents = dict(found.scan("contents").select("content_hash", column).collect().iter_rows())
-    if spec.modality == "vectors":
+    contents = dict(found.scan("contents").select("content_hash", modality.content).collect().iter_rows())
+    if modality.content == "vector":
         return lambda row: np.array(contents.get(row["content_hash"]), dtype=np.float32)
     return lambda row: contents.get(row["content_hash"])
 
@@ -131,11 +132,12 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
         "label": pl.Series([sample.label for sample in samples], dtype=pl.String),
         "split": pl.Series([sample.split for sample in samples], dtype=pl.String),
     }
-    if spec.modality == "image":
+    content = find_modality(spec.modality).content
+    if content == "file":
         for sample in samples:
             (place / sample.name).write_bytes(sample.content)
         columns["uri"] = columns["sample_id"]
-    elif spec.modality == "text":
+    elif content == "text":
         columns["text"] = [sample.content for sample in samples]
     else:
         columns["vector"] = [sample.content.tolist() for sample in samples]

@@ -44,7 +44,7 @@ def refuse_unready(spec: Spec, source: Source) -> None:
         ) from None
 
 
-def refuse_empty(n: int, where: str, modality: str, left: LeftOut) -> None:
+def refuse_empty(n: int, where: str, kind: str, left: LeftOut) -> None:
     """There must be something to look at."""
     if n:
         return
@@ -53,7 +53,7 @@ def refuse_empty(n: int, where: str, modality: str, left: LeftOut) -> None:
         other.append(f"{left.by_pattern:,} files and folders that source.include or source.exclude leave out")
     found = f"found {'; '.join(other)}" if other else "found no files"
     raise SourceError(
-        f"the source {where} is empty: {found}. Wanted files of {modality}. "
+        f"the source {where} is empty: {found}. Wanted {kind}. "
         "Check source.path, source.include and source.exclude, and the modality"
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.columns import printable
@@ -27,7 +28,7 @@ from assay.sources.guards import (
 from assay.sources.label_text import count_confusable, normalize
 from assay.sources.labels import distinct_classes, normalize_column
 from assay.sources.layout import Layout, folder_columns, reading_in_words
-from assay.sources.left_out import LeftOut, of_modality
+from assay.sources.left_out import LeftOut, of_kind
 from assay.sources.listing import list_files
 from assay.sources.schema import describe, refuse_lost_columns
 from assay.sources.table_files import file_beside, table_files, table_folder, with_digests
@@ -79,8 +80,11 @@ def _config(spec: Spec, digest: str) -> dict:
 
 def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
     """Digest of a folder's listing, and the body that writes its samples."""
-    if spec.modality == "vectors":
-        raise SpecError('modality = "vectors" comes from a table; give source.kind = "table" with a vector column')
+    modality = find_modality(spec.modality)
+    if modality.content == "vector":
+        raise SpecError(
+            f'modality = "{modality.name}" comes from a table; give source.kind = "table" with a vector column'
+        )
     source = open_source(spec)
     if isinstance(source, LocalSource) and not os.path.isdir(source.root):
         raise SourceError(
@@ -90,8 +94,8 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
     refuse_unready(spec, source)
     left = LeftOut()
     found = [entry for entry in source.scan(left) if entry.uri != spec.source.ready_file]
-    entries = of_modality(found, spec.modality, source.patterns, left)
-    refuse_empty(len(entries), source.root, spec.modality, left)
+    entries = of_kind(found, modality.other_endings, source.patterns, left)
+    refuse_empty(len(entries), source.root, modality.face.plural, left)
     listing = list_files(workspace, source, entries, "reading files", spec.source.reread_days)
 
     def body(writer: StageWriter) -> None:
@@ -99,7 +103,7 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
         rejects = refused.select("uri", "sample_id", "reason", "detail").to_dicts()
         columns, layout = folder_columns(listing, spec.source.layout)
         samples = _of_files(listing.hstack(columns))
-        if spec.modality == "text":
+        if modality.content == "text":
             samples = _write_texts(spec, writer, source, samples, rejects)
         label, changed = normalize_column(samples["label"])
         split, _ = normalize_column(samples["split"])

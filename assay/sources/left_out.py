@@ -21,25 +21,6 @@ KNOWN_HIDDEN = frozenset(
      ".ipynb_checkpoints", ".trash", ".trashes", ".spotlight-v100", ".fseventsd", ".thumbnails", ".huggingface",
      ".keep", ".nfs", ".snapshot", ".svn", ".hg", ".idea", ".vscode", ".venv", ".directory", ".picasa.ini"}
 )  # fmt: skip
-IMAGE = (
-    "jpg jpeg jpe jfif png gif bmp dib webp tif tiff avif heic heif jp2 j2k jxl ppm pgm pbm pnm ico tga svg raw cr2 "
-    "cr3 nef arw dng"
-)
-SOUND = "wav mp3 flac ogg oga opus m4a aac aif aiff wma"
-VIDEO = "mp4 m4v mov avi mkv webm mpg mpeg wmv flv"
-MARKUP = "txt md rst xml json jsonl ndjson yaml yml toml ini cfg conf csv tsv html htm log tex bib srt vtt lab names"
-CODE = "py ipynb sh bat js css c h cpp java m r sql lock"
-OTHER = (
-    "parquet pq arrow feather npy npz pt pth ckpt safetensors onnx h5 hdf5 tfrecord tfrecords tfindex db sqlite duckdb "
-    "pdf doc docx xls xlsx ppt pptx zip tar gz tgz bz2 xz 7z rar md5 sha1 sha256 crc idx part tmp bak dvc pkl pickle "
-    "mat"
-)
-OTHER_KINDS = {  # endings that are surely not a sample of the modality; an ending that nobody knows is tried
-    "image": f"{SOUND} {VIDEO} {MARKUP} {CODE} {OTHER}",
-    "audio": f"{IMAGE} {VIDEO} {MARKUP} {CODE} {OTHER}",
-    "video": f"{IMAGE} {SOUND} {MARKUP} {CODE} {OTHER}",
-    "text": f"{IMAGE} {SOUND} {VIDEO} {OTHER}",
-}
 SHOWN = 6
 
 
@@ -113,12 +94,11 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
-def of_modality(entries: Sequence["Entry"], modality: str, patterns: Patterns, left: LeftOut) -> list["Entry"]:
-    """The entries without those that by their ending are another kind of file, which `left` counts.
+def of_kind(entries: Sequence["Entry"], other: frozenset[str], patterns: Patterns, left: LeftOut) -> list["Entry"]:
+    """The entries without those whose ending is one of `other`, of another kind of file, which `left` counts.
 
     Where `include` says what to read, every file that it names is taken.
     """
-    other = frozenset(OTHER_KINDS.get(modality, "").split())
     if patterns.include or not other:
         return list(entries)
     kept = []

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from assay.contracts.errors import SourceError, SpecError, UnreadableSample
+from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.sources.batches import Batch
 from assay.sources.columns import Fates, strings
@@ -20,24 +21,17 @@ from assay.store.workspace import Workspace
 
 
 def content_role(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) -> str:
-    """Which role holds the samples: a table of texts may instead name files of text.
-
-    Raises:
-        SpecError: no table can hold that modality.
-    """
-    if spec.modality == "vectors":
+    """Which role holds the samples: a table of texts may instead name files of text."""
+    content = find_modality(spec.modality).content
+    if content == "vector":
         return "vector"
-    if spec.modality == "text":
+    if content == "text":
         if "text" in spec.source.columns:
             return "text"
         names = remembered(workspace, "columns", files, repr(rules_of(spec)), lambda: first_columns(spec, files))
         uri = spec.source.columns.get("uri", "uri")
         return "uri" if uri in names and "text" not in names else "text"
-    if spec.modality in ("image", "audio", "video"):
-        return "uri"
-    raise SpecError(
-        f'modality = "{spec.modality}" cannot come from a table; it takes image, audio, video, text, vectors'
-    )
+    return "uri"
 
 
 def first_columns(spec: Spec, files: Sequence[TableFile]) -> list[str]:
@@ -102,7 +96,7 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
     """Content hash, size and (for a text) text of uris, out of a listing."""
     columns = ("uri", "content_hash", "size_bytes", "reason", "detail")
     known = {row[0]: row[1:] for row in listing.select(columns).iter_rows()}
-    source = open_source(spec) if spec.modality == "text" else None
+    source = open_source(spec) if find_modality(spec.modality).content == "text" else None
 
     def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         found = []

@@ -7,6 +7,7 @@ after the snapshot is in place; where a kill or a full disk came between, the ne
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ HISTORY = (
     "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
     "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
 )  # fmt: skip
-FACTS = ("image_facts", "text_facts", "vectors")
+FACTS = re.compile(r"vectors|[a-z][a-z0-9_]*_facts")
 NO_DECISIONS = """
 create view decisions as
 select
@@ -51,11 +52,11 @@ def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, re
     tables = [table for table in sorted(snapshot.manifest["tables"]) if snapshot.parts(table)]
     connection.execute("create schema facts")
     for table in tables:
-        connection.execute("set schema = 'facts'" if table in FACTS else "set schema = 'main'")
+        connection.execute("set schema = 'facts'" if FACTS.fullmatch(table) else "set schema = 'main'")
         read([str(part.relative_to(root)) for part in snapshot.parts(table)]).create_view(table)
     connection.execute("set schema = 'main'")
-    for table in set(FACTS).intersection(tables if "samples" in tables else ()):
-        live = f"from facts.{table} as f semi join main.samples using (content_hash)"  # one of three constants
+    for table in filter(FACTS.fullmatch, tables if "samples" in tables else ()):
+        live = f"from facts.{table} as f semi join main.samples using (content_hash)"  # letters and _
         connection.execute(f"create view main.{table} as select f.* {live}")
 
 

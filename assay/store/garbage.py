@@ -9,6 +9,8 @@ from assay.store.catalog import FACTS, write_catalog
 from assay.store.snapshots import Snapshot, list_snapshots
 from assay.store.workspace import Workspace
 
+OF_CONTENTS = ("picture_matches", "layout")  # facts that name their contents, besides those of a modality
+
 
 def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
     """Remove all but the newest `keep` snapshots, work and facts that none of these needs, and killed runs' leftovers.
@@ -56,8 +58,8 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
 
     frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
     live = pl.concat(frames).unique().collect()["content_hash"] if frames else pl.Series([], dtype=pl.String)
-    tables = (*FACTS, "picture_matches", "layout")
-    parts = sorted(part for table in tables for part in workspace.facts.glob(f"{table}/*/part-*.parquet"))
+    tables = [path for path in workspace.facts.glob("*") if FACTS.fullmatch(path.name) or path.name in OF_CONTENTS]
+    parts = sorted(part for table in tables for part in table.glob("*/part-*.parquet"))
     dead = []
     for part in parts:
         hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]

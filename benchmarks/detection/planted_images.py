@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from PIL import Image, ImageEnhance, ImageOps
 
-from assay.modalities.image.alterations import crop, decode, encode, mirror, reencode, relight, resize
+from assay.modalities.alterations import crop, decode, encode, mirror, reencode, relight, resize
 
 
 def crop_strongly(content: bytes, rng: np.random.Generator) -> bytes:

@@ -17,7 +17,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from planted_images import KINDS as COPIES
 from vectors import QUOTATIONS, SHARED, caltech_files, load, model_folder, said_in
 
-from assay.modalities.image.alterations import decode, encode
+from assay.modalities.alterations import decode, encode
 from assay.selftest.digits import digit_samples
 from assay.selftest.plant import TRUTH, Sample
 

@@ -1,6 +1,7 @@
 """The clean stage: what goes on, what is rejected, what is remembered, what a killed run keeps."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import assay.facts as stage
 from assay.contracts.errors import SourceError
 from assay.facts import chunks, clean
 from assay.modalities.image.decode import decode_rgb
+from assay.modalities.image.modality import IMAGE
 from tests.clean.conftest import image_spec, ingest_folder, ingest_rows, ingest_texts, text_spec
 
 
@@ -86,9 +88,13 @@ def test_a_killed_run_keeps_its_chunks_and_ends_as_an_undisturbed_one(tmp_path, 
     """What was measured before the kill is not measured again, and the final parts are the same, byte by byte."""
     write_images(folder, 30)
     (folder / "0003.png").write_bytes(b"junk")
-    monkeypatch.setitem(stage.CHUNK, "image", 5)
     spec, ingested = image_spec(folder), ingest_folder(workspace, folder)
-    measure, seen = stage._measure_images, []
+    facts = replace(IMAGE.facts, chunk=5)
+    measure, seen = facts.measure, []
+
+    def use(measuring) -> None:
+        image = replace(IMAGE, facts=replace(facts, measure=measuring))
+        monkeypatch.setattr(stage, "find_modality", lambda name: image)
 
     def killed(*arguments):
         todo = arguments[-1]
@@ -98,15 +104,16 @@ def test_a_killed_run_keeps_its_chunks_and_ends_as_an_undisturbed_one(tmp_path, 
             seen.append(chunk)
             yield found
 
-    monkeypatch.setattr(stage, "_measure_images", killed)
+    use(killed)
     with pytest.raises(KeyboardInterrupt):
         clean(spec, workspace, ingested)
     kept = {content_hash for chunk in seen for content_hash in chunk}
     again = []
-    monkeypatch.setattr(stage, "_measure_images", lambda *a: again.extend(a[-1]) or measure(*a))
+    use(lambda *arguments: again.extend(arguments[-1]) or measure(*arguments))
     resumed = clean(spec, workspace, ingested)
     missed = {content_hash for chunk in again for content_hash in chunk}
     assert len(kept) + len(missed) == 30 and not kept & missed
+    use(measure)
     other = type(workspace)(tmp_path / "other", "test")
     fresh = clean(spec, other, ingest_folder(other, folder))
     for table in fresh.tables:

@@ -7,7 +7,6 @@ import shutil
 import pytest
 
 from assay.contracts.errors import EmbedderError
-from assay.contracts.spec import make_spec
 from assay.embedders import registry, weights
 from assay.embedders.catalog import list_embedders
 from assay.embedders.registry import make_embedder, plan_embedder
@@ -105,13 +104,6 @@ def test_unknown_sentence_models(tmp_path, workspace, no_network):
     for model in ("package:json", "package:no-such-package", "local-dir:empty", "empty", "nobody/nothing"):
         with pytest.raises(EmbedderError, match="lsa"):
             make_embedder(TextSet(tmp_path, []).spec(kind="sentence_transformers", model=model), workspace)
-
-
-def test_modality_without_embedder(tmp_path, workspace):
-    """A modality that nothing embeds yet says what does."""
-    spec = make_spec({"name": "g", "modality": "audio", "source": {"kind": "folder", "path": "x"}}, base=tmp_path)
-    with pytest.raises(EmbedderError, match="vectors"):
-        plan_embedder(spec, workspace, None)
 
 
 def test_local_models_stay_offline(monkeypatch):

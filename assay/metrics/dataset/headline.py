@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.metrics import probe
 from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
@@ -93,7 +94,7 @@ def order_metrics(night: Night) -> dict[str, tuple[float, str]]:
 
 
 def spurious_metrics(night: Night) -> None:
-    """How far each image or text property alone predicts the label."""
+    """How far each property of the content alone predicts the label."""
     if len(night.labels.names) < 2 or night.sets:
         return
     fold = probe.stratified_folds(night.labels.codes, night.spec.metrics.folds, night.spec.metrics.seed)
@@ -108,12 +109,9 @@ def spurious_metrics(night: Night) -> None:
 
 def properties(night: Night) -> dict[str, np.ndarray]:
     """Numeric measurements of each sample's content, NaN where there is none."""
-    wanted = {
-        "image_facts": ("width", "height", "brightness", "contrast", "entropy_bits", "sharpness", "colorfulness"),
-        "text_facts": ("n_characters", "n_words", "repetition", "uppercase", "symbols"),
-    }
+    kind = find_modality(night.spec.modality).facts
     out = {}
-    for table, columns in wanted.items():
+    for table, columns in [(kind.table, kind.properties)] if kind else []:
         if table not in night.queries.names:
             continue
         facts = night.queries.read(table, ("content_hash", *columns)).unique("content_hash", keep="first")

@@ -30,7 +30,8 @@ class Pictures:
     method = 2
     rings = ((10, 0.8), (5, 2.5))
 
-    def __init__(self, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
+    def __init__(self, samples: pl.DataFrame, tables: Tables, workspace: Workspace, bits: int):
+        self._bits = bits
         self._hashes, self._parts = samples["content_hash"], tables.parts("image_facts")
         self._order = self._larger_first(tables)
         method = hash_text(f"{self.method} {tables.config_of('image_facts').get('method')}")[:16]
@@ -71,8 +72,8 @@ class Pictures:
         """Digits resemble each other, photographs do not: the bound is a share of the usual misfit."""
         return 1.0 - CLOSEST * reference.get("misfit", CAUTIOUS)
 
-    def look_alikes(self, rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs `left < right` of rows whose hashes agree within `bits`, one of them flipped or not.
+    def look_alikes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs `left < right` of rows whose hashes agree within so many bits, one of them flipped or not.
 
         Fitted embedders know nothing of flips, so the kNN graph alone misses mirrored copies.
         """
@@ -81,7 +82,7 @@ class Pictures:
         matrix = luminance_matrix(luminance.drop_nulls().to_list())
         shown = ~is_flat(matrix)
         rows, hashes = rows[known][shown], np.concatenate(flip_hashes(matrix[shown]))
-        left, right = close_pairs(hashes, bits)
+        left, right = close_pairs(hashes, self._bits)
         upright = left < len(rows)
         one, other = left[upright], right[upright] % max(len(rows), 1)
         one, other = np.minimum(one, other)[one != other], np.maximum(one, other)[one != other]

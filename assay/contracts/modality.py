@@ -1,0 +1,122 @@
+"""The record of a modality: all that stages, report, explorer and self-test know of a kind of data.
+
+Each is one room of `assay/modalities/`, or comes from another package by the entry-point group `assay.modalities`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from assay.contracts.errors import ContractError
+from assay.contracts.plugins import load_plugin
+from assay.contracts.tables import Contract, register_facts
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a sample is shown, small and large. A snapshot's manifest carries it, so that readers need no modality.
+
+    Attributes:
+        kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, or `none`.
+        plural: what samples are called: images, texts, recordings.
+        facts: the table that holds what is shown, by `content_hash`.
+        preview: its column with a small picture (JPEG or PNG bytes), if any.
+        text: its column with words, which are also searched, if any.
+    """
+
+    kind: Literal["picture", "text", "sound", "video", "none"]
+    plural: str
+    facts: str = ""
+    preview: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is measured of a content, once.
+
+    Attributes:
+        table: its name.
+        contract: its columns; `content_hash` is the key.
+        measure: `(spec, tables, samples, chunks)` → for each chunk of content hashes `(facts, lasting failures,
+            contents not read this time)`, the last two as rows of `failures`.
+        settings: keys of the spec's `[clean]` that it depends on.
+        libraries: packages that it depends on.
+        chunk: contents to a part, on average.
+        prepared: the column that an embedder gets in the place of the content; empty: the content itself.
+        properties: columns of numbers that may predict a label on their own.
+        issues: files of one SELECT each over `samples` and the facts: rows `sample_id, metric, score, value`.
+        prevalence: a SELECT of rows `metric, value, note` of `dataset_metrics`.
+    """
+
+    table: str
+    contract: type[Contract]
+    measure: Callable[..., Any]
+    settings: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    chunk: int = 1024
+    prepared: str = ""
+    properties: tuple[str, ...] = ()
+    issues: tuple[Path, ...] = ()
+    prevalence: Path | None = None
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What ties samples together, beyond equal bytes and close vectors.
+
+    Attributes:
+        columns: of the facts, that `tier` reads.
+        largest: of the facts, whose product says which of two copies is the larger.
+        tier: `(spec, facts)` → the tiers before the embedding, `assay.duplicates.exact.Tier`.
+        confirmer: `(spec, samples, tables, workspace)` → what confirms a pair whose vectors are close.
+    """
+
+    columns: tuple[str, ...]
+    largest: tuple[str, ...]
+    tier: Callable[..., Any]
+    confirmer: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One kind of data.
+
+    Attributes:
+        content: where a sample's content is: a `file` behind its uri, or a `text` or a `vector` in the source's rows,
+            kept in the table `contents`.
+        other_endings: endings of file names that are surely of another kind.
+        embedders: kinds of `[embed]`, the default first.
+        readable: `(spec, content)` raises `SourceError` where the bytes cannot be decoded; used to plant defects.
+        defects: kinds that can be planted, each with how it alters a content (None: it alters the label).
+    """
+
+    name: str
+    content: Literal["file", "text", "vector"]
+    face: Face
+    embedders: tuple[str, ...]
+    facts: Facts | None = None
+    copies: Copies | None = None
+    other_endings: frozenset[str] = frozenset()
+    readable: Callable[..., Any] | None = None
+    defects: Mapping[str, Callable[..., Any] | None] = field(default_factory=dict)
+
+    def fact_tables(self) -> tuple[str, ...]:
+        """The names of its tables of facts: none or one."""
+        return (self.facts.table,) if self.facts else ()
+
+
+def find_modality(name: str) -> Modality:
+    """The modality of a name.
+
+    Raises:
+        SpecError: there is none of that name.
+        ContractError: what is registered under it is no `Modality`.
+    """
+    found = load_plugin("assay.modalities", name)
+    if not isinstance(found, Modality):
+        raise ContractError(f"the modality {name!r} is a {type(found).__name__}; wanted an assay Modality")
+    if found.facts:
+        register_facts(found.facts.table, cast(type[Contract], found.facts.contract))
+    return found

@@ -1,0 +1,53 @@
+"""What others can add: modalities, embedders and metrics, through entry points of an installed package.
+
+A package that brings a modality says so in its `pyproject.toml`:
+
+    [project.entry-points."assay.modalities"]
+    dna = "my_package.dna:DNA"
+"""
+
+import functools
+import importlib
+from importlib.metadata import entry_points
+
+from assay.contracts.errors import SpecError
+
+BUILT_IN = {
+    "assay.modalities": {
+        "image": "assay.modalities.image.modality:IMAGE",
+        "text": "assay.modalities.text.modality:TEXT",
+        "vectors": "assay.modalities.vectors.modality:VECTORS",
+    },
+    "assay.embedders": {
+        "open_clip": "assay.embedders.registry:open_clip",
+        "sentence_transformers": "assay.embedders.registry:sentence_transformers",
+        "pca": "assay.embedders.registry:fitted",
+        "autoencoder": "assay.embedders.registry:fitted",
+        "lsa": "assay.embedders.registry:fitted",
+        "vectors": "assay.embedders.registry:given",
+    },
+}
+
+
+@functools.cache
+def registered(group: str) -> dict[str, str]:
+    """Name → `module:attribute` of everything of a group; ours first, and nobody takes the name of one of ours."""
+    others = {point.name: point.value for point in entry_points(group=group)}
+    return BUILT_IN.get(group, {}) | {name: others[name] for name in sorted(others) if name not in BUILT_IN[group]}
+
+
+@functools.cache
+def load_plugin(group: str, name: str) -> object:
+    """The object that is registered under a name.
+
+    Raises:
+        SpecError: there is none, or its package cannot be imported; the message says which there are.
+    """
+    known = registered(group)
+    if name not in known:
+        raise SpecError(f"{name!r} is none of {group}: {', '.join(known)}")
+    module, _, attribute = known[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"{group} {name!r} is registered as {known[name]}, which cannot be had: {error}") from error

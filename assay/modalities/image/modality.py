@@ -1,0 +1,91 @@
+"""Images: what the stages know of them. What computes is imported when it is called."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.spec import Spec
+from assay.contracts.tables import ImageFacts
+from assay.modalities import alterations
+from assay.sources.endings import CODE, MARKUP, OTHER, SOUND, VIDEO
+from assay.sources.files import open_source
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
+
+
+def measure(
+    spec: Spec, _: TableReader, samples: pl.DataFrame, chunks: list[list[str]]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """Facts of each chunk of contents, read from the first of their places that still holds them."""
+    from assay.modalities.image.cleaning import image_facts
+
+    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
+    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
+    places = dict(here.collect().iter_rows())
+    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
+    limits = {"max_pixels": spec.clean.max_pixels, "thumbnail_pixels": spec.clean.thumbnail_pixels}
+    return image_facts(open_source(spec), contents, **limits)
+
+
+def readable(spec: Spec, content: bytes) -> None:
+    """Raises `UnreadableSample` where the bytes are no image."""
+    from assay.modalities.image.decode import decode_rgb
+
+    decode_rgb(content, spec.clean.max_pixels)
+
+
+def tier(spec: Spec, facts: pl.DataFrame) -> Any:
+    """Equal pixels, and pictures that a perceptual hash finds alike."""
+    from assay.duplicates.exact import image_tier
+
+    return image_tier(facts, spec.dedup.perceptual_bits)
+
+
+def confirmer(spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> Any:
+    """Confirms close vectors on aligned pixels."""
+    from assay.modalities.image.pictures import Pictures
+
+    return Pictures(samples, tables, workspace, spec.dedup.perceptual_bits)
+
+
+IMAGE = Modality(
+    name="image",
+    content="file",
+    face=Face("picture", "images", facts="image_facts", preview="thumbnail"),
+    embedders=("pca", "open_clip", "autoencoder"),
+    facts=Facts(
+        table="image_facts",
+        contract=ImageFacts,
+        measure=measure,
+        settings=("max_pixels", "thumbnail_pixels"),
+        libraries=("pillow", "simplejpeg", "numpy", "xxhash"),
+        chunk=512,
+        properties=("width", "height", "brightness", "contrast", "entropy_bits", "sharpness", "colorfulness"),
+    ),
+    copies=Copies(
+        columns=("pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"),
+        largest=("width", "height"),
+        tier=tier,
+        confirmer=confirmer,
+    ),
+    other_endings=SOUND | VIDEO | MARKUP | CODE | OTHER,
+    readable=readable,
+    defects={
+        "byte_duplicate": alterations.as_is,
+        "reencoded": alterations.reencode,
+        "resized": alterations.resize,
+        "cropped": alterations.crop,
+        "mirrored": alterations.mirror,
+        "relit": alterations.relight,
+        "leak": alterations.copy_or_reencode,
+        "dark": alterations.darken,
+        "bright": alterations.overexpose,
+        "blurry": alterations.blur,
+        "corrupt": alterations.corrupt,
+        "off_topic": alterations.off_topic_picture,
+        "flipped_label": None,
+    },
+)

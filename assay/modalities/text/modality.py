@@ -1,0 +1,83 @@
+"""Texts: what the stages know of them. What computes is imported when it is called."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.spec import Spec
+from assay.contracts.tables import TextFacts, empty
+from assay.modalities import alterations
+from assay.sources.endings import IMAGE, OTHER, SOUND, VIDEO
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
+
+
+def measure(
+    spec: Spec, tables: TableReader, _: pl.DataFrame, chunks: list[list[str]]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """Facts of each chunk of texts, which ingest has kept in `contents`."""
+    from assay.modalities.text.facts import text_facts
+
+    for chunk in chunks:
+        order = pl.DataFrame({"content_hash": chunk})
+        here = tables.scan("contents").select("content_hash", "text").filter(pl.col("content_hash").is_in(chunk))
+        texts = order.join(here.collect(), on="content_hash", how="left", maintain_order="left")
+        measured, failed = text_facts(
+            texts,
+            steps=spec.clean.text_steps,
+            language=spec.clean.language,
+            max_characters=spec.clean.max_text_characters,
+        )
+        yield measured, failed, empty("failures")
+
+
+def tier(spec: Spec, facts: pl.DataFrame) -> Any:
+    """Equal texts once they are normalised, and texts that share most of their shingles."""
+    from assay.duplicates.exact import text_tier
+
+    return text_tier(facts, spec.dedup.minhash_jaccard)
+
+
+def confirmer(spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> Any:
+    """Confirms close vectors on the texts themselves."""
+    from assay.modalities.text.texts import Texts
+
+    return Texts(samples, tables)
+
+
+TEXT = Modality(
+    name="text",
+    content="text",
+    face=Face("text", "texts", facts="text_facts", text="text"),
+    embedders=("lsa", "sentence_transformers", "open_clip"),
+    facts=Facts(
+        table="text_facts",
+        contract=TextFacts,
+        measure=measure,
+        settings=("text_steps", "max_text_characters", "language"),
+        libraries=("ftfy", "py3langid", "rensa", "regex", "pyspellchecker", "stopwordsiso"),
+        chunk=4096,
+        prepared="clean_text",
+        properties=("n_characters", "n_words", "repetition", "uppercase", "symbols"),
+    ),
+    copies=Copies(
+        columns=("normalized_hash", "minhash", "text", "n_characters"),
+        largest=("n_characters",),
+        tier=tier,
+        confirmer=confirmer,
+    ),
+    other_endings=IMAGE | SOUND | VIDEO | OTHER,
+    defects={
+        "byte_duplicate": alterations.as_is,
+        "restyled": alterations.restyle,
+        "edited": alterations.edit_a_word,
+        "leak": alterations.as_is,
+        "garbled": alterations.garble,
+        "near_empty": alterations.empty_out,
+        "repetitive": alterations.repeat_words,
+        "off_topic": alterations.off_topic_text,
+        "flipped_label": None,
+    },
+)
