@@ -65,8 +65,9 @@ class View:
     @property
     def face(self) -> dict:
         """How samples are shown, as `assay.contracts.modality.Face`; of snapshots without one, by what they have."""
+        tables = self.snapshot.manifest["tables"]
         return self.snapshot.manifest.get("face") or next(
-            (face for face in OLDER_FACES if self.snapshot.parts(face["facts"])), NO_FACE
+            (face for face in OLDER_FACES if tables.get(face["facts"], {}).get("rows")), NO_FACE
         )
 
     def has_thumbnails(self) -> bool:
