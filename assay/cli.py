@@ -201,12 +201,30 @@ def report(dataset: str, snapshot: int | None, output: Path | None, home: Path) 
 @click.option("--host", default="127.0.0.1", show_default=True, help="Another address is for other machines, too.")
 @click.option("--guest", "guests", multiple=True, metavar="NAME", help="One more link; decisions carry that name.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A model's predictions to evaluate: CSV or Parquet with sample_id, predicted, probability.",
+)
 @home_option
-def explore(dataset: str, port: int, host: str, guests: tuple[str, ...], no_browser: bool, home: Path) -> None:
+def explore(
+    dataset: str,
+    port: int,
+    host: str,
+    guests: tuple[str, ...],
+    no_browser: bool,
+    predictions: Path | None,
+    home: Path,
+) -> None:
     """The explorer: see the data, find what is wrong, take it away. The link that it prints is the key."""
     from assay.explorer.serve import explore as serve_explorer
 
-    serve_explorer(workspace_of(home, dataset), port=port, open_browser=not no_browser, host=host, guests=guests)
+    workspace = workspace_of(home, dataset)
+    if predictions is not None:
+        from assay.store.predictions import bring_predictions
+
+        print(f"{bring_predictions(workspace, predictions):,} predictions kept", file=sys.stderr)
+    serve_explorer(workspace, port=port, open_browser=not no_browser, host=host, guests=guests)
 
 
 @main.command()

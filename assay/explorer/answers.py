@@ -1,5 +1,7 @@
 """What the page asks for and only reads: points, counts, cards, lists, one sample, two snapshots compared."""
 
+import numpy as np
+import polars as pl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -7,10 +9,18 @@ from assay.explorer import asked
 from assay.explorer import points as drawing
 from assay.explorer.state import Explorer
 from assay.reading import compare as comparing
+from assay.reading import overview as overviews
+from assay.reading import queues as queueing
 from assay.reading import samples, tables
+from assay.reading.columns import View
+from assay.reading.evaluation import evaluation as evaluate
 from assay.reading.facts import can_search_words
-from assay.reading.selection import similarity_of
+from assay.reading.filters import checked
+from assay.reading.map_names import map_names
+from assay.reading.selection import similarity_of, without_each
 from assay.store.snapshots import list_snapshots, snapshot_numbers
+
+MOST_HISTORY = 60  # snapshots of a trend
 
 
 def number_of(request: Request) -> int:
@@ -49,20 +59,26 @@ def snapshots(explorer: Explorer, request: Request, _) -> dict:
 
 
 def meta(explorer: Explorer, request: Request, _) -> dict:
-    """What one snapshot has: size, projections, columns, what can be searched."""
-    view = explorer.view(number_of(request))
+    """What one snapshot has."""
+    return describe(explorer.view(number_of(request)))
+
+
+def describe(view: View) -> dict:
+    """Size, projections, columns, face of a sample, and what can be searched."""
+    manifest = view.snapshot.manifest
     return {
         "number": view.snapshot.number,
-        "dataset": explorer.workspace.dataset,
+        "dataset": manifest.get("dataset", view.snapshot.path.parent.parent.name),
         "modality": view.modality,
         "n": len(view),
         "layouts": [{"method": name} for name in view.layouts()],
         "columns": view.catalog(),
+        "face": view.face["kind"],
         "has_thumbnails": view.has_thumbnails(),
         "has_vectors": bool(view.snapshot.parts("vectors")),
         "has_words": can_search_words(view),
-        "created_at": view.snapshot.manifest.get("created_at", ""),
-        "headline": view.snapshot.manifest.get("headline", {}),
+        "created_at": manifest.get("created_at", ""),
+        "headline": manifest.get("headline", {}),
         "most_points": drawing.MOST_POINTS,
         "label_separator": view.label_separator,
     }
@@ -87,6 +103,66 @@ def facets(explorer: Explorer, request: Request, body: dict) -> dict:
         "selected": int(mask.sum()),
         "facets": [tables.facet(view, key, mask, whole) for key in keys],
     }
+
+
+def lifts(explorer: Explorer, request: Request, body: dict) -> dict:
+    """For each condition of a filter that lets nothing through: what would pass without it."""
+    number = number_of(request)
+    return {"lifts": without_each(explorer.view(number), checked(body.get("filter") or {}))}
+
+
+def overview(explorer: Explorer, request: Request, _) -> dict:
+    """The first page."""
+    number = number_of(request)
+    view, there = explorer.view(number), list_snapshots(explorer.workspace)
+    history = [
+        {"number": s.number, "created_at": s.manifest.get("created_at", ""), "headline": s.manifest.get("headline", {})}
+        for s in there if s.number <= number and s.parts("samples")
+    ][-MOST_HISTORY:]  # fmt: skip
+    return overviews.told(view, view.snapshot.manifest, history, queueing.queues(view), view.face["plural"])
+
+
+def queue(explorer: Explorer, request: Request, body: dict) -> dict:
+    """The items of one review queue, and all queues with their progress."""
+    number = number_of(request)
+    view = explorer.view(number)
+    mask = explorer.selections(number).mask(body["filter"]) if body.get("filter") else None
+    return queueing.queue(view, asked.given(body, "key"), mask) | {"queues": queueing.queues(view)}
+
+
+def cards(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Cards of some rows, in their order."""
+    view = explorer.view(number_of(request))
+    rows = np.array(asked.rows(body, "rows")[: samples.MOST_CARDS], dtype=np.int64)
+    if len(rows) and not (0 <= rows.min() and rows.max() < len(view)):
+        raise KeyError("no such row")
+    return {"cards": samples.cards(view, rows)}
+
+
+def names(explorer: Explorer, request: Request, _) -> dict:
+    """What to write on the plot, and where."""
+    return {"names": map_names(explorer.view(number_of(request)), request.query_params.get("method", ""))}
+
+
+def classes(explorer: Explorer, request: Request, _) -> dict:
+    """Every class of the dataset and every tag in use: what a new label or tag is completed from."""
+    view = explorer.view(number_of(request))
+    label, standing = view.column("label"), view.decisions()
+    accepted = standing.filter(pl.col("kind") == "accept_label")["value"].drop_nulls().unique(maintain_order=True)
+    counts = label.counts()[:-1].tolist()
+    found = [[name, n] for name, n in zip(label.names, counts, strict=True)]
+    found += [[name, 0] for name in accepted if name not in set(label.names)]
+    tags = standing.filter(pl.col("kind") == "tag")["value"].drop_nulls().value_counts(sort=True)
+    return {"classes": found, "tags": [list(row) for row in tags.iter_rows()]}
+
+
+def evaluation(explorer: Explorer, request: Request, body: dict) -> dict:
+    """How the model does whose predictions were brought; `n` 0 and `brought` false where none were."""
+    number = number_of(request)
+    view = explorer.view(number)
+    if view.predictions() is None:
+        return {"brought": False}
+    return {"brought": True} | evaluate(view, explorer.selections(number).mask(body.get("filter") or {}))
 
 
 def gallery(explorer: Explorer, request: Request, body: dict) -> dict:

@@ -88,6 +88,18 @@ def given(body: Mapping, name: str, most: int = MOST_CHARACTERS) -> str:
     return text(body, name, most)
 
 
+def rows(body: Mapping, name: str) -> list[int]:
+    """The list of whole numbers `name` of a request; empty where it is absent.
+
+    Raises:
+        AskedError: it is no list, or holds something else.
+    """
+    value = body.get(name) or []
+    if not isinstance(value, list):
+        raise AskedError(f"{name} is {str(value)[:50]!r}; wanted a list of whole numbers")
+    return [whole({name: part}, name, -1) for part in value]
+
+
 def _whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS + 1:
         raise AskedError(f"a number of {len(digits):,} digits; wanted at most {MOST_DIGITS}")

@@ -1,5 +1,7 @@
 """What the page writes or takes away: decisions, their undoing, and files."""
 
+import io
+
 import numpy as np
 import polars as pl
 from starlette.requests import Request
@@ -9,33 +11,78 @@ from assay.explorer import asked, takeaway
 from assay.explorer.answers import number_of
 from assay.explorer.guard import WHO
 from assay.explorer.state import Explorer
+from assay.reading.columns import View
 from assay.sources.label_text import canonical
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
+from assay.store.predictions import keep_predictions
+from assay.store.views import read_views, save_view
 
 
 def decide(explorer: Explorer, request: Request, body: dict) -> dict:
-    """Write one decision for every sample of a filter (or of `ids`)."""
+    """Write one decision for every sample of a filter (or of `ids`, or `rows`) that it changes something for.
+
+    With `dry` nothing is written: the answer says what would be. Answer: `n` samples decided, `unchanged` by reason
+    (`no_suggestion`, `same_label`, `decided`), `batch` to undo it by.
+    """
     number = number_of(request)
     view, kind = explorer.view(number), asked.given(body, "kind")
-    mask = explorer.selections(number).mask(body["filter"] if "filter" in body else {"ids": body["ids"]})
-    if kind == "accept_label" and not body.get("value"):
-        mask = mask & (view.column("suggested").codes >= 0)
-    rows = np.flatnonzero(mask)
-    value = asked.text(body, "value") or None
-    if kind == "accept_label" and value is None:
-        suggested = view.column("suggested")
-        value = [suggested.names[code] for code in suggested.codes[rows]]
-    elif kind == "accept_label" and view.label_separator:
+    if kind == "undo":
+        raise ValueError("undo a batch by its name")
+    rows = _rows(explorer, number, body)
+    value = _value(view, kind, asked.text(body, "value") or None)
+    if len(rows) == 0 and not body.get("dry"):
+        raise ValueError("no samples were given to decide about; select some first")
+    rows, values, unchanged = changing(view, rows, kind, value)
+    if body.get("dry") or len(rows) == 0:
+        return {"batch": None, "n": len(rows), "unchanged": unchanged}
+    batch = append_decisions(explorer.workspace, view.samples_of(rows), kind, values, request.scope[WHO], number)
+    explorer.decided()
+    return {"batch": batch, "n": len(rows), "unchanged": unchanged}
+
+
+def _rows(explorer: Explorer, number: int, body: dict) -> np.ndarray:
+    wanted = body["filter"] if "filter" in body else {"ids": body["ids"]}
+    return np.flatnonzero(explorer.selections(number).mask(wanted))
+
+
+def _value(view: View, kind: str, value: str | None) -> str | None:
+    """The decision's value, checked. Raises `ValueError` for a tag without a name, or a label that is none."""
+    if kind in ("tag", "untag") and not value:
+        raise ValueError("a tag needs a name")
+    if kind == "accept_label" and value is not None and view.label_separator:
         value = canonical(value, view.label_separator)
         if value is None or len(value) > 1_000:
             raise ValueError("a label is a set of classes, of 1,000 characters in all; the separator alone is none")
-    if kind in ("tag", "untag") and not value:
-        raise ValueError("a tag needs a name")
-    if kind == "undo":
-        raise ValueError("undo a batch by its name")
-    batch = append_decisions(explorer.workspace, view.samples_of(rows), kind, value, request.scope[WHO], number)
-    explorer.decided()
-    return {"batch": batch, "n": len(rows)}
+    return value
+
+
+def changing(view: View, rows: np.ndarray, kind: str, value: str | None):
+    """The rows for which a decision changes something, its value for each, and why the others are left out.
+
+    Returns:
+        rows, int64; the value for all of them, or a list of one each; a dict of counts by reason.
+    """
+    label = view.column("label")
+    given = [label.names[code] if code >= 0 else None for code in label.codes[rows]]
+    wanted = [value] * len(rows)
+    if kind == "accept_label" and value is None:
+        suggested = view.column("suggested")
+        wanted = [suggested.names[code] if code >= 0 else None for code in suggested.codes[rows]]
+    standing = view.decisions().filter(pl.col("kind") == kind).select("sample_id", "value")
+    made = set(zip(standing["sample_id"], standing["value"], strict=True))
+    ids = view.ids.gather(rows)
+    kept, unchanged = [], {"no_suggestion": 0, "same_label": 0, "decided": 0}
+    for place, sample in enumerate(ids):
+        if kind == "accept_label" and wanted[place] is None:
+            unchanged["no_suggestion"] += 1
+        elif kind == "accept_label" and wanted[place] == given[place]:
+            unchanged["same_label"] += 1
+        elif (sample, wanted[place]) in made:
+            unchanged["decided"] += 1
+        else:
+            kept.append(place)
+    values = [wanted[place] for place in kept] if kind == "accept_label" else value
+    return rows[kept], values, {reason: n for reason, n in unchanged.items() if n}
 
 
 def undo(explorer: Explorer, request: Request, body: dict) -> dict:
@@ -66,6 +113,34 @@ def decisions(explorer: Explorer, request: Request, _) -> dict:
     )
     lines = [line | {"undone": line["batch"] in undone} for line in batches.reverse().head(200).to_dicts()]
     return {"batches": lines, "total": len(batches)}
+
+
+def views(explorer: Explorer, request: Request, _) -> dict:
+    """The saved views."""
+    return {"views": read_views(explorer.workspace)}
+
+
+def keep_view(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Save a view by name; without a state, remove it."""
+    state = body.get("state")
+    if state is not None and not isinstance(state, dict):
+        raise ValueError("a view's state is a JSON object")
+    save_view(explorer.workspace, asked.given(body, "name"), state, request.scope[WHO])
+    return {"views": read_views(explorer.workspace)}
+
+
+def predictions(explorer: Explorer, request: Request, body: dict) -> dict:
+    """Keep the predictions of a CSV file that was dropped on the page, which comes as its lines."""
+    lines = body.get("lines")
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError("predictions come as the lines of a CSV file")
+    try:
+        frame = pl.read_csv(io.StringIO("\n".join(lines)), infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"this is no CSV file: {str(error)[:200]}") from None
+    n = keep_predictions(explorer.workspace, frame)
+    explorer.brought()
+    return {"n": n}
 
 
 def export(explorer: Explorer, request: Request, body: dict) -> Response:

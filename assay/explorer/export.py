@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SnapshotError
-from assay.explorer.points import MOST_POINTS
+from assay.explorer.answers import describe
 from assay.explorer.server import STATIC
-from assay.reading import tables
+from assay.reading import overview, queues, tables
 from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
+from assay.reading.map_names import map_names
 from assay.reading.meanings import SCORES, title
 from assay.store.files import atomic_file
 from assay.store.snapshots import Snapshot
@@ -29,9 +30,8 @@ MOST_SAMPLES = 50_000
 SMALL_ABOVE = 8_000  # samples; above, thumbnails are made smaller, to keep the file below some hundred megabytes
 SMALL = 64  # pixels
 NEIGHBORS = 12
-MODULES = (
-    "dom", "colors", "offline", "api", "state", "plot", "facets", "gallery", "detail", "panels", "compare", "app"
-)  # fmt: skip
+ENTRY = "app"
+IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 
 
 def export_view(snapshot: Snapshot, target: Path) -> Path:
@@ -54,12 +54,13 @@ def export_view(snapshot: Snapshot, target: Path) -> Path:
 
 def compose(data: str) -> str:
     """The page's HTML with style, script and data inside."""
-    style, script = (STATIC / "style.css").read_text(encoding="utf-8"), bundle()
+    html = (STATIC / "index.html").read_text(encoding="utf-8")
+    sheets = re.findall(r'<link rel="stylesheet" href="/static/([\w.]+)">', html)
+    style, script = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in sheets), bundle()
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    html = (STATIC / "index.html").read_text(encoding="utf-8")
     html = re.sub(r'<link rel="icon"[^>]*>\n|<link rel="stylesheet"[^>]*>\n|<script [^>]*></script>\n', "", html)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>\n'
     safe = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -69,17 +70,22 @@ def compose(data: str) -> str:
     return f"{before}{head}</head>{body}{tail}</body>{end}"
 
 
+def in_order(name: str = ENTRY, seen: tuple[str, ...] = ()) -> list[str]:
+    """The page's modules, each after those that it imports. Raises `ValueError` where they go in a circle."""
+    if name in seen:
+        raise ValueError(f"the page's modules import each other in a circle: {' → '.join([*seen, name])}")
+    order: list[str] = []
+    for found in IMPORT.finditer((STATIC / f"{name}.js").read_text(encoding="utf-8")):
+        order += [other for other in in_order(found[2], (*seen, name)) if other not in order]
+    return [*order, name]
+
+
 def bundle() -> str:
     """Every module of the page as one script: each in a function of its own that returns what it exports."""
     parts = ["const modules = {};\n"]
-    for name in MODULES:
+    for name in in_order():
         source = (STATIC / f"{name}.js").read_text(encoding="utf-8")
-        source = re.sub(
-            r'^import \{([^}]*)\} from "\./(\w+)\.js";$',
-            lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = modules.{found[2]};",
-            source,
-            flags=re.MULTILINE,
-        )
+        source = IMPORT.sub(lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = modules.{found[2]};", source)
         exported = re.findall(r"^export (?:async )?(?:function|const|let|class) (\w+)", source, flags=re.MULTILINE)
         source = re.sub(r"^export ", "", source, flags=re.MULTILINE)
         parts.append(f"modules.{name} = (() => {{\n{source}\nreturn {{ {', '.join(exported)} }};\n}})();\n")
@@ -93,17 +99,14 @@ def collect(view: View) -> dict:
     neighbors, nearness = _neighbors(view)
     rows = range(len(view))
     return {
-        "meta": {
-            "number": view.snapshot.number, "dataset": manifest.get("dataset", ""), "modality": view.modality,
-            "n": len(view), "layouts": [{"method": method} for method in view.layouts()], "columns": view.catalog(),
-            "has_thumbnails": view.has_thumbnails(), "has_vectors": False, "has_words": False,
-            "created_at": manifest.get("created_at", ""), "most_points": MOST_POINTS,
-            "label_separator": view.label_separator,
-        },
+        "meta": describe(view) | {"has_vectors": False, "has_words": False},
         "snapshot": {
             "number": view.snapshot.number, "created_at": manifest.get("created_at", ""),
             "headline": manifest.get("headline", {}), "gates": manifest.get("gates", []),
         },
+        "overview": overview.told(view, manifest, [_line(view)], queues.queues(view), view.face["plural"]),
+        "names": {method: map_names(view, method) for method in view.layouts()},
+        "searched": _searched(view),
         "ids": view.ids.to_list(),
         "layouts": {method: _layout(view, method) for method in view.layouts()},
         "columns": {entry["key"]: _column(view, entry["key"]) for entry in view.catalog()},
@@ -118,6 +121,26 @@ def collect(view: View) -> dict:
         "thumbnails": [_picture(view, row) for row in rows] if view.has_thumbnails() else None,
         "texts": None if view.has_thumbnails() else [(text(view, row) or "")[:5_000] for row in rows],
     }  # fmt: skip
+
+
+def _line(view: View) -> dict:
+    manifest = view.snapshot.manifest
+    return {
+        "number": view.snapshot.number, "created_at": manifest.get("created_at", ""),
+        "headline": manifest.get("headline", {}),
+    }  # fmt: skip
+
+
+def _searched(view: View) -> list[str]:
+    """What a search looks at besides id, label and text: every other text column of a sample, in lower case."""
+    schema = view.scan("samples").collect_schema()
+    told = ("sample_id", "label", "content_hash", "modality")
+    names = [name for name, kind in schema.items() if kind == pl.String and name not in told]
+    if not names:
+        return [""] * len(view)
+    joined = pl.concat_str([pl.col(name).fill_null("").str.to_lowercase() for name in names], separator="\n")
+    frame = view.scan("samples").sort("position").select(joined.alias("all")).collect()
+    return frame["all"].to_list()
 
 
 def _layout(view: View, method: str) -> dict:

@@ -15,11 +15,11 @@ def packed(view: View, mask: np.ndarray, wanted: dict) -> bytes:
     """The points to draw, as columns of little-endian bytes after a header of four uint32.
 
     Header: points, samples in the region, selected samples in all, 1 where z is sent. Then x and y float32,
-    [z float32,] row uint32, color uint16 (category) or float32 (number), selected uint8.
+    [z float32,] row uint32, color uint16 (category) or float32 (number), selected uint8, flagged uint8.
 
     Args:
         mask: the selected rows, bool of shape (n,).
-        wanted: `method`, and optionally `region`, `limit`, `deep`, `color`, as the browser asks for them.
+        wanted: `method`, and optionally `region`, `limit`, `deep`, `color`, and `ring`, whose issues are ringed.
     """
     method = str(wanted["method"])
     layout = view.layout(method)
@@ -30,7 +30,14 @@ def packed(view: View, mask: np.ndarray, wanted: dict) -> bytes:
     header = struct.pack("<4I", len(rows), there, int(mask.sum()), int(deep))
     color = _color(view, str(wanted.get("color", "label")), rows)
     data = [*(c.astype("<f4") for c in columns), rows.astype("<u4"), color, mask[rows].astype(np.uint8)]
+    data.append(_flagged(view, str(wanted.get("ring") or ""))[rows].astype(np.uint8))
     return header + b"".join(c.tobytes() for c in data)
+
+
+def _flagged(view: View, metric: str) -> np.ndarray:
+    if metric in view.flags()[0] or (metric == "label_issue" and view.snapshot.parts("label_issues")):
+        return view.issue(metric)
+    return np.zeros(len(view), dtype=bool)
 
 
 def choose(view: View, method: str, region, mask: np.ndarray, limit: int) -> tuple[np.ndarray, int]:

@@ -7,6 +7,7 @@ from assay.reading import samples
 from assay.reading.columns import View
 from assay.reading.selection import Selections
 from assay.store.decisions import DecisionLog, part_names
+from assay.store.predictions import read_predictions
 from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace
 
@@ -39,7 +40,8 @@ class Explorer:
         self.decided()
         with self._lock:
             if number not in self._views:
-                view = View(open_snapshot(self.workspace, number), self._log.read)
+                snapshot = open_snapshot(self.workspace, number)
+                view = View(snapshot, self._log.read, lambda: read_predictions(self.workspace))
                 self._views[number] = (view, Selections(view), samples.Raw(view))
                 while len(self._views) > KEPT_VIEWS:
                     del self._views[next(iter(self._views))]
@@ -59,6 +61,11 @@ class Explorer:
         if view.snapshot.parts(view.face["facts"]):
             view.place(view.face["facts"])
 
+    def brought(self) -> None:
+        """Predictions were brought: every view is opened anew."""
+        with self._lock:
+            self._views.clear()
+
     def decided(self) -> None:
         """Where somebody decided, here or elsewhere, what depends on it is read anew."""
         names = part_names(self.workspace)
@@ -67,5 +74,5 @@ class Explorer:
                 return
             self._decided = names
             for view, selections, _ in self._views.values():
-                view.forget("decisions", ("column", "decision"), ("counts", "decision"))
+                view.forget("decisions", "decided_rows", ("column", "decision"), ("counts", "decision"))
                 selections.forget()

@@ -74,6 +74,12 @@ def entries(view: "View") -> Iterator[dict]:
         yield _describe(f"facts.{name}", title(name), "number", "measure", MEASURES.get(name, ""))
     for name, kind in view.once("group_columns", lambda: _group_columns(view)):
         yield _describe(f"columns.{name}", name, kind, "column", "from the source")
+    if view.predictions() is not None:
+        yield _describe("outcome", "Model right or wrong", "category", "both", "the prediction against the given label")
+        yield _describe(
+            "predicted", "Predicted class", "category", "both", "by the model whose predictions were brought"
+        )
+        yield _describe("probability", "Model's probability", "number", "data", "of the class that it predicts")
     yield _describe("change", "Change", "category", "both", "since the previous snapshot")
     yield _describe("decision", "Decision", "category", "both", "what somebody decided")
 
@@ -113,11 +119,15 @@ def _group_columns(view: "View") -> list[tuple[str, str]]:
 
 def read_column(view: "View", key: str) -> Category | Number:
     """Read one column of the catalog."""
+    from assay.reading import evaluation
+
     special = {
         "label": lambda: _sample_category(view, "label"), "split": lambda: _sample_category(view, "split"),
         "issue": lambda: _worst_issue(view), "duplicate": lambda: _duplicates(view), "leak": lambda: _leaks(view),
         "change": lambda: _changes(view), "decision": lambda: _decided(view),
-        "suggested": lambda: _suggested(view),
+        "suggested": lambda: _suggested(view), "outcome": lambda: evaluation.outcome(view),
+        "predicted": lambda: evaluation.read_predicted(view)[0],
+        "probability": lambda: evaluation.read_predicted(view)[1],
     }  # fmt: skip
     if key in special:
         return special[key]()

@@ -37,6 +37,7 @@ class View:
 
     snapshot: Snapshot
     read_decisions: Callable[[], pl.DataFrame] | None = None
+    read_predictions: Callable[[], pl.DataFrame | None] | None = None
     ids: pl.Series = field(init=False)
     hashes: pl.Series = field(init=False)
     _cache: dict = field(default_factory=dict, repr=False)
@@ -227,6 +228,10 @@ class View:
         names = np.array([*label.names, None], dtype=object)
         values = pl.Series("label", names[label.codes[rows]].tolist(), dtype=pl.String)
         return pl.DataFrame({"sample_id": self.ids[rows], "content_hash": self.hashes[rows]}).with_columns(values)
+
+    def predictions(self) -> pl.DataFrame | None:
+        """A model's predictions that somebody brought, or None."""
+        return self.once("predictions", lambda: self.read_predictions() if self.read_predictions else None)
 
     def decisions(self) -> pl.DataFrame:
         """The decisions that stand for this snapshot's samples."""

@@ -1,11 +1,15 @@
 """A filter as plain JSON, and whether it has the shape of one. Every part narrows:
 
-{"lasso": {"method": "umap", "points": [[x, y], …], "matrix": [[…3], […3]] or absent},
+{"lasso": [{"method": "umap", "points": [[x, y], …], "matrix": [[…3], […3]] or absent,
+            "how": "add" or "subtract" or absent}, …],
  "ranges": {"scores.outlier": [0.5, 1.0]},    "values": {"label": ["cat", null]},    "hidden": {"label": ["dog"]},
  "carries": ["cat", "dog"],                   "flags": ["outlier"],
  "cell": ["given label", "suggested label"],
- "text": "words in any column",               "similar": {"id": "sample id", "k": 200},
+ "text": 'each of these "or phrases" in any column',
+ "similar": {"id": "sample id", "k": 200, "within": true or absent},
  "words": {"text": "a red car", "k": 200},    "ids": ["sample id", …]}
+
+Strokes of a lasso add up in their order: the first chooses, later ones add to it or take away from it.
 """
 
 import math
@@ -14,6 +18,7 @@ MOST_WORDS = 2_000  # characters that are searched for
 MOST_COLUMNS = 100
 MOST_NAMES = 100_000  # of one list
 MOST_SIMILAR = 10_000
+MOST_STROKES = 60  # of a lasso
 
 
 class FilterError(ValueError):
@@ -71,8 +76,14 @@ def _words(value: object) -> str:
 
 
 def _lasso(value: object) -> str:
+    strokes = value if isinstance(value, list) else [value]
+    good = len(strokes) <= MOST_STROKES and all(_is_stroke(stroke) for stroke in strokes)
+    return "" if good else f'at most {MOST_STROKES} strokes {{"method": a projection, "points": [[x, y], …]}}'
+
+
+def _is_stroke(value: object) -> bool:
     good = isinstance(value, dict) and isinstance(value.get("method"), str) and isinstance(value.get("points"), list)
-    return "" if good else '{"method": a projection, "points": [[x, y], …]}'
+    return good and value.get("how") in (None, "add", "subtract")
 
 
 def _similar(value: object) -> str:

@@ -1,6 +1,7 @@
 """A filter (`filters.py`) → the rows that pass it, over all points of a snapshot."""
 
 import json
+import re
 import threading
 from collections import OrderedDict
 
@@ -14,6 +15,7 @@ from assay.reading.filters import MOST_SIMILAR, FilterError, checked
 from assay.sources.label_text import classes_of
 
 MOST_VERTICES = 4_000
+MOST_TERMS = 20
 
 
 def select(view: View, wanted: dict) -> np.ndarray:
@@ -24,8 +26,11 @@ def select(view: View, wanted: dict) -> np.ndarray:
     """
     mask = np.ones(len(view), dtype=bool)
     try:
-        for key, value in checked(wanted).items():  # no ids is nothing, no other condition is no condition
-            mask &= _PARTS[key](view, value)
+        for key, value in sorted(checked(wanted).items(), key=lambda part: part[0] == "similar"):
+            if key == "similar" and value.get("within"):
+                mask = _top(np.where(mask, similarity_of(view, {"similar": value}), -np.inf), int(value.get("k", 200)))
+            else:  # no ids is nothing, no other condition is no condition
+                mask &= _PARTS[key](view, value)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise FilterError(f"{error}") from None
     return mask
@@ -52,7 +57,28 @@ def inside(points: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray |
     return mask
 
 
-def _lasso(view: View, value: dict) -> np.ndarray:
+def without_each(view: View, wanted: dict) -> list[dict]:
+    """For each condition: how many samples pass when it alone is lifted. What an empty result is explained with."""
+    found = []
+    for key in wanted:
+        for name in wanted[key] if key in ("ranges", "values", "hidden") else [None]:
+            rest = {k: v for k, v in wanted.items() if k != key}
+            if name is not None:
+                rest[key] = {k: v for k, v in wanted[key].items() if k != name}
+            found.append({"key": key, "name": name, "n": int(select(view, rest).sum())})
+    return found
+
+
+def _lasso(view: View, value: dict | list[dict]) -> np.ndarray:
+    strokes = value if isinstance(value, list) else [value]
+    mask = np.zeros(len(view), dtype=bool)
+    for place, stroke in enumerate(strokes):
+        here = _stroke(view, stroke)
+        mask = mask & ~here if stroke.get("how") == "subtract" and place else mask | here
+    return mask
+
+
+def _stroke(view: View, value: dict) -> np.ndarray:
     points = np.asarray(value["points"], dtype=np.float64)
     if (
         points.ndim != 2
@@ -126,16 +152,25 @@ def _cell(view: View, value: list) -> np.ndarray:
     )  # fmt: skip
 
 
+def split_words(text: str) -> list[str]:
+    """The words and "quoted phrases" of a search, lower case; all must be found, each in any column."""
+    found = [phrase or word for phrase, word in re.findall(r'"([^"]+)"|(\S+)', str(text).lower())]
+    return found[:MOST_TERMS]
+
+
 def _text(view: View, value: str) -> np.ndarray:
-    words = str(value).lower()
     schema = view.scan("samples").collect_schema()
-    hits = pl.any_horizontal(_contains(name, words) for name, kind in schema.items() if kind == pl.String)
-    found = view.scan("samples").filter(hits).select("sample_id").collect()["sample_id"]
-    mask = view.spread_mask(found)
-    table, column = view.face["facts"], view.face["text"]
-    if column and view.snapshot.parts(table):
-        hashes = view.scan(table).filter(_contains(column, words)).select("content_hash").collect()
-        mask |= view.hashes.is_in(hashes["content_hash"].implode()).to_numpy()
+    columns = [name for name, kind in schema.items() if kind == pl.String]
+    table, text = view.face["facts"], view.face["text"]
+    mask = np.ones(len(view), dtype=bool)
+    for word in split_words(value):
+        hits = pl.any_horizontal(_contains(name, word) for name in columns)
+        found = view.scan("samples").filter(hits).select("sample_id").collect()["sample_id"]
+        here = view.spread_mask(found)
+        if text and view.snapshot.parts(table):
+            hashes = view.scan(table).filter(_contains(text, word)).select("content_hash").collect()
+            here |= view.hashes.is_in(hashes["content_hash"].implode()).to_numpy()
+        mask &= here
     return mask
 
 

@@ -7,9 +7,12 @@ from assay.reading.catalog import Category, Number
 from assay.reading.columns import View
 from assay.reading.samples import cards, group_cards
 
-PLAIN = ("classes", "label_noise", "embedding_health", "dataset_metrics", "groups", "rejects", "proposal_quality")
+PLAIN = (
+    "classes", "label_noise", "embedding_health", "dataset_metrics", "groups", "group_issues", "annotators", "rejects",
+    "proposal_quality",
+)  # fmt: skip
 MOST_ROWS = 500
-MOST_CLASSES = 40  # of the confusion matrix; the classes with the most flagged labels
+MOST_CLASSES = 60  # of the confusion matrix; the classes with the most flagged labels
 BINS = 48
 
 

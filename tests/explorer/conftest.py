@@ -12,7 +12,8 @@ from assay.explorer.serve import settings
 from assay.explorer.server import make_app
 from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import make_snapshot
-from tests.explorer.visit import VISITORS, client_of
+from tests.explorer.page_driver import MAP, PENDING, READY, settle
+from tests.explorer.visit import BEARER, VISITORS, client_of
 
 N = 1200
 
@@ -59,3 +60,26 @@ def serve():
     yield start
     for server in servers:
         server.should_exit = True
+
+
+@pytest.fixture
+def open_page(browser, serve, workspace):
+    """Open the explorer; fails on any script error or refused script."""
+    problems, contexts = [], []
+
+    def start(address=None, path=MAP, width=1280, height=720, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, extra_http_headers=BEARER, **options)
+        context.add_init_script(PENDING)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
+        page.goto((address or serve(workspace)) + path)
+        page.wait_for_selector(READY if path.startswith(MAP) else "body[data-started]")
+        settle(page)
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert problems == []

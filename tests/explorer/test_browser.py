@@ -1,11 +1,8 @@
-"""The page itself in headless Chromium: load, colour, lasso, filter, decide, export, compare, share the view."""
+"""The map in headless Chromium: load, colour, lasso, filter, decide, export, compare, share the view."""
 
 import csv
 import io
-import json
-import math
 import re
-from urllib.parse import unquote
 
 import polars as pl
 import pytest
@@ -13,97 +10,11 @@ import pytest
 from assay.explorer.serve import LEADS_ON
 from assay.store.decisions import effective_decisions, read_decisions
 from tests.explorer.make_snapshot import CLASSES
-from tests.explorer.visit import BEARER, TOKEN
+from tests.explorer.page_driver import MAP, count, even_odd, lasso, settle, state
+from tests.explorer.visit import TOKEN
 
 pytestmark = pytest.mark.browser
-READY = "#plot[data-state=drawn]"
-PENDING = """
-{
-  const { fetch, setTimeout, clearTimeout, requestAnimationFrame } = window, timers = new Set();
-  let promises = 0;
-  const counted = (make) => function (...given) {
-    promises++;
-    return make.apply(this, given).finally(() => setTimeout(() => promises--));  // after what awaits it has gone on
-  };
-  window.fetch = counted((...given) => fetch(...given));
-  for (const name of ["json", "text", "blob", "arrayBuffer"])
-    Response.prototype[name] = counted(Response.prototype[name]);
-  window.setTimeout = (run, wait = 0, ...given) => {
-    const timer = setTimeout(() => { try { run(...given); } finally { timers.delete(timer); } }, wait);
-    if (wait < 2000) timers.add(timer);  // a message that goes away by itself is nothing to wait for
-    return timer;
-  };
-  window.clearTimeout = (timer) => { timers.delete(timer); clearTimeout(timer); };
-  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
-  window.pending = async () => { await frame(); await frame(); return promises + timers.size; };
-}
-"""
-
-
-@pytest.fixture
-def open_page(browser, serve, workspace):
-    """Open the explorer; fails on any script error or refused script."""
-    problems, contexts = [], []
-
-    def start(address=None, path="", width=1280, height=720, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, extra_http_headers=BEARER, **options)
-        context.add_init_script(PENDING)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
-        page.goto((address or serve(workspace)) + path)
-        page.wait_for_selector(READY)
-        page.wait_for_selector(".card img, .card .words", state="attached")
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def settle(page):
-    """Until the page has nothing under way, however long that takes on this machine."""
-    while page.evaluate("pending()"):  # `wait_for_function` would need `unsafe-eval`, which the page's policy refuses
-        page.wait_for_timeout(20)
-
-
-def count(page):
-    """The number that the page says is selected, once it has settled."""
-    settle(page)
-    plot = page.locator("#plot")
-    assert plot.get_attribute("data-count") == plot.get_attribute("data-selected")
-    return int(plot.get_attribute("data-count"))
-
-
-def lasso(page, cluster):
-    """Draw around one cluster of the ring, with the mouse."""
-    box = page.locator("#plot").bounding_box()
-    place = page.evaluate(
-        """async ([x, y, r]) => { const c = JSON.parse(document.getElementById('plot').dataset.camera);
-           return [(x - c.x) * c.scale, -(y - c.y) * c.scale, r * c.scale]; }""",
-        [6 * math.cos(2 * math.pi * cluster / 10), 6 * math.sin(2 * math.pi * cluster / 10), 1.8],
-    )
-    cx, cy, r = box["x"] + box["width"] / 2 + place[0], box["y"] + box["height"] / 2 + place[1], place[2]
-    page.mouse.move(cx + r, cy)
-    page.mouse.down()
-    for step in range(1, 25):
-        page.mouse.move(cx + r * math.cos(step * math.pi / 12), cy + r * math.sin(step * math.pi / 12))
-    page.mouse.up()
-
-
-def state(page):
-    """What the address holds."""
-    return json.loads(unquote(page.evaluate("location.hash.slice(1)")) or "{}")
-
-
-def even_odd(polygon, x, y):
-    odd = False
-    for (x1, y1), (x2, y2) in zip(polygon, polygon[1:] + polygon[:1], strict=True):
-        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
-            odd = not odd
-    return odd
+STARTED = "body[data-started]"
 
 
 def colors_of(page, box):
@@ -123,12 +34,11 @@ def colors_of(page, box):
 def test_a_lasso_finds_the_planted_mislabelled_samples(open_page, workspace):
     """Around one cluster: exactly the oracle's samples, the wrong labels first; the rest of the plot turns grey."""
     page = open_page()
-    page.get_by_role("button", name="Label quality").click()
     count(page)
     strong, _ = colors_of(page, [0, 0, 630, 670])
     lasso(page, 3)
     n = count(page)
-    polygon = state(page)["f"]["lasso"]["points"]
+    polygon = state(page)["f"]["lasso"][0]["points"]
     rows = pl.read_parquet(workspace.snapshots / "v00000002/projection/*.parquet").filter(pl.col("method") == "umap")
     inside = [i for i, x, y in rows.select("sample_id", "x", "y").iter_rows() if even_odd(polygon, x, y)]
     assert n == len(inside) > 80
@@ -149,7 +59,7 @@ def test_the_address_holds_the_whole_view(open_page, serve, workspace):
     page.select_option("#color", "split")
     page.locator(".class-name", has_text="test").click()
     page.locator("[data-key='scores.blurry'] input.lower").focus()
-    for _ in range(6):
+    for _ in range(8):
         page.keyboard.press("ArrowRight")
     n = count(page)
     page.locator(".window .card").nth(2).click()
@@ -159,13 +69,12 @@ def test_the_address_holds_the_whole_view(open_page, serve, workspace):
     assert count(other) == n < 240
     assert other.locator(".detail-scroll .id").inner_text() == sample
     assert other.locator("#color").input_value() == "split"
-    assert other.locator(".chip").count() == 2
+    assert other.locator(".conditions .chip").count() == 2
 
 
 def test_decide_with_the_keyboard_and_undo(open_page, workspace):
     """Open the worst, press A: it is written; Undo in the message takes it back."""
     page = open_page()
-    page.get_by_role("button", name="Label quality").click()
     count(page)
     page.locator(".window .card").first.click()
     page.wait_for_selector(".actions")
@@ -198,7 +107,7 @@ def test_isolate_a_class_and_export_it(open_page, workspace):
 def test_confusion_cells_select(open_page):
     """A cell of the matrix shows as many samples as it counts, all with that pair of labels."""
     page = open_page()
-    page.get_by_role("button", name="Label quality").click()
+    page.get_by_role("button", name="Tables").click()
     page.get_by_role("tab", name="Confusion").click()
     cell = page.locator(".cell").first
     wanted = int(cell.inner_text())
@@ -207,12 +116,18 @@ def test_confusion_cells_select(open_page):
     assert page.locator(".window .card").count() == wanted
 
 
-def test_lists_of_the_data_page_and_comparison(open_page):
-    """Each list opens with its rows; the comparison draws both plots and counts what was removed."""
+def test_lists_tables_and_comparison(open_page):
+    """Each list and table opens with its rows; the comparison draws both plots and counts what was removed."""
     page = open_page()
-    for tab, row in (("Duplicates", ".dup"), ("Leaks", ".leak"), ("Rejects", "tbody tr"), ("Health", ".figures div")):
+    for tab, row in (("Duplicates", ".dup"), ("Leaks", ".leak")):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_selector(f".panel {row}")
+    page.get_by_role("button", name="Tables").click()
+    for tab in ("Classes", "Noise", "Rejects", "Health"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_selector(f"#tables[data-ready={tab.lower()}] tbody tr")
+    page.get_by_role("tab", name="Annotators").click()
+    page.wait_for_selector("#tables[data-ready=annotators] .nothing")
     page.get_by_role("button", name="Compare").click()
     page.wait_for_selector("#compare[data-ready]")
     assert page.locator(".half canvas.ink").count() == 2
@@ -244,7 +159,7 @@ def test_hostile_labels_and_texts_are_shown_as_text(open_page):
 @pytest.mark.parametrize("renderer", ["webgl2", "canvas"])
 def test_points_are_drawn_with_and_without_webgl(open_page, renderer):
     """Coloured pixels in a ring and none in its middle, in both renderers."""
-    page = open_page(path="?nogl" if renderer == "canvas" else "")
+    page = open_page(path=("?nogl" if renderer == "canvas" else "") + MAP)
     page.select_option("#color", "label")
     count(page)
     assert page.locator("#plot").get_attribute("data-renderer") == renderer
@@ -272,7 +187,8 @@ def test_keyboard_reaches_plot_gallery_and_search(open_page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     settle(page)
-    assert page.evaluate("document.activeElement.dataset.index") == "4"
+    columns = int(page.evaluate("getComputedStyle(document.querySelector('.window')).getPropertyValue('--columns')"))
+    assert page.evaluate("document.activeElement.dataset.index") == str(1 + columns)
     page.keyboard.press("Enter")
     page.wait_for_selector(".detail-scroll")
     page.keyboard.press("Escape")
@@ -297,14 +213,14 @@ def test_the_printed_link_opens_the_page_and_the_cookie_keeps_it_open(
         page = context.new_page()
         assert page.goto(address).status == 401
         page.goto(link)
-        page.wait_for_selector(READY)
+        page.wait_for_selector(STARTED)
         assert page.url.startswith(address) and "token" not in page.url
         page.reload()
-        page.wait_for_selector(READY)
+        page.wait_for_selector(STARTED)
         elsewhere = context.new_page()
         (tmp_path / "chat.html").write_text(f'<a href="{address}">look</a>')
         elsewhere.goto((tmp_path / "chat.html").as_uri())
         elsewhere.click("a")
-        elsewhere.wait_for_selector(READY)
+        elsewhere.wait_for_selector(STARTED)
     finally:
         context.close()

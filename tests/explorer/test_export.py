@@ -2,12 +2,13 @@
 
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 
 from assay.contracts.errors import SnapshotError
 from assay.explorer import export
-from assay.explorer.export import MODULES, bundle, export_view
+from assay.explorer.export import bundle, export_view, in_order
 from assay.explorer.server import STATIC
 from assay.store.snapshots import open_snapshot
 from tests.explorer.make_snapshot import HOSTILE
@@ -22,13 +23,12 @@ def page_file(home, tmp_path_factory):
 
 def test_every_module_of_the_page_is_in_the_file():
     """None is forgotten, none is left as an import, each comes after what it imports."""
-    assert {f"{name}.js" for name in MODULES} == {path.name for path in STATIC.glob("*.js")}
-    script = bundle()
+    order, script = in_order(), bundle()
+    assert {f"{name}.js" for name in order} == {path.name for path in STATIC.glob("*.js")}
     assert not re.search(r"^(import|export) ", script, flags=re.MULTILINE)
-    for name in MODULES:
-        source = (STATIC / f"{name}.js").read_text()
-        wanted = re.findall(r'from "\./(\w+)\.js"', source)
-        assert all(MODULES.index(other) < MODULES.index(name) for other in wanted)
+    for name in order:
+        wanted = re.findall(r'from "\./(\w+)\.js"', (STATIC / f"{name}.js").read_text())
+        assert all(order.index(other) < order.index(name) for other in wanted)
 
 
 def test_labels_cannot_leave_the_data(page_file):
@@ -51,26 +51,56 @@ def test_too_many_samples_are_refused(home, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.browser
-def test_the_file_opens_offline_and_selects_like_the_server(browser, page_file, client):
-    """From disk, without a network: drawn, and a confusion cell holds as many samples as the server says."""
+@pytest.fixture
+def offline_page(browser, page_file):
+    """The file opened from disk, without a network; fails on any script error or refused script."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
-    page = context.new_page()
-    problems = []
+    page, problems = context.new_page(), []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
     page.goto(page_file.as_uri())
-    page.wait_for_selector("#plot[data-state=drawn]")
-    page.get_by_role("button", name="Label quality").click()
+    page.wait_for_selector("body[data-started]")
+    yield page
+    context.close()
+    assert problems == []
+
+
+@pytest.mark.browser
+def test_the_file_opens_offline_and_selects_like_the_server(offline_page, client):
+    """Drawn, and a confusion cell holds as many samples as the server says."""
+    page = offline_page
+    page.get_by_role("button", name="Tables").click()
     page.get_by_role("tab", name="Confusion").click()
     page.locator(".cell").first.click()
     page.wait_for_selector(".window .card img")
-    given, suggested, n = client.get("/api/1/confusion").json()["cells"][0]
-    name = page.locator("#chips .chip").inner_text()
+    wanted = json.loads(unquote(page.evaluate("location.hash.slice(1)")))["f"]
     shown = page.locator(".window .card").count()
-    answer = client.post("/api/1/facets", json={"filter": {"cell": name.split(" → ")}, "columns": []}).json()
+    answer = client.post("/api/1/facets", json={"filter": wanted, "columns": []}).json()
     assert shown == answer["selected"] > 0
     page.locator(".window .card").first.click()
     page.wait_for_selector(".detail-scroll .scores")
-    assert page.evaluate("window.hacked === undefined") and problems == []
-    context.close()
+    assert page.evaluate("window.hacked === undefined")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("words", ["EOS bonsai", "view of", '"view of ferry" pixel', "s/000003 train", "no such thing"])
+def test_the_file_finds_the_same_words_as_the_server(offline_page, client, words):
+    """Each word in any column of the source, as the server reads them."""
+    page = offline_page
+    page.keyboard.press("/")
+    page.fill("#search", words)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(400)
+    answer = client.post("/api/1/facets", json={"filter": {"text": words}, "columns": []}).json()
+    assert int(page.locator("#plot").get_attribute("data-count")) == answer["selected"]
+
+
+@pytest.mark.browser
+def test_the_file_tells_the_same_night(offline_page, client):
+    """The headline is the server's; what could be reviewed leads to its samples on the map."""
+    page, told = offline_page, client.get("/api/1/overview").json()
+    assert page.locator(".headline").inner_text() == told["sentence"]
+    assert page.locator(".thing").count() == len(told["worth"])
+    page.get_by_role("button", name="Review: Labels that look wrong").click()
+    page.wait_for_selector(".window .card .suggested")
+    assert page.get_by_role("button", name="Evaluation").count() == 0

@@ -35,9 +35,9 @@ def table(workspace, name, number=1):
 
 
 def unpack(data):
-    """x, y, row, color code, chosen of a reply without z."""
+    """x, y, row, color code, chosen, flagged of a reply without z."""
     count, there, selected, deep = struct.unpack("<4I", data[:16])
-    kinds = [("<f4", 4), ("<f4", 4), ("<u4", 4), ("<u2", 2), ("u1", 1)]
+    kinds = [("<f4", 4), ("<f4", 4), ("<u4", 4), ("<u2", 2), ("u1", 1), ("u1", 1)]
     columns, at = [], 16
     for kind, size in kinds:
         columns.append(np.frombuffer(data[at : at + size * count], kind))
@@ -48,11 +48,14 @@ def unpack(data):
 
 def test_points_are_columns_of_every_sample(client, workspace):
     """x and y of each row equal the projection's; the chosen ones are those that pass the filter."""
-    reply = post(client, "points", method="umap", color="label", filter={"values": {"split": ["test"]}}).content
-    there, selected, (x, y, row, code, chosen) = unpack(reply)
+    wanted = {"values": {"split": ["test"]}}
+    reply = post(client, "points", method="umap", color="label", ring="dark", filter=wanted).content
+    there, selected, (x, y, row, code, chosen, flagged) = unpack(reply)
     plain = table(workspace, "projection").filter(pl.col("method") == "umap")
     assert there == N and np.array_equal(row, np.arange(N))
     assert np.array_equal(x, plain["x"].to_numpy()) and np.array_equal(y, plain["y"].to_numpy())
+    dark = table(workspace, "scores").filter(pl.col("is_issue") & (pl.col("metric") == "dark"))["sample_id"]
+    assert set(table(workspace, "samples")["sample_id"].to_numpy()[row[flagged == 1]]) == set(dark)
     assert selected == chosen.sum() == (table(workspace, "samples")["split"] == "test").sum()
     names = client.post("/api/1/facets", json={"columns": ["label"]}).json()["facets"][0]["names"]
     assert [names[c] for c in code] == table(workspace, "samples")["label"].to_list()

@@ -11,7 +11,7 @@ function show() {
   node.classList.toggle("on", late.length > 0);
 }
 
-export async function during(what, promise) {
+async function during(what, promise) {
   const id = ++ticket;
   working.set(id, { what, since: performance.now() });
   setTimeout(show, 300);
@@ -75,6 +75,16 @@ const online = {
     unpack(await ask("Choosing points", `/api/${n}/points`, body, "bytes", signal), body.kind),
   facets: (n, body, signal) => ask("Counting", `/api/${n}/facets`, body, "json", signal),
   gallery: (n, body, signal) => ask("Finding samples", `/api/${n}/gallery`, body, "json", signal),
+  lifts: (n, filter) => ask("Looking for what to lift", `/api/${n}/lifts`, { filter }),
+  overview: (n) => ask("Reading the night", `/api/${n}/overview`),
+  queue: (n, key, filter) => ask("Filling the queue", `/api/${n}/queue`, { key, filter }),
+  cards: (n, rows) => ask("Finding samples", `/api/${n}/cards`, { rows }),
+  names: (n, method) => ask("Finding names", `/api/${n}/names?${query({ method })}`),
+  classes: (n) => ask("Reading the classes", `/api/${n}/classes`),
+  evaluation: (n, filter) => ask("Comparing with the predictions", `/api/${n}/evaluation`, { filter }),
+  bring: (csv) => ask("Keeping the predictions", "/api/predictions", { lines: csv.split(/\r?\n/) }),
+  views: () => ask("Reading saved views", "/api/views"),
+  saveView: (name, state) => ask("Saving the view", "/api/views", { name, state }),
   duplicates: (n, body) => ask("Grouping duplicates", `/api/${n}/duplicates`, body),
   leaks: (n, body) => ask("Finding leaks", `/api/${n}/leaks`, body),
   confusion: (n) => ask("Counting labels", `/api/${n}/confusion`),
@@ -108,6 +118,7 @@ export function unpack(buffer, kind) {
   points.row = take(Uint32Array);
   points.color = kind === "category" ? take(Uint16Array) : take(Float32Array);
   points.chosen = take(Uint8Array);
+  points.flagged = take(Uint8Array);
   return points;
 }
 

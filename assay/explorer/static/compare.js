@@ -1,131 +1,124 @@
 // Two snapshots side by side: the same ground, the same camera, and what changed between them.
 import { api } from "./api.js";
-import { Plot } from "./plot.js";
-import { card } from "./gallery.js";
+import { card } from "./card.js";
 import { classColor, css, nothing } from "./colors.js";
-import { figure, h, number, toast, words } from "./dom.js";
+import { page } from "./context.js";
+import { h, toast } from "./dom.js";
+import { faceOf } from "./faces.js";
+import { Peek } from "./peek.js";
+import { Plot } from "./plot.js";
+import { state } from "./state.js";
+import { counted, figure, number, words } from "./words.js";
 
-const CODES = ["unchanged", "added or removed", "newly flagged or worse", "resolved", "label, content or name changed"];
+const CODES = [
+  "unchanged",
+  "added or removed",
+  "newly flagged or worse",
+  "resolved",
+  "label, content or name changed",
+];
 const COLORS = [-1, 2, 7, 0, 4];
-const ORDER = ["added", "removed", "label_changed", "content_changed", "moved", "new_issue", "worse", "resolved"];
+const ORDER = [
+  "added",
+  "removed",
+  "label_changed",
+  "content_changed",
+  "moved",
+  "new_issue",
+  "worse",
+  "resolved",
+];
 
 export class Compare {
-  constructor(host, on) {
+  constructor(host) {
     this.host = host;
-    this.on = on;
   }
 
-  async show(meta, snapshots, state) {
+  async show() {
+    const { meta, listing } = page,
+      older = listing.snapshots.filter((s) => s.number !== meta.number);
     this.meta = meta;
-    this.state = state;
-    const older = snapshots.filter((s) => s.number !== meta.number);
     if (!older.length) {
-      this.host.replaceChildren(
+      return this.host.replaceChildren(
         h("p", { class: "nothing" }, "There is one snapshot; the next run brings one to compare with."),
       );
-      return;
     }
+    const parent = listing.snapshots.find((s) => s.number === meta.number)?.parent;
+    const find = (number_) => older.find((s) => s.number === number_);
     const other =
-      older.find((s) => s.number === state.other) ??
-      older.find((s) => s.number === meta.parent) ??
-      older.filter((s) => s.number < meta.number).at(-1) ??
-      older[0];
-    const method = state.method,
-      pick = h(
-        "select",
-        { "aria-label": "Compare with", onchange: (event) => this.on.other(+event.target.value) },
-        older.map((s) =>
-          h(
-            "option",
-            { value: s.number, selected: s.number === other.number },
-            `v${s.number} · ${s.created_at.slice(0, 10)}`,
-          ),
+      find(state.other) ?? find(parent) ?? older.filter((s) => s.number < meta.number).at(-1) ?? older[0];
+    const pick = h(
+      "select",
+      { "aria-label": "Compare with", onchange: (event) => page.change({ other: +event.target.value }) },
+      older.map((s) =>
+        h(
+          "option",
+          { value: s.number, selected: s.number === other.number },
+          `v${s.number} · ${s.created_at.slice(0, 10)}`,
         ),
-      );
-    const left = h("div", { class: "half" }),
-      right = h("div", { class: "half" });
+      ),
+    );
+    this.other = other.number;
+    this.halves = [h("div", { class: "half" }), h("div", { class: "half" })];
     this.changes = h("div", { class: "changes" });
     this.list = h("div", { class: "compare-list" });
+    const swatch = (code) =>
+      h("i", { class: "swatch", vars: { "--swatch": css(code ? classColor(COLORS[code]) : nothing()) } });
     this.host.replaceChildren(
       h(
         "div",
         { class: "compare-plots" },
-        h("div", { class: "pane" }, h("div", { class: "pane-head" }, pick), left),
+        h("div", { class: "pane" }, h("div", { class: "pane-head" }, pick), this.halves[0]),
         h(
           "div",
           { class: "pane" },
           h("div", { class: "pane-head" }, `v${meta.number} · ${meta.created_at.slice(0, 10)}`),
-          right,
+          this.halves[1],
         ),
       ),
       h(
         "div",
         { class: "legend-row" },
-        CODES.map((name, code) =>
-          h(
-            "span",
-            {},
-            h("i", {
-              class: "swatch",
-              vars: { "--swatch": css(code ? classColor(COLORS[code]) : nothing()) },
-            }),
-            name,
-          ),
-        ),
+        CODES.map((name, code) => h("span", {}, swatch(code), name)),
       ),
+      h("p", { class: "small", id: "picked" }, "Draw a lasso in either plot, or choose a kind of change."),
       this.changes,
       this.list,
     );
-    this.other = other.number;
-    await Promise.all([this.plots(left, right, method), this.counts()]);
+    await Promise.all([state.method ? this.plots() : null, this.counts()]);
   }
 
-  async plots(left, right, method) {
+  async plots() {
     let answer;
     try {
-      answer = await api.comparePlots(this.meta.number, this.other, method);
+      answer = await api.comparePlots(this.meta.number, this.other, state.method);
     } catch (error) {
-      return left.append(h("p", { class: "nothing" }, error.message));
+      return this.halves[0].append(h("p", { class: "nothing" }, error.message));
     }
     const palette = new Uint8Array(4 * 6);
     COLORS.forEach((color, code) => palette.set([...(code ? classColor(color) : nothing()), 255], 4 * code));
-    const plots = [left, right].map(
-      (host, at) =>
-        new Plot(
-          host,
-          {
-            camera: () => {
-              const to = plots[1 - at];
-              if (!to || to.following) return;
-              to.camera = { ...plots[at].camera };
-              to.fitted = false;
-              to.draw();
-            },
-            open: (row) => this.on.openRow(answer.sides[at].snapshot, row),
-          },
-          { label: at ? "Newer snapshot" : "Older snapshot" },
-        ),
+    const plots = this.halves.map((host, at) =>
+      this.plot(host, at, answer.sides[at].snapshot, () => plots[1 - at]),
     );
     answer.sides.forEach((side, at) => {
-      const count = side.x.length;
-      plots[at].tool = "pan";
+      const calm = side.code.every((code) => !code);
       plots[at].setData(
         {
-          count,
+          count: side.x.length,
           x: Float32Array.from(side.x),
           y: Float32Array.from(side.y),
           z: null,
           row: Uint32Array.from(side.row),
           slot: Float32Array.from(side.code),
-          chosen: Uint8Array.from(side.code, (code) => (code || side.code.every((c) => !c) ? 1 : 0)),
+          chosen: Uint8Array.from(side.code, (code) => (code || calm ? 1 : 0)),
         },
         palette,
       );
     });
-    const wide = plots.map((plot) => plot.extent()),
-      all = [0, 1]
-        .map((i) => Math.min(wide[0][i], wide[1][i]))
-        .concat([2, 3].map((i) => Math.max(wide[0][i], wide[1][i])));
+    const wide = plots.map((plot) => plot.extent());
+    const all = [0, 1]
+      .map((i) => Math.min(wide[0][i], wide[1][i]))
+      .concat([2, 3].map((i) => Math.max(wide[0][i], wide[1][i])));
     for (const plot of plots) {
       plot.extent = () => all;
       plot.fit(false);
@@ -133,76 +126,118 @@ export class Compare {
     this.host.dataset.ready = "1";
   }
 
+  // One plot: it moves the other along, tells on hover, opens on a click, and a lasso lists what is in it.
+  plot(host, at, snapshot, other) {
+    const peek = new Peek(host);
+    const mine = new Plot(
+      host,
+      {
+        camera: () => follow(other(), mine),
+        hover: (row, x, y) => peek.show(snapshot, row, x, y),
+        open: async (row) => this.open(snapshot, (await api.peek(snapshot, row)).id),
+        select: (stroke) => this.lasso(mine, snapshot, stroke),
+      },
+      { label: at ? "Newer snapshot" : "Older snapshot" },
+    );
+    return mine;
+  }
+
+  open(snapshot, id) {
+    if (snapshot === this.meta.number) page.openSample(id);
+    else page.change({ snapshot, page: "map", sample: id });
+  }
+
+  async lasso(plot, snapshot, stroke) {
+    plot.strokes = stroke ? [stroke] : [];
+    plot.trace();
+    if (!stroke) return;
+    const filter = { lasso: [{ method: state.method, ...stroke }] };
+    try {
+      const { cards, total } = await api.gallery(snapshot, {
+        filter,
+        sort: "change",
+        descending: false,
+        offset: 0,
+        limit: 200,
+      });
+      for (const pill of this.changes.querySelectorAll(".pill")) pill.setAttribute("aria-pressed", "false");
+      this.show_(cards, total, snapshot, `in the lasso of v${snapshot}`);
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
   async counts() {
     const { counts, n, headline } = await api.compare(this.meta.number, this.other);
     const lines = counts.slice().sort((a, b) => ORDER.indexOf(a[0]) - ORDER.indexOf(b[0]) || b[2] - a[2]);
-    const names = [...new Set([...Object.keys(headline[0]), ...Object.keys(headline[1])])];
+    const names = [...new Set([...Object.keys(headline[0]), ...Object.keys(headline[1])])].filter(
+      (name) => name !== "n_samples",
+    );
+    const figures = [
+      ["Samples", number(n[0]), number(n[1])],
+      ...names.map((name) => [
+        words(name.replace(/^n_/, "")),
+        ...headline.map((side) => figure(side[name] ?? null)),
+      ]),
+    ];
+    const pill = ([change, metric, count]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "pill",
+          "aria-pressed": "false",
+          onclick: (event) => this.pick(change, metric, event.currentTarget),
+        },
+        `${words(change)}${metric ? `: ${words(metric).toLowerCase()}` : ""}`,
+        h("b", {}, number(count)),
+      );
     this.changes.replaceChildren(
       h(
         "dl",
         { class: "figures" },
-        h("div", {}, h("dt", {}, "Samples"), h("dd", {}, `${number(n[0])} → ${number(n[1])}`)),
-        names
-          .filter((name) => name !== "n_samples")
-          .map((name) =>
-            h(
-              "div",
-              {},
-              h("dt", {}, words(name.replace(/^n_/, ""))),
-              h("dd", {}, `${figure(headline[0][name] ?? null)} → ${figure(headline[1][name] ?? null)}`),
-            ),
-          ),
-      ),
-      h(
-        "div",
-        { class: "pairs" },
-        lines.map(([change, metric, count]) =>
-          h(
-            "button",
-            {
-              type: "button",
-              class: "pill",
-              "aria-pressed": "false",
-              onclick: (event) => this.pick(change, metric, event.currentTarget),
-            },
-            `${words(change)}${metric ? `: ${words(metric).toLowerCase()}` : ""}`,
-            h("b", {}, number(count)),
-          ),
+        figures.map(([name, before, after]) =>
+          h("div", {}, h("dt", {}, name), h("dd", {}, `${before} → ${after}`)),
         ),
       ),
+      h("div", { class: "pairs" }, lines.map(pill)),
+      lines.length ? "" : h("p", { class: "nothing" }, "Nothing changed between these snapshots."),
     );
-    if (!lines.length)
-      this.changes.append(h("p", { class: "nothing" }, "Nothing changed between these snapshots."));
-    else {
-      const first = this.changes.querySelector(".pill");
-      first.click();
-    }
+    this.changes.querySelector(".pill")?.click();
   }
 
   async pick(change, metric, pill) {
     for (const other of this.changes.querySelectorAll(".pill"))
       other.setAttribute("aria-pressed", String(other === pill));
     try {
-      const answer = await api.compare(this.meta.number, this.other, change, metric),
-        kind = this.meta.has_thumbnails ? "image" : "text";
-      this.list.replaceChildren(
-        h(
-          "p",
-          { class: "lead" },
-          answer.total > answer.cards.length
-            ? `The first ${number(answer.cards.length)} of ${number(answer.total)}.`
-            : `${number(answer.total)} samples.`,
-        ),
-        h(
-          "div",
-          { class: `strip tall ${kind === "image" ? "" : "texts"}` },
-          answer.cards.map((data) =>
-            card(data, answer.snapshot, { kind, onopen: (found) => this.on.open(answer.snapshot, found.id) }),
-          ),
-        ),
-      );
+      const answer = await api.compare(this.meta.number, this.other, change, metric);
+      this.show_(answer.cards, answer.total, answer.snapshot, words(change).toLowerCase());
     } catch (error) {
       toast(error.message);
     }
   }
+
+  show_(cards, total, snapshot, says) {
+    const meta = this.meta,
+      onclick = (_, found) => this.open(snapshot, found.id);
+    const lead =
+      total > cards.length
+        ? `The first ${number(cards.length)} of ${number(total)}, ${says}.`
+        : `${counted(total, "sample")}, ${says}.`;
+    this.list.replaceChildren(
+      h("p", { class: "lead" }, lead),
+      h(
+        "div",
+        { class: `strip tall ${faceOf(meta).shape}` },
+        cards.map((data) => card(data, snapshot, { meta, onclick })),
+      ),
+    );
+  }
+}
+
+function follow(plot, leader) {
+  if (!plot) return;
+  plot.camera = { ...leader.camera };
+  plot.fitted = false;
+  plot.draw();
 }

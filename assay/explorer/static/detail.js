@@ -1,10 +1,17 @@
-// One sample: large view, what is said about its label, scores, neighbours, duplicates, history.
+// One sample: large view, what is said about its label, what can be decided, scores, neighbours, copies, history.
 import { api } from "./api.js";
-import { card } from "./gallery.js";
-import { button, figure, h, number, percent, words } from "./dom.js";
+import { card, isWrong } from "./card.js";
+import { page } from "./context.js";
+import { askLabel, askTag, decide, sentence, undo } from "./decide.js";
+import { button, h, isWriting } from "./dom.js";
+import { faceOf } from "./faces.js";
+import { isEmpty } from "./filters.js";
+import { item, openMenu } from "./menu.js";
+import { state } from "./state.js";
+import { figure, number, percent, score, words } from "./words.js";
 
 export class Detail {
-  // on: { close(), open(id), step(by), decide(kind, ids, value), similar(id), values(key, names) }
+  // on: { close(), open(id), step(by), values(key, names) }
   constructor(host, on) {
     this.host = host;
     this.on = on;
@@ -12,17 +19,19 @@ export class Detail {
     host.addEventListener("keydown", (event) => this.key(event));
   }
 
-  async show(meta, snapshot, id) {
+  async show(meta, id) {
     this.meta = meta;
-    this.snapshot = snapshot;
+    this.snapshot = meta.number;
     this.wanted = id;
-    const data = await api.sample(snapshot, id);
+    const data = await api.sample(meta.number, id);
     if (this.wanted !== id) return;
+    const again = this.data?.id === id,
+      top = again ? this.host.firstChild?.scrollTop : 0;
     this.data = data;
     this.host.hidden = false;
     this.host.replaceChildren(h("div", { class: "detail-scroll", tabindex: "-1" }, ...this.parts(data)));
+    this.host.firstChild.scrollTop = top;
     this.host.firstChild.focus({ preventScroll: true });
-    if (meta.has_thumbnails) this.large(data);
     this.history(data);
   }
 
@@ -31,8 +40,6 @@ export class Detail {
     this.data = null;
     this.host.hidden = true;
     this.host.replaceChildren();
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = null;
   }
 
   parts(data) {
@@ -45,172 +52,134 @@ export class Detail {
         button("back", "Previous (left arrow)", () => this.on.step(-1)),
         button("next", "Next (right arrow)", () => this.on.step(1)),
       ),
-      this.view(data),
+      faceOf(this.meta).large(data, this.snapshot),
       this.label(data),
       this.actions(data),
       this.group(data),
       this.near(data),
       this.scores(data),
-      this.past(),
+      section("Across snapshots", h("div", { class: "past small" }, "Reading …")),
       this.about(data),
     ].filter(Boolean);
   }
 
-  view(data) {
-    if (this.meta.has_thumbnails) {
-      return h(
-        "figure",
-        { class: "large" },
-        h("img", {
-          src: api.thumbnail(this.snapshot, data.row),
-          alt: `Sample labelled ${(data.label ?? "nothing").slice(0, 100)}`,
-        }),
-        h("figcaption", {}),
-      );
-    }
-    return h("div", { class: "text" }, data.text ?? "No text is kept for this sample.");
-  }
-
-  async large(data) {
-    const note = this.host.querySelector("figcaption"),
-      image = this.host.querySelector(".large img");
-    try {
-      const blob = await api.raw(this.snapshot, data.row);
-      if (this.data !== data) return;
-      if (this.url) URL.revokeObjectURL(this.url);
-      this.url = URL.createObjectURL(blob);
-      const full = new Image();
-      full.onload = () => {
-        if (this.data === data) {
-          image.src = this.url;
-          note.textContent = `${full.naturalWidth} × ${full.naturalHeight}`;
-        }
-      };
-      full.src = this.url;
-    } catch (error) {
-      if (this.data === data && note) note.textContent = `This is the thumbnail: ${error.message}`;
-    }
-  }
-
   label(data) {
     const issue = data.label_issue,
-      wrong = issue?.is_issue && issue.suggested_label && issue.suggested_label !== data.label;
+      wrong = isWrong(data);
+    const pair = (name, node) => h("div", { class: "pair" }, h("span", { class: "small" }, name), node);
+    const given = h(
+      "button",
+      {
+        type: "button",
+        class: `link ${wrong ? "given" : ""}`,
+        title: "Show this class",
+        onclick: () => this.on.values("label", [data.label]),
+      },
+      (data.label ?? "no label").slice(0, 400),
+    );
+    const sure =
+      issue?.confidence === null || issue?.confidence === undefined
+        ? ""
+        : `, ${percent(issue.confidence)} sure`;
     return h(
       "div",
       { class: "verdict" },
-      h(
-        "div",
-        { class: "pair" },
-        h("span", { class: "small" }, "Label"),
-        h(
-          "button",
-          {
-            type: "button",
-            class: `link ${wrong ? "given" : ""}`,
-            title: "Show this class",
-            onclick: () => this.on.values("label", [data.label]),
-          },
-          (data.label ?? "no label").slice(0, 400),
-        ),
-      ),
+      pair("Label", given),
       issue?.suggested_label
-        ? h(
-            "div",
-            { class: "pair" },
-            h(
-              "span",
-              { class: "small" },
-              `Suggested${issue.confidence === null ? "" : `, ${percent(issue.confidence)} sure`}`,
-            ),
+        ? pair(
+            `Suggested${sure}`,
             h("span", { class: wrong ? "suggested" : "" }, issue.suggested_label.slice(0, 400)),
           )
         : null,
       issue && issue.score !== null
-        ? h(
-            "div",
-            { class: "pair" },
-            h("span", { class: "small" }, "Suspicion"),
-            h("span", { class: issue.is_issue ? "hot" : "" }, figure(issue.score)),
-          )
+        ? pair("Suspicion", h("span", { class: issue.is_issue ? "hot" : "" }, score(issue.score)))
         : null,
-      data.split
-        ? h(
-            "div",
-            { class: "pair" },
-            h("span", { class: "small" }, "Split"),
-            h("span", {}, data.split.slice(0, 100)),
-          )
-        : null,
+      data.split ? pair("Split", h("span", {}, data.split.slice(0, 100))) : null,
     );
   }
 
   actions(data) {
     if (api.offline) return null;
+    const act = (kind, label, key, run) =>
+      h(
+        "button",
+        { type: "button", class: kind, title: `${label} (${key})`, onclick: run },
+        label,
+        h("kbd", {}, key),
+      );
     const made = data.decisions.map((d) =>
       h(
         "span",
         { class: "chip" },
-        `${sentence(d)} · ${d.who}, ${d.at}`,
-        button("undo", "Undo this decision", () => this.on.undo(d.batch)),
+        h("span", { class: "says" }, `${sentence(d)} · ${d.who}, ${d.at}`),
+        button("undo", "Undo this decision", () => undo(d.batch)),
       ),
     );
-    const act = (kind, label, key, value) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: kind,
-          title: `${label} (${key})`,
-          onclick: () => this.on.decide(kind, [data.id], value),
-        },
-        label,
-        h("kbd", {}, key),
-      );
-    const suggested = data.label_issue?.suggested_label;
+    const suggested = data.label_issue?.suggested_label,
+      one = (kind) => () => decide({ kind, ids: [data.id] });
     return h(
       "div",
       { class: "actions" },
-      suggested && suggested !== data.label ? act("accept_label", "Accept suggestion", "A") : null,
-      data.label !== null ? act("reject_label", "Label is right", "R") : null,
-      act("keep", "Keep", "K"),
-      act("drop", "Drop", "D"),
-      h(
-        "button",
-        { type: "button", title: "Tag (T)", onclick: () => this.on.tag([data.id]) },
-        "Tag",
-        h("kbd", {}, "T"),
-      ),
+      suggested && suggested !== data.label
+        ? act("accept_label", "Accept suggestion", "A", one("accept_label"))
+        : null,
+      data.label !== null ? act("reject_label", "Label is right", "R", one("reject_label")) : null,
+      act("other_label", "Other label", "L", (event) => askLabel(event.currentTarget, { ids: [data.id] })),
+      act("keep", "Keep", "K", one("keep")),
+      act("drop", "Drop", "D", one("drop")),
+      act("tag", "Tag", "T", (event) => askTag(event.currentTarget, { ids: [data.id] })),
       this.meta.has_vectors
-        ? h(
-            "button",
-            { type: "button", onclick: () => this.on.similar(data.id) },
-            "Find similar",
-            h("kbd", {}, "S"),
-          )
+        ? act("similar", "Find similar", "S", (event) => this.similar(event.currentTarget))
         : null,
       made.length ? h("div", { class: "made" }, made) : null,
     );
   }
 
+  // Among what is selected, or everywhere: asked where both are possible.
+  similar(from) {
+    const { id } = this.data,
+      { similar: _, words: __, ...rest } = state.filter;
+    const find = (filter) =>
+      page.change({ page: "map", filter, sort: "similarity", tab: "samples", sample: null });
+    if (isEmpty(rest)) return find({ similar: { id, k: 200 } });
+    openMenu(
+      from,
+      h(
+        "div",
+        { class: "items" },
+        item("Among the selected samples", "the filters stay", () =>
+          find({ ...rest, similar: { id, k: 200, within: true } }),
+        ),
+        item("Everywhere", "the filters are lifted", () => find({ similar: { id, k: 200 } })),
+      ),
+      { label: "Find similar" },
+    );
+  }
+
   cards(list, noteOf) {
+    const meta = this.meta,
+      onclick = (_, found) => this.on.open(found.id);
     return h(
       "div",
-      { class: `strip ${this.meta.has_thumbnails ? "" : "texts"}` },
-      list.map((other) =>
-        card(other, this.snapshot, {
-          kind: this.meta.has_thumbnails ? "image" : "text",
-          note: noteOf?.(other),
-          onopen: (found) => this.on.open(found.id),
-        }),
-      ),
+      { class: `strip ${faceOf(meta).shape}` },
+      list.map((other) => card(other, this.snapshot, { meta, note: noteOf?.(other), onclick })),
     );
   }
 
   group(data) {
     if (!data.group.length) return null;
+    const note = (other) => (other.keep ? "kept" : `${other.tier} ${score(other.similarity)}`);
+    return section(`Duplicate group of ${number(data.group.length)}`, this.cards(data.group, note));
+  }
+
+  near(data) {
+    if (!data.neighbors.length)
+      return section("Nearest neighbours", h("p", { class: "small" }, "None: this sample has no vector."));
+    const same = data.neighbors.filter((other) => other.label === data.label).length;
     return section(
-      `Duplicate group of ${number(data.group.length)}`,
-      this.cards(data.group, (other) => (other.keep ? "kept" : `${other.tier} ${figure(other.similarity)}`)),
+      "Nearest neighbours",
+      h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`),
+      this.cards(data.neighbors),
     );
   }
 
@@ -219,35 +188,34 @@ export class Detail {
     return section(
       "Scores",
       h(
+        "p",
+        { class: "small" },
+        "From 0, clean, to 1, surely an issue; the last column is what was measured.",
+      ),
+      h(
         "table",
         { class: "scores" },
-        data.scores.map((line) =>
-          h(
-            "tr",
-            { class: line.is_issue ? "issue" : "" },
-            h("td", {}, line.title, line.meaning ? h("span", { class: "small" }, line.meaning) : null),
-            h("td", { class: "meter" }, h("i", { vars: { "--share": `${100 * line.score}%` } })),
-            h("td", { class: "num" }, figure(line.score)),
-            h("td", { class: "num small" }, line.value === null ? "" : figure(line.value)),
+        h(
+          "tbody",
+          {},
+          data.scores.map((line) =>
+            h(
+              "tr",
+              { class: line.is_issue ? "issue" : "" },
+              h(
+                "th",
+                { scope: "row" },
+                line.title,
+                line.meaning ? h("span", { class: "small" }, line.meaning) : null,
+              ),
+              h("td", { class: "meter" }, h("i", { vars: { "--share": `${100 * line.score}%` } })),
+              h("td", { class: "num" }, score(line.score)),
+              h("td", { class: "num small" }, line.value === null ? "" : figure(line.value)),
+            ),
           ),
         ),
       ),
     );
-  }
-
-  near(data) {
-    if (!data.neighbors.length)
-      return section("Nearest neighbours", h("p", { class: "small" }, "None: this sample has no vector."));
-    const same = data.neighbors.filter((other) => other.label === data.label).length;
-    return section(
-      `Nearest neighbours`,
-      h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`),
-      this.cards(data.neighbors),
-    );
-  }
-
-  past() {
-    return section("Across snapshots", h("div", { class: "past small" }, "Reading …"));
   }
 
   async history(data) {
@@ -259,19 +227,19 @@ export class Detail {
         h(
           "table",
           {},
-          history.map((line) =>
-            h(
-              "tr",
-              { class: line.snapshot === this.snapshot ? "now" : "" },
-              h("td", {}, `v${line.snapshot}`),
-              h("td", { class: "small" }, line.created_at.slice(0, 10)),
-              h("td", {}, line.there ? (line.label ?? "no label").slice(0, 80) : "not there"),
+          h(
+            "tbody",
+            {},
+            history.map((line) =>
               h(
-                "td",
-                { class: "num" },
-                line.suspicion === null || line.suspicion === undefined ? "" : figure(line.suspicion),
+                "tr",
+                { class: line.snapshot === this.snapshot ? "now" : "" },
+                h("td", {}, `v${line.snapshot}`),
+                h("td", { class: "small" }, line.created_at.slice(0, 10)),
+                h("td", {}, line.there ? (line.label ?? "no label").slice(0, 80) : "not there"),
+                h("td", { class: "num" }, line.suspicion === undefined ? "" : score(line.suspicion)),
+                h("td", { class: "small" }, (line.issues ?? []).map(words).join(", ")),
               ),
-              h("td", { class: "small" }, (line.issues ?? []).map(words).join(", ")),
             ),
           ),
         ),
@@ -282,28 +250,32 @@ export class Detail {
   }
 
   about(data) {
-    const rows = [
-      ...Object.entries(data.source).map(([name, value]) => [name, value, ""]),
-      ...data.facts.filter((f) => f.value !== null).map((f) => [f.name, figure(f.value), f.unit]),
-    ];
+    const facts = data.facts
+      .filter((f) => f.value !== null)
+      .map((f) => [f.name, figure(f.value), f.name.toLowerCase() === `n ${f.unit}` ? "" : f.unit]);
+    const source = Object.entries(data.source).map(([name, value]) => [words(name), value, ""]);
     const proposals = data.proposals
       .filter((p) => p.proposed !== null)
-      .map((p) => [`proposed ${p.column}`, p.proposed, percent(p.confidence)]);
+      .map((p) => [`Proposed ${p.column}`, p.proposed, percent(p.confidence)]);
     return section(
       "About",
       h(
         "table",
         { class: "about" },
-        [...rows, ...proposals].map(([name, value, unit]) =>
-          h(
-            "tr",
-            {},
-            h("th", {}, String(name).slice(0, 100)),
+        h(
+          "tbody",
+          {},
+          [...source, ...facts, ...proposals].map(([name, value, unit]) =>
             h(
-              "td",
+              "tr",
               {},
-              value === null ? "–" : String(value).slice(0, 2000),
-              unit ? h("span", { class: "small" }, ` ${unit}`) : null,
+              h("th", { scope: "row" }, String(name).replace(/^N /, "Number of ").slice(0, 100)),
+              h(
+                "td",
+                {},
+                value === null ? "–" : String(value).slice(0, 2000),
+                unit ? h("span", { class: "small" }, ` ${unit}`) : null,
+              ),
             ),
           ),
         ),
@@ -312,47 +284,27 @@ export class Detail {
   }
 
   key(event) {
-    if (
-      !this.data ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)
-    )
-      return;
+    if (!this.data || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return;
     const data = this.data,
-      decide = (kind) => !api.offline && this.on.decide(kind, [data.id]);
+      at = this.host.querySelector(".actions") ?? this.host,
+      one = (kind) => !api.offline && decide({ kind, ids: [data.id] });
     const act = {
       Escape: () => this.on.close(),
       ArrowLeft: () => this.on.step(-1),
       ArrowRight: () => this.on.step(1),
-      a: () => data.label_issue?.suggested_label && decide("accept_label"),
-      r: () => decide("reject_label"),
-      k: () => decide("keep"),
-      d: () => decide("drop"),
-      t: () => !api.offline && this.on.tag([data.id]),
-      s: () => !api.offline && this.on.similar(data.id),
+      a: () => data.label_issue?.suggested_label && one("accept_label"),
+      r: () => one("reject_label"),
+      k: () => one("keep"),
+      d: () => one("drop"),
+      l: () => !api.offline && askLabel(at, { ids: [data.id] }),
+      t: () => !api.offline && askTag(at, { ids: [data.id] }),
+      s: () => !api.offline && this.meta.has_vectors && this.similar(at),
     }[event.key];
-    if (act) {
-      event.preventDefault();
-      event.stopPropagation();
-      act();
-    }
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
   }
 }
 
-export function sentence(decision) {
-  const value = Array.isArray(decision.value) ? decision.value.filter(Boolean).join(", ") : decision.value;
-  return (
-    {
-      accept_label: `label is ${value}`,
-      reject_label: "label is right",
-      keep: "keep",
-      drop: "drop",
-      tag: `tag ${value}`,
-      untag: `no tag ${value}`,
-    }[decision.kind]?.slice(0, 120) ?? decision.kind
-  );
-}
-
-const section = (title, ...children) => h("section", { class: "block" }, h("h3", {}, title), ...children);
+const section = (title, ...children) => h("section", { class: "block" }, h("h2", {}, title), ...children);

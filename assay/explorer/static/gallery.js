@@ -1,72 +1,24 @@
 // The gallery: the selection, sorted, scrolled through millions; only what is seen is there.
 import { api } from "./api.js";
-import { figure, h, icon, percent, words } from "./dom.js";
+import { card } from "./card.js";
+import { Choice } from "./choice.js";
+import { h } from "./dom.js";
+import { faceOf } from "./faces.js";
 
 const TALLEST = 6_000_000; // pixels; browsers lose precision, then rows, above some tens of millions
 const PAGE = 60;
 
-export function card(data, snapshot, options = {}) {
-  const { kind = "image", onopen, note } = options;
-  const wrong =
-    data.suggested &&
-    data.label !== null &&
-    data.suggested !== data.label &&
-    data.issues.includes("label_issue");
-  const picture =
-    kind === "image"
-      ? h("img", {
-          src: api.thumbnail(snapshot, data.row),
-          alt: "",
-          loading: "lazy",
-          decoding: "async",
-          draggable: "false",
-          onerror: (event) => event.target.replaceWith(h("span", { class: "blank" }, "no picture")),
-        })
-      : h("span", { class: "words" }, data.text || h("em", {}, "no text"));
-  const spoken = [data.label ?? "no label", wrong ? `suggested ${data.suggested}` : "", ...data.issues]
-    .filter(Boolean)
-    .join(", ")
-    .slice(0, 300);
-  return h(
-    "button",
-    {
-      type: "button",
-      class: `card ${kind}`,
-      data: { row: data.row, id: data.id },
-      title: `${data.id}`.slice(0, 300),
-      "aria-label": spoken,
-      onclick: () => onopen?.(data),
-    },
-    h("span", { class: "picture" }, picture, badge(data, note)),
-    h(
-      "span",
-      { class: "caption" },
-      h("span", { class: `label ${wrong ? "given" : ""}` }, (data.label ?? "no label").slice(0, 200)),
-      wrong ? h("span", { class: "suggested" }, `→ ${data.suggested.slice(0, 200)}`) : null,
-    ),
-  );
-}
-
-function badge(data, note) {
-  const marks = [];
-  if (note) marks.push(h("b", { class: "mark" }, note));
-  else if (data.keep !== true && data.similarity !== undefined && data.similarity !== null)
-    marks.push(h("b", { class: "mark" }, figure(data.similarity)));
-  else if (data.value !== null && data.value !== undefined)
-    marks.push(h("b", { class: `mark ${data.issues.length ? "hot" : ""}` }, figure(data.value)));
-  if (data.keep === true) marks.push(h("b", { class: "mark kept" }, "kept"));
-  if (data.decision) marks.push(h("b", { class: "mark decided" }, data.decision.slice(0, 40)));
-  return h("span", { class: "marks" }, marks);
-}
-
 export class Gallery {
+  // on: { open(data, index), chosen(choice) }
   constructor(host, on) {
     this.host = host;
     this.on = on;
     this.total = 0;
     this.pages = new Map();
     this.first = 0;
-    this.list = h("div", { class: "window", role: "list" });
+    this.width = Number(localStorage.getItem("assay-card-width")) || 118; // of a card, wished for
+    this.choice = new Choice();
+    this.list = h("div", { class: "window", role: "group", "aria-label": "Samples" });
     this.space = h("div", { class: "space" }, this.list);
     this.scroller = h(
       "div",
@@ -74,19 +26,22 @@ export class Gallery {
       this.space,
     );
     this.head = h("div", { class: "gallery-head" });
-    this.empty = h("div", { class: "nothing", hidden: true }, "Nothing passes these filters.");
-    host.replaceChildren(this.head, this.scroller, this.empty);
+    this.chosenBar = h("div", { class: "chosen-bar", hidden: true });
+    this.empty = h("div", { class: "nothing", hidden: true });
+    host.replaceChildren(this.head, this.chosenBar, this.scroller, this.empty);
     this.scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.scroller.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.layout()).observe(this.scroller);
   }
 
   // ask: the request body without offset and limit
-  async load(snapshot, kind, ask) {
+  async load(meta, ask) {
     this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+    const abort = (this.abort = new AbortController()),
+      snapshot = meta.number;
     const answer = await api.gallery(snapshot, { ...ask, offset: 0, limit: PAGE }, abort.signal);
-    Object.assign(this, { snapshot, kind, ask, total: answer.total, first: 0 });
+    Object.assign(this, { meta, snapshot, ask, total: answer.total, first: 0, shape: faceOf(meta).shape });
+    this.metric = ask.sort === "label_issues.score" ? "label_issue" : ask.sort?.replace(/^scores\./, "");
     this.pages = new Map([[0, answer.cards]]);
     this.empty.hidden = answer.total > 0;
     this.scroller.scrollTop = 0;
@@ -94,13 +49,21 @@ export class Gallery {
     this.scroller.dataset.loads = String(Number(this.scroller.dataset.loads ?? 0) + 1);
   }
 
+  resize(width) {
+    this.width = width;
+    localStorage.setItem("assay-card-width", String(width));
+    this.layout();
+  }
+
   layout() {
     const width = this.scroller.clientWidth,
       height = this.scroller.clientHeight;
     if (!width || !height || !this.ask) return;
-    const text = this.kind !== "image";
-    this.columns = text ? Math.max(1, Math.floor(width / 420)) : Math.max(2, Math.floor((width - 8) / 118));
-    this.high = text ? 96 : Math.floor((width - 10) / this.columns) + 26;
+    const lines = this.shape === "lines";
+    this.columns = lines
+      ? Math.max(1, Math.floor(width / 420))
+      : Math.max(2, Math.floor((width - 8) / this.width));
+    this.high = lines ? 96 : Math.floor((width - 10) / this.columns) + 26;
     this.rows = Math.ceil(this.total / this.columns);
     this.seen = Math.ceil(height / this.high) + 1;
     this.tall = Math.min(this.rows * this.high + 8, TALLEST);
@@ -186,26 +149,62 @@ export class Gallery {
       nodes = [];
     for (let index = start; index < stop; index++) {
       const data = this.at(index),
-        key = data ? `${index}:${data.row}:${data.decision ?? ""}` : `${index}:`;
-      const node =
-        old.get(key) ??
-        (data
-          ? card(data, this.snapshot, { kind: this.kind, onopen: (found) => this.on.open(found, index) })
-          : h("span", { class: "card waiting" }));
+        key = data ? this.keyOf(data, index) : `${index}:`;
+      const node = old.get(key) ?? (data ? this.make(data, index) : h("span", { class: "card waiting" }));
       node.dataset.key = key;
       node.dataset.index = index;
-      node.classList?.toggle("open", data !== undefined && data !== null && data.id === this.opened);
+      node.classList.toggle("open", Boolean(data) && data.id === this.opened);
       nodes.push(node);
     }
     const focused = document.activeElement?.dataset?.index;
     this.list.replaceChildren(...nodes);
-    if (focused !== undefined && this.list.contains(document.activeElement) === false)
+    if (focused !== undefined && !this.list.contains(document.activeElement))
       this.list.querySelector(`[data-index="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  // A card is made anew when anything that it shows has changed, what it is sorted by included.
+  keyOf(data, index) {
+    const chosen = this.choice.has(data.id) ? "+" : "";
+    const shown = [data.decision, this.metric, data.value, data.similarity].map((value) => value ?? "");
+    return `${index}:${data.row}:${shown.join(":")}${chosen}`;
+  }
+
+  make(data, index) {
+    const { meta, metric } = this,
+      chosen = this.choice.has(data.id);
+    return card(data, this.snapshot, {
+      meta,
+      metric,
+      chosen,
+      onclick: (event) => this.clicked(event, data, index),
+    });
+  }
+
+  clicked(event, data, index) {
+    const keys = { ctrl: event.ctrlKey || event.metaKey, shift: event.shiftKey };
+    if (!this.choice.size && keys.shift) keys.ctrl = true;
+    if (this.choice.click(index, data.id, keys, (at) => this.at(at)?.id)) this.rechosen();
+    else this.on.open(data, index);
+  }
+
+  unchoose() {
+    this.choice.clear();
+    this.rechosen();
+  }
+
+  rechosen() {
+    this.scrolled(true);
+    this.on.chosen?.(this.choice);
   }
 
   key(event) {
     const at = Number(event.target.dataset?.index),
       by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
+    if (event.key === " " && !Number.isNaN(at) && this.at(at)) {
+      event.preventDefault();
+      this.choice.click(at, this.at(at).id, { ctrl: true }, () => undefined);
+      return this.rechosen();
+    }
     if (!by || Number.isNaN(at)) return;
     event.preventDefault();
     this.focus(Math.max(0, Math.min(this.total - 1, at + by)));

@@ -1,4 +1,5 @@
 // The same questions, answered in the browser from one file's own data: the page that `assay report --output` writes.
+import { isEmpty, searched, without } from "./filters.js";
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const floats = (text) => new Float32Array(bytes(text).buffer);
@@ -37,12 +38,18 @@ function inside(polygon, x, y) {
 }
 
 const PARTS = {
-  lasso(d, { method, points, matrix }) {
-    const { x, y, z } = d.layouts[method];
+  lasso(d, strokes) {
+    const tests = strokes.map(({ method, points, matrix, how }) => {
+      const { x, y, z } = d.layouts[method];
+      const turned = (row) => matrix.map((m) => m[0] * x[row] + m[1] * y[row] + m[2] * z[row]);
+      const test = (row) => (matrix ? inside(points, ...turned(row)) : inside(points, x[row], y[row]));
+      return { test, how };
+    });
     return (row) =>
-      matrix
-        ? inside(points, ...matrix.map((m) => m[0] * x[row] + m[1] * y[row] + m[2] * z[row]))
-        : inside(points, x[row], y[row]);
+      tests.reduce(
+        (now, { test, how }, at) => (how === "subtract" && at ? now && !test(row) : now || test(row)),
+        false,
+      );
   },
   ranges(d, ranges) {
     const all = Object.entries(ranges).map(([key, [low, high]]) => [
@@ -79,11 +86,13 @@ const PARTS = {
       d.issues[row].includes("label_issue");
   },
   text(d, text) {
-    const words = text.toLowerCase();
-    return (row) =>
-      d.ids[row].toLowerCase().includes(words) ||
-      (nameAt(d, "label", row) ?? "").toLowerCase().includes(words) ||
-      (d.texts?.[row] ?? "").toLowerCase().includes(words);
+    const words = searched(text);
+    const all = (row) =>
+      [d.ids[row], nameAt(d, "label", row), d.texts?.[row], d.searched[row]].join("\n").toLowerCase();
+    return (row) => {
+      const told = all(row);
+      return words.every((word) => told.includes(word));
+    };
   },
   ids(d, ids) {
     const all = new Set(ids);
@@ -191,7 +200,7 @@ export const offline = {
   offline: true,
   snapshots: async () => ({ dataset: data().meta.dataset, snapshots: [data().snapshot], broken: [] }),
   meta: async () => data().meta,
-  async points(_, { method, color, kind, filter, deep }) {
+  async points(_, { method, color, kind, filter, deep, ring }) {
     const d = data(),
       layout = d.layouts[method],
       column = d.columns[color],
@@ -212,7 +221,24 @@ export const offline = {
           ? Uint16Array.from(rows, (row) => (column.codes[row] < 0 ? 65535 : column.codes[row]))
           : pick(column.values),
       chosen: Uint8Array.from(rows, (row) => (mine.has(row) ? 1 : 0)),
+      flagged: Uint8Array.from(rows, (row) => (d.issues[row].includes(ring) ? 1 : 0)),
     };
+  },
+  overview: async () => data().overview,
+  names: async (_, method) => ({ names: data().names[method] ?? [] }),
+  async classes() {
+    const { names, codes } = data().columns.label,
+      counts = new Array(names.length).fill(0);
+    for (const code of codes) if (code >= 0) counts[code]++;
+    return { classes: names.map((name, at) => [name, counts[at]]), tags: [] };
+  },
+  async lifts(_, filter) {
+    const named = (key) => (["ranges", "values", "hidden"].includes(key) ? Object.keys(filter[key]) : [null]);
+    const keys = Object.keys(filter).filter((key) => !isEmpty(filter[key]));
+    const lifts = keys.flatMap((key) =>
+      named(key).map((name) => ({ key, name, n: chosen(without(filter, key, name)).length })),
+    );
+    return { lifts };
   },
   async facets(_, { filter, columns }) {
     const rows = chosen(filter);
@@ -242,15 +268,13 @@ export const offline = {
       groups = data().duplicates.filter((group) => group.some(([row]) => mine.has(row)));
     return {
       total: groups.length,
-      groups: groups
-        .slice(offset, offset + limit)
-        .map((group) => ({
-          id: data().ids[group[0][0]],
-          n: group.length,
-          members: group
-            .slice(0, 24)
-            .map(([row, keep, tier, similarity]) => ({ ...card(row), keep, tier, similarity })),
-        })),
+      groups: groups.slice(offset, offset + limit).map((group) => ({
+        id: data().ids[group[0][0]],
+        n: group.length,
+        members: group
+          .slice(0, 24)
+          .map(([row, keep, tier, similarity]) => ({ ...card(row), keep, tier, similarity })),
+      })),
     };
   },
   async leaks(_, { filter, pair, offset, limit }) {
@@ -340,5 +364,10 @@ export const offline = {
   decisions: missing,
   compare: missing,
   comparePlots: missing,
+  evaluation: missing,
+  bring: missing,
+  queue: missing,
+  views: missing,
+  saveView: missing,
   thumbnail: (_, row) => (data().thumbnails?.[row] ? `data:image/jpeg;base64,${data().thumbnails[row]}` : ""),
 };

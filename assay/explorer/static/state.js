@@ -1,18 +1,24 @@
-// The whole view as one small object; the address holds it, so that it can be sent to a colleague.
+// The whole view as one small object; the address holds it, so that it can be sent, saved, and gone back from.
 
 export const fresh = () => ({
-  page: "data",
+  page: "overview",
   tab: "samples",
   snapshot: null,
   other: null,
   method: null,
   color: null,
+  ring: null,
   sort: null,
   descending: true,
   filter: {},
   camera: null,
   deep: false,
   sample: null,
+  queue: null,
+  grid: false,
+  sheet: "classes",
+  names: true,
+  density: true,
 });
 
 export const state = fresh();
@@ -24,33 +30,61 @@ const SHORT = {
   other: "a",
   method: "m",
   color: "c",
+  ring: "r",
   sort: "o",
   descending: "d",
   filter: "f",
   camera: "v",
   deep: "3",
   sample: "i",
+  queue: "q",
+  grid: "g",
+  sheet: "h",
+  names: "n",
+  density: "y",
 };
+const OLD_PAGES = { data: "map", label: "map" };
 
-export function write() {
+export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+// What differs from the plain view, under short names.
+export function packed(view) {
   const plain = fresh(),
     out = {};
-  for (const [name, short] of Object.entries(SHORT)) {
-    if (JSON.stringify(state[name]) !== JSON.stringify(plain[name])) out[short] = state[name];
-  }
-  const text = Object.keys(out).length
-    ? `#${encodeURIComponent(JSON.stringify(out))}`
-    : location.pathname + location.search;
-  if (text !== location.hash) history.replaceState(null, "", text);
+  for (const [name, short] of Object.entries(SHORT))
+    if (!same(view[name], plain[name])) out[short] = view[name];
+  return out;
+}
+
+export function unpacked(given) {
+  const view = fresh();
+  for (const [name, short] of Object.entries(SHORT)) if (given && short in given) view[name] = given[short];
+  view.page = OLD_PAGES[view.page] ?? view.page;
+  if (typeof view.filter !== "object" || view.filter === null || Array.isArray(view.filter)) view.filter = {};
+  if (view.filter.lasso && !Array.isArray(view.filter.lasso)) view.filter.lasso = [view.filter.lasso];
+  return view;
+}
+
+export function address(view) {
+  const out = packed(view);
+  return Object.keys(out).length ? `#${encodeURIComponent(JSON.stringify(out))}` : "";
+}
+
+// `step`: the browser's Back returns from it; otherwise the place in its history is only written over.
+export function write(step = false) {
+  const text = address(state);
+  if (text === location.hash) return;
+  const where = text || location.pathname + location.search;
+  if (step) history.pushState(null, "", where);
+  else history.replaceState(null, "", where);
 }
 
 export function read() {
-  Object.assign(state, fresh());
+  let given = {};
   try {
-    const given = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
-    for (const [name, short] of Object.entries(SHORT)) if (short in given) state[name] = given[short];
+    given = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
   } catch {
-    /* an address somebody cut short: the plain view */
+    // an address somebody cut short: the plain view
   }
-  if (typeof state.filter !== "object" || state.filter === null) state.filter = {};
+  Object.assign(state, unpacked(given));
 }

@@ -1,0 +1,119 @@
+// How a sample is shown, by the face of its modality: small on a card, large alone, beside another. A new face is an
+// entry here: `small(data, snapshot)`, `large(data, snapshot, note)` → node, `peek(data, snapshot)`, and
+// `difference(a, b, snapshot)` → node or null; `shape` says how its cards lie ("tiles" or "lines").
+import { api } from "./api.js";
+import { h } from "./dom.js";
+import { textDiff } from "./textdiff.js";
+import { ZoomPane } from "./zoom.js";
+
+const named = (data) => `Sample labelled ${(data.label ?? "nothing").slice(0, 100)}`;
+
+function thumbnail(data, snapshot) {
+  return h("img", {
+    src: api.thumbnail(snapshot, data.row),
+    alt: "",
+    loading: "lazy",
+    decoding: "async",
+    draggable: "false",
+    onerror: (event) => event.target.replaceWith(h("span", { class: "blank" }, "no picture")),
+  });
+}
+
+// The real pixels in place of the thumbnail, as soon as they are there; the note says how large, or why not.
+async function sharpen(pane, data, snapshot, note) {
+  try {
+    const url = URL.createObjectURL(await api.raw(snapshot, data.row));
+    await pane.show(url);
+    if (note) note.textContent = `${pane.natural[0]} × ${pane.natural[1]}`;
+  } catch (error) {
+    if (note) note.textContent = `This is the thumbnail: ${error.message}`;
+  }
+}
+
+const MARKED_ABOVE = 24; // of 255: a difference that small is compression
+
+// Where two pictures differ, as a picture: the second is scaled to the first; brighter is farther apart.
+async function pictureDifference(a, b, snapshot) {
+  const load = async (data) =>
+    createImageBitmap(
+      await api
+        .raw(snapshot, data.row)
+        .catch(async () => (await fetch(api.thumbnail(snapshot, data.row))).blob()),
+    );
+  const [left, right] = await Promise.all([load(a), load(b)]);
+  const scale = Math.min(1, 512 / Math.max(left.width, left.height));
+  const width = Math.max(1, Math.round(left.width * scale)),
+    height = Math.max(1, Math.round(left.height * scale));
+  const pixels = (image) => {
+    const canvas = h("canvas", { width, height }),
+      pen = canvas.getContext("2d", { willReadFrequently: true });
+    pen.drawImage(image, 0, 0, width, height);
+    return pen.getImageData(0, 0, width, height);
+  };
+  const one = pixels(left),
+    two = pixels(right),
+    out = h("canvas", { width, height, class: "difference" });
+  let apart = 0;
+  for (let i = 0; i < one.data.length; i += 4) {
+    let far = 0;
+    for (let c = 0; c < 3; c++) far = Math.max(far, Math.abs(one.data[i + c] - two.data[i + c]));
+    if (far > MARKED_ABOVE) apart++;
+    const shown = Math.min(255, far * 3);
+    one.data.set([shown, Math.round(shown * 0.55), Math.round(shown * 0.2), 255], i);
+  }
+  out.getContext("2d").putImageData(one, 0, 0);
+  out.setAttribute("role", "img");
+  const share = apart / (width * height);
+  const says =
+    share < 0.0005
+      ? "Pixel for pixel the same."
+      : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}% of the pixels differ.`;
+  out.setAttribute("aria-label", `Difference: ${says}`);
+  return h("figure", { class: "differs" }, out, h("figcaption", {}, says));
+}
+
+function marked(pieces) {
+  return h(
+    "div",
+    { class: "text" },
+    pieces.map(([word, own]) => (own ? h("mark", {}, word) : word)),
+  );
+}
+
+export const FACES = {
+  picture: {
+    shape: "tiles",
+    small: thumbnail,
+    large(data, snapshot) {
+      const note = h("figcaption", {}),
+        pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
+      sharpen(pane, data, snapshot, note);
+      return h("figure", { class: "large" }, pane.node, note);
+    },
+    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+    difference: pictureDifference,
+  },
+  text: {
+    shape: "lines",
+    small: (data) => h("span", { class: "words" }, data.text || h("em", {}, "no text")),
+    large: (data) => h("div", { class: "text" }, data.text ?? "No text is kept for this sample."),
+    peek: (data) => h("p", {}, (data.text || "no text").slice(0, 260)),
+    difference(a, b) {
+      const [left, right] = textDiff(a.text ?? "", b.text ?? "");
+      const differs = left.some(([, own]) => own) || right.some(([, own]) => own);
+      return h(
+        "figure",
+        { class: "differs" },
+        marked(left),
+        marked(right),
+        h(
+          "figcaption",
+          {},
+          differs ? "Words that only one of them has are marked." : "Word for word the same.",
+        ),
+      );
+    },
+  },
+};
+
+export const faceOf = (meta) => FACES[meta.face] ?? FACES[meta.has_thumbnails ? "picture" : "text"];

@@ -1,0 +1,53 @@
+// Numbers and names as a person would write them. No page here: these run under Node as well.
+
+// Characters that turn the direction of text could make one label look like another: they are shown, not obeyed.
+const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+export const seen = (text) => (typeof text === "string" ? text.replace(TURNING, "\ufffd") : text);
+
+const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+
+export const number = (value) => (missing(value) ? "–" : value.toLocaleString("en"));
+
+const minus = (text) => text.replace("-", "−");
+
+// Three figures or so; whole numbers whole.
+export function figure(value) {
+  if (missing(value)) return "–";
+  if (typeof value !== "number") return String(value);
+  if (Number.isInteger(value)) return number(value);
+  const size = Math.abs(value);
+  if (size >= 1000) return number(Math.round(value));
+  if (size >= 100) return minus(value.toFixed(0));
+  if (size >= 10) return minus(value.toFixed(1));
+  return minus(size >= 0.1 ? value.toFixed(2) : value.toPrecision(2));
+}
+
+// A score of −1 or 0 to 1, always with two digits, so that 1 and 0.97 line up.
+export const score = (value) => (missing(value) ? "–" : minus(value.toFixed(2)));
+
+export function percent(value) {
+  if (missing(value)) return "–";
+  return `${(100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0)}%`;
+}
+
+export function words(name) {
+  const text = String(name).replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export const counted = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+
+// Shortened in the middle: names of classes often differ at their ends.
+export function middle(text, most) {
+  const plain = String(text ?? "");
+  if (plain.length <= most) return plain;
+  const head = Math.ceil((most - 1) / 2);
+  return `${plain.slice(0, head)}…${plain.slice(plain.length - (most - 1 - head))}`;
+}
+
+// "3 minutes" for seconds, coarse.
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}

@@ -1,0 +1,134 @@
+"""What can be reviewed: one queue a kind of finding, its items worst first, and which of them are decided.
+
+An item is what one decision settles: a sample, a group of duplicates, a pair across splits. Whether it is settled is
+read from the decisions that stand, so progress outlives the page, the server and the night.
+"""
+
+import numpy as np
+import polars as pl
+
+from assay.reading.columns import View
+from assay.reading.meanings import SCORES, title
+from assay.reading.tables import leak_rows
+
+LABELS, DUPLICATES, LEAKS = "label_issue", "duplicate", "leak"
+TITLES = {
+    LABELS: ("Labels that look wrong", "label", "labels"),
+    LEAKS: ("Leaks between splits", "pair", "pairs"),
+    DUPLICATES: ("Duplicates", "group", "groups"),
+    "outlier": ("Outliers", "sample", "samples"),
+}
+PARTS_OF_OTHERS = {"knn_distance", "local_outlier", "junk_cluster", "near_duplicate", "off_class"}  # told by `outlier`
+MOST_ITEMS = 5_000
+OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
+
+
+def queues(view: View) -> list[dict]:
+    """Every queue that has items, the most useful first: key, title, meaning, unit, total, done."""
+    found = []
+    for key in keys(view):
+        items = _settled(view, key)
+        if len(items):
+            name, one, many = TITLES.get(key, (title(key), "sample", "samples"))
+            found.append({"key": key, "title": name, "says": SCORES.get(key, ""), "unit": [one, many],
+                          "total": len(items), "done": int(items["done"].sum())})  # fmt: skip
+    return found
+
+
+def keys(view: View) -> list[str]:
+    """Keys of the queues: labels, leaks, duplicates, outliers, then each other kind of issue, the largest first."""
+    counted = view.metrics().filter(pl.col("n_issues") > 0).sort(["n_issues", "metric"], descending=[True, False])
+    others = [m for m in counted["metric"] if m not in TITLES and m not in PARTS_OF_OTHERS]
+    return [*TITLES, *others]
+
+
+def queue(view: View, key: str, mask: np.ndarray | None = None) -> dict:
+    """The items of one queue, worst first: `rows` of each, whether it is `done`, and how many there are in all.
+
+    Args:
+        mask: only items with a sample among these rows, bool of shape (n,).
+
+    Raises:
+        KeyError: there is no such queue.
+    """
+    if key not in keys(view):
+        raise KeyError(f"no queue {key[:100]!r}; there are {keys(view)}")
+    items = _settled(view, key)
+    if mask is not None and not mask.all() and len(items):
+        touched = [bool(mask[rows].any()) for rows in items["rows"].to_list()]
+        items = items.filter(pl.Series(touched, dtype=pl.Boolean))
+    shown = items.head(MOST_ITEMS)
+    listed = [{"rows": rows, "done": done} for rows, done in shown.select("rows", "done").iter_rows()]
+    return {"key": key, "total": len(items), "done": int(items["done"].sum()), "items": listed}
+
+
+def _settled(view: View, key: str) -> pl.DataFrame:
+    items = view.once(("queue", key), lambda: _items(view, key))
+    kinds = view.once("decided_rows", lambda: _decided_rows(view))
+    settle = {LABELS: _label_settled, DUPLICATES: _group_settled, LEAKS: _pair_settled}.get(key, _sample_settled)
+    done = [settle(kinds, rows) for rows in items["rows"].to_list()] if kinds else [False] * len(items)
+    return items.with_columns(done=pl.Series(done, dtype=pl.Boolean))
+
+
+def _decided_rows(view: View) -> dict[int, set[str]]:
+    """The kinds of decision that stand, by row."""
+    standing = view.decisions().filter(pl.col("kind") != "tag")
+    kinds: dict[int, set[str]] = {}
+    for row, kind in zip(view.rows_of(standing["sample_id"]).tolist(), standing["kind"], strict=True):
+        kinds.setdefault(row, set()).add(kind)
+    return kinds
+
+
+def _label_settled(kinds: dict, rows: list[int]) -> bool:
+    return bool(kinds.get(rows[0], set()) & {*OF_LABEL, "drop"})
+
+
+def _sample_settled(kinds: dict, rows: list[int]) -> bool:
+    return bool(kinds.get(rows[0], set()) & {*OF_MEMBER, "accept_label"})
+
+
+def _group_settled(kinds: dict, rows: list[int]) -> bool:
+    """All but one of the copies are decided about."""
+    return sum(bool(kinds.get(row, set()) & set(OF_MEMBER)) for row in rows) >= len(rows) - 1
+
+
+def _pair_settled(kinds: dict, rows: list[int]) -> bool:
+    """One end is dropped, or both are kept."""
+    ends = [kinds.get(row, set()) for row in rows]
+    return any("drop" in end for end in ends) or all("keep" in end for end in ends)
+
+
+def _items(view: View, key: str) -> pl.DataFrame:
+    """Column `rows`, a list of rows an item, worst first."""
+    if key == DUPLICATES:
+        return _groups(view)
+    if key == LEAKS:
+        pairs = leak_rows(view)
+        return pl.DataFrame({"rows": [[a, b] for a, b in pairs.select("a", "b").iter_rows()]}, schema=_SCHEMA)
+    if key == LABELS and view.snapshot.parts("label_issues"):
+        flagged = view.scan("label_issues").filter(pl.col("is_issue")).select("sample_id", "score").collect()
+    else:
+        here = pl.col("is_issue") & (pl.col("metric") == key)
+        flagged = view.scan("scores").filter(here).select("sample_id", "score").collect()
+    flagged = flagged.with_columns(row=pl.Series(view.rows_of(flagged["sample_id"]), dtype=pl.Int64))
+    worst = flagged.filter(pl.col("row") >= 0).sort(["score", "row"], descending=[True, False])
+    return pl.DataFrame({"rows": [[row] for row in worst["row"]]}, schema=_SCHEMA)
+
+
+def _groups(view: View) -> pl.DataFrame:
+    """Groups whose labels disagree first, then the least alike: an exact copy needs no second look."""
+    members = view.scan("duplicates").collect()
+    label = view.column("label").codes
+    rows = view.rows_of(members["sample_id"])
+    members = members.with_columns(row=pl.Series(rows, dtype=pl.Int64)).filter(pl.col("row") >= 0)
+    members = members.with_columns(label=pl.Series(label[members["row"].to_numpy()], dtype=pl.Int32))
+    groups = (
+        members.sort(["keep", "similarity", "row"], descending=[True, True, False])
+        .group_by("group_id", maintain_order=True)
+        .agg(pl.col("row").alias("rows"), pl.col("label").n_unique().alias("labels"), pl.col("similarity").min())
+    )
+    ranked = groups.filter(pl.col("rows").list.len() > 1)
+    return ranked.sort(["labels", "similarity", "group_id"], descending=[True, False, False]).select("rows")
+
+
+_SCHEMA = {"rows": pl.List(pl.Int64)}

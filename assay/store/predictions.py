@@ -1,0 +1,59 @@
+"""A model's predictions on a dataset's samples, as somebody brought them: kept beside the snapshots.
+
+HOME/DATASET/predictions.parquet       sample_id, predicted, probability
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from assay.contracts.errors import SpecError
+from assay.store.files import atomic_file
+from assay.store.workspace import Workspace
+
+SCHEMA = {"sample_id": pl.String, "predicted": pl.String, "probability": pl.Float64}
+NAMES = {  # column: what it may be called in the file
+    "sample_id": ("sample_id", "sample", "id", "uri", "path", "file"),
+    "predicted": ("predicted", "prediction", "predicted_label", "predicted_class", "pred"),
+    "probability": ("probability", "confidence", "prob", "score"),
+}
+
+
+def read_predictions(workspace: Workspace) -> pl.DataFrame | None:
+    """Columns `SCHEMA`; None where none were brought."""
+    path = workspace.root / "predictions.parquet"
+    return pl.read_parquet(path) if path.exists() else None
+
+
+def bring_predictions(workspace: Workspace, path: Path) -> int:
+    """Read a CSV or Parquet file of predictions and keep it, over what was brought before. Returns its rows.
+
+    Raises:
+        SpecError: it cannot be read, lacks a column, or holds a probability outside 0 to 1.
+    """
+    try:
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise SpecError(f"the predictions {path} cannot be read as CSV or Parquet: {error}") from None
+    return keep_predictions(workspace, frame)
+
+
+def keep_predictions(workspace: Workspace, frame: pl.DataFrame) -> int:
+    """As `bring_predictions`, of a frame."""
+    columns = {}
+    for column, names in NAMES.items():
+        there = next((name for name in names if name in frame.columns), None)
+        if there is None and column != "probability":
+            raise SpecError(f"predictions need a column {column!r} (or {', '.join(names[1:])}); got {frame.columns}")
+        columns[column] = pl.col(there) if there else pl.lit(None)
+    try:
+        kept = frame.select(columns[name].cast(kind).alias(name) for name, kind in SCHEMA.items())
+    except pl.exceptions.PolarsError as error:
+        raise SpecError(f"the predictions do not read as {SCHEMA}: {error}") from None
+    kept = kept.drop_nulls(["sample_id", "predicted"]).unique("sample_id", keep="last", maintain_order=True)
+    low, high = kept["probability"].min(), kept["probability"].max()
+    if low is not None and not 0 <= low <= high <= 1:
+        raise SpecError(f"a probability lies in 0 to 1; these run from {low:g} to {high:g}")
+    with atomic_file(workspace.root / "predictions.parquet") as aside:
+        kept.write_parquet(aside)
+    return len(kept)
