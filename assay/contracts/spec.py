@@ -180,6 +180,7 @@ class Embed(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
     storage: Literal["float16", "float32"] = "float32"
+    long_texts: Literal["cut", "windows"] = "cut"  # what of a text longer than the model reads: its start, or the whole
     seed: int = 0
 
     @field_validator("kind")

@@ -139,6 +139,14 @@ class Vectors(Contract):
     vector = dy.Any()  # FLOAT[d]: Array of Float16 or Float32; d is the embedder's, and one per file
 
 
+class CutContents(Contract):
+    """A fact: what of a content an embedder did not read, in tokens or characters; contents read whole have no row."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    n_read = dy.Int64(min=0)
+    n_whole = dy.Int64(min=1)
+
+
 class Neighbors(Contract):
     """The kNN graph over units (duplicate-collapsed samples), cosine similarity, self excluded, rank from 1."""
 
@@ -381,6 +389,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "image_facts": ImageFacts,
     "text_facts": TextFacts,
     "vectors": Vectors,
+    "cut_contents": CutContents,
     "neighbors": Neighbors,
     "picture_matches": PictureMatches,
     "units": Units,
@@ -405,7 +414,7 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 FACTS = ("image_facts", "text_facts", "vectors")
-INTERNAL = ("ingested", "contents", "failures", "picture_matches", "exact_duplicates", "layout")
+INTERNAL = ("ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout")
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
 
 

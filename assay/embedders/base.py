@@ -58,6 +58,10 @@ class Embedder:
         """
         raise NotImplementedError
 
+    def cut(self, prepared: Any) -> tuple[int, int] | None:
+        """How much of a prepared item the model reads, and how much there is, where that is more; else None."""
+        return None
+
     def collate(self, prepared: Sequence[Any]) -> Any:
         """Prepared items as one batch."""
         return np.stack(prepared)

@@ -17,7 +17,7 @@ from assay.embedders.basis import Basis
 
 DIMENSIONS = 256
 _TERMS = 30_000  # of each of the two vocabularies, at most: the most frequent
-_CHARACTERS = 20_000  # of a text that count; the rest of a longer one is left out
+_CHARACTERS = 20_000  # of a text that count, unless long texts are read whole
 _NGRAMS = (("word", (1, 2)), ("char_wb", (3, 5)))
 
 
@@ -28,6 +28,7 @@ class Lsa(FittedEmbedder):
         super().__init__(basis)
         self._wanted = spec.embed.dimensions or DIMENSIONS
         self._seed = spec.embed.seed
+        self._limit = None if spec.embed.long_texts == "windows" else _CHARACTERS
         self.batch_size = spec.embed.batch_size or 256
         self._components: np.ndarray | None = None
 
@@ -47,11 +48,16 @@ class Lsa(FittedEmbedder):
         self._idf, self._components = stored["idf"], stored["components"]
 
     def prepare(self, item: str) -> str:
-        """The part of a text that counts; a NUL, which parts the stored terms, as a space."""
-        return item[:_CHARACTERS].replace("\0", " ")
+        """The text; a NUL, which parts the stored terms, as a space."""
+        return item.replace("\0", " ")
+
+    def cut(self, prepared: str) -> tuple[int, int] | None:
+        """In characters."""
+        return (self._limit, len(prepared)) if self._limit and len(prepared) > self._limit else None
 
     def collate(self, prepared: Sequence[str]) -> list[str]:
-        return list(prepared)
+        """The part of each text that counts."""
+        return [text[: self._limit] for text in prepared]
 
     def launch(self, batch: list[str], n: int) -> Collect:
         counts = [counter.transform(batch) if counter.vocabulary else _nothing(n) for counter in self._counters]
@@ -60,6 +66,7 @@ class Lsa(FittedEmbedder):
 
     def fit(self, prepared: list[str]) -> None:
         """Vocabularies, inverse document frequencies and the SVD of the prepared texts."""
+        prepared = self.collate(prepared)
         counted = [_count(kind, ngrams, prepared) for kind, ngrams in _NGRAMS]
         counts = [matrix for matrix, _ in counted]
         frequency = np.concatenate([np.asarray((matrix > 0).sum(axis=0)).reshape(-1) for matrix in counts])

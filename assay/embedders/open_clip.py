@@ -7,6 +7,8 @@ batch on the device. Weights are read as safetensors or with `weights_only`, nev
 
 import contextlib
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import open_clip
@@ -16,11 +18,23 @@ from torchvision.transforms import Normalize
 
 from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Spec
+from assay.embedders.base import Collect
 from assay.embedders.torch_model import TorchEmbedder, sized_batch
 from assay.embedders.weights import LOCAL, first_line, offline, refuse
+from assay.embedders.windows import mean_of_windows, read_windows
 from assay.modalities.image.decode import decode_rgb
 
+MARKS = 2  # tokens at a text's start and end
 _LONGEST_ASPECT = 20  # longer strips are cut around their centre, which is all that a centre crop keeps of them
+
+
+@dataclass(frozen=True)
+class TokenWindows:
+    """A text's windows as token ids (w, context), with how many tokens the model reads and how many there are."""
+
+    ids: np.ndarray
+    n_read: int
+    n_whole: int
 
 
 class OpenClip(TorchEmbedder):
@@ -56,6 +70,7 @@ class OpenClip(TorchEmbedder):
                 self._tokenizer = open_clip.get_tokenizer(self._name) if self._tower == "text" else None
             except Exception as error:  # open_clip, timm and the hub raise anything
                 raise refuse(self._spec, f"open_clip cannot load {self._name!r}: {first_line(error)}") from error
+        self._room = self._tokens_read() if self._tower == "text" else None
         self._dimensions = int(open_clip.get_model_config(self._name)["embed_dim"])
         if self._tower == "image":
             self._set_preprocessing(transform)
@@ -86,16 +101,52 @@ class OpenClip(TorchEmbedder):
 
     _pixels = 77 * 77  # of a text: a small input
 
-    def prepare(self, item: bytes | str) -> np.ndarray:
-        """An image's bytes as uint8 (height, width, 3) of the model's size, or a text as token ids.
+    def prepare(self, item: bytes | str) -> "np.ndarray | TokenWindows":
+        """An image's bytes as uint8 (height, width, 3) of the model's size, or a text as token ids of its windows.
 
         Raises:
             UnreadableSample: the bytes are no image that can be read.
         """
         if self._tower == "text":
+            windows = self._spec.embed.long_texts == "windows"
+            found = read_windows(item, self._count, self._room, windows)
             with self._tokenizing:
-                return self._tokenizer([item])[0].numpy()
+                return TokenWindows(self._tokenizer(list(found.pieces)).numpy(), found.n_read, found.n_whole)
         return self._shape(decode_rgb(item, self._spec.clean.max_pixels).image)
+
+    def _tokens_read(self) -> int:
+        """How many tokens of a text the model reads, beside those that mark its start and end."""
+        inner = getattr(self._tokenizer, "tokenizer", None)
+        return self._tokenizer.context_length - (inner.num_special_tokens_to_add() if inner is not None else MARKS)
+
+    def _count(self, text: str) -> int:
+        """The tokens of a text, however many, without its start and end."""
+        tokenizer = self._tokenizer
+        with self._tokenizing:
+            if hasattr(tokenizer, "encode"):
+                return len(tokenizer.encode(text))
+            return len(tokenizer.tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
+
+    def cut(self, prepared: "np.ndarray | TokenWindows") -> tuple[int, int] | None:
+        """Of a text, in tokens."""
+        if self._tower == "image" or prepared.n_read == prepared.n_whole:
+            return None
+        added = self._tokenizer.context_length - self._room
+        return prepared.n_read + added, prepared.n_whole + added
+
+    def collate(self, prepared: Sequence) -> "torch.Tensor | tuple[torch.Tensor, list[int]]":
+        """A batch of images; of texts all windows, and how many each text has."""
+        if self._tower == "image":
+            return super().collate(prepared)
+        return super().collate([row for text in prepared for row in text.ids]), [len(text.ids) for text in prepared]
+
+    def launch(self, batch, n: int) -> Collect:
+        """As `TorchEmbedder.launch`; a text's vector is the mean of its windows'."""
+        if self._tower == "image":
+            return super().launch(batch, n)
+        ids, counts = batch
+        collect = super().launch(ids, sum(counts))
+        return lambda: mean_of_windows(collect(), counts)
 
     def _shape(self, image: Image.Image) -> np.ndarray:
         if self._cuts_strips:

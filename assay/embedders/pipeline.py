@@ -10,7 +10,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import UnreadableSample
+from assay.contracts.tables import empty
 from assay.embedders.base import Collect, Embedder, cpu_workers
 from assay.store.executor import available_cores, in_order
 from assay.store.facts import FactStore
@@ -48,6 +49,7 @@ class Batch:
     chunk: int
     hashes: list[str]
     refused: dict[str, tuple[str, str]]
+    cut: dict[str, tuple[int, int]]
     collect: Collect | None  # None where all were refused
 
 
@@ -69,16 +71,29 @@ def embed_contents(
     refusals, progress = Refusals(), Progress(label, sum(map(len, chunks)))
     batches = _encoded(embedder, chunks, read, ready)
     for _, chunk in itertools.groupby(batches, key=lambda batch: batch.chunk):
-        names, rows = [], []
+        names, rows, cut = [], [], {}
         for batch in chunk:
+            cut.update(batch.cut)
             refusals.reasons.update(batch.refused)
             progress.advance(len(batch.hashes) + len(batch.refused))
             if batch.collect is not None:
                 names.extend(batch.hashes)
                 rows.append(batch.collect())
+        if cut:  # before the vectors: what has one has been counted
+            cut_store(store).append(_cut_frame(cut))
         if rows:
             _store(store, names, np.concatenate(rows), storage, refusals)
     return refusals
+
+
+def cut_store(store: FactStore) -> FactStore:
+    """The facts on what the embedder of `store` did not read whole."""
+    return FactStore(store.workspace, "cut_contents", store.fingerprint)
+
+
+def _cut_frame(cut: dict[str, tuple[int, int]]) -> pl.DataFrame:
+    rows = [(name, n_read, n_whole) for name, (n_read, n_whole) in cut.items()]
+    return pl.DataFrame(rows, schema=empty("cut_contents").schema, orient="row")
 
 
 def _store(store: FactStore, names: list[str], matrix: np.ndarray, storage: str, refusals: Refusals) -> None:
@@ -134,12 +149,13 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
         chunk, names = task
         prepared, refused = _prepare(embedder, names, read, ready)
         batch = embedder.collate(list(prepared.values())) if prepared else None
-        return Batch(chunk, list(prepared), refused, None), batch
+        cut = {name: found for name, item in prepared.items() if (found := embedder.cut(item))}
+        return Batch(chunk, list(prepared), refused, cut, None), batch
 
     def launch(done: tuple[Batch, Any]) -> Batch:
         batch, data = done
         collect = None if data is None else embedder.launch(data, len(batch.hashes))
-        return Batch(batch.chunk, batch.hashes, batch.refused, collect)
+        return replace(batch, collect=collect)
 
     size = embedder.batch_size
     tasks = (

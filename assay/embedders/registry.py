@@ -116,6 +116,11 @@ def text_steps(spec: Spec) -> dict | None:
     return spec.clean.model_dump(mode="json", include={"text_steps", "max_text_characters", "language"})
 
 
+def long_texts(spec: Spec, tower: str) -> str | None:
+    """What is done with texts longer than the model reads; None for other modalities."""
+    return spec.embed.long_texts if tower == "text" else None
+
+
 def _plan_open_clip(spec: Spec, workspace: Workspace, tower: str) -> Plan:
     _need(spec, "open_clip", "open_clip_torch")
     folder = local_folder(spec, spec.embed.model)
@@ -130,8 +135,9 @@ def _plan_open_clip(spec: Spec, workspace: Workspace, tower: str) -> Plan:
     device = resolve_device(spec.embed.device)
     precision = resolve_precision(spec.embed.precision, device)
     fingerprint = fingerprint_of(
-        kind="open_clip", tower=tower, weights=weights, model=None if folder else name, preprocessing=1,
-        precision=precision, storage=spec.embed.storage, text=text_steps(spec),
+        kind="open_clip", tower=tower, weights=weights, model=None if folder else name,
+        preprocessing=2 if tower == "text" else 1, long_texts=long_texts(spec, tower), precision=precision,
+        storage=spec.embed.storage, text=text_steps(spec),
     )  # fmt: skip
 
     def build() -> Embedder:
@@ -189,7 +195,7 @@ def _plan_sentences(spec: Spec) -> Plan:
     precision = resolve_precision(spec.embed.precision, device)
     fingerprint = fingerprint_of(
         kind="sentence_transformers", weights=weights, precision=precision, storage=spec.embed.storage,
-        text=text_steps(spec), preprocessing=1,
+        text=text_steps(spec), preprocessing=2, long_texts=long_texts(spec, "text"),
     )  # fmt: skip
 
     def build() -> Embedder:
@@ -220,7 +226,7 @@ def _plan_fitted(spec: Spec, workspace: Workspace, kind: str, content_hashes: pl
     device = resolve_device(spec.embed.device) if kind == "autoencoder" else "cpu"
     algorithm = fingerprint_of(
         kind=kind, dimensions=spec.embed.dimensions, seed=spec.embed.seed, device=device, text=text_steps(spec),
-        storage=spec.embed.storage, version=2,
+        storage=spec.embed.storage, version=2, long_texts=long_texts(spec, "text") if kind == "lsa" else None,
     )  # fmt: skip
     basis = plan_basis(workspace, algorithm, content_hashes)
 

@@ -12,9 +12,9 @@ from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.given import given_dimensions, given_norms, store_given
-from assay.embedders.pipeline import Refusals, embed_contents, forget_plan, plan_chunks, prepare_all
+from assay.embedders.pipeline import Refusals, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
-from assay.health.embedding import health_rows, statistics
+from assay.health.embedding import cut_row, health_rows, statistics
 from assay.sources.files import open_source, read_content
 from assay.store.facts import FactStore
 from assay.store.stage import StageWriter, Work, stage, write_rows
@@ -23,7 +23,7 @@ from assay.store.workspace import Workspace
 
 __all__ = ["embed", "make_embedder"]
 
-VERSION = 2
+VERSION = 3
 TABLES = ("vectors", "rejects", "embedding_health")
 
 
@@ -58,9 +58,18 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
+        if spec.modality == "text":
+            rows.extend(cut_row(_cut(store, contents), len(contents), "characters" if plan.kind == "lsa" else "tokens"))
         write_rows(writer, "embedding_health", rows)
 
     return Work({"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}, body)
+
+
+def _cut(store: FactStore, contents: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `cut_contents` of tonight's contents."""
+    cut = cut_store(store)
+    parts = [pl.read_parquet(part) for part in cut.parts_for(contents["content_hash"])]
+    return pl.concat([empty("cut_contents"), *parts]).join(contents, on="content_hash", how="semi")
 
 
 def _refused(tables: TableReader) -> dict[str, int]:

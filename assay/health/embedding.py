@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from assay.embedders.pipeline import Refusals
 
+MOST_CUT = 0.01  # share of the texts
 _RANK_SAMPLE = 4_096  # vectors that the effective rank is computed on
 
 
@@ -105,6 +106,20 @@ def health_rows(
         note = "share of contents that tonight and the fit of the embedder have in common; below 0.8 it is fitted anew"
         rows.append(("basis_overlap", basis_overlap, ">= 0.8", basis_overlap >= 0.8, note))
     return pl.DataFrame(rows, schema=["check", "value", "wanted", "ok", "note"], orient="row", strict=False)
+
+
+def cut_row(cut: pl.DataFrame, n_contents: int, unit: str) -> pl.DataFrame:
+    """The row on texts longer than the model reads. `cut`: rows of `cut_contents`; `unit`: what these count."""
+    share = len(cut) / max(n_contents, 1)
+    note = f"no text is longer than what the model reads, in {unit}"
+    if len(cut):
+        read = (cut["n_read"] / cut["n_whole"]).mean()
+        note = (
+            f"{len(cut):,} of {n_contents:,} texts are longer than the {cut['n_read'].max():,} {unit} that the model "
+            f'reads; of these it sees {read:.0%} on average. embed.long_texts = "windows" has it read them whole'
+        )
+    row = ("texts_cut", share, f"<= {MOST_CUT}", share <= MOST_CUT, note)
+    return pl.DataFrame([row], schema=["check", "value", "wanted", "ok", "note"], orient="row", strict=False)
 
 
 def _spread(stats: VectorStatistics) -> list[tuple]:

@@ -47,8 +47,9 @@ SPLIT_TIERS = {
     "pixels": "same pixels",
     "text": "same text",
     "perceptual": "looks the same",
-    "minhash": "nearly the same words",
+    "minhash": "the same words but for errors of typing",
     "embedding": "nearly the same",
+    "contained": "one stands in the other",
 }
 
 

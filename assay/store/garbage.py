@@ -9,7 +9,7 @@ from assay.store.catalog import FACTS, write_catalog
 from assay.store.snapshots import Snapshot, list_snapshots
 from assay.store.workspace import Workspace
 
-OF_CONTENTS = ("picture_matches", "layout")  # facts that name their contents, besides those of a modality
+OF_CONTENTS = ("cut_contents", "picture_matches", "layout")  # facts that name contents, besides those of a modality
 
 
 def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:

@@ -91,6 +91,19 @@ def test_text_vectors_equal_open_clips(tmp_path, workspace, tiny_model):
     assert cosines(embedder.encode(texts), expected).min() >= 0.9999
 
 
+def test_long_texts_are_cut_or_read_in_windows(tmp_path, workspace, tiny_model):
+    """More tokens than the context holds: told, with one vector for one beginning; in windows the ends count."""
+    texts = ["word " * 200 + end for end in ("fracture", "pollen allergy and asthma")]
+    model = {"model": f"local-dir:{tiny_model}"}
+    cut = make_embedder(TextSet(tmp_path, []).spec(**model), workspace)
+    read = make_embedder(TextSet(tmp_path, []).spec(**model, long_texts="windows"), workspace)
+    assert cosines(*cut.encode(texts)[:, None]).min() >= 0.9999 > cosines(*read.encode(texts)[:, None]).min()
+    context = cut.cut(cut.prepare(texts[0]))[0]
+    assert cut.cut(cut.prepare("a cat")) is None and cut.cut(cut.prepare(texts[0]))[1] > context
+    assert read.cut(read.prepare(texts[0])) is None
+    assert cosines(read.encode(["a cat"]), cut.encode(["a cat"])).min() >= 0.9999
+
+
 def test_exif_rotation_and_transparency_are_honoured(tmp_path, workspace, tiny_model):
     """A rotated photo is embedded upright, a transparent one on white."""
     embedder = make_embedder(clip_spec(tmp_path, tiny_model), workspace)
