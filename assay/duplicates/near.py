@@ -121,7 +121,7 @@ def near_groups(
     confirmed = similarity >= least
     left, right = (ends[confirmed] for ends in candidates)
     star = star_groups(len(samples), left, right, similarity[confirmed], order)
-    tiers = confirmer.tiers if spec.modality == "text" else by_embedding
+    tiers = getattr(confirmer, "tiers", by_embedding)
     return Near(star[unit], confirmer.similarity, least, tiers, health)
 
 

@@ -58,7 +58,7 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
-        if spec.modality == "text":
+        if find_modality(spec.modality).content == "text":
             rows.extend(cut_row(_cut(store, contents), len(contents), "characters" if plan.kind == "lsa" else "tokens"))
         write_rows(writer, "embedding_health", rows)
 
