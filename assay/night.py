@@ -1,7 +1,7 @@
 """A night: the stages in order, once. Read this file first.
 
-    source ─ ingest ─ clean ─ dedup ─ embed ─ index ─┬─ near_dedup ─ metrics ─┬─ validate ─ publish
-                                                     └─ project ──────────────┘
+    source ─ ingest ─ clean ─ dedup ─ embed ─ index ─┬─ near_dedup ─ metrics ─┬─ judge ──── publish
+                                                     └─ project ──────────────┴─ validate ─┘
 
 Each stage is one room; it says by name which tables it reads and which it writes, and each table has a contract in
 `assay/contracts/tables.py`. What is finished is found by its key and not done again. A stage starts when the stages
@@ -23,6 +23,7 @@ from assay.duplicates.stage import dedup, near_dedup
 from assay.embedders.stage import embed
 from assay.facts import clean
 from assay.health.stage import drift, validate
+from assay.judge.stage import judge
 from assay.knn.stage import index
 from assay.layouts.stage import project
 from assay.metrics.stage import metrics
@@ -33,7 +34,7 @@ from assay.store.snapshots import Snapshot
 from assay.store.stage import Stage, StageOutput, names
 from assay.store.workspace import Workspace
 
-STAGES = (ingest, clean, dedup, embed, index, near_dedup, project, metrics, validate, drift)
+STAGES = (ingest, clean, dedup, embed, index, near_dedup, project, metrics, judge, validate, drift)
 Result = TypeVar("Result")
 LANES = 2  # stages at a time; most use all cores by themselves, but UMAP with a seed uses one
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import ContractError, SnapshotError, SpecError
+from assay.contracts.tables import FACTS, PUBLISHED, empty
 from assay.night import sweep
 from assay.publishing.stage import publish
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
@@ -68,6 +69,18 @@ def test_plain_duckdb_answers_from_the_catalog(workspace):
     assert connection.sql("select count(*) from samples").fetchall() == [(2,)]
     rows = connection.sql("select snapshot, score from history.scores order by snapshot").fetchall()
     assert [(n, round(s, 3)) for n, s in rows] == [(1, 0.9), (2, 0.8)]
+
+
+def test_every_published_table_has_a_history(workspace):
+    """All that is published is in `history` with the number of its snapshot, but facts, neighbours and projections."""
+    from assay.publishing.stage import publish
+
+    tables = {name: empty(name) for name in PUBLISHED if name not in ("diff", *FACTS)}
+    stage = stage_output(workspace, "all", tables | {"samples": samples(["a"])})
+    connection = publish(toy_spec(), workspace, stage).connect()
+    found = connection.sql("select table_name from information_schema.tables where table_schema = 'history'").fetchall()
+    assert {name for (name,) in found} == set(PUBLISHED) - set(FACTS) - {"neighbors", "projection"}
+    assert connection.sql("select * from history.proposals").columns[:2] == ["snapshot", "sample_id"]
 
 
 def test_the_catalog_is_replaced_while_someone_reads_it(workspace):

@@ -13,7 +13,7 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
     ("assay.store",),
     ("assay.sources", "assay.knn", "assay.layouts"),
     ("assay.modalities", "assay.metrics", "assay.health"),
-    ("assay.facts", "assay.duplicates", "assay.embedders", "assay.reading"),
+    ("assay.facts", "assay.duplicates", "assay.embedders", "assay.reading", "assay.judge"),
     ("assay.report", "assay.explorer"),
     ("assay.publishing",),
     ("assay.night",),

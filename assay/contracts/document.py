@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from assay.contracts.spec import Section, Spec
+from assay.contracts.metrics import BUILT_IN
+from assay.contracts.spec import Section, Spec, Thresholds
 from assay.contracts.tables import CONTRACTS, FACTS, INTERNAL, PUBLISHED, Contract
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -77,6 +78,9 @@ def section_chapter(name: str, section: type[Section]) -> str:
         "| key | values | default | meaning |",
         "|---|---|---|---|",
     ]
+    if section is Thresholds:
+        having = [metric for metric in BUILT_IN if metric.threshold is not None]
+        lines += [f"| {metric.name} | 0 … 1 | `{metric.threshold}` | {metric.meaning} |" for metric in having]
     for key, field in section.model_fields.items():
         default = "required" if field.is_required() else f"`{field.default!r}`"
         lines.append(f"| {key} | {values_text(field.annotation)} | {default} | {notes.get(key, '')} |")

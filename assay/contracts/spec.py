@@ -14,6 +14,7 @@ from unicodedata import is_normalized
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assay.contracts.errors import SpecError
+from assay.contracts.metrics import complaint
 from assay.contracts.plugins import registered
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -223,23 +224,19 @@ class Project(Section):
 
 
 class Thresholds(Section):
-    """Where a score becomes an issue. Applied late: changing one recomputes no fact."""
+    """The score from which a sample is an issue, by the metric's name. Applied last: changing one trains nothing and
+    recomputes no fact."""
 
-    dark: Fraction = 0.5
-    bright: Fraction = 0.5
-    blurry: Fraction = 0.5
-    low_information: Fraction = 0.5
-    odd_aspect: Fraction = 0.5
-    odd_size: Fraction = 0.5
-    grayscale: Fraction = 0.5
-    near_empty: Fraction = 0.5
-    boilerplate: Fraction = 0.5
-    repetitive: Fraction = 0.5
-    shouting: Fraction = 0.5
-    garbled: Fraction = 0.5
-    damaged: Fraction = 0.5
-    other_language: Fraction = 0.5
-    outlier: Fraction = 0.5
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Fraction]
+
+    @model_validator(mode="before")
+    @classmethod
+    def metrics_are_known(cls, values):
+        wrong = [found for name in values if (found := complaint(str(name)))] if isinstance(values, dict) else []
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return values
 
 
 class Metrics(Section):

@@ -232,6 +232,16 @@ class Scores(Contract):
     is_issue = dy.Bool()
 
 
+class Measures(Contract):
+    """The metrics as they were measured, before thresholds and decisions make issues of them."""
+
+    sample_id = dy.String(primary_key=True)
+    metric = dy.String(primary_key=True)
+    score = dy.Float64(min=0.0, max=1.0)
+    value = dy.Float64(nullable=True)
+    is_issue = dy.Bool(nullable=True)  # null: a threshold decides
+
+
 class LabelIssues(Contract):
     """One row per labelled sample with a vector; unlabelled ones have label null and a proposed label."""
 
@@ -241,6 +251,17 @@ class LabelIssues(Contract):
     confidence = _fraction()  # calibrated probability that suggested_label is right
     score = _score()
     is_issue = dy.Bool()
+
+
+class LabelFindings(LabelIssues):
+    """`label_issues` before anybody's decision."""
+
+
+class ClassFlags(Contract):
+    """A row for each class of each sample that looks wrong, before anybody's decision."""
+
+    sample_id = dy.String(primary_key=True)
+    label = dy.String(primary_key=True)
 
 
 class LabelNoise(Contract):
@@ -271,6 +292,22 @@ class Classes(Contract):
     imbalance = _score()  # 1 − n ÷ mean n, not below 0
 
 
+class ClassMeasures(Contract):
+    """`classes` without the number of issues, which decisions change."""
+
+    label = dy.String(primary_key=True)
+    n = dy.Int64(min=0)
+    n_train = dy.Int64(min=0, nullable=True)
+    noise = _fraction()
+    separability = dy.Float64(min=-1.0, max=1.0, nullable=True)
+    purity = _fraction()
+    probe_accuracy = _fraction()
+    overlap_label = dy.String(nullable=True)
+    overlap = _fraction()
+    coverage = _fraction()
+    imbalance = _score()
+
+
 class EmbeddingHealth(Contract):
     """Checks of the vectors, the index and the projections themselves."""
 
@@ -287,6 +324,20 @@ class DatasetMetrics(Contract):
     metric = dy.String(primary_key=True)
     value = dy.Float64(nullable=True)
     note = dy.String(nullable=True)
+
+
+class DatasetMeasures(DatasetMetrics):
+    """The rows of `dataset_metrics` that no threshold and no decision changes."""
+
+
+class GroupMeasures(Contract):
+    """What the vectors say of each value of each group column; `groups` has its rates of issues beside it."""
+
+    column = dy.String(primary_key=True)
+    value = dy.String(primary_key=True)
+    n = dy.Int64(min=0)
+    probe_auc = _fraction()
+    probe_accuracy = _fraction()
 
 
 class Groups(Contract):
@@ -398,6 +449,12 @@ CONTRACTS: dict[str, type[Contract]] = {
     "leaks": Leaks,
     "projection": Projection,
     "layout": Layout,
+    "measures": Measures,
+    "label_findings": LabelFindings,
+    "class_flags": ClassFlags,
+    "class_measures": ClassMeasures,
+    "group_measures": GroupMeasures,
+    "dataset_measures": DatasetMeasures,
     "scores": Scores,
     "label_issues": LabelIssues,
     "label_noise": LabelNoise,
@@ -414,7 +471,10 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 FACTS = ("image_facts", "text_facts", "vectors")
-INTERNAL = ("ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout")
+INTERNAL = (
+    "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout",
+    "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",
+)  # fmt: skip
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)
 
 

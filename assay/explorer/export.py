@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SnapshotError
+from assay.contracts.metrics import described
 from assay.explorer.answers import describe
 from assay.explorer.server import STATIC
 from assay.reading import overview, queues, tables
@@ -22,7 +23,6 @@ from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
 from assay.reading.map_names import map_names
-from assay.reading.meanings import SCORES, title
 from assay.store.files import atomic_file
 from assay.store.snapshots import Snapshot
 
@@ -95,7 +95,7 @@ def bundle() -> str:
 def collect(view: View) -> dict:
     """Everything that the page asks for, as JSON values; arrays as base64 of little-endian bytes."""
     manifest = view.snapshot.manifest
-    metrics, bits = view.flags()
+    flags = view.flags()
     neighbors, nearness = _neighbors(view)
     rows = range(len(view))
     return {
@@ -110,9 +110,9 @@ def collect(view: View) -> dict:
         "ids": view.ids.to_list(),
         "layouts": {method: _layout(view, method) for method in view.layouts()},
         "columns": {entry["key"]: _column(view, entry["key"]) for entry in view.catalog()},
-        "metrics": metrics,
-        "flags": [_packed(np.flatnonzero(bits >> np.uint64(i) & np.uint64(1)), "<i4") for i in range(len(metrics))],
-        "titles": {metric: [title(metric), SCORES.get(metric, "")] for metric in metrics},
+        "metrics": list(flags),
+        "flags": [_packed(rows, "<i4") for rows in flags.values()],
+        "titles": {name: [described(name).title, described(name).meaning] for name in flags},
         "k": NEIGHBORS, "neighbors": _packed(neighbors, "<i4"), "nearness": _packed(nearness, "<f4"),
         "duplicates": _groups(view),
         "leaks": _leaks(view),

@@ -35,7 +35,7 @@ def packed(view: View, mask: np.ndarray, wanted: dict) -> bytes:
 
 
 def _flagged(view: View, metric: str) -> np.ndarray:
-    if metric in view.flags()[0] or (metric == "label_issue" and view.snapshot.parts("label_issues")):
+    if metric in view.flags() or (metric == "label_issue" and view.snapshot.parts("label_issues")):
         return view.issue(metric)
     return np.zeros(len(view), dtype=bool)
 

@@ -91,5 +91,5 @@ def twins_row(names: list[str]) -> tuple:
 
 def opinions(tables: TableReader) -> list[dict]:
     """What the metrics stage says that it did not judge."""
-    notes = tables.scan("dataset_metrics").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
+    notes = tables.scan("dataset_measures").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
     return notes.sort("metric").collect().to_dicts()

@@ -27,12 +27,13 @@ METRICS = {"metric": pl.String, "value": pl.Float64, "note": pl.String}
 
 @stage(
     version=VERSION,
-    reads=("samples", "units", "vectors", "neighbors", "projection", "label_issues", "dataset_metrics"),
+    reads=("samples", "units", "vectors", "neighbors", "projection", "label_findings", "dataset_measures"),
     writes=TABLES,
     hours=3,
 )
 def validate(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, units, vectors, neighbors, projection, label_issues → embedding_health, dataset_metrics."""
+    """samples, units, vectors, neighbors, projection, label_findings, dataset_measures → embedding_health,
+    dataset_metrics."""
 
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(tables)
@@ -153,7 +154,7 @@ def drift_rows(
 
 def _is_flagged(units: pl.DataFrame, tables: TableReader) -> np.ndarray:
     """Whether each unit's label is flagged as an issue."""
-    flagged = tables.scan("label_issues").filter(pl.col("is_issue")).select("sample_id").collect()["sample_id"]
+    flagged = tables.scan("label_findings").filter(pl.col("is_issue")).select("sample_id").collect()["sample_id"]
     return units["sample_id"].is_in(flagged.implode()).to_numpy()
 
 

@@ -54,10 +54,6 @@ class Corpus:
     def n_units(self) -> int:
         return len(self.vectors)
 
-    @property
-    def group_columns(self) -> list[str]:
-        return [name for name in self.samples.columns if name not in OWN_COLUMNS]
-
 
 def read_corpus(tables: TableReader) -> Corpus:
     """Corpus of the stages' outputs."""

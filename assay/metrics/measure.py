@@ -1,210 +1,125 @@
-"""The stage from top to bottom: read the corpus, measure, join the thresholds late, write the tables."""
+"""The stage from top to bottom: judge the labels, find outliers beside them, and gather the rows of every table."""
 
-import dataclasses
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
-from assay.contracts.spec import Spec
-from assay.metrics.annotators import model as annotators
-from assay.metrics.corpus import Corpus, cases_frame, code, edges_frame, read_corpus
-from assay.metrics.dataset.headline import dataset_metrics, order_metrics
+from assay.contracts.errors import AssayError
+from assay.contracts.metrics import Metric, from_outside
+from assay.metrics.annotators.model import annotator_tables
+from assay.metrics.content import content_issues, content_numbers
+from assay.metrics.copies.copies import copies
+from assay.metrics.dataset.headline import dataset_measures, order_numbers
 from assay.metrics.groups import groups
-from assay.metrics.label_sets import tables as set_tables
-from assay.metrics.label_sets.codes import carriers, read_sets
-from assay.metrics.labels import beliefs, confident
-from assay.metrics.night import BY_CHANCE, MEASURE, Night, add_case_measure, add_unit_measure, by_unit
-from assay.metrics.outliers import outliers
-from assay.metrics.sql import Queries
-from assay.metrics.tables import all_proposals, class_graph, classes, debias, group_table, label_issues, label_noise
-from assay.store.stage import StageWriter, write_rows
-from assay.store.tables import TableReader
-from assay.store.workspace import Workspace
+from assay.metrics.groups.filling import fill_groups
+from assay.metrics.groups.tables import debias, group_measures, worst_groups
+from assay.metrics.inputs import Inputs
+from assay.metrics.judgement import Judgement, Numbers, not_judged
+from assay.metrics.label_sets.judge import judge_sets
+from assay.metrics.labels.graph import class_graph
+from assay.metrics.labels.judge import judge_labels
+from assay.metrics.measures import joined
+from assay.metrics.outliers.find import find_outliers
+from assay.store.stage import StageWriter
 
-TABLES = (
-    "scores",
-    "label_issues",
-    "label_noise",
-    "classes",
-    "groups",
-    "group_issues",
-    "annotators",
-    "consensus",
-    "proposals",
-    "proposal_quality",
-    "dataset_metrics",
-)
+CLASSES = Path(__file__).parent / "dataset" / "class_measures.sql"
 
 
-def facts_of(spec: Spec) -> tuple[str, ...]:
-    """The tables of facts that the modality has."""
-    return find_modality(spec.modality).fact_tables()
+def measure(inputs: Inputs, references: Path, writer: StageWriter) -> dict[str, pl.DataFrame]:
+    """Every table of the stage by name. `references`: see `find_outliers`; vectors with a group erased go to files of
+    `writer`."""
+    with ThreadPoolExecutor(1) as beside:  # while the probe is trained
+        outlying = beside.submit(find_outliers, inputs, references)
+        graph = beside.submit(class_graph, inputs)
+        order = beside.submit(order_numbers, inputs)
+        judgement = judge(inputs)
+    measures = [*copies(inputs), *content_issues(inputs), *outlying.result(), *judgement.measures, *others(inputs)]
+    classes = class_measures(inputs, judgement, graph.result())
+    tables, numbers = further_columns(inputs, judgement, writer)
+    numbers |= order.result() | content_numbers(inputs)
+    return {
+        "measures": joined(measures),
+        "label_findings": judgement.findings,
+        "label_noise": judgement.noise,
+        "class_flags": judgement.flags,
+        "class_measures": classes,
+        "dataset_measures": dataset_measures(inputs, judgement, classes, numbers),
+        **tables,
+    }
 
 
-def measure(
-    spec: Spec,
-    workspace: Workspace,
-    writer: StageWriter,
-    dismissed: pl.DataFrame,
-    tables: TableReader,
-) -> None:
-    """The body of the stage; see its docstring for what goes in and out. `dismissed` (`sample_id`, `metric`): the
-    suspicions that somebody took back; their scores stay, they are no issues."""
-    corpus = read_corpus(tables)
-    labels = code(corpus.samples, "label")
-    separator = spec.source.label_separator
-    sets = read_sets(labels, separator) if separator else None
-    workspace.work.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as temporary,
-        Queries(Path(temporary)) as queries,
-    ):
-        register_inputs(queries, corpus, tables, facts_of(spec))
-        queries.table("dismissed", dismissed)
-        night = Night(spec, corpus, queries, labels, cases_frame(corpus, labels.codes), dismissed, sets=sets)
-        queries.table("cases", night.cases)
-        if sets:
-            queries.table("carriers", carriers(corpus.samples, labels, sets))
-        from_tables(night)
-        distance = by_unit(queries.run("knn_distance", neighbors=outliers.NEIGHBORS), corpus.n_units)
-        with ThreadPoolExecutor(1) as beside:  # while the probe is trained
-            outlying = beside.submit(find_outliers, night, workspace, distance) if corpus.n_units else None
-            graph = beside.submit(class_graph, night) if not sets else None
-            order = beside.submit(order_metrics, night)
-            find_label_issues(night)
-        if outlying:
-            outlying.result()
-        night.of_classes = graph.result() if graph else []
-        night.metrics.update(order.result())
-        results = assemble(night, writer)
-        for name in TABLES:
-            write_rows(writer, name, results[name])
+def judge(inputs: Inputs) -> Judgement:
+    """What is found of the labels, be they of one class or sets, or too few to be judged."""
+    if not (inputs.enough and inputs.spec.metrics.label_issues):
+        return not_judged(inputs)
+    return judge_labels(inputs) if inputs.sets is None else judge_sets(inputs)
 
 
-def register_inputs(queries: Queries, corpus: Corpus, tables: TableReader, facts: tuple[str, ...]) -> None:
-    """The inputs as views; of the samples only our own columns, whose names are known."""
-    queries.table("samples", corpus.samples.select("sample_id", "position", "content_hash", "label", "split"))
-    queries.table("places", corpus.samples.select("sample_id", "split", pl.Series("unit", corpus.unit)))
-    queries.table("edges", edges_frame(corpus))
-    queries.table("duplicates", tables.read("duplicates"))
-    queries.table("leaks", tables.read("leaks"))
-    for name in facts:
-        if parts := tables.parts(name):
-            queries.parquet(name, parts)
+def class_measures(inputs: Inputs, judgement: Judgement, graph: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `class_measures`."""
+    found = pl.DataFrame(
+        {
+            "label": inputs.class_names,
+            "noise": judgement.class_noise,
+            "probe_accuracy": judgement.class_recall,
+        },
+        schema_overrides={"label": pl.String},
+    ).with_columns(pl.col("noise", "probe_accuracy").fill_nan(None))
+    vectors = found.join(graph, on="label", how="left", maintain_order="left")
+    return inputs.select(CLASSES, carriers=inputs.carriers, samples=inputs.samples, class_vectors=vectors)
 
 
-def from_tables(night: Night) -> None:
-    """The measures that are one SELECT each: duplicates, leaks, conflicts, and the content's own issues."""
-    for name in ("duplicate", "leak", "label_conflict"):
-        night.measures.append(night.queries.run(name))
-    for name, facts in (("image_issues", "image_facts"), ("text_issues", "text_facts")):
-        if facts in night.queries.names:
-            night.measures.append(night.queries.run(name).with_columns(pl.lit(None, pl.Boolean).alias("is_issue")))
-    if "image_facts" in night.queries.names:
-        for metric, value, note in night.queries.run("image_prevalence").iter_rows():
-            night.metrics[metric] = (value, note)
-
-
-def find_outliers(night: Night, workspace: Workspace, distance: np.ndarray) -> None:
-    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as measures per sample."""
-    corpus, n = night.corpus, night.corpus.n_units
-    raw, cluster = outliers.measured(corpus, distance)
-    sparse = by_unit(night.queries.run("local_outlier", neighbors=outliers.NEIGHBORS, floor=outliers.FLOOR), n)
-    cases = night.cases
-    labels = cases["label"].to_numpy() if night.sets is None else np.full(len(cases), -1)  # no set has a centre
-    off = outliers.off_class_ratio(
-        corpus, cases["unit"].to_numpy(), labels, cases["share"].to_numpy(), len(night.labels.names)
+def further_columns(
+    inputs: Inputs, judgement: Judgement, writer: StageWriter
+) -> tuple[dict[str, pl.DataFrame], Numbers]:
+    """`(tables, numbers)` about the source's further columns: groups, their gaps, annotators."""
+    section = inputs.spec.metrics
+    codings, notes = groups.group_codings(
+        inputs.corpus.samples, section.group_columns, without=section.annotator_labels
     )
-
-    own = groups.unit_codes(corpus, night.labels.codes) if night.sets is None else np.full(n, -1)
-    size = outliers.clump_sizes(cluster, own)
-
-    def reference(measurements: dict[str, np.ndarray]) -> dict:
-        return outliers.stored_reference(workspace.facts / "reference", corpus.embedder, measurements, n)
-
-    scales = reference({**raw, "local_outlier": sparse, "off_class": off[np.isfinite(off)]})
-    gap = raw["isolation"]
-    add_unit_measure(night, "outlier", outliers.outlier_z(raw, size, scales, reference), distance)
-    for name, values in (("knn_distance", distance), ("local_outlier", sparse)):
-        add_unit_measure(night, name, outliers.standardize(values, scales.get(name)), values)
-    far = outliers.standardize(gap, scales.get("isolation"))
-    add_unit_measure(night, "junk_cluster", far, np.nan_to_num(gap), only=size >= 2)
-    add_case_measure(night, "off_class", outliers.tail_score(outliers.standardize(off, scales.get("off_class"))), off)
+    measured = group_measures(inputs, codings, judgement.told)
+    proposals, quality, numbers = fill_groups(inputs, codings, list(notes))
+    annotators, consensus, agreement = annotator_tables(inputs)
+    numbers |= {f"group_skipped:{name}": (None, note) for name, note in notes.items()}
+    numbers |= worst_groups(measured) | debias(inputs, codings, notes, writer) | agreement
+    tables = {
+        "group_measures": measured,
+        "proposals": pl.concat([judgement.proposals, proposals]).sort("sample_id", "column"),
+        "proposal_quality": pl.concat([judgement.quality, quality]).sort("column", "coverage"),
+        "annotators": annotators,
+        "consensus": consensus,
+    }
+    return tables, numbers
 
 
-def find_label_issues(night: Night) -> None:
-    """Beliefs about the labels, and what confident learning makes of them."""
-    if not night.enough:
-        night.metrics["label_issues_note"] = (None, "labels are not judged: fewer than two classes with vectors")
-        return
-    if not night.spec.metrics.label_issues:
-        return
-    if night.sets:
-        return set_tables.judge(night)
-    section = night.spec.metrics
-    night.beliefs = beliefs.believe(night.corpus, night.cases, len(night.labels.names), section.folds, section.seed)
-    night.findings = confident.find(night.beliefs)
-    if not beliefs.better_than_chance(night.beliefs):
-        found = night.findings
-        nothing = np.zeros_like(found.is_issue)
-        night.findings = dataclasses.replace(found, is_issue=nothing, joint=found.joint.clear())
-        night.metrics["label_issues_note"] = BY_CHANCE
+def others(inputs: Inputs) -> list[pl.DataFrame]:
+    """The metrics that other packages bring, as rows of `measures`."""
+    return [computed(metric, inputs) for metric in from_outside()]
 
 
-def assemble(night: Night, writer: StageWriter) -> dict[str, pl.DataFrame]:
-    """All tables of the stage."""
-    section = night.spec.metrics
-    codings, notes = groups.group_codings(night.corpus, section.group_columns, without=section.annotator_labels)
-    night.metrics.update({f"group_skipped:{name}": (None, note) for name, note in notes.items()})
-    known = {coding.column for coding in codings}
-    for name in section.debias:
-        if name not in known:
-            night.metrics[f"debias_skipped:{name}"] = (None, notes.get(name, "not among the group columns"))
-    tables = {"label_issues": without_dismissed(night, label_issues(night)), "label_noise": label_noise(night)}
-    add_label_measure(night, tables["label_issues"])
-    tables["scores"] = all_scores(night)
-    for name in ("label_issues", "label_noise", "scores"):
-        night.queries.table(name, tables[name])
-    tables["classes"] = set_tables.classes(night) if night.sets else classes(night)
-    tables["groups"] = group_table(night, codings)
-    tables["group_issues"] = night.queries.run("group_issues")
-    tables["annotators"], tables["consensus"] = annotators.annotator_tables(night)
-    tables["proposals"], tables["proposal_quality"] = all_proposals(night, codings, list(notes))
-    debias(night, codings, writer)
-    tables["dataset_metrics"] = dataset_metrics(night, tables)
-    return tables
+def computed(metric: Metric, inputs: Inputs) -> pl.DataFrame:
+    """Rows of one metric from outside.
 
-
-def without_dismissed(night: Night, issues: pl.DataFrame) -> pl.DataFrame:
-    """`issues` with no flag on a label that somebody confirmed."""
-    confirmed = night.dismissed.filter(pl.col("metric") == "label_issue")["sample_id"]
-    return issues.with_columns(pl.col("is_issue") & ~pl.col("sample_id").is_in(confirmed.implode()))
-
-
-def add_label_measure(night: Night, issues: pl.DataFrame) -> None:
-    """The metric `label_issue` of the long table."""
-    if night.findings is not None or night.set_findings is not None:
-        labeled = issues.filter(pl.col("label").is_not_null())
-        night.measures.append(
-            labeled.select(
-                "sample_id",
-                pl.lit("label_issue").alias("metric"),
-                "score",
-                pl.col("confidence").alias("value"),
-                "is_issue",
-            )
+    Raises:
+        AssayError: what it gave are no scores of tonight's samples; the message says what is wrong with them.
+    """
+    found = metric.compute(inputs)
+    wanted = (
+        ["sample_id", "score", "value"] if metric.threshold is not None else ["sample_id", "score", "value", "is_issue"]
+    )
+    if not isinstance(found, pl.DataFrame) or set(wanted) - set(found.columns):
+        given = found.columns if isinstance(found, pl.DataFrame) else type(found).__name__
+        raise AssayError(f"the metric `{metric.name}` gave {given}; it must give a Polars frame with {wanted}")
+    strange = found.filter(~pl.col("sample_id").is_in(inputs.corpus.samples["sample_id"].implode()))
+    if len(strange) or found["sample_id"].is_duplicated().any():
+        example = (
+            strange["sample_id"].head(1).to_list() or found.filter(found["sample_id"].is_duplicated())["sample_id"][0]
         )
-
-
-def all_scores(night: Night) -> pl.DataFrame:
-    """The long table, with the spec's thresholds joined in."""
-    frames = [pl.DataFrame(schema=MEASURE)]
-    frames += [frame.select([pl.col(name).cast(kind) for name, kind in MEASURE.items()]) for frame in night.measures]
-    night.queries.table("measures", pl.concat(frames))
-    limits = night.spec.thresholds.model_dump()
-    night.queries.table("thresholds", pl.DataFrame({"metric": list(limits), "threshold": list(limits.values())}))
-    return night.queries.run("scores")
+        raise AssayError(f"the metric `{metric.name}` scores {example!r:.100}, which is no sample, or scores it twice")
+    if not found["score"].is_between(0.0, 1.0).all() or found["score"].has_nulls():
+        raise AssayError(
+            f"the metric `{metric.name}` has scores outside 0 … 1 or without a value; leave such samples out"
+        )
+    is_issue = pl.lit(None, pl.Boolean) if metric.threshold is not None else pl.col("is_issue")
+    return found.select("sample_id", pl.lit(metric.name).alias("metric"), "score", "value", is_issue.alias("is_issue"))

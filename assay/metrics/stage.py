@@ -1,35 +1,63 @@
-"""metrics: every score, from one kNN graph, SQL over the tables, and a linear probe."""
+"""metrics: every score, from one kNN graph, SQL over the tables, and a linear probe. Thresholds and decisions come
+after it, in `judge`, so that they cost no training."""
 
+import tempfile
+from pathlib import Path
+
+from assay.contracts.metrics import from_outside
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
-from assay.metrics.measure import TABLES, facts_of, measure
-from assay.store.decisions import dismissed_suspicions, read_decisions
-from assay.store.files import hash_text
-from assay.store.stage import Work, stage
+from assay.metrics.corpus import read_corpus
+from assay.metrics.inputs import Inputs
+from assay.metrics.measure import measure
+from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 10
+VERSION = 12
+WRITES = (
+    "measures",
+    "label_findings",
+    "label_noise",
+    "class_flags",
+    "class_measures",
+    "group_measures",
+    "annotators",
+    "consensus",
+    "proposals",
+    "proposal_quality",
+    "dataset_measures",
+)
+
+
+def facts_of(spec: Spec) -> tuple[str, ...]:
+    """The tables of facts that the modality has."""
+    return find_modality(spec.modality).fact_tables()
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
     return ("samples", *facts_of(spec), "units", "vectors", "neighbors", "duplicates", "leaks")
 
 
-@stage(version=VERSION, reads=_reads, writes=TABLES, hours=6)
+@stage(version=VERSION, reads=_reads, writes=WRITES, hours=6)
 def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, facts, units, vectors, neighbors, duplicates, leaks → scores, label_issues, label_noise, classes,
-    groups, group_issues, annotators, consensus, proposals, proposal_quality, dataset_metrics; debiased vectors as files
-    in `debiased/` where asked for.
+    """samples, facts, units, vectors, neighbors, duplicates, leaks → measures, label_findings, label_noise,
+    class_flags, class_measures, group_measures, annotators, consensus, proposals, proposal_quality, dataset_measures;
+    debiased vectors as files in `debiased/` where asked for."""
 
-    A suspicion that somebody took back in the explorer is no issue, until the content or the label changes.
-    """
-    separator = spec.source.label_separator
-    now = tables.read("samples", ["sample_id", "content_hash", "label"])
-    dismissed = dismissed_suspicions(read_decisions(workspace), now)
+    def body(writer: StageWriter) -> None:
+        facts = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
+        copies = {name: tables.read(name) for name in ("duplicates", "leaks")}
+        workspace.work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:
+            inputs = Inputs(spec, read_corpus(tables), copies | facts, Path(spill))
+            for name, frame in measure(inputs, workspace.facts / "reference", writer).items():
+                write_rows(writer, name, frame)
+
+    separator, others = spec.source.label_separator, {metric.name: metric.version for metric in from_outside()}
     config = {
         "metrics": spec.part("metrics"),
-        "thresholds": spec.part("thresholds"),
-        "dismissed": hash_text(dismissed.write_json()),
         **({"label_separator": separator} if separator else {}),
+        **({"from_outside": others} if others else {}),
     }
-    return Work(config, lambda writer: measure(spec, workspace, writer, dismissed, tables))
+    return Work(config, body)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assay.reading.meanings import LABEL_METRICS, MEASURES, SCORES, title
+from assay.contracts.metrics import described
+from assay.reading.meanings import MEASURES, title
 
 if TYPE_CHECKING:
     from assay.reading.columns import View
@@ -59,15 +60,15 @@ def entries(view: "View") -> Iterator[dict]:
         n = view.once(
             "n_label_issues", lambda: view.scan("label_issues").select(pl.col("is_issue").sum()).collect().item()
         )
-        about = SCORES["label_issue"]
+        about = described("label_issue").meaning
         yield _describe("label_issues.score", "Label suspicion", "number", "label", about, n, "label_issue")
         yield _describe("label_issues.confidence", "Confidence", "number", "label", "that the suggested label is right")
         yield _describe("suggested", "Suggested label", "category", "label", "what the neighbours and the probe say")
     for metric, _, n_issues in view.metrics().iter_rows():
         if metric == "label_issue" and view.snapshot.parts("label_issues"):
             continue
-        page = "label" if metric.startswith(LABEL_METRICS) else "data"
-        yield _describe(f"scores.{metric}", title(metric), "number", page, SCORES.get(metric, ""), n_issues, metric)
+        record = described(metric)
+        yield _describe(f"scores.{metric}", record.title, "number", record.page, record.meaning, n_issues, metric)
     yield _describe("duplicate", "Duplicates", "category", "data", "kept or copy, within its group")
     yield _describe("leak", "Leaks", "category", "data", "has a duplicate in another split")
     for name in view.once("fact_names", lambda: _fact_names(view)):

@@ -165,33 +165,39 @@ class View:
             ),
         )
 
-    def flags(self) -> tuple[list[str], np.ndarray]:
-        """Metric names, and a bit per metric that flags a row: uint64 of shape (n,)."""
+    def flags(self) -> dict[str, np.ndarray]:
+        """The rows that each metric flags, ascending, by the metric's name."""
 
-        def load() -> tuple[list[str], np.ndarray]:
-            names = self.metrics()["metric"].to_list()[:63]
-            bit = {name: 1 << place for place, name in enumerate(names)}
+        def load() -> dict[str, np.ndarray]:
             flagged = self.scan("scores").filter(pl.col("is_issue")).select("sample_id", "metric").collect()
-            flagged = flagged.filter(pl.col("metric").is_in(names))
             rows = self.rows_of(flagged["sample_id"])
-            marks = flagged["metric"].replace_strict(bit, default=0, return_dtype=pl.UInt64).to_numpy()
-            bits = np.zeros(len(self), dtype=np.uint64)
-            np.bitwise_or.at(bits, rows[rows >= 0], marks[rows >= 0])
-            if "label_issue" not in bit and self.snapshot.parts("label_issues"):
-                bits[self.label_issue()] |= np.uint64(1 << len(names))
-                names.append("label_issue")
-            return names, bits
+            known = flagged.with_columns(row=pl.Series(rows)).filter(pl.col("row") >= 0).sort("metric", "row")
+            found = {name: np.empty(0, dtype=np.int64) for name in self.metrics()["metric"]}
+            found |= {name: part["row"].to_numpy() for (name,), part in known.group_by("metric", maintain_order=True)}
+            if "label_issue" not in found and self.snapshot.parts("label_issues"):
+                found["label_issue"] = np.flatnonzero(self.label_issue())
+            return found
 
         return self.once("flags", load)
+
+    def flags_of(self, rows: np.ndarray) -> list[list[str]]:
+        """The metrics that flag each of some rows."""
+        found: list[list[str]] = [[] for _ in rows]
+        for name, flagged in self.flags().items():
+            for place in np.flatnonzero(np.isin(rows, flagged)).tolist():
+                found[place].append(name)
+        return found
 
     def issue(self, metric: str) -> np.ndarray:
         """Mask of the rows that `metric` flags. Raises `KeyError` for a metric that is not there."""
         if metric == "label_issue" and self.snapshot.parts("label_issues"):
             return self.label_issue()
-        names, bits = self.flags()
-        if metric not in names:
-            raise KeyError(f"no metric {metric!r}; there are {names}")
-        return (bits >> np.uint64(names.index(metric)) & np.uint64(1)).astype(bool)
+        flags = self.flags()
+        if metric not in flags:
+            raise KeyError(f"no metric {metric!r}; there are {list(flags)}")
+        mask = np.zeros(len(self), dtype=bool)
+        mask[flags[metric]] = True
+        return mask
 
     def label_issue(self) -> np.ndarray:
         """Mask of the rows whose label is flagged."""

@@ -93,7 +93,7 @@ def _calibration(view: View, rows: np.ndarray, wrong: np.ndarray) -> dict | None
 def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
     """For each kind of issue: how many of the errors have it, and how often the model errs with and without it."""
     lines = []
-    for metric in view.flags()[0]:
+    for metric in view.flags():
         flagged = view.issue(metric)[rows]
         if flagged.sum() < LEAST or (~flagged).sum() < LEAST or not (flagged & wrong).any():
             continue
@@ -129,7 +129,7 @@ def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dic
         f"{100 * line['rate']:.0f}% of such samples and on {100 * line['elsewhere']:.0f}% of the others."
         for line in issues if line["rate"] > 1.5 * line["elsewhere"] and line["share"] >= 0.1
     ]  # fmt: skip
-    if "label_issue" in view.flags()[0] and wrong.any():
+    if "label_issue" in view.flags() and wrong.any():
         suspect = view.issue("label_issue")[rows]
         label = view.column("label")
         codes = label.codes[rows]

@@ -7,8 +7,8 @@ read from the decisions that stand, so progress outlives the page, the server an
 import numpy as np
 import polars as pl
 
+from assay.contracts.metrics import described
 from assay.reading.columns import View
-from assay.reading.meanings import SCORES, title
 from assay.reading.tables import leak_rows
 
 LABELS, DUPLICATES, LEAKS = "label_issue", "duplicate", "leak"
@@ -18,7 +18,7 @@ TITLES = {
     DUPLICATES: ("Duplicates", "group", "groups"),
     "outlier": ("Outliers", "sample", "samples"),
 }
-PARTS_OF_OTHERS = {"knn_distance", "local_outlier", "junk_cluster", "near_duplicate", "off_class"}  # told by `outlier`
+PARTS_OF_OTHERS = {"knn_distance", "local_outlier", "junk_cluster", "off_class"}  # told by `outlier`
 MOST_ITEMS = 5_000
 OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
 
@@ -29,8 +29,8 @@ def queues(view: View) -> list[dict]:
     for key in keys(view):
         items = _settled(view, key)
         if len(items):
-            name, one, many = TITLES.get(key, (title(key), "sample", "samples"))
-            found.append({"key": key, "title": name, "says": SCORES.get(key, ""), "unit": [one, many],
+            name, one, many = TITLES.get(key, (described(key).title, "sample", "samples"))
+            found.append({"key": key, "title": name, "says": described(key).meaning, "unit": [one, many],
                           "total": len(items), "done": int(items["done"].sum())})  # fmt: skip
     return found
 

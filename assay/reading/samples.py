@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import AssayError, UnreadableSample
+from assay.contracts.metrics import described
 from assay.reading.catalog import Category, Number
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
-from assay.reading.meanings import MEASURES, SCORES, title
+from assay.reading.meanings import MEASURES, title
 
 MOST_CARDS = 400
 SNIPPET = 600  # characters of text in a card
@@ -25,13 +26,12 @@ def name_at(column: Category, row: int) -> str | None:
 
 def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray | None = None) -> list[dict]:
     """What a gallery shows of some rows, in their order."""
-    metrics, bits = view.flags()
     label, suggested = view.column("label"), _optional(view, "suggested")
     suspicion, split = _optional(view, "label_issues.score"), _optional(view, "split")
     duplicate, decision = view.column("duplicate"), view.column("decision")
     column = view.column(sort) if sort and sort not in ("position", "similarity") else None
     found = []
-    for row in rows.tolist():
+    for row, issues in zip(rows.tolist(), view.flags_of(rows), strict=True):
         card = {
             "row": row,
             "id": view.ids[row],
@@ -39,7 +39,7 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
             "split": name_at(split, row) if split else None,
             "suggested": name_at(suggested, row) if suggested else None,
             "suspicion": _json(suspicion.values[row]) if suspicion else None,
-            "issues": [name for place, name in enumerate(metrics) if int(bits[row]) >> place & 1],
+            "issues": issues,
             "duplicate": name_at(duplicate, row),
             "decision": name_at(decision, row),
             "value": _json(column.values[row]) if isinstance(column, Number) else None,
@@ -82,7 +82,7 @@ def detail(view: View, sample_id: str) -> dict:
         "text": text(view, row),
         "source": {name: _plain(value) for name, value in source.items()},
         "scores": [
-            {**line, "title": title(line["metric"]), "meaning": SCORES.get(line["metric"], "")}
+            {**line, "title": described(line["metric"]).title, "meaning": described(line["metric"]).meaning}
             for line in scores.drop("sample_id").to_dicts()
         ],
         "label_issue": label.drop("sample_id").to_dicts()[0] if len(label) else None,

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from assay.contracts.metrics import described, in_order
 from assay.reading.report import Tables, collect
 
 LABEL_CARDS = 48
@@ -17,30 +18,6 @@ ANNOTATOR_ROWS = 100
 MATRIX_CLASSES = 20
 REJECT_EXAMPLES = 5
 
-METRICS = {
-    "outlier": ("Outliers", "Far from everything, or in a sparse corner of the embedding."),
-    "junk_cluster": ("Junk clusters", "In a small clump apart from the rest."),
-    "knn_distance": ("Far from their neighbours", "A part of the outlier score."),
-    "off_class": ("Off-class", "Far from the rest of their own class."),
-    "local_outlier": ("Local outliers", "In a sparser place than their neighbours are."),
-    "label_conflict": ("Conflicting labels", "Duplicates that carry different labels."),
-    "wrong_class": ("Wrong classes", "A class that they carry looks wrong."),
-    "missing_class": ("Missing classes", "A class that they do not carry looks missing."),
-    "dark": ("Dark", "Even the brightest pixels are dark."),
-    "bright": ("Bright", "Even the darkest pixels are bright."),
-    "blurry": ("Blurry", "Little fine detail for their size."),
-    "low_information": ("Low information", "Nearly uniform: few distinct values."),
-    "odd_aspect": ("Odd aspect ratio", "Much longer one way than the other."),
-    "odd_size": ("Odd size", "Much larger or smaller than the rest."),
-    "grayscale": ("Grayscale", "No colour."),
-    "near_empty": ("Nearly empty", "Almost no text."),
-    "boilerplate": ("Boilerplate", "The same words as very many others."),
-    "repetitive": ("Repetitive", "The same words over and over."),
-    "shouting": ("Shouting", "Mostly capital letters."),
-    "damaged": ("Damaged", "Reading had to mend it, or parts are lost."),
-    "garbled": ("Garbled", "More symbols than words."),
-    "other_language": ("Another language", "Not in the language of the rest."),
-}
 OWN_SECTION = ("label_issue", "duplicate", "leak")
 SPLIT_TIERS = {
     "bytes": "same bytes",
@@ -113,7 +90,7 @@ def natural(label: str) -> tuple:
 
 def metric_galleries(tables: Tables) -> list[dict]:
     """Each kind of issue that has no section of its own: its count, its worst samples, the spread of its scores; in
-    the order of `METRICS`. Where there are no outliers, the farthest samples stand for them."""
+    the order of their records. Where there are no outliers, the farthest samples stand for them."""
     scores = tables.scan("scores").filter(~pl.col("metric").is_in(OWN_SECTION))
     columns = ("sample_id", "metric", "score", "value")
     flagged = collect(scores.filter(pl.col("is_issue")).select(columns))
@@ -124,12 +101,11 @@ def metric_galleries(tables: Tables) -> list[dict]:
         flagged, counts = pl.concat([flagged, farthest]), counts | ({"outlier": 0} if len(farthest) else {})
     bins = pl.min_horizontal((pl.col("score") * 20).floor(), pl.lit(19)).cast(pl.Int32).alias("bin")
     spread = collect(scores.filter(pl.col("metric").is_in(list(counts))).group_by("metric", bins).len())
-    order = [metric for metric in METRICS if metric in counts] + sorted(counts.keys() - METRICS.keys())
-    return [_metric_gallery(metric, flagged, counts[metric], spread) for metric in order]
+    return [_metric_gallery(name, flagged, counts[name], spread) for name in in_order(set(counts))]
 
 
 def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.DataFrame) -> dict:
-    title, says = METRICS.get(metric, (metric.replace("_", " ").capitalize(), ""))
+    title, says = described(metric).title, sentence(described(metric).meaning)
     if not total:
         says = "None lies beyond what the spread of the whole leads one to expect; these lie farthest."
     here = flagged.filter(pl.col("metric") == metric)
@@ -138,6 +114,11 @@ def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.D
     highest = max(counts.values(), default=1)
     bars = [{"x": i, "n": counts.get(i, 0), "height": _height(counts.get(i, 0), highest)} for i in range(20)]
     return {"metric": metric, "title": title, "says": says, "total": total, "rows": worst.to_dicts(), "bars": bars}
+
+
+def sentence(clause: str) -> str:
+    """A clause as a sentence."""
+    return f"{clause[:1].upper()}{clause[1:]}." if clause else ""
 
 
 def _height(count: int, highest: int) -> float:

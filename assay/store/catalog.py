@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 FILE = "catalog.duckdb"
 STORAGE = "v1.0.0"
-HISTORY = (
-    "samples", "rejects", "duplicates", "leaks", "scores", "label_issues", "label_noise", "classes", "groups",
-    "group_issues", "annotators", "embedding_health", "dataset_metrics", "diff",
-)  # fmt: skip
 FACTS = re.compile(r"vectors|[a-z][a-z0-9_]*_facts")
 NO_DECISIONS = """
 create view decisions as
@@ -40,6 +36,8 @@ select
     cast(null as bigint) as snapshot
 where false
 """
+OF_ONE_NIGHT = ("neighbors", "projection")  # mere pictures of one snapshot: no history, as facts have none
+TABLE = re.compile(r"[a-z][a-z_]*")
 
 
 def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, read: "Read | None" = None) -> None:
@@ -63,17 +61,18 @@ def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, re
 def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
     """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out.
 
-    `root` is `HOME/DATASET`.
+    Every table that any of them has is there, but facts and those OF_ONE_NIGHT. `root` is `HOME/DATASET`.
     """
     import duckdb
 
     read = read or reader(connection, root)
     connection.execute("create schema history")
     connection.execute("set schema = 'history'")
-    for table in HISTORY:
-        parts = [str(part.relative_to(root)) for part in sorted(root.glob(f"snapshots/v*/{table}/*.parquet"))]
-        if not parts:
+    stored = {part.parent.name for part in root.glob("snapshots/v*/*/*.parquet")}
+    for table in sorted(filter(TABLE.fullmatch, stored.difference(OF_ONE_NIGHT))):
+        if FACTS.fullmatch(table):
             continue
+        parts = [str(part.relative_to(root)) for part in sorted(root.glob(f"snapshots/v*/{table}/*.parquet"))]
         try:
             rows = read([f"snapshots/v*/{table}/*.parquet"], filename=True, union_by_name=True)
         except duckdb.Error:  # one of them is damaged

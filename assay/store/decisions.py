@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assay.contracts.errors import AssayError
+from assay.contracts.metrics import dismissals
 from assay.store.files import atomic_file
 from assay.store.workspace import Workspace
 
@@ -208,18 +209,12 @@ def _connected(decisions: pl.DataFrame, samples: pl.DataFrame) -> "duckdb.DuckDB
     return connection
 
 
-DISMISSES = {  # kind: the metrics whose suspicion it takes back
-    "reject_label": ("label_issue", "label_conflict", "off_class", "wrong_class", "missing_class"),
-    "keep": ("duplicate",),
-}
-
-
 def dismissed_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     """Columns `sample_id`, `metric`, sorted: suspicions that somebody looked at and took back. Their scores stay; they
     are no issues any more, until the content or the label changes."""
     standing = effective_decisions(decisions, samples).select("sample_id", "kind")
     metrics = pl.DataFrame(
-        [(kind, metric) for kind, names in DISMISSES.items() for metric in names],
+        [(kind, metric) for kind, names in dismissals().items() for metric in names],
         schema={"kind": pl.String, "metric": pl.String},
         orient="row",
     )

@@ -36,13 +36,14 @@ sys.path.insert(0, str(ROOT))
 
 from assay.contracts.spec import make_spec  # noqa: E402
 from assay.metrics import probe  # noqa: E402
-from assay.metrics.corpus import Corpus, cases_frame, code  # noqa: E402
+from assay.metrics.corpus import Corpus  # noqa: E402
 from assay.metrics.groups import gaps as numbers  # noqa: E402
+from assay.metrics.groups.filling import fill_groups  # noqa: E402
+from assay.metrics.inputs import Inputs  # noqa: E402
+from assay.metrics.labels import beliefs  # noqa: E402
 from assay.metrics.labels.confident import wilson  # noqa: E402
+from assay.metrics.labels.judge import judge_labels  # noqa: E402
 from assay.metrics.labels.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
-from assay.metrics.measure import find_label_issues  # noqa: E402
-from assay.metrics.night import Night  # noqa: E402
-from assay.metrics.tables import all_proposals  # noqa: E402
 
 RESULTS = ROOT / "benchmarks/results/proposals.json"
 MISSING, FEW = 0.3, 5
@@ -67,32 +68,31 @@ def few(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 GAPS = {"30%": at_random, "all but 5 a class": few}
 
 
-def night_of(corpus: Corpus, columns: dict) -> Night:
-    """The metrics stage before its first finding, on samples with these further columns."""
-    blank = {"label": pl.Series([None] * corpus.n_units, dtype=pl.String)} | columns
-    corpus = dataclasses.replace(corpus, samples=corpus.samples.with_columns(**blank))
+def inputs_of(corpus: Corpus, columns: dict) -> Inputs:
+    """What the metrics are computed from, on samples with these further columns."""
+    blank = {name: pl.Series([None] * corpus.n_units, dtype=pl.String) for name in ("label", "split", "content_hash")}
+    position = pl.Series("position", np.arange(corpus.n_units))
+    samples = corpus.samples.with_columns(position, **(blank | columns))
     spec = make_spec({"name": "b", "modality": "vectors", "source": {"kind": "table", "path": "none"}}, base=ROOT)
-    labels = code(corpus.samples, "label")
-    return Night(spec, corpus, None, labels, cases_frame(corpus, labels.codes), pl.DataFrame())
+    return Inputs(spec, dataclasses.replace(corpus, samples=samples), {}, Path("none"))
 
 
 def ours(corpus: Corpus, given: np.ndarray):
     """`(guess, confidence, proposed, published, seconds)`: of each gap the likeliest class, how sure that is, whether
     it is proposed; the published precision. A guess that is not proposed stands in no table, but in the beliefs."""
-    names = pl.Series([None if label < 0 else f"{label:04d}" for label in given], dtype=pl.String)
-    night = night_of(corpus, {"label": names})
+    inputs = inputs_of(corpus, {"label": pl.Series([None if code < 0 else f"{code:04d}" for code in given])})
     started = time.perf_counter()
-    find_label_issues(night)
-    made, quality = all_proposals(night, [], [])
+    judgement = judge_labels(inputs)
     seconds = time.perf_counter() - started
-    believed = night.beliefs
+    section, names = inputs.spec.metrics, inputs.labels.names
+    believed = beliefs.believe(inputs.corpus, inputs.cases, len(names), section.folds, section.seed)
     likeliest = believed.label[believed.best(believed.belief)][believed.given < 0]
-    guess = np.array(night.labels.names)[likeliest].astype(int)
-    made = made.sort("sample_id")
+    guess = np.array(names)[likeliest].astype(int)
+    made = judgement.proposals.sort("sample_id")
     proposed = made["proposed"].is_not_null().to_numpy()
     if (made["proposed"].drop_nulls().cast(int).to_numpy() != guess[proposed]).any():
         raise SystemExit("the proposals are not the likeliest classes")
-    return guess, made["confidence"].to_numpy(), proposed, published(quality), seconds
+    return guess, made["confidence"].to_numpy(), proposed, published(judgement.quality), seconds
 
 
 def published(quality: pl.DataFrame) -> np.ndarray:
@@ -175,10 +175,10 @@ def columns_of_numbers() -> list[tuple[str, str, np.ndarray]]:
 def number_trial(corpus: Corpus, column: str, values: np.ndarray, seed: int) -> dict:
     """Three numbers in ten taken away."""
     missing = at_random(values, np.random.default_rng(seed))
-    night = night_of(corpus, {column: pl.Series(np.where(missing, np.nan, values)).fill_nan(None)})
-    made, quality = all_proposals(night, [], [column])
-    section = night.spec.metrics
-    filled = numbers.fill(night.corpus, column, section.folds, section.seed)  # with what is not proposed
+    inputs = inputs_of(corpus, {column: pl.Series(np.where(missing, np.nan, values)).fill_nan(None)})
+    made, quality, _ = fill_groups(inputs, [], [column])
+    section = inputs.spec.metrics
+    filled = numbers.fill(inputs.corpus, column, section.folds, section.seed)  # with what is not proposed
     right = numbers.within(filled.proposed - values, filled.tolerance)[missing]
     confidence = filled.confidence[missing]
     near = np.where(missing[corpus.neighbors], np.nan, values[corpus.neighbors])

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assay.contracts.modality import find_modality
 from assay.contracts.tables import empty
-from assay.metrics.sql import Queries
+from assay.metrics.sql import select
 from assay.modalities.text.facts import text_facts
 from assay.selftest.digits import digit_samples
 from assay.store.files import hash_text
@@ -20,10 +21,10 @@ TYPICAL = {
 def scores(tmp_path, table: str, facts: pl.DataFrame) -> dict[tuple[str, str], float]:
     """`{(sample_id, metric): score}`; sample s0 has the first fact."""
     ids = [f"s{i}" for i in range(len(facts))]
-    with Queries(tmp_path) as queries:
-        queries.table("samples", pl.DataFrame({"sample_id": ids, "content_hash": facts["content_hash"]}))
-        queries.table(table, facts)
-        found = queries.run(table.replace("facts", "issues"))
+    samples = pl.DataFrame({"sample_id": ids, "content_hash": facts["content_hash"]})
+    found = select(
+        find_modality(table.removesuffix("_facts")).facts.issues[0], {"samples": samples, table: facts}, tmp_path
+    )
     assert found["score"].is_between(0, 1).all() and not found["score"].is_nan().any()
     assert found.rows() == found.sort("sample_id", "metric").rows()
     assert not found.select("sample_id", "metric").is_duplicated().any()
@@ -116,11 +117,10 @@ def test_what_most_of_a_dataset_is_like_is_said_once(tmp_path, metric):
 
 
 def prevalence(tmp_path, facts: pl.DataFrame) -> dict[str, tuple[float, str]]:
-    with Queries(tmp_path) as queries:
-        ids = [f"s{i}" for i in range(len(facts))]
-        queries.table("samples", pl.DataFrame({"sample_id": ids, "content_hash": facts["content_hash"]}))
-        queries.table("image_facts", facts)
-        return {metric: (value, note) for metric, value, note in queries.run("image_prevalence").iter_rows()}
+    ids = [f"s{i}" for i in range(len(facts))]
+    samples = pl.DataFrame({"sample_id": ids, "content_hash": facts["content_hash"]})
+    found = select(find_modality("image").facts.prevalence, {"samples": samples, "image_facts": facts}, tmp_path)
+    return {metric: (value, note) for metric, value, note in found.iter_rows()}
 
 
 def test_a_tall_picture_among_wide_ones_is_odd(tmp_path):

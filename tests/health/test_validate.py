@@ -32,7 +32,7 @@ def run(workspace, vectors, labels=None, embedder="toy", flagged=()):
     projected = project(SPEC, workspace, *stages, indexed)
     rows = [(name, "a", None, None, 1.0, True) for name in flagged]
     issues = pl.DataFrame(rows, schema=empty("label_issues").schema, orient="row")
-    measured = stage_output(workspace, "metrics", {"label_issues": issues})
+    measured = stage_output(workspace, "metrics", {"label_findings": issues})
     output = validate(SPEC, workspace, *stages, indexed, projected, measured)
     drifted = drift(SPEC, workspace, stages[0], stages[2])
     return Outputs(output, drifted), (*stages, indexed, projected, measured, output, drifted)
@@ -245,10 +245,10 @@ def test_classes_of_sets_are_counted_one_by_one(workspace):
 def test_what_the_metrics_did_not_judge_is_said_beside_the_other_checks(workspace):
     """The metrics stage's own note of labels that it could not judge becomes a failed check."""
     notes = pl.DataFrame({"metric": ["label_issues_note"], "value": [None], "note": ["no label is flagged: …"]},
-                         schema=empty("dataset_metrics").schema)  # fmt: skip
+                         schema=empty("dataset_measures").schema)  # fmt: skip
     labels = pl.DataFrame({"unit_id": ["s0", "s1"], "label": ["a", "b"], "n": [1, 1]})
     rows = {
         row[0]: row
-        for row in input_rows(labels, 2, 50, "", stage_output(workspace, "metrics", {"dataset_metrics": notes}))
+        for row in input_rows(labels, 2, 50, "", stage_output(workspace, "metrics", {"dataset_measures": notes}))
     }
     assert rows["judged_label_issues"][3] is False and rows["judged_label_issues"][4] == "no label is flagged: …"

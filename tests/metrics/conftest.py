@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.spec import make_spec
+from assay.judge.stage import judge
 from assay.metrics.stage import metrics
 from assay.store.files import hash_text
 from assay.store.stage import run_stage, write_rows
@@ -109,12 +110,35 @@ class Inputs:
         return run_stage(self.workspace, stage, version=1, tables=list(tables), config={}, inputs=(), body=body)
 
     def run(self):
-        return metrics(self.spec, self.workspace, *self.outputs())
+        outputs = self.outputs()
+        measured = metrics(self.spec, self.workspace, *outputs)
+        return Finished(measured, judge(self.spec, self.workspace, outputs[0], measured))
+
+
+class Finished:
+    """The outputs of the stages metrics and judge, read as one."""
+
+    def __init__(self, measured, judged):
+        self.measured, self.judged = measured, judged
+        self.tables = (*measured.tables, *judged.tables)
+
+    def _stage(self, table):
+        return self.judged if table in self.judged.tables else self.measured
+
+    def read(self, table):
+        return self._stage(table).read(table)
+
+    @property
+    def path(self):
+        return self.measured.path
+
+    def parts(self, table):
+        return self._stage(table).parts(table)
 
 
 @pytest.fixture
 def night(tmp_path):
-    """`night(vectors, labels, …)` → the metrics stage's output."""
+    """`night(vectors, labels, …)` → what the stages metrics and judge gave."""
     return lambda vectors, labels, **more: Inputs(tmp_path, vectors, labels, **more).run()
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs, blobs
 
 
 def check(output) -> dict[str, pl.DataFrame]:
     """All tables; scores and confidences are in [0, 1] and nothing is NaN."""
-    tables = {name: output.read(name) for name in TABLES}
+    tables = {name: output.read(name) for name in output.tables}
     for frame in tables.values():
         for column in frame.select(pl.selectors.float()).columns:
             assert not frame[column].is_nan().any(), column
@@ -99,7 +98,7 @@ def test_no_noise_is_estimated_of_labels_at_random(night, separator):
     assert output.read("classes")["noise"].is_null().all()
 
 
-@pytest.mark.parametrize("name", ["find_outliers", "class_graph", "order_metrics"])
+@pytest.mark.parametrize("name", ["find_outliers", "class_graph", "order_numbers"])
 def test_what_fails_beside_the_probe_is_the_error_of_the_stage(night, monkeypatch, name):
     """An error in the second thread ends the stage, and is the one that is told."""
 

@@ -11,7 +11,6 @@ from sklearn.linear_model import LogisticRegression
 from assay.metrics import probe, vote
 from assay.metrics.label_sets import findings as set_findings
 from assay.metrics.label_sets.beliefs import SetBeliefs, Targets, fit_stack, rarest_class
-from assay.metrics.measure import TABLES
 from tests.metrics.conftest import Inputs
 from tests.metrics.test_degenerate import CLOUD, RNG, SOME_NAN, check
 from tests.metrics.test_parts import corpus_of
@@ -169,7 +168,7 @@ def test_two_homes_agree_to_the_byte(tmp_path):
     vectors, carried = sets_of_blobs(200)
     labels = [None if i % 9 == 0 else text for i, text in enumerate(texts(flipped(carried)[0]))]
     made = [Inputs(tmp_path / home, vectors, labels, source=SOURCE).run() for home in ("one", "two")]
-    for name in TABLES:
+    for name in made[0].tables:
         assert [p.read_bytes() for p in made[0].parts(name)] == [p.read_bytes() for p in made[1].parts(name)]
 
 

@@ -19,8 +19,9 @@ import polars as pl
 
 from assay.metrics import pairs
 from assay.metrics.corpus import code
+from assay.metrics.inputs import Inputs
+from assay.metrics.judgement import Numbers
 from assay.metrics.labels import beliefs, confident
-from assay.metrics.night import Night
 from assay.sources.label_text import label_texts
 
 PRIOR = 8.0  # labels' worth of shrinkage
@@ -73,66 +74,64 @@ class Truth:
     judged: np.ndarray
 
 
-def annotator_tables(night: Night) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`annotators` and `consensus`; both empty where the spec names no annotators."""
+def annotator_tables(inputs: Inputs) -> tuple[pl.DataFrame, pl.DataFrame, Numbers]:
+    """`(annotators, consensus, numbers)`; all empty where the spec names no annotators."""
     nothing = pl.DataFrame(schema=ANNOTATORS), pl.DataFrame(schema=CONSENSUS)
-    section, columns = night.spec.metrics, night.corpus.samples.columns
+    section, columns = inputs.spec.metrics, inputs.corpus.samples.columns
     wanted = [section.annotator] if section.annotator else list(section.annotator_labels)
     if not wanted:
-        return nothing
-    absent = [name for name in wanted if name not in columns and name != label_column(night)]
+        return *nothing, {}
+    absent = [name for name in wanted if name not in columns and name != label_column(inputs)]
     if absent:
-        night.metrics["annotators_note"] = (None, f"no such column in the source: {', '.join(map(repr, absent))}")
-        return nothing
-    votes = read_votes(night)
+        return *nothing, {"annotators_note": (None, f"no such column in the source: {', '.join(map(repr, absent))}")}
+    votes = read_votes(inputs)
     if not len(votes.unit):
-        night.metrics["annotators_note"] = (None, "no label of a sample with a vector has an annotator")
-        return nothing
-    night.metrics["n_annotators"] = (float(len(votes.annotators)), None)
-    night.metrics["annotator_alpha"] = (
-        krippendorff_alpha(votes),
-        "Krippendorff's alpha of labels that share a content: 1 is full agreement, 0 chance",
-    )
-    truth = find_truth(night, votes)
-    return annotators(votes, truth), consensus(night, votes, truth)
+        return *nothing, {"annotators_note": (None, "no label of a sample with a vector has an annotator")}
+    alpha = "Krippendorff's alpha of labels that share a content: 1 is full agreement, 0 chance"
+    numbers: Numbers = {
+        "n_annotators": (float(len(votes.annotators)), None),
+        "annotator_alpha": (krippendorff_alpha(votes), alpha),
+    }
+    truth = find_truth(inputs, votes)
+    return annotators(votes, truth), consensus(inputs, votes, truth), numbers
 
 
-def label_column(night: Night) -> str:
+def label_column(inputs: Inputs) -> str:
     """The file's own name of the column that became `label`."""
-    return night.spec.source.columns.get("label", "label")
+    return inputs.spec.source.columns.get("label", "label")
 
 
-def read_votes(night: Night) -> Votes:
+def read_votes(inputs: Inputs) -> Votes:
     """The labels of all annotators on samples that have a vector: from the rows of a column that names who gave each
     row its label, or from a column for each annotator."""
-    section, samples = night.spec.metrics, night.corpus.samples
+    section, samples = inputs.spec.metrics, inputs.corpus.samples
     if section.annotator:
-        who, given = code(samples, section.annotator), night.labels
-        names, frames = given.names, [_vote_frame(night, who.codes, given.codes)]
+        who, given = code(samples, section.annotator), inputs.labels
+        names, frames = given.names, [_vote_frame(inputs, who.codes, given.codes)]
         annotators = who.names
     else:
         annotators = list(section.annotator_labels)
-        columns = [label_texts(samples["label" if name == label_column(night) else name]) for name in annotators]
+        columns = [label_texts(samples["label" if name == label_column(inputs) else name]) for name in annotators]
         names = sorted(set().union(*(column.drop_nulls().unique().to_list() for column in columns)))
         place = pl.Enum(names)
         codes = [column.cast(place).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() for column in columns]
-        frames = [_vote_frame(night, np.full(len(samples), number), given) for number, given in enumerate(codes)]
+        frames = [_vote_frame(inputs, np.full(len(samples), number), given) for number, given in enumerate(codes)]
     votes = pl.concat(frames)
     return Votes(*(votes[name].to_numpy() for name in ("unit", "annotator", "label")), annotators, names)
 
 
-def _vote_frame(night: Night, annotator: np.ndarray, label: np.ndarray) -> pl.DataFrame:
+def _vote_frame(inputs: Inputs, annotator: np.ndarray, label: np.ndarray) -> pl.DataFrame:
     """Unit, annotator and label of the samples that have all three."""
-    frame = pl.DataFrame({"unit": night.corpus.unit, "annotator": annotator, "label": label})
+    frame = pl.DataFrame({"unit": inputs.corpus.unit, "annotator": annotator, "label": label})
     frame = frame.with_columns(pl.all().cast(pl.Int64))
     return frame.filter((pl.col("unit") >= 0) & (pl.col("annotator") >= 0) & (pl.col("label") >= 0))
 
 
-def find_truth(night: Night, votes: Votes) -> Truth:
+def find_truth(inputs: Inputs, votes: Votes) -> Truth:
     """The true class of every unit that has a vote, by expectation maximisation."""
-    unit, label, prior, informed = prior_of(night, votes)
+    unit, label, prior, informed = prior_of(inputs, votes)
     judged = shared(votes) | informed  # a vote that nothing else speaks about says nothing of its annotator
-    n_classes, n_units = len(votes.labels), night.corpus.n_units
+    n_classes, n_units = len(votes.labels), inputs.corpus.n_units
     first = np.searchsorted(unit, np.arange(n_units + 1))
     sizes = first[votes.unit + 1] - first[votes.unit]
     vote = np.repeat(np.arange(len(votes.unit)), sizes)  # an entry for every vote and class that may be true
@@ -165,7 +164,7 @@ def find_truth(night: Night, votes: Votes) -> Truth:
     return Truth(unit, label, chance, right, judged)
 
 
-def prior_of(night: Night, votes: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def prior_of(inputs: Inputs, votes: Votes) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """`(unit, label, prior, informed)`: pairs sorted by unit and label, the belief before any vote on that very unit
     is heard, and whether the vectors say more than the class sizes."""
     n_classes = len(votes.labels)
@@ -176,9 +175,9 @@ def prior_of(night: Night, votes: Votes) -> tuple[np.ndarray, np.ndarray, np.nda
         (pl.col("n") / pl.col("n").sum().over("unit")).alias("share"),
         pl.lit(1, dtype=pl.Int32).alias("n_values"),  # so that a unit's own copies have no vote on it
     )
-    if n_classes >= 2 and night.corpus.n_units >= 2:
-        section = night.spec.metrics
-        found = beliefs.believe(night.corpus, cases, n_classes, section.folds, section.seed)
+    if n_classes >= 2 and inputs.corpus.n_units >= 2:
+        section = inputs.spec.metrics
+        found = beliefs.believe(inputs.corpus, cases, n_classes, section.folds, section.seed)
         if beliefs.better_than_chance(found):
             clean = confident.find(found).model.clean
             believed = pl.DataFrame({"unit": found.unit[found.case].astype(np.int64), "label": found.label, "b": clean})
@@ -273,7 +272,7 @@ def confusions(votes: Votes, truth: Truth, true: np.ndarray) -> pl.DataFrame:
     )
 
 
-def consensus(night: Night, votes: Votes, truth: Truth) -> pl.DataFrame:
+def consensus(inputs: Inputs, votes: Votes, truth: Truth) -> pl.DataFrame:
     """The table `consensus`: the samples whose content several annotators labelled."""
     unit, label, chance = best_of_units(truth)
     both = shared(votes)
@@ -288,8 +287,8 @@ def consensus(night: Night, votes: Votes, truth: Truth) -> pl.DataFrame:
             pl.col("true", "confidence").first(),
         )
     )
-    samples = night.corpus.samples.select("sample_id").with_columns(
-        pl.Series("unit", night.corpus.unit.astype(np.int64))
+    samples = inputs.corpus.samples.select("sample_id").with_columns(
+        pl.Series("unit", inputs.corpus.unit.astype(np.int64))
     )
     table = samples.join(counted, on="unit")
     names = pl.Series(votes.labels, dtype=pl.String)

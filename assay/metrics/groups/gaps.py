@@ -15,6 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from assay.metrics import probe
 from assay.metrics.corpus import Corpus
+from assay.metrics.judgement import PROPOSALS
 from assay.metrics.labels import proposals
 from assay.metrics.vote import TEMPERATURES
 
@@ -168,7 +169,7 @@ def propose(corpus: Corpus, column: str, filled: Filled) -> pl.DataFrame:
             "proposed": texts,
             "confidence": confidence,
         },
-        schema={"sample_id": pl.String, "column": pl.String, "proposed": pl.String, "confidence": pl.Float64},
+        schema=PROPOSALS,
     )
 
 

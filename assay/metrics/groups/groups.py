@@ -6,45 +6,42 @@ import torch
 from scipy.stats import rankdata
 
 from assay.metrics import probe
-from assay.metrics.corpus import Coding, Corpus, code
+from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
 PENALTY = 0.3
 
 
 def group_codings(
-    corpus: Corpus, wanted: tuple[str, ...] | None, without: tuple[str, ...] = ()
+    samples: pl.DataFrame, wanted: tuple[str, ...] | None, without: tuple[str, ...] = ()
 ) -> tuple[list[Coding], dict[str, str]]:
-    """`(codings, notes)`: the group columns that can be grouped by, and why the others were left out. Where none are
-    `wanted` by name, all are but those of `without`."""
-    further = [c for c in corpus.group_columns if c not in without]
-    names = further if wanted is None else [c for c in wanted if c in corpus.samples.columns]
-    notes = {name: "no such column in the source" for name in (wanted or ()) if name not in corpus.samples.columns}
+    """`(codings, notes)`: the columns of `samples` that can be grouped by, and why the others were left out. Where none
+    are `wanted` by name, all further columns are but those of `without`."""
+    further = [name for name in samples.columns if name not in (*OWN_COLUMNS, *without)]
+    names = further if wanted is None else [name for name in wanted if name in samples.columns]
+    notes = {name: "no such column in the source" for name in (wanted or ()) if name not in samples.columns}
     codings = []
     for name in names:
-        coding = code(corpus.samples, name)
+        coding = code(samples, name)
         if not coding.names:
             notes[name] = "every value is missing"
-        elif len(coding.names) > min(VALUE_LIMIT, max(2, len(corpus.samples) // 2)):
+        elif len(coding.names) > min(VALUE_LIMIT, max(2, len(samples) // 2)):
             notes[name] = f"{len(coding.names)} different values; a group column has at most {VALUE_LIMIT}"
         else:
             codings.append(coding)
     return codings, notes
 
 
-def attributes(corpus: Corpus, codings: list[Coding]) -> pl.DataFrame:
+def attributes(samples: pl.DataFrame, codings: list[Coding]) -> pl.DataFrame:
     """The group columns unpivoted: sample_id, column, value; missing values left out."""
-    empty = pl.DataFrame(schema={"sample_id": pl.String, "column": pl.String, "value": pl.String})
-    frames = [empty]
+    schema = {"sample_id": pl.String, "column": pl.String, "value": pl.String}
+    frames = [pl.DataFrame(schema=schema)]
     for coding in codings:
         known = np.nonzero(coding.codes >= 0)[0]
         values = pl.Series(coding.names, dtype=pl.String).gather(coding.codes[known])
-        ids = corpus.samples["sample_id"].gather(known)
-        frames.append(
-            pl.DataFrame(
-                {"sample_id": ids, "column": [coding.column] * len(known), "value": values}, schema=empty.schema
-            )
-        )
+        ids = samples["sample_id"].gather(known)
+        columns = {"sample_id": ids, "column": [coding.column] * len(known), "value": values}
+        frames.append(pl.DataFrame(columns, schema=schema))
     return pl.concat(frames)
 
 

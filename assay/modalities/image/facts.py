@@ -17,7 +17,7 @@ from assay.modalities.image.decode import decode_rgb
 from assay.modalities.image.identity import pixel_identity
 from assay.sources.files import Source, read_content
 
-WORKING_PIXELS = 128  # longer side of the reduced copy that is measured; image_issues.sql counts on it
+WORKING_PIXELS = 128  # longer side of the reduced copy that is measured; issues.sql counts on it
 WHOLE_UP_TO = 600_000  # pixels: a larger JPEG is decoded at a scale, and known by its coded data
 BRIGHTNESS_WEIGHTS = np.array([0.241, 0.691, 0.068], dtype=np.float32)  # Finley's HSP perceived brightness
 

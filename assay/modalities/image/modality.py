@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -64,6 +65,8 @@ IMAGE = Modality(
         libraries=("pillow", "simplejpeg", "numpy", "xxhash"),
         chunk=512,
         properties=("width", "height", "brightness", "contrast", "entropy_bits", "sharpness", "colorfulness"),
+        issues=(Path(__file__).with_name("issues.sql"),),
+        prevalence=Path(__file__).with_name("prevalence.sql"),
     ),
     copies=Copies(
         columns=("pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"),

@@ -1,6 +1,7 @@
 """Texts: what the stages know of them. What computes is imported when it is called."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -61,6 +62,7 @@ TEXT = Modality(
         chunk=4096,
         prepared="clean_text",
         properties=("n_characters", "n_words", "repetition", "uppercase", "symbols"),
+        issues=(Path(__file__).with_name("issues.sql"),),
     ),
     copies=Copies(
         columns=("normalized_hash", "minhash", "text", "n_characters"),

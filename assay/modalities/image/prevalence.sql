@@ -1,5 +1,5 @@
 -- What many images of a dataset have in common, and is therefore no issue of a single one: the share of the samples beyond
--- the limit of image_issues.sql, where that is more than a quarter; and the share whose pixels use a small part of their
+-- the limit of issues.sql, where that is more than a quarter; and the share whose pixels use a small part of their
 -- depth and were spread to be seen, where there are any.
 with facts as (
     select

@@ -8,7 +8,7 @@
 -- sample: blurry and low_information lower their limit to a part of the dataset's median (scaled-up digits), odd_size
 -- measures from the median, odd_aspect too where the median is itself long or tall; and dark, bright, odd_aspect and
 -- grayscale fade out where more than a quarter of the samples are beyond the limit, from half on to nothing
--- (image_prevalence.sql says so once).
+-- (prevalence.sql says so once).
 --
 -- damaged: 0 where nothing is lost, else half and more by the share that is.
 with facts as (

@@ -33,9 +33,9 @@ select
     counted.label_issue_rate,
     counted.outlier_rate,
     counted.duplicate_rate,
-    group_vectors.probe_auc,
-    group_vectors.probe_accuracy
+    group_measures.probe_auc,
+    group_measures.probe_accuracy
 from counted
-left join group_vectors
-    on group_vectors."column" = counted."column" and group_vectors.value = counted.value
+left join group_measures
+    on group_measures."column" = counted."column" and group_measures.value = counted.value
 order by counted."column", counted.value

@@ -1,0 +1,150 @@
+"""One record a metric: its name, what it means, when it is an issue, and who can take the suspicion back.
+
+Spec, report, explorer, decisions and docs are derived from these. What others bring is found through the entry-point
+group `assay.metrics`: the entry point's name is the metric's, and what it loads is a `Metric` with `compute`. So a
+spec can be checked by names alone, and nothing of theirs is imported before it is needed.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from assay.contracts.errors import AssayError, ContractError
+from assay.contracts.plugins import load_plugin, registered
+
+GROUP = "assay.metrics"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of single samples, as the rows of `scores` have it; a score runs from 0 (clean) to 1 (surely an issue).
+
+    Attributes:
+        name: as in `scores.metric`; lower case, no blanks.
+        title: as a heading.
+        meaning: what a high score says, a clause that goes on from "how" or "a copy of …".
+        unit: of `scores.value`, the measurement behind the score.
+        threshold: the score from which a sample is an issue where the spec says nothing else; None where what computes
+            the metric decides by itself, or where it is never an issue.
+        page: where the explorer lists it: of the label, or of the data.
+        dismissed_by: the kinds of decision that take the suspicion back.
+        version: of `compute`; raise it when its results change.
+        compute: for metrics from outside: `(inputs) -> frame` with the columns sample_id, score and value, and
+            `is_issue` where it has no threshold. `inputs` is an `assay.metrics.inputs.Inputs`, which is frozen.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    unit: str
+    threshold: float | None = 0.5
+    page: Literal["label", "data"] = "data"
+    dismissed_by: tuple[str, ...] = ()
+    version: int = 1
+    compute: Callable | None = None
+
+
+_LABEL = {"threshold": None, "page": "label", "dismissed_by": ("reject_label",)}
+BUILT_IN = (
+    Metric("label_issue", "Label issues", "how likely the given label is wrong", "confidence in the suggestion",
+           **_LABEL),
+    Metric("wrong_class", "Wrong classes", "how likely a class that it carries is wrong", "classes", **_LABEL),
+    Metric("missing_class", "Missing classes", "how likely a class that it does not carry is missing", "classes",
+           **_LABEL),
+    Metric("label_conflict", "Conflicting labels", "a copy of it carries another label", "copies", **_LABEL),
+    Metric("off_class", "Off-class", "how far it is from the other samples of its class",
+           "distance ÷ the class's median", 0.5, "label", ("reject_label",)),
+    Metric("duplicate", "Duplicates", "a copy of another sample", "similarity", None, dismissed_by=("keep",)),
+    Metric("leak", "Leaks", "has a duplicate in another split", "similarity", None),
+    Metric("outlier", "Outliers", "how far the sample is from everything else", "cosine distance"),
+    Metric("junk_cluster", "Junk clusters", "in a small cluster apart from the rest", "cosine distance"),
+    Metric("knn_distance", "Distance to neighbours",
+           "mean distance to its nearest neighbours, a part of the outlier score", "cosine distance", None),
+    Metric("local_outlier", "Local outliers", "how sparse its surroundings are, next to its neighbours'", "ratio"),
+    Metric("damaged", "Damaged", "how much of the content is lost, or made up in reading", "share of the content"),
+    Metric("dark", "Dark", "how dark the image is, even in its brightest parts", "luminance"),
+    Metric("bright", "Bright", "how washed out the image is, even in its darkest parts", "luminance"),
+    Metric("blurry", "Blurry", "how little fine detail the image has", "variance of the Laplacian"),
+    Metric("low_information", "Low information", "how little there is to see: almost one flat colour", "bits"),
+    Metric("odd_aspect", "Odd aspect ratio", "how unusually long or tall the image is", "longer side ÷ shorter"),
+    Metric("odd_size", "Odd size", "how unusual its size is in this dataset", "pixels"),
+    Metric("grayscale", "Grayscale", "has no colour", "spread between channels"),
+    Metric("near_empty", "Nearly empty", "almost no text", "characters"),
+    Metric("boilerplate", "Boilerplate", "the same text as many other samples", "share of the text"),
+    Metric("repetitive", "Repetitive", "repeats itself", "share of the trigrams"),
+    Metric("shouting", "Shouting", "mostly upper case", "share of the letters"),
+    Metric("garbled", "Garbled", "mostly characters that are neither letters nor digits", "share of the characters"),
+    Metric("other_language", "Another language", "in another language than the rest", "probability"),
+)  # fmt: skip
+
+
+def offered() -> tuple[str, ...]:
+    """The names of the metrics that other packages bring; none is imported."""
+    return tuple(registered(GROUP))
+
+
+def from_outside() -> tuple[Metric, ...]:
+    """The metrics that other packages bring, by name.
+
+    Raises:
+        SpecError: one cannot be imported.
+        ContractError: one is no `Metric` that computes, or has a name that is taken.
+    """
+    return tuple(_load(name) for name in offered())
+
+
+def _load(name: str) -> Metric:
+    metric = load_plugin(GROUP, name)
+    if not isinstance(metric, Metric) or metric.compute is None:
+        raise ContractError(f"the metric {name!r} is {metric!r:.80}; wanted an assay Metric with `compute`")
+    if metric.name != name or name in {built.name for built in BUILT_IN}:
+        raise ContractError(
+            f"the metric {name!r} calls itself {metric.name!r}; names must agree, and be none of assay's"
+        )
+    return metric
+
+
+def described(name: str) -> Metric:
+    """The record of a metric by its name; of one that nobody knows any more, a record that says so."""
+    known = {metric.name: metric for metric in BUILT_IN}
+    if name not in known and name in offered():
+        try:
+            return _load(name)
+        except AssayError:  # whatever is wrong with it, a snapshot that has it can still be read
+            pass
+    return known.get(name) or Metric(name, name.replace("_", " ").strip().capitalize() or name, "", "", None)
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Names of metrics in the order in which people are shown them: assay's own, then the others by name."""
+    own = [metric.name for metric in BUILT_IN if metric.name in names]
+    return own + sorted(names - set(own))
+
+
+def thresholds(chosen: dict[str, float]) -> dict[str, float]:
+    """The threshold of every metric that has one: the `chosen`, else the default."""
+    defaults = {metric.name: metric.threshold for metric in (*BUILT_IN, *from_outside())}
+    return {name: chosen.get(name, default) for name, default in defaults.items() if default is not None}
+
+
+def complaint(name: str) -> str | None:
+    """Why a spec can set no threshold for `name`, with the nearest that it can; None where it can."""
+    own = {metric.name: metric.threshold for metric in BUILT_IN}
+    can = sorted({name for name, threshold in own.items() if threshold is not None} | set(offered()))
+    if name in can:
+        return None
+    if name in own:
+        return f"`{name}` has no threshold, for what computes it decides; those that have one are {', '.join(can)}"
+    nearest = difflib.get_close_matches(name, can, n=1, cutoff=0.5)
+    hint = f"did you mean `{nearest[0]}`?" if nearest else f"there are {', '.join(can)}"
+    return f"there is no metric `{name}`; {hint}"
+
+
+def dismissals() -> dict[str, tuple[str, ...]]:
+    """`{kind of decision: the metrics whose suspicion it takes back}`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for metric in (*BUILT_IN, *from_outside()):
+        for kind in metric.dismissed_by:
+            found[kind] = (*found.get(kind, ()), metric.name)
+    return found

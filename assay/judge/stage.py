@@ -1,0 +1,78 @@
+"""judge: scores become issues. Thresholds of the spec and people's decisions enter here and nowhere before, so that
+changing one costs no training: a few SELECTs over what the metrics stage measured."""
+
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from assay.contracts.metrics import thresholds
+from assay.contracts.spec import Spec
+from assay.metrics.groups.groups import attributes, group_codings
+from assay.metrics.sql import select
+from assay.store.decisions import dismissed_suspicions, read_decisions
+from assay.store.files import hash_text
+from assay.store.stage import StageWriter, Work, stage, write_rows
+from assay.store.tables import Tables
+from assay.store.workspace import Workspace
+
+VERSION = 1
+MEASURED = ("measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures")
+WRITES = ("scores", "label_issues", "classes", "groups", "group_issues", "dataset_metrics")
+HERE = Path(__file__).parent
+
+
+@stage(version=VERSION, reads=("samples", *MEASURED), writes=WRITES, hours=1)
+def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
+    """samples, measures, label_findings, class_flags, class_measures, group_measures, dataset_measures → scores,
+    label_issues, classes, groups, group_issues, dataset_metrics.
+
+    A suspicion that somebody took back in the explorer is no issue, until the content or the label changes; its score
+    stays.
+    """
+    now = tables.read("samples", ["sample_id", "content_hash", "label"])
+    dismissed = dismissed_suspicions(read_decisions(workspace), now)
+    limits, section = thresholds(spec.thresholds.model_dump()), spec.metrics
+
+    def body(writer: StageWriter) -> None:
+        samples = tables.read("samples")
+        codings, _ = group_codings(samples, section.group_columns, without=section.annotator_labels)
+        given = {
+            "samples": samples.select("sample_id", "label"),
+            "dismissed": dismissed,
+            "thresholds": pl.DataFrame({"metric": list(limits), "threshold": list(limits.values())}),
+            "attributes": attributes(samples, codings),
+        }
+        given |= {name: tables.read(name) for name in MEASURED}
+        workspace.work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".judge-sql-") as spill:
+            for name, frame in judged(given, Path(spill)).items():
+                write_rows(writer, name, frame)
+
+    config = {
+        "thresholds": limits,
+        "dismissed": hash_text(dismissed.write_json()),
+        "group_columns": section.group_columns,
+        "annotator_labels": section.annotator_labels,
+    }
+    return Work(config, body)
+
+
+def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFrame]:
+    """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `thresholds` (metric,
+    threshold) and `attributes` (sample_id, column, value)."""
+
+    def run(name: str, *relations: str, **further: pl.DataFrame) -> pl.DataFrame:
+        return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill)
+
+    scores = run("scores", "measures", "thresholds", "dismissed")
+    counts = run("dataset_counts", "samples", scores=scores)
+    numbers = pl.concat([counts, given["dataset_measures"]]).unique("metric", keep="last")
+    return {
+        "scores": scores,
+        "label_issues": run("label_issues", "label_findings", "dismissed"),
+        "classes": run("classes", "class_measures", "class_flags", "dismissed"),
+        "groups": run("groups", "samples", "attributes", "group_measures", scores=scores),
+        "group_issues": run("group_issues", "attributes", scores=scores),
+        "dataset_metrics": numbers.sort("metric"),
+    }

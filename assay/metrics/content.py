@@ -1,0 +1,27 @@
+"""Issues of single contents: too dark, blurry, nearly empty, in another language … as the modality's room has them."""
+
+import polars as pl
+
+from assay.contracts.modality import find_modality
+from assay.metrics.inputs import Inputs
+from assay.metrics.judgement import Numbers
+
+
+def content_issues(inputs: Inputs) -> list[pl.DataFrame]:
+    """Rows of `measures` of tonight's contents; thresholds say which are issues."""
+    facts = find_modality(inputs.spec.modality).facts
+    if facts is None or facts.table not in inputs.tables:
+        return []
+    relations = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
+    none = pl.lit(None, pl.Boolean).alias("is_issue")
+    return [inputs.select(file, **relations).with_columns(none) for file in facts.issues]
+
+
+def content_numbers(inputs: Inputs) -> Numbers:
+    """What most of the dataset is like, said once and not as an issue of each sample."""
+    facts = find_modality(inputs.spec.modality).facts
+    if facts is None or facts.prevalence is None or facts.table not in inputs.tables:
+        return {}
+    relations = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
+    found = inputs.select(facts.prevalence, **relations)
+    return {metric: (value, note) for metric, value, note in found.iter_rows()}

@@ -1,0 +1,89 @@
+"""What the metrics are computed from: read once, frozen, and handed to every metric alike."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.spec import Spec
+from assay.metrics import sql
+from assay.metrics.corpus import Coding, Corpus, cases_frame, code, edges_frame
+from assay.metrics.label_sets.codes import Sets, carriers, read_sets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a metric may look at. Nothing in it changes while metrics are computed, so that they can run side
+    by side.
+
+    Attributes:
+        spec: the night's spec.
+        corpus: samples, units, vectors and their neighbours, as arrays.
+        tables: further tables by name, as frames or as Parquet files: duplicates, leaks, and the facts there are.
+        spill: a folder for queries that do not fit into memory.
+    """
+
+    spec: Spec
+    corpus: Corpus
+    tables: Mapping[str, sql.Relation]
+    spill: Path
+
+    @functools.cached_property
+    def labels(self) -> Coding:
+        """The labels as codes; where they are sets, a code stands for a set."""
+        return code(self.corpus.samples, "label")
+
+    @functools.cached_property
+    def sets(self) -> Sets | None:
+        """The classes behind labels that are sets; None where a label is one class."""
+        separator = self.spec.source.label_separator
+        return read_sets(self.labels, separator) if separator else None
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of the classes, sorted."""
+        return self.labels.names if self.sets is None else self.sets.names
+
+    @functools.cached_property
+    def cases(self) -> pl.DataFrame:
+        """`corpus.cases_frame` of the labels."""
+        return cases_frame(self.corpus, self.labels.codes)
+
+    @functools.cached_property
+    def case_of_samples(self) -> tuple[np.ndarray, np.ndarray]:
+        """`(rows, case)`: the samples that have a vector, and the row of `cases` each belongs to."""
+        unit = self.corpus.unit
+        members = pl.DataFrame({"row": np.arange(len(unit)), "unit": unit, "label": self.labels.codes})
+        numbered = self.cases.select("unit", "label").with_row_index("case")
+        joined = members.join(numbered, on=["unit", "label"], how="inner").sort("row")
+        return joined["row"].to_numpy(), joined["case"].to_numpy().astype(np.int64)
+
+    @functools.cached_property
+    def samples(self) -> pl.DataFrame:
+        """Our own columns of the samples, whose names are known: for SQL."""
+        return self.corpus.samples.select("sample_id", "position", "content_hash", "label", "split")
+
+    @functools.cached_property
+    def carriers(self) -> pl.DataFrame:
+        """Columns sample_id, label, split: a row for each class that a sample carries."""
+        if self.sets is None:
+            return self.samples.filter(pl.col("label").is_not_null()).select("sample_id", "label", "split")
+        return carriers(self.samples, self.labels, self.sets)
+
+    @functools.cached_property
+    def edges(self) -> pl.DataFrame:
+        """The kNN graph as `corpus.edges_frame`: for SQL."""
+        return edges_frame(self.corpus)
+
+    @property
+    def enough(self) -> bool:
+        """Whether labels can be judged: two classes and two units at least."""
+        known = self.cases["label"].filter(self.cases["label"] >= 0)
+        return self.corpus.n_units >= 2 and known.n_unique() >= 2
+
+    def select(self, file: Path, parameters: Mapping[str, float] | None = None, **relations: sql.Relation):
+        """The result of one `.sql` file over `relations`."""
+        return sql.select(file, relations, self.spill, **(parameters or {}))

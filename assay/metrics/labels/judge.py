@@ -1,0 +1,91 @@
+"""Labels of one class, judged: beliefs, what confident learning makes of them, and the rows that follow."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+
+from assay.metrics.inputs import Inputs
+from assay.metrics.judgement import BY_CHANCE, Judgement, Numbers, finding_rows, label_measure
+from assay.metrics.labels import beliefs, confident, proposals
+from assay.metrics.labels.beliefs import Beliefs
+from assay.metrics.labels.confident import Findings
+
+
+def judge_labels(inputs: Inputs) -> Judgement:
+    """What was found of labels of one class each; needs two classes."""
+    section, names = inputs.spec.metrics, inputs.labels.names
+    believed = beliefs.believe(inputs.corpus, inputs.cases, len(names), section.folds, section.seed)
+    found, numbers = confident.find(believed), {}
+    if not beliefs.better_than_chance(believed):
+        nothing = np.zeros_like(found.is_issue)
+        found = dataclasses.replace(found, is_issue=nothing, joint=found.joint.clear())
+        numbers["label_issues_note"] = BY_CHANCE
+    blind = proposals.blind_confidence(believed, found.model)
+    findings = label_findings(inputs, believed, found, blind)
+    told = believed.label[believed.best(believed.probe)] == believed.given
+    noise = confident.noise_table(found.joint, names)
+    ids, unit, codes = inputs.corpus.samples["sample_id"], inputs.corpus.unit, inputs.labels.codes
+    return Judgement(
+        findings=findings,
+        noise=noise,
+        class_noise=noise_of_classes(found.joint, len(names)),
+        class_recall=recall_of_classes(believed, told),
+        flags=findings.filter(pl.col("is_issue") & pl.col("label").is_not_null()).select("sample_id", "label"),
+        measures=[label_measure(findings)],
+        proposals=proposals.propose("label", names, believed, blind, ids, unit, codes),
+        quality=proposals.quality("label", believed, found.model, blind),
+        numbers=numbers | noise_numbers(believed, found, told),
+        told=told,
+        repairs=(found.is_issue, found.suggested),
+    )
+
+
+def label_findings(inputs: Inputs, believed: Beliefs, found: Findings, blind: np.ndarray) -> pl.DataFrame:
+    """Rows of `label_findings`; `blind` (m,) is the confidence where a case's own label is not heard."""
+    rows, case = inputs.case_of_samples
+    known = inputs.labels.codes[rows] >= 0
+    names = pl.Series(inputs.labels.names, dtype=pl.String)
+    suggested = found.suggested[case]
+    confidence = np.where(known, found.confidence[case], blind[case])
+    unsure = (confidence < proposals.ABSTAIN_BELOW) | (not beliefs.better_than_chance(believed))
+    abstains = (suggested < 0) | (~known & unsure)
+    proposed = pl.select(pl.when(pl.Series(~abstains)).then(names.gather(np.maximum(suggested, 0)))).to_series()
+    columns = {
+        "suggested_label": proposed,
+        "confidence": confidence,
+        "score": found.score[case],
+        "is_issue": found.is_issue[case],
+    }
+    return finding_rows(inputs, rows, columns)
+
+
+def noise_of_classes(joint: pl.DataFrame, n_classes: int) -> np.ndarray:
+    """(n_classes,) the estimated share of wrong labels in each class; NaN where nothing is estimated of it."""
+    given, count = joint["given"].to_numpy(), joint["count"].to_numpy()
+    wrong = given != joint["true"].to_numpy()
+    size, off = np.bincount(given, count, n_classes), np.bincount(given[wrong], count[wrong], n_classes)
+    return np.where(size > 0, np.minimum(off / np.maximum(size, 1e-12), 1.0), np.nan)
+
+
+def recall_of_classes(believed: Beliefs, told: np.ndarray) -> np.ndarray:
+    """(n_classes,) share of each class's cases that the out-of-fold probe gives their own label; NaN without cases."""
+    given, n = believed.given, believed.n_classes
+    known = given >= 0
+    total = np.bincount(given[known], minlength=n)
+    return np.where(total > 0, np.bincount(given[known], told[known], n) / np.maximum(total, 1), np.nan)
+
+
+def noise_numbers(believed: Beliefs, found: Findings, told: np.ndarray) -> Numbers:
+    """How well the vectors know the labels; and where they do, the estimated share of wrong ones with its interval."""
+    numbers: Numbers = {}
+    total = float(found.joint["count"].sum())
+    if total:
+        wrong = float(found.joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
+        confident.add_noise_rate(numbers, wrong / total, total, "estimated share of wrong labels")
+    known = believed.given >= 0
+    weight, top = believed.n[known], believed.label[believed.best(believed.vote)]
+    numbers["label_probe_accuracy"] = (float(np.average(told[known], weights=weight)), "out of fold")
+    agreed = (top == believed.given)[known]
+    numbers["label_knn_accuracy"] = (float(np.average(agreed, weights=weight)), "weighted vote")
+    return numbers
