@@ -121,6 +121,16 @@ def serve(specs: tuple[Path, ...], home: Path) -> None:
 
 
 @main.command()
+@home_option
+def datasets(home: Path) -> None:
+    """What a home has: each dataset's newest snapshot."""
+    from assay.api import datasets as found
+
+    for dataset, number, created, samples in found(home).iter_rows():
+        print(f"{dataset}  v{number:08d}  {created[:16].replace('T', ' ')}  {samples:,} samples")
+
+
+@main.command()
 @dataset_argument
 @home_option
 def snapshots(dataset: str, home: Path) -> None:

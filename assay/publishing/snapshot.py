@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from assay.contracts.errors import ContractError, SnapshotError
+from assay.contracts.odcs import contract_text
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
@@ -62,6 +63,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
         manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
         write_report(tables, report_context(spec, manifest, next_number(workspace.snapshots)), aside / "report.html")
+        write_contracts(tables, aside)
         manifest["files"] = [describe_file(path, aside) for path in other_files(aside, manifest)]
         sync_tree(aside)
         write_json(aside / "manifest.json", manifest)
@@ -152,6 +154,13 @@ def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
         passed = value is not None and above and below
         judged.append({"metric": metric, "value": value, "min": gate.min, "max": gate.max, "ok": passed})
     return judged
+
+
+def write_contracts(tables: dict[str, list[Path]], aside: Path) -> None:
+    """The contracts that the tables were written under, beside them."""
+    (aside / "contracts").mkdir()
+    for name in tables:
+        (aside / "contracts" / f"{name}.odcs.yaml").write_text(contract_text(name), encoding="utf-8")
 
 
 def report_context(spec: Spec, manifest: dict, number: int) -> dict:

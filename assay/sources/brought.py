@@ -1,0 +1,69 @@
+"""Data handed over in memory, kept as a table of the home, so that a night can be repeated."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from assay.contracts.errors import SpecError
+from assay.store.files import atomic_file
+
+
+def write_texts(path: Path, texts: Any, labels: Sequence[Any] | None, label: str) -> None:
+    """Write a list of strings, or a frame with a column `text`, as a table.
+
+    Args:
+        texts: a sequence of strings, or a Polars, pandas or Arrow frame.
+        labels: of a sequence; a frame has its own column `label`.
+
+    Raises:
+        SpecError: the frame lacks a column, or `labels` are not as many as the texts.
+    """
+    frame = as_frame(texts)
+    if frame is None:
+        frame = pl.DataFrame({"text": pl.Series(list(texts), dtype=pl.String)})
+    if "text" not in frame.columns:
+        raise SpecError(f"the texts stand in the column `text`; found {', '.join(frame.columns)}. Rename the column")
+    _write(path, _labelled(frame, labels, label))
+
+
+def write_vectors(path: Path, vectors: Any, labels: Sequence[Any] | None, label: str) -> None:
+    """Write a matrix of shape (n, d) as a table. Raises as `write_texts`, and where it is no matrix."""
+    matrix = np.asarray(vectors)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+        raise SpecError(f"vectors are a matrix of numbers, a row a sample; found shape {matrix.shape}, {matrix.dtype}")
+    column = pl.Series("vector", matrix.astype(np.float32), dtype=pl.Array(pl.Float32, matrix.shape[1]))
+    _write(path, _labelled(column.cast(pl.List(pl.Float32)).to_frame(), labels, label))
+
+
+def as_frame(given: Any) -> pl.DataFrame | None:
+    """A Polars, pandas or Arrow frame as Polars; None where it is none."""
+    if isinstance(given, pl.LazyFrame):
+        return given.collect()
+    if isinstance(given, pl.DataFrame):
+        return given
+    if hasattr(given, "__arrow_c_stream__"):
+        found = pl.DataFrame(given)
+        return found if found.width else None
+    if type(given).__module__.partition(".")[0] == "pandas" and hasattr(given, "columns"):
+        return pl.from_pandas(given)
+    return None
+
+
+def _labelled(frame: pl.DataFrame, labels: Sequence[Any] | None, label: str) -> pl.DataFrame:
+    """The frame with its labels in the column `label`."""
+    if labels is not None:
+        if len(labels) != len(frame):
+            raise SpecError(f"{len(labels):,} labels for {len(frame):,} samples; wanted one for each, or None")
+        names = [None if one is None else str(one) for one in labels]
+        return frame.with_columns(label=pl.Series(names, dtype=pl.String))
+    if label == "label" or label in frame.columns:
+        return frame.rename({label: "label"}) if label != "label" else frame
+    raise SpecError(f"there is no column `{label}` for the labels; found {', '.join(frame.columns)}")
+
+
+def _write(path: Path, frame: pl.DataFrame) -> None:
+    with atomic_file(path) as aside:
+        frame.write_parquet(aside)
