@@ -17,8 +17,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from assay.contracts.errors import ContractError, SnapshotError
-from assay.contracts.odcs import contract_text
 from assay.contracts.modality import find_modality
+from assay.contracts.odcs import contract_text
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.report.page import write_report

@@ -111,8 +111,6 @@ def test_the_explorer_runs_beside_a_notebook(digits):
 
 def test_importing_is_light():
     """No torch, UMAP, Prefect, Polars or DuckDB for `import assay`."""
-    code = (
-        "import sys, assay; print(sorted({'torch', 'umap', 'prefect', 'polars', 'duckdb'} & set(sys.modules)))"
-    )
+    code = "import sys, assay; print(sorted({'torch', 'umap', 'prefect', 'polars', 'duckdb'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
