@@ -114,8 +114,9 @@ def test_a_schedule_that_is_none_is_named(tmp_path, line):
     """Before any server is started."""
     spec = tmp_path / "spec.toml"
     spec.write_text(f'name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n[schedule]\n{line}\n')
-    result = assay(tmp_path / "home", "serve", str(spec))
-    assert result.exit_code == 2 and "is no schedule" in result.stderr
+    command = [sys.executable, "-m", "assay.cli", "serve", str(spec), "--home", str(tmp_path / "home")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # it becomes another program
+    assert result.returncode == 2 and "is no schedule" in result.stderr
 
 
 def test_diff_prints_what_changed(home):
