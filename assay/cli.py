@@ -149,20 +149,20 @@ def snapshots(dataset: str, home: Path) -> None:
 @click.argument("sql")
 @snapshot_option
 @click.option("--format", "output", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--allow", multiple=True, type=click.Path(path_type=Path), help="A file or folder it may read, too.")
+@click.option("--unlocked", is_flag=True, help="Any statement, and any file that you may read or write.")
 @home_option
-def query(dataset: str, sql: str, snapshot: int | None, output: str, home: Path) -> None:
+def query(
+    dataset: str, sql: str, snapshot: int | None, output: str, allow: tuple[Path, ...], unlocked: bool, home: Path
+) -> None:
     """Ask a snapshot in SQL, e.g. "select * from label_issues order by score desc limit 20"."""
-    import duckdb
-
+    from assay.reading.ask import ask, mistakes_in_words
     from assay.store.snapshots import open_snapshot
 
-    connection = open_snapshot(workspace_of(home, dataset), snapshot).connect(locked=False)
-    try:
-        relation = connection.sql(sql)
-        if relation is not None:
+    relation = ask(open_snapshot(workspace_of(home, dataset), snapshot), sql, allow, unlocked)
+    if relation is not None:
+        with mistakes_in_words():
             print_relation(relation, output)
-    except duckdb.Error as error:
-        raise SpecError(f"the query failed: {error}") from None
 
 
 @main.command()
@@ -273,15 +273,22 @@ def selftest(spec: Path, home: Path) -> None:
 @snapshot_option
 @home_option
 def verify(dataset: str, snapshot: int | None, home: Path) -> None:
-    """Re-read a snapshot and check every digest and contract."""
+    """Re-read a snapshot and check every digest and contract; and the catalog."""
     from assay.contracts.errors import SnapshotError
+    from assay.store.catalog_check import verify_catalog
     from assay.store.snapshots import open_snapshot
     from assay.store.snapshots import verify as problems_of
 
-    found = open_snapshot(workspace_of(home, dataset), snapshot)
-    problems = problems_of(found)
-    for problem in problems:
+    workspace = workspace_of(home, dataset)
+    found = open_snapshot(workspace, snapshot)
+    problems, of_catalog = problems_of(found), verify_catalog(workspace, open_snapshot(workspace))
+    for problem in problems + of_catalog:
         print(problem)
+    if of_catalog and not problems:
+        raise SnapshotError(
+            f"{found.path} is whole; the catalog is not ({len(of_catalog)} findings): remove {workspace.root}/"
+            "catalog.duckdb, and the next command writes it again"
+        )
     if problems:
         raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); publish again with `assay run`")
     print(f"{found.path}: whole")

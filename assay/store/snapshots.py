@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -43,10 +44,13 @@ class Snapshot(TableReader):
         """The table's Parquet files in row order; empty where the snapshot has no such table."""
         return [self.path / file["path"] for file in self.manifest["tables"].get(table, {}).get("files", [])]
 
-    def connect(self, locked: bool = True) -> "duckdb.DuckDBPyConnection":
-        """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots.
+    def connect(self, locked: bool = True, allow: Sequence[Path] = ()) -> "duckdb.DuckDBPyConnection":
+        """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots, `decisions` and `cleaned`.
 
-        `locked`: it can read this dataset's snapshots and nothing else, write nothing, and change no setting.
+        Args:
+            locked: it can reach this dataset's snapshots and decisions and nothing else, and change no setting. DuckDB
+                would still let a COPY write there: SQL of others goes through `assay.reading.ask`.
+            allow: files and folders that it can reach besides.
 
         Raises:
             SnapshotError: a file of the snapshot is missing or damaged.
@@ -56,17 +60,21 @@ class Snapshot(TableReader):
         from assay.store.catalog import create_decisions, create_history, create_views
 
         connection = duckdb.connect()
+        connection.execute("set python_enable_replacements = false")  # a name is a table, and no variable of ours
+        root = self.path.parents[1]
         try:
             create_views(connection, self)
+            create_history(connection, root)
+            create_decisions(connection, root)
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]
             raise SnapshotError(f"{self.path} is damaged ({problem}); `assay verify` names every file") from None
-        root = self.path.parents[1]
-        create_history(connection, root)
-        create_decisions(connection, root)
         if locked:
-            folders = [str(root / "snapshots"), str(root / "decisions")]
-            connection.execute("set allowed_directories = $folders", {"folders": folders})
+            named = {form for path in allow for form in (path, path.absolute(), path.resolve())}
+            folders = [root / "snapshots", root / "decisions", *sorted(path for path in named if path.is_dir())]
+            files = sorted(path for path in named if not path.is_dir())
+            connection.execute("set allowed_directories = $paths", {"paths": [str(path) for path in folders]})
+            connection.execute("set allowed_paths = $paths", {"paths": [str(path) for path in files]})
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
         return connection

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,32 @@ def test_diff_prints_what_changed(home):
         "=1+1\tadded\t-\t\t",
         "a\tresolved\tdark\t\t",
     ]
+
+
+def test_a_query_is_locked_unless_it_is_told_otherwise(home, tmp_path):
+    """Other files and other statements need a word more."""
+    own = tmp_path / "own.csv"
+    own.write_text("a\n1\n")
+    for sql in (f"select * from read_csv('{own}')", f"copy (select 1 as b) to '{tmp_path}/out.csv'"):
+        refused = assay(home, "query", "toy", sql)
+        assert refused.exit_code == 2 and "--unlocked" in refused.stderr
+        assert assay(home, "query", "toy", sql, "--unlocked").exit_code == 0
+    assert assay(home, "query", "toy", f"select * from read_csv('{own}')", "--allow", str(own)).exit_code == 0
+    assert (tmp_path / "out.csv").read_text() == "b\n1\n"
+
+
+def test_verify_looks_at_the_catalog(home, tmp_path):
+    """A byte of it that rots is found, and what to do is said."""
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    catalog = copy / "toy" / "catalog.duckdb"
+    stat = catalog.stat()
+    catalog.write_bytes(bytes(stat.st_size))
+    os.utime(catalog, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    found = assay(copy, "verify", "toy")
+    assert found.exit_code == 1 and "catalog.duckdb" in found.stdout and "remove" in found.stderr
+    catalog.unlink()
+    assert assay(copy, "verify", "toy").exit_code == 0
 
 
 def test_verify_says_whole(home):
