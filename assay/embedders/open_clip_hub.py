@@ -5,7 +5,9 @@ from pathlib import Path
 import open_clip
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf, get_pretrained_cfg
 
+from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Spec
+from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import first_line, refuse
 
 HUB = "hf-hub:"
@@ -37,7 +39,10 @@ def fetch_files(spec: Spec, name: str, pretrained: str) -> tuple[list[Path], dic
 def _fetch_from_hub(spec: Spec, repository: str) -> tuple[list[Path], dict]:
     try:
         config = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
+        refuse_foreign_code(spec, config.parent, [config])
         return [config, Path(download_pretrained_from_hf(repository))], {"repository": repository}
+    except EmbedderError:
+        raise
     except Exception as error:
         raise refuse(spec, f"{HUB}{repository} cannot be fetched: {first_line(error)}") from error
 

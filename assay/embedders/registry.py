@@ -17,6 +17,7 @@ from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
 from assay.embedders.basis import fingerprint_of, plan_basis
+from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
     LOCAL,
     digest_file,
@@ -155,6 +156,7 @@ def _open_clip_files(spec: Spec, folder: Path) -> list[Path]:
         raise refuse(spec, f"{folder} holds no open_clip_config.json, so it is no open_clip model")
     if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in files):
         raise refuse(spec, f"{folder} holds no weights (open_clip_model.safetensors)")
+    refuse_foreign_code(spec, folder)
     return files
 
 
@@ -189,6 +191,7 @@ def _memory(workspace: Workspace, name: str, pretrained: str) -> Path:
 def _plan_sentences(spec: Spec) -> Plan:
     _need(spec, "sentence_transformers", "sentence-transformers")
     folder = _sentences_folder(spec)
+    refuse_foreign_code(spec, folder)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in MODEL_FILES)
     weights = {file.relative_to(folder).as_posix(): digest_file(file) for file in files}
     device = resolve_device(spec.embed.device)
