@@ -15,6 +15,9 @@ from assay.contracts.errors import SourceError
 from assay.contracts.modality import Facts, find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
+from assay.sources.labels import distinct_classes
+from assay.sources.left_out import counted_endings
+from assay.sources.told import NUMBERS, Told, tell
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
 from assay.store.progress import Progress
@@ -26,12 +29,12 @@ VERSION = 3
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
-    return ("samples", "rejects", *find_modality(spec.modality).fact_tables())
+    return ("samples", "rejects", "dataset_metrics", *find_modality(spec.modality).fact_tables())
 
 
 @stage(version=VERSION, reads=("ingested", "contents"), writes=_writes, hours=12)
 def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """ingested → samples (what goes on, with group columns), facts, rejects.
+    """ingested → samples (what goes on, with group columns), facts, rejects, dataset_metrics.
 
     Raises:
         SourceError: more than `source.max_rejects` of the samples cannot be used.
@@ -71,12 +74,15 @@ def _clean(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter
     if kind is None:
         write_rows(writer, "samples", samples)
         write_rows(writer, "rejects", empty("rejects"))
+        write_rows(writer, "dataset_metrics", empty("dataset_metrics"))
         return
     facts, problems = _complete(workspace, spec, kind, tables, samples)
     rejects = _rejects(samples, problems)
     _check_rejects(rejects, len(samples), spec)
-    write_rows(writer, "samples", samples.join(problems, on="content_hash", how="anti", maintain_order="left"))
+    kept = samples.join(problems, on="content_hash", how="anti", maintain_order="left")
+    write_rows(writer, "samples", kept)
     write_rows(writer, "rejects", rejects)
+    write_rows(writer, "dataset_metrics", _emptied(samples["label"], kept["label"], spec.source.label_separator))
     parts = facts.parts_for(samples["content_hash"])
     for part in parts:
         writer.link(kind.table, part)
@@ -110,6 +116,16 @@ def _rejects(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
     return hit.select("uri", "sample_id", pl.lit("clean").alias("stage"), "reason", "detail")
 
 
+def _emptied(before: pl.Series, after: pl.Series, separator: str) -> pl.DataFrame:
+    """A row of `dataset_metrics` where classes have lost all of their samples here; none where none has."""
+    told = Told()
+    gone = sorted(set(distinct_classes(before, separator)) - set(distinct_classes(after, separator)))
+    if gone:
+        told.say("classes_emptied", len(gone), f"classes of which no sample can be used: {', '.join(gone)}")
+        tell("source", told.rows[0][2])
+    return pl.DataFrame(told.rows, schema=NUMBERS, orient="row")
+
+
 def _check_rejects(rejects: pl.DataFrame, n: int, spec: Spec) -> None:
     """Refuse a night where most of the data is unreadable: that is a broken source, not a quality issue."""
     if len(rejects) <= spec.source.max_rejects * n:
@@ -117,8 +133,10 @@ def _check_rejects(rejects: pl.DataFrame, n: int, spec: Spec) -> None:
     reasons = rejects.group_by("reason").len().sort("len", "reason", descending=[True, False])
     said = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.head(5).iter_rows())
     example = rejects.row(0, named=True)
+    uris = rejects["uri"].drop_nulls().to_list()
+    endings = f" Their files: {counted_endings(uris)}; what is no sample goes into source.exclude." if uris else ""
     raise SourceError(
         f"{len(rejects):,} of {n:,} samples cannot be used: {said}; source.max_rejects allows "
         f"{spec.source.max_rejects:.0%}. For example {example['uri'] or example['sample_id']}: {example['detail']}. "
-        "Check that the source is complete, or raise source.max_rejects"
+        f"Check that the source is complete, or raise source.max_rejects.{endings}"
     )

@@ -109,7 +109,7 @@ class Source(Section):
     @classmethod
     def encoding_is_known(cls, encoding: str) -> str:
         try:
-            b"".decode(encoding or "utf-8")
+            "a".encode(encoding or "utf-8")
         except (LookupError, ValueError):
             raise ValueError(
                 f"{encoding!r} is no encoding of text; use such as utf-8, cp1252, latin-1, shift_jis"
@@ -160,7 +160,8 @@ class Dedup(Section):
     """How duplicates are found, and which of a group is kept.
 
     `keep`: the `first` in the source's order, the `largest` (pixels, characters or bytes), or by `split_order` the one
-    whose split is named first there (unnamed splits after those, samples without a split last). Ties go to the first.
+    whose split is named first there, by its own name or as one of its kind (`train2017` as `train`); other splits after
+    those, samples without a split last. Ties go to the first.
     """
 
     keep: Literal["first", "largest", "split_order"] = "first"

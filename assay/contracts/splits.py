@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 WORDS = {
     "train": {"train", "training", "trn", "tr"},
@@ -48,6 +48,16 @@ def split_kinds(names: Iterable[str]) -> dict[str, str] | None:
     kinds = {name: given[0] for name, given in found.items() if given and given[0]}
     labelled = set(kinds.values()) - {"unlabelled"}
     return kinds if names and len(kinds) == len(names) and labelled else None
+
+
+def split_rank(name: str, order: Sequence[str]) -> int:
+    """The place of a split in an order of names: its own, else the first of its kind (`train2017` as `train`), else
+    after all of them."""
+    if name in order:
+        return order.index(name)
+    kind = split_kind(name)
+    alike = (place for place, other in enumerate(order) if kind and split_kind(other) == kind)
+    return next(alike, len(order))
 
 
 def is_no_class(name: str | None) -> bool:

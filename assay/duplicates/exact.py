@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from assay.contracts.splits import split_rank
 from assay.duplicates.grouping import best_of_group, first_of_equal, star_groups
 from assay.duplicates.hamming import close_pairs
 from assay.modalities.image.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
@@ -128,13 +129,14 @@ def describe_pairs(
 
 def preference(samples: pl.DataFrame, largest: pl.Series, keep: str, split_order: tuple[str, ...]) -> np.ndarray:
     """(n,) int64 rank of each sample, lower is kept rather: the spec's policy, then the position in the source."""
-    rank = {split: i for i, split in enumerate(split_order)}
+    names = samples["split"].drop_nulls().unique().to_list()
+    rank = {split: split_rank(split, split_order) for split in names}
     rules = {
         "first": pl.col("position"),
         "largest": -pl.col("largest").fill_null(0).cast(pl.Int64),
         "split_order": pl.when(pl.col("split").is_null())
-        .then(len(rank) + 1)
-        .otherwise(pl.col("split").replace_strict(rank, default=len(rank), return_dtype=pl.Int64)),
+        .then(len(split_order) + 1)
+        .otherwise(pl.col("split").replace_strict(rank, default=len(split_order), return_dtype=pl.Int64)),
     }
     frame = samples.select("position", "split").with_columns(largest.alias("largest"))
     order = frame.with_row_index("row").sort(rules[keep], "position", "row")["row"].to_numpy()

@@ -16,6 +16,7 @@ from assay.contracts.errors import SourceError
 from assay.sources.batches import LINE_LIMIT, Rules, mark_of
 
 HEAD = 2**20  # bytes looked at
+SOME = 200  # lines looked at for what parts the cells
 MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 AGREE = 0.95  # of the records, with as many fields as the header
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)  # Excel's first line
@@ -86,10 +87,10 @@ def sniff(file: BinaryIO, name: str, rules: Rules, usual: str) -> Dialect:
         skip, delimiter = 1, delimiter or match[1]
     lines = lines[skip:]
     if not delimiter:
-        delimiter = _delimiter(lines, rules.quote, usual, name, said, doubts)
+        delimiter = _delimiter(lines[:SOME], rules.quote, usual, name, said, doubts)
     quote, escape = rules.quote, None
     if quote is None:
-        quote, escape = _quote(lines, delimiter, name, said, doubts)
+        quote, escape = _quote(lines, delimiter, len(data) == HEAD, name, said, doubts)
     return Dialect(delimiter, quote, escape, encoding, skip, said, doubts)
 
 
@@ -97,9 +98,8 @@ def _delimiter(lines: list[str], quote: str | None, usual: str, name: str, said:
     """What parts the cells."""
     quotes = ('"', "") if quote is None else (quote,)
     header = lines[0] if lines else ""
-    some = lines[:200]
     fits = {
-        mark: min((fit(some, Dialect(mark, sign)) for sign in quotes), key=lambda found: found.broken)
+        mark: min((fit(lines, Dialect(mark, sign)) for sign in quotes), key=lambda found: found.broken)
         for mark in dict.fromkeys((usual, *MARKS))
         if mark == usual or mark in header
     }
@@ -123,13 +123,15 @@ def _delimiter(lines: list[str], quote: str | None, usual: str, name: str, said:
     return chosen
 
 
-def _quote(lines: list[str], delimiter: str, name: str, said: list[str], doubts: list[str]) -> tuple[str, str | None]:
+def _quote(
+    lines: list[str], delimiter: str, is_cut: bool, name: str, said: list[str], doubts: list[str]
+) -> tuple[str, str | None]:
     """`(quote, escape)`: whether `"` quotes a cell, and whether a backslash keeps one inside."""
     if not any('"' in line for line in lines):
         return '"', None
-    quoted, plain = fit(lines, Dialect(delimiter, '"')), fit(lines, Dialect(delimiter, ""))
+    quoted, plain = (fit(lines, Dialect(delimiter, mark), is_cut) for mark in ('"', ""))
     if quoted.broken and any('\\"' in line for line in lines):
-        escaped = fit(lines, Dialect(delimiter, '"', "\\"))
+        escaped = fit(lines, Dialect(delimiter, '"', "\\"), is_cut)
         if escaped.broken < min(quoted.broken, plain.broken) and escaped.fields == quoted.fields:
             said.append(f"{name}: a backslash keeps a quotation mark inside a quoted cell")
             return '"', "\\"
@@ -149,8 +151,8 @@ def _quote(lines: list[str], delimiter: str, name: str, said: list[str], doubts:
     return '"', None
 
 
-def fit(lines: list[str], dialect: Dialect) -> Fit:
-    """How well `dialect` reads `lines`."""
+def fit(lines: list[str], dialect: Dialect, is_cut: bool = True) -> Fit:
+    """How well `dialect` reads `lines`; where these are the beginning of more, the last record may lack its end."""
     found = Fit()
     records = dialect.reader(iter(lines))
     before = 0
@@ -158,8 +160,8 @@ def fit(lines: list[str], dialect: Dialect) -> Fit:
         is_whole = True
         try:
             record = next(records, None)
-        except csv.Error:
-            record, is_whole = [], records.line_num >= len(lines) > before + 1  # the last one may be cut off
+        except csv.Error as error:
+            record, is_whole = [], f"{error}" == "unexpected end of data" and is_cut
         if record is None:
             return found
         n_lines, before = records.line_num - before, records.line_num

@@ -22,7 +22,7 @@ LONGEST = 2000  # characters of one
 class Told:
     """What there is to say about one night's source."""
 
-    rows: list[tuple[str, float, str | None]] = field(default_factory=list)
+    rows: list[tuple[str, float, str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
     def say(self, name: str, value: float, words: str) -> None:
