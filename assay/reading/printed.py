@@ -53,16 +53,24 @@ def json_lines(frame: pl.DataFrame) -> str:
     frame = frame.with_columns(_as_numbers(frame[name]) for name, kind in frame.schema.items() if kind.is_decimal())
     if not any(map(_is_beyond_json, frame.dtypes)):
         return frame.write_ndjson()
-    return "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in frame.iter_rows(named=True))
+    names = [json.dumps(name, ensure_ascii=False) for name in frame.columns]
+    rows = zip(*(_raw_cells(frame[name]) for name in frame.columns), strict=True)
+    return "".join(f"{{{','.join(map(':'.join, zip(names, row, strict=True)))}}}\n" for row in rows)
 
 
 def _json_cells(values: pl.Series) -> pl.Series:
     """Each value as JSON text, bytes as plain hexadecimal; null stays null."""
     if isinstance(values.dtype, pl.Binary):
         return values.bin.encode("hex")
-    lines = json_lines(values.alias("v").to_frame()).splitlines()
-    cells = [line.partition(":")[2].strip()[:-1] for line in lines]
-    return pl.Series(values.name, [None if cell == "null" else cell for cell in cells], dtype=pl.String)
+    cells = [None if cell == "null" else cell for cell in _raw_cells(values)]
+    return pl.Series(values.name, cells, dtype=pl.String)
+
+
+def _raw_cells(values: pl.Series) -> list[str]:
+    """Each value as JSON: by Polars, which keeps single precision short, but for what it cannot write."""
+    if _is_beyond_json(values.dtype):
+        return [json.dumps(_plain(value), ensure_ascii=False) for value in values.to_list()]
+    return [line[len('{"v":') : -1] for line in values.alias("v").to_frame().write_ndjson().splitlines()]
 
 
 def _as_numbers(values: pl.Series) -> pl.Series:

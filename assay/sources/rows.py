@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from assay.sources.batches import Batch
-from assay.sources.columns import Fates, group_column, printable, strings, unify_columns
+from assay.sources.columns import Fates, group_column, printable, strings, unify_columns, values_of
 from assay.sources.contents import ContentWriter, content_frame, text_contents, vector_contents
 from assay.sources.label_sets import count_lists, set_texts
 from assay.sources.label_text import as_text, id_text, value_text
@@ -110,9 +111,7 @@ class TableRows:
         said = {name for name, _, _ in self.told.rows}
         if family and "source_vector" not in said:
             self.told.say("vector", len(family), f"vectors of {len(family):,} columns, {family[0]} to {family[-1]}")
-        elif (
-            isinstance(cells, Sequence) and "source_vector" not in said and any(isinstance(c, str) for c in cells[:50])
-        ):
+        elif cells is not None and "source_vector" not in said and _is_text(cells):
             self.told.say("vector", len(cells), "vectors are read from cells of text")
         if batch.partitions and "source_partitions" not in said:
             names = ", ".join(sorted(batch.partitions))
@@ -212,3 +211,8 @@ class TableRows:
         shown = [None if value is None else printable(value)[:DETAIL_LIMIT] for value in (uri, sample_id)]
         detail = printable(detail)[:DETAIL_LIMIT]
         self._rejects.append({"uri": shown[0], "sample_id": shown[1], "reason": reason, "detail": detail})
+
+
+def _is_text(column: Sequence | pa.Array) -> bool:
+    """Whether a column's first cells are text."""
+    return any(isinstance(cell, str) for cell in values_of(column[:50]))
