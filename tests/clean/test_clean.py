@@ -135,7 +135,10 @@ def test_too_many_rejects_stop_the_night(workspace, folder):
     for i in range(3):
         (folder / f"bad{i}.png").write_bytes(b"x" * i)
     ingested = ingest_folder(workspace, folder)
-    with pytest.raises(SourceError, match=r"3 of 5 samples cannot be used: not_an_image \(2\), zero_bytes \(1\)"):
+    with pytest.raises(
+        SourceError,
+        match=r"3 of 5 samples cannot be used: not_an_image \(2\), zero_bytes \(1\).*3 \.png.*source\.exclude",
+    ):
         clean(image_spec(folder), workspace, ingested)
     allowed = clean(image_spec(folder, source={"max_rejects": 0.6}), workspace, ingested)
     assert allowed.read("rejects").height == 3
@@ -184,7 +187,7 @@ def test_vectors_pass_through(workspace, folder):
     ingested = ingest_rows(workspace, "vectors", [{"content_hash": f"{i:032x}", "size_bytes": 4} for i in range(3)])
     spec = text_spec(folder).model_copy(update={"modality": "vectors"})
     output = clean(spec, workspace, ingested)
-    assert output.tables == ("samples", "rejects")
+    assert output.tables == ("samples", "rejects", "dataset_metrics")
     assert output.read("samples").equals(ingested.read("ingested"))
     assert output.read("rejects").is_empty()
 
@@ -196,4 +199,15 @@ def test_nothing_ingested_gives_empty_tables(workspace, folder):
     pl.read_parquet(ingested.parts("ingested")[0]).clear().write_parquet(ingested.parts("ingested")[0])
     empty_rows.write_parquet(ingested.parts("contents")[0])
     output = clean(text_spec(folder), workspace, ingested)
-    assert [output.read(table).height for table in output.tables] == [0, 0, 0]
+    assert [output.read(table).height for table in output.tables] == [0, 0, 0, 0]
+
+
+def test_a_class_that_loses_all_of_its_samples_is_named(workspace, folder, capsys):
+    """Six error pages named .jpg are a class without a picture, which no table of classes would show."""
+    ingested = ingest_texts(workspace, ["good", None])
+    frame = pl.read_parquet(ingested.parts("ingested")[0]).with_columns(label=pl.Series(["ant", "dragonfly"]))
+    frame.write_parquet(ingested.parts("ingested")[0])
+    output = clean(text_spec(folder), workspace, ingested)
+    said = "classes of which no sample can be used: dragonfly"
+    assert output.read("dataset_metrics").rows() == [("source_classes_emptied", 1.0, said)]
+    assert said in capsys.readouterr().err

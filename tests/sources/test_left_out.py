@@ -70,7 +70,7 @@ def test_texts_keep_their_own_endings(run, plant):
 def test_a_folder_of_another_kind_alone_is_refused_with_what_was_found(run, plant):
     """Not just "empty"."""
     plant("a/1.txt", "a/2.txt")
-    with pytest.raises(SourceError, match=r"2 \.txt.*files of image.*modality"):
+    with pytest.raises(SourceError, match=r"2 \.txt.*Wanted images.*modality"):
         run(FOLDER, "image")
 
 
