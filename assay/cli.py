@@ -238,6 +238,31 @@ def explore(
 
 
 @main.command()
+@dataset_argument
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--link", is_flag=True, help="Link to the source's own files instead of copying them.")
+@snapshot_option
+@home_option
+def cleaned(dataset: str, folder: Path, link: bool, snapshot: int | None, home: Path) -> None:
+    """The cleaned dataset as files, one folder a class: copies and dropped samples out, accepted labels in."""
+    import numpy as np
+
+    from assay.explorer.folder import write_folder
+    from assay.reading.columns import View
+    from assay.store.decisions import read_decisions
+    from assay.store.snapshots import open_snapshot
+
+    workspace = workspace_of(home, dataset)
+    view = View(open_snapshot(workspace, snapshot), lambda: read_decisions(workspace))
+    taken = write_folder(view, np.ones(len(view), dtype=bool), folder, link)
+    for sample, why in list(taken.left_out.items())[:10]:
+        print(f"assay: left out: {sample}: {why}", file=sys.stderr)
+    if taken.left_out:
+        print(f"assay: {len(taken.left_out):,} left out, {taken.n:,} written", file=sys.stderr)
+    print(folder)
+
+
+@main.command()
 def embedders() -> None:
     """What can embed what, at what size and cost."""
     from assay.embedders.printed import print_embedders

@@ -1,14 +1,18 @@
 """What the page writes or takes away: decisions, their undoing, and files."""
 
 import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from assay.explorer import asked, takeaway
 from assay.explorer.answers import number_of
+from assay.explorer.folder import write_zip
 from assay.explorer.guard import WHO
 from assay.explorer.state import Explorer
 from assay.reading.columns import View
@@ -148,8 +152,21 @@ def export(explorer: Explorer, request: Request, body: dict) -> Response:
     number = number_of(request)
     what, form = asked.text(body, "what") or "selection", asked.text(body, "format") or "parquet"
     mask = explorer.selections(number).mask(body.get("filter") or {})
+    name = f"{explorer.workspace.dataset}-v{number}-{what}.{takeaway.ENDINGS.get(form, form)}"
+    attached = {"content-disposition": f'attachment; filename="{name}"'}
+    if what == "cleaned" and form == "zip":
+        return _zip(explorer.view(number), mask, attached)
     data = takeaway.export(explorer.view(number), mask, what, form)
-    name = f"{explorer.workspace.dataset}-v{number}-{what}.{form}"
-    return Response(
-        data, media_type=takeaway.FORMATS[form], headers={"content-disposition": f'attachment; filename="{name}"'}
-    )
+    return Response(data, media_type=takeaway.FORMATS[form], headers=attached)
+
+
+def _zip(view: View, mask: np.ndarray, headers: dict) -> Response:
+    """The cleaned files, made on disk and removed once they are sent."""
+    with tempfile.NamedTemporaryFile(prefix="assay-", suffix=".zip", delete=False) as file:
+        path = Path(file.name)
+        try:
+            write_zip(view, mask, file)
+        except BaseException:
+            path.unlink()
+            raise
+    return FileResponse(path, media_type="application/zip", headers=headers, background=BackgroundTask(path.unlink))

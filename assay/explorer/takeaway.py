@@ -1,4 +1,4 @@
-"""A selection, or the cleaned dataset, to take away: Parquet, CSV, or JSONL for a labelling tool.
+"""A selection, or the cleaned dataset, to take away: Parquet, CSV, JSONL, or tasks for Label Studio.
 
 What is taken away can be a source again: `kind = "table"`, with `root` where the pictures are. Parquet and JSONL are
 exact; a CSV escapes what a spreadsheet would run, says so in a column, and is read back as it was.
@@ -18,7 +18,10 @@ FORMATS = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
+    "labelstudio": "application/json",
+    "zip": "application/zip",
 }
+ENDINGS = {"labelstudio": "json"}  # of a file's name, where it is not the format's
 ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
 
 
@@ -35,7 +38,7 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
     Raises:
         ExportError: no such kind or format.
     """
-    if what not in ("selection", "cleaned") or form not in FORMATS:
+    if what not in ("selection", "cleaned") or form not in FORMATS or form == "zip":
         raise ExportError(f"export is selection or cleaned, as {sorted(FORMATS)}; got {what!r}, {form!r}")
     frame = with_text(view, cleaned(view, mask) if what == "cleaned" else found(view, mask))
     if form == "parquet":
@@ -44,7 +47,7 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
         return buffer.getvalue()
     if form == "csv":
         return without_formulas(frame).write_csv().encode("utf-8", "replace")
-    return as_tasks(frame, what)
+    return as_label_studio(frame, view) if form == "labelstudio" else as_tasks(frame, what)
 
 
 def found(view: View, mask: np.ndarray) -> pl.DataFrame:
@@ -124,3 +127,26 @@ def as_tasks(frame: pl.DataFrame, what: str) -> bytes:
             task["meta"] = {"issues": row["issues"], "tags": row["tags"]}
         lines.append(json.dumps(task, ensure_ascii=False, default=str))
     return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
+
+
+def as_label_studio(frame: pl.DataFrame, view: View) -> bytes:
+    """A list of Label Studio's tasks with the suggestions as pre-annotations.
+
+    They fit a labelling configuration with `<Image name="image" value="$image"/>` (or `<Text name="text"
+    value="$text"/>`) and `<Choices name="label" toName="image">` (or "text").
+    """
+    shown = "text" if view.face["text"] else "image"
+    tasks = []
+    for row in frame.iter_rows(named=True):
+        data = {name: value for name, value in row.items() if name not in ADDED and value is not None}
+        data |= {shown: row["text"] if shown == "text" else row["uri"], "issues": row.get("issues") or ""}
+        task: dict = {"data": data}
+        for name, score in (("suggested_label", row.get("label_confidence")), ("label", None)):
+            if row.get(name) is not None:
+                choice = {"from_name": "label", "to_name": shown, "type": "choices", "value": {"choices": [row[name]]}}
+                version = "assay" if name == "suggested_label" else "given"
+                task.setdefault("predictions", []).append(
+                    {"model_version": version, "score": score, "result": [choice]}
+                )
+        tasks.append(task)
+    return json.dumps(tasks, ensure_ascii=False, default=str).encode("utf-8", "replace")

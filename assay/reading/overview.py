@@ -168,7 +168,8 @@ def told(tables: Readable, manifest: dict, history: Sequence[dict], queues: Sequ
     n_rejects = sum(line["n"] for line in found)
     checks = tables.scan("embedding_health").collect().to_dicts()
     complete = headline | {"n_rejects": headline.get("n_rejects", n_rejects)}
-    judged = bool(tables.scan("label_issues").select(pl.len()).collect().item())
+    notes = tables.scan("dataset_metrics").filter(pl.col("metric") == "label_issues_note").select(pl.len())
+    judged = not notes.collect().item()  # a note says why the labels were not
     return {
         "sentence": sentence(complete, n_classes, plural, judged),
         "headline": complete,

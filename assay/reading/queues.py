@@ -25,14 +25,22 @@ OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
 
 def queues(view: View) -> list[dict]:
     """Every queue that has items, the most useful first: key, title, meaning, unit, total, done."""
-    found = []
-    for key in keys(view):
-        items = _settled(view, key)
-        if len(items):
-            name, one, many = TITLES.get(key, (described(key).title, "sample", "samples"))
-            found.append({"key": key, "title": name, "says": described(key).meaning, "unit": [one, many],
-                          "total": len(items), "done": int(items["done"].sum())})  # fmt: skip
-    return found
+    settled = {key: _settled(view, key) for key in keys(view)}
+    return [in_words(key, len(items), int(items["done"].sum())) for key, items in settled.items() if len(items)]
+
+
+def in_words(key: str, total: int, done: int = 0) -> dict:
+    """One queue in words: key, title, meaning, unit (one, many), total, done."""
+    metric = described(key)
+    name, one, many = TITLES.get(key, (metric.title, "sample", "samples"))
+    return {"key": key, "title": name, "says": metric.meaning, "unit": [one, many], "total": total, "done": done}
+
+
+def of_counts(counts: dict[str, int]) -> list[dict]:
+    """Queues of which only the sizes are known, in the order of `keys`; those without items are left out."""
+    others = [key for key in counts if key not in TITLES and key not in PARTS_OF_OTHERS]
+    order = [*TITLES, *sorted(others, key=lambda key: (-counts[key], key))]
+    return [in_words(key, counts[key]) for key in order if counts.get(key)]
 
 
 def keys(view: View) -> list[str]:
@@ -116,8 +124,9 @@ def _items(view: View, key: str) -> pl.DataFrame:
 
 
 def _groups(view: View) -> pl.DataFrame:
-    """Groups whose labels disagree first, then the least alike: an exact copy needs no second look."""
-    members = view.scan("duplicates").collect()
+    """Groups whose labels disagree first, then the least alike: an exact copy needs no second look. Each has the kept
+    sample and its copies; what is only contained in another is none, and no question."""
+    members = view.scan("duplicates").filter(~pl.col("keep") | (pl.col("sample_id") == pl.col("group_id"))).collect()
     label = view.column("label").codes
     rows = view.rows_of(members["sample_id"])
     members = members.with_columns(row=pl.Series(rows, dtype=pl.Int64)).filter(pl.col("row") >= 0)

@@ -1,6 +1,7 @@
 """One sample, or a gallery of them: cards, detail, raw bytes, history. Always by id or row, never by path."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -193,7 +194,7 @@ class Raw:
         Raises:
             AssayError: the source is gone, or this sample is.
         """
-        data = self._read(row)
+        data = self.bytes(row)
         for magic, kind in BROWSER_TYPES.items():
             if data.startswith(magic):
                 return data, kind
@@ -201,7 +202,19 @@ class Raw:
             return data, "image/webp"
         return _decoded(data), "image/jpeg"
 
-    def _read(self, row: int) -> bytes:
+    def path(self, row: int) -> Path | None:
+        """The sample's own file on this machine; None where its source is elsewhere, or it has none."""
+        sample = self.view.ids[row]
+        uri = self.view.scan("samples").filter(pl.col("sample_id") == sample).select("uri").collect()["uri"]
+        found = Path(self._open().root) / uri[0] if len(uri) and uri[0] is not None else None
+        return found.resolve() if found is not None and found.is_file() else None
+
+    def bytes(self, row: int) -> bytes:
+        """The sample's file as it is.
+
+        Raises:
+            AssayError: it has none, it cannot be read any more, or it has changed since.
+        """
         sample = self.view.ids[row]
         uri = self.view.scan("samples").filter(pl.col("sample_id") == sample).select("uri", "content_hash").collect()
         if uri.is_empty() or uri["uri"][0] is None:
@@ -218,8 +231,6 @@ class Raw:
 
     def _open(self):
         if self._source is None:
-            from pathlib import Path
-
             from assay.contracts.spec import make_spec
             from assay.sources.files import open_source
 

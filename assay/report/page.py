@@ -13,6 +13,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from assay.reading import overview, queues
 from assay.reading.report import Tables, collect, printable, read_faces
 from assay.report import sections
 from assay.report.map import embedding_map
@@ -70,11 +71,33 @@ def gather(tables: Tables, context: dict) -> dict:
         "tier_names": sections.SPLIT_TIERS,
     }
     values["n_outliers"] = next((g["total"] for g in values["galleries"] if g["metric"] == "outlier"), 0)
-    values["verdict"] = sections.verdict(values)
+    values["told"] = first_words(tables, context, values)
     values["faces"] = read_faces(tables, shown_ids(values))
     values["map"] = embedding_map(tables)
     values["map_json"] = as_script_data(values["map"]) if values["map"] else None
     return values
+
+
+WHERE = {"label_issue": "labels", "duplicate": "duplicates", "leak": "leaks"}  # a queue's section, else `samples`
+
+
+def first_words(tables: Tables, context: dict, values: dict) -> dict:
+    """What the page begins with, in the words that the explorer begins with: `assay.reading.overview`."""
+    headline = {
+        "n_samples": values["n_samples"], "n_label_issues": values["labels"]["total"],
+        "n_duplicates": values["duplicates"]["redundant"], "n_leaks": values["leaks"]["total"],
+        "n_outliers": values["n_outliers"], "n_rejects": values["rejects"]["total"],
+    }  # fmt: skip
+    counts = {"label_issue": values["labels"]["total"], "leak": values["leaks"]["total"],
+              "duplicate": values["duplicates"]["with_copies"]}  # fmt: skip
+    counts |= {gallery["metric"]: gallery["total"] for gallery in values["galleries"]}
+    manifest = {"headline": headline, "gates": values["gates"], "parent": context["parent"]}
+    plural = (context.get("face") or {}).get("plural") or "samples"
+    told = overview.told(tables, manifest, context.get("history") or [], queues.of_counts(counts), plural)
+    for thing in told["worth"]:
+        go = thing["go"]
+        thing["section"] = WHERE.get(go.get("queue", ""), go.get("sheet") or "samples")
+    return told
 
 
 def are_sets(spec: dict) -> bool:

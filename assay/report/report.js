@@ -585,6 +585,19 @@ function sortable(table) {
 const source = document.getElementById("map-data");
 if (source) new Plot(JSON.parse(source.textContent));
 document.querySelectorAll("table.sortable").forEach(sortable);
+// A link to a section that is folded opens it; so does an address that names one.
+function unfold() {
+  const section = location.hash && document.getElementById(location.hash.slice(1));
+  const fold = section && section.querySelector("details.fold");
+  if (fold) fold.open = true;
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const fold = link && document.querySelector(`${link.getAttribute("href")} details.fold`);
+  if (fold) fold.open = true;
+});
+addEventListener("hashchange", unfold);
+unfold();
 addEventListener("beforeprint", () =>
   document.querySelectorAll("details").forEach((d) => {
     d.open = true;

@@ -5,10 +5,10 @@ import polars as pl
 from assay.contracts.metrics import described, in_order
 from assay.reading.report import Tables, collect
 
-LABEL_CARDS = 48
-METRIC_CARDS = 24
+LABEL_CARDS = 24
+METRIC_CARDS = 12
 FARTHEST = 8
-GROUPS = 18
+GROUPS = 12
 OVER_REPRESENTED = 4  # issues named beside a group
 GROUP_MEMBERS = 6
 PAIRS = 12
@@ -146,6 +146,7 @@ def duplicate_groups(tables: Tables) -> dict:
     return {
         "total": len(groups),
         "redundant": int((~members["keep"]).sum()),
+        "with_copies": members.filter(~pl.col("keep"))["group_id"].n_unique(),
         "tiers": [{"name": SPLIT_TIERS.get(tier, tier), "n": n} for tier, n in tiers.iter_rows()],
         "groups": shown,
     }
@@ -370,15 +371,3 @@ def erasures(numbers: dict[str, dict]) -> list[dict]:
     before = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_before_debias:")}
     after = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_after_debias:")}
     return [{"column": name, "before": value, "after": after.get(name)} for name, value in before.items()]
-
-
-def verdict(values: dict) -> list[tuple[int, str]]:
-    """The findings in a sentence: counts with their words, none of them zero."""
-    findings = [
-        (values["labels"]["total"], "label looks wrong", "labels look wrong"),
-        (values["duplicates"]["redundant"], "sample is redundant", "samples are redundant"),
-        (values["leaks"]["total"], "pair leaks between splits", "pairs leak between splits"),
-        (values["n_outliers"], "is an outlier", "are outliers"),
-        (values["rejects"]["total"], "could not be used", "could not be used"),
-    ]
-    return [(n, one if n == 1 else many) for n, one, many in findings if n]

@@ -378,3 +378,94 @@ def test_texts_and_missing_tables(home):
         assert client.get("/api/1/sample", params={"id": card["id"]}).status_code == 200
     finally:
         path.write_text(text)
+
+
+def test_tasks_for_label_studio_carry_the_suggestion(client):
+    """One task a sample; its suggestion as a choice that the labelling configuration knows."""
+    reply = post(client, "export", what="selection", format="labelstudio", filter={"flags": ["label_issue"]})
+    tasks = reply.json()
+    assert tasks and reply.headers["content-disposition"].endswith('.json"')
+    for task in tasks:
+        [choice] = task["predictions"][0]["result"]
+        assert choice["type"] == "choices" and choice["to_name"] == "image" and task["data"]["image"]
+        assert choice["value"]["choices"] == [task["predictions"][0]["result"][0]["value"]["choices"][0]]
+        assert 0 <= task["predictions"][0]["score"] <= 1
+
+
+def test_a_decision_says_what_it_would_change_and_writes_only_that(client, workspace):
+    """Accepting all suggestions changes only labels that differ; dry, nothing is written; twice, nothing is left."""
+    issues = table(workspace, "label_issues")
+    differ = issues.filter(pl.col("suggested_label") != pl.col("label"))
+    dry = post(client, "decide", kind="accept_label", filter={}, dry=True).json()
+    assert dry == {"batch": None, "n": len(differ), "unchanged": {"same_label": N - len(differ)}}
+    assert read_decisions(workspace).is_empty()
+    done = post(client, "decide", kind="accept_label", filter={}).json()
+    assert done["n"] == len(differ) == len(read_decisions(workspace))
+    again = post(client, "decide", kind="accept_label", filter={}).json()
+    assert again["batch"] is None and again["unchanged"]["decided"] == len(differ)
+
+
+def test_queues_count_what_is_decided(client, workspace):
+    """Labels by sample, duplicates by group, leaks by pair; an item is done by its own kind of decision only."""
+    before = {q["key"]: q for q in post(client, "queue", key="label_issue").json()["queues"]}
+    assert before["duplicate"]["total"] == table(workspace, "duplicates")["group_id"].n_unique()
+    assert before["leak"]["total"] == len(table(workspace, "leaks"))
+    worst = post(client, "queue", key="label_issue").json()["items"][0]["rows"]
+    sample = post(client, "cards", rows=worst).json()["cards"][0]["id"]
+    post(client, "decide", kind="tag", value="seen", ids=[sample])
+    assert post(client, "queue", key="label_issue").json()["done"] == 0
+    post(client, "decide", kind="reject_label", ids=[sample])
+    assert post(client, "queue", key="label_issue").json()["done"] == 1
+    copy = table(workspace, "duplicates").filter(~pl.col("keep"))["sample_id"][0]
+    post(client, "decide", kind="drop", ids=[copy])
+    after = {q["key"]: q["done"] for q in post(client, "queue", key="duplicate").json()["queues"]}
+    assert after["duplicate"] == 1
+
+
+def test_the_overview_counts_what_the_tables_hold(client, workspace):
+    """One headline for page and report; changes in three words; what is worth doing with a way to it."""
+    told = client.get("/api/2/overview").json()
+    assert told["sentence"].startswith("1,180 images in ") and told["parent"] == 1
+    assert told["changes"]["counts"] == {"removed": 20}
+    assert [line["name"] for line in told["history"]][:2] == ["n_samples", "n_label_issues"]
+    assert told["history"][0]["values"] == [1200, 1180]
+    assert 1 <= len(told["worth"]) <= 5 and all(thing["n"] > 0 and thing["go"]["page"] for thing in told["worth"])
+    assert sum(line["n"] for line in told["rejects"]) == 2 and told["health"][0]["says"]
+
+
+def test_what_lets_nothing_through_is_named(client, workspace):
+    """For each condition of an empty selection: what would pass without it."""
+    wanted = {"values": {"label": ["no such"], "split": ["test"]}, "text": "bonsai"}
+    lifts = {(one["key"], one["name"]): one["n"] for one in post(client, "lifts", filter=wanted).json()["lifts"]}
+    assert lifts[("text", None)] == 0 and lifts[("values", "split")] == 0
+    assert lifts[("values", "label")] == len(
+        table(workspace, "samples").filter(
+            (pl.col("split") == "test") & pl.any_horizontal(
+                pl.col("label", "caption").str.to_lowercase().str.contains("bonsai", literal=True)
+            )
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/1/queue", {"key": "no such"}),
+        ("/api/1/queue", {}),
+        ("/api/1/cards", {"rows": [10**9]}),
+        ("/api/1/cards", {"rows": "x"}),
+        ("/api/1/lifts", {"filter": {"nope": 1}}),
+        ("/api/views", {"name": ""}),
+        ("/api/views", {"name": "x" * 200, "state": {}}),
+        ("/api/views", {"name": "x", "state": [1]}),
+        ("/api/predictions", {"lines": "a"}),
+        ("/api/predictions", {"lines": ["nothing,of,that", "1,2,3"]}),
+        ("/api/predictions", {"lines": ["sample_id,predicted,probability", "a,b,7"]}),
+        ("/api/1/export", {"what": "selection", "format": "zip"}),
+    ],
+)
+def test_mistakes_are_answered_in_words(client, workspace, path, body):
+    """Never a trace, never a file that was not asked for."""
+    answer = client.post(path, json=body)
+    assert answer.status_code in (400, 404, 409) and answer.json()["error"]
+    assert not (workspace.root / "predictions.parquet").exists() and client.get("/api/views").json() == {"views": []}

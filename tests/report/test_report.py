@@ -303,6 +303,7 @@ def test_in_a_browser_it_draws_sorts_and_asks_nothing_of_the_network(tmp_path, b
         if page.locator("#tip").is_visible():
             break
     assert "outlier" in page.locator("#tip").inner_text() or "/" in page.locator("#tip").inner_text()
+    page.locator("nav").get_by_role("link", name="Classes").click()  # which opens what is folded
     page.locator("#classes").get_by_role("button", name="Samples").click()
     assert page.locator("#classes tbody th").all_inner_texts() == ["dog", "owl", "cat"]
     assert trouble == []

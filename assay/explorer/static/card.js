@@ -9,15 +9,6 @@ export function card(data, snapshot, options) {
     face = faceOf(meta);
   const wrong = isWrong(data),
     decided = data.decision ? "decided" : "";
-  const spoken = [
-    data.label ?? "no label",
-    wrong ? `suggested ${data.suggested}` : "",
-    ...data.issues,
-    data.decision,
-  ]
-    .filter(Boolean)
-    .join(", ")
-    .slice(0, 300);
   return h(
     "button",
     {
@@ -25,12 +16,16 @@ export function card(data, snapshot, options) {
       class: `card ${face.shape} ${decided} ${chosen ? "chosen" : ""}`,
       data: { row: data.row, id: data.id },
       title: data.id.slice(0, 300),
-      "aria-label": spoken,
       "aria-pressed": chosen ? "true" : null,
       onclick: (event) => onclick?.(event, data),
     },
     h("span", { class: "picture" }, face.small(data, snapshot), badges(data, note, options.metric)),
-    caption(data, wrong),
+    caption(data, wrong, face.shape === "lines" ? 48 : 14),
+    h(
+      "span",
+      { class: "unseen" },
+      data.issues.map((name) => `, ${words(name).toLowerCase()}`),
+    ),
   );
 }
 
@@ -41,7 +36,7 @@ export const isWrong = (data) =>
   data.suggested !== data.label &&
   data.issues.includes("label_issue");
 
-function caption(data, wrong) {
+function caption(data, wrong, most) {
   if (!wrong)
     return h(
       "span",
@@ -51,8 +46,8 @@ function caption(data, wrong) {
   return h(
     "span",
     { class: "caption" },
-    h("span", { class: "label given" }, middle(data.label, 14)),
-    h("span", { class: "suggested" }, `→ ${middle(data.suggested, 16)}`),
+    h("span", { class: "label given" }, middle(data.label, most)),
+    h("span", { class: "suggested" }, `→ ${middle(data.suggested, most + 2)}`),
   );
 }
 

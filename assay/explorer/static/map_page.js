@@ -257,6 +257,7 @@ export class MapPage {
 
   tabs() {
     const found = api.offline || page.meta.columns.length ? TABS : [];
+    const focused = at("tabs").contains(document.activeElement);
     at("tabs").replaceChildren(
       ...found.map(([name, title]) =>
         h(
@@ -274,6 +275,7 @@ export class MapPage {
         ),
       ),
     );
+    if (focused) at("tabs").querySelector("[aria-selected=true]").focus();
     at("tabs").onkeydown = walk;
     at("lists").setAttribute("aria-labelledby", `tab-${state.tab}`);
   }

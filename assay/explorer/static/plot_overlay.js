@@ -6,6 +6,7 @@ import { place } from "./placing.js";
 const FONT = '12px "Inter", "SF Pro Text", "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif';
 const SIDE = 46; // pixels of a picture on the plot
 const MOST_PICTURES = 220; // samples on the screen, above which no pictures are drawn
+const ROOM = 8; // pixels between two names
 const DENSE = 3000; // points from which lines of density are drawn
 
 const kept = new Map(); // address → Image
@@ -111,11 +112,13 @@ function names(plot, context) {
   const wanted = plot.names.map((name) => {
     const [x, y] = plot.toScreen(name.x, name.y),
       text = name.short;
-    return { x, y, w: context.measureText(text).width + 8, h: 17 };
+    return { x, y, w: context.measureText(text).width + 8 + ROOM, h: 17 + ROOM };
   });
   const placed = place(wanted, plot.width, plot.height);
   context.lineJoin = "round";
-  for (const { index, x, y } of placed) {
+  for (const { index, x: left, y: top } of placed) {
+    const x = left + ROOM / 2,
+      y = top + ROOM / 2;
     context.lineWidth = 4;
     context.strokeStyle = dark() ? "#0d0f12e0" : "#fbfbfae6";
     context.strokeText(plot.names[index].short, x + 4, y + 2);

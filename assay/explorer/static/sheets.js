@@ -312,7 +312,7 @@ async function health(meta) {
     h("h2", {}, "Can the vectors be trusted?"),
     table(
       [
-        { name: "", show: sign },
+        { name: "Fine", show: sign },
         { name: "Check", show: (l) => words(l.check) },
         { name: "Value", num: true, show: (l) => figure(l.value) },
         { name: "Wanted", show: (l) => l.wanted },

@@ -20,7 +20,7 @@ const SELECTION = [
   ["jsonl", "JSON lines", "a plain task a line"],
 ];
 const CLEANED = [
-  ["folder", "Folder, as a script", "copies or links the files into one folder a class"],
+  ["zip", "Folder", "the files, one folder a class, in a ZIP"],
   ["parquet", "Parquet", "to train on"],
   ["csv", "CSV", "to train on"],
   ["jsonl", "JSON lines", "to train on, as Hugging Face reads them"],
@@ -32,7 +32,7 @@ function download(what, form, filter) {
     try {
       const { meta } = page,
         blob = await api.exported(meta.number, { what, format: form, filter });
-      const ending = { labelstudio: "json", folder: "py" }[form] ?? form;
+      const ending = { labelstudio: "json" }[form] ?? form;
       save(blob, `${meta.dataset}-v${meta.number}-${what}.${ending}`);
     } catch (error) {
       toast(error.message);
