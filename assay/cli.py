@@ -8,16 +8,15 @@ import atexit
 import contextlib
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
 import click
 
 from assay.contracts.errors import AssayError, SpecError
+from assay.stopping import end_when_asked, say_stopped, stop_when_asked
 
 EXIT_GATE_FAILED = 3
-EXIT_INTERRUPTED = 130
 
 home_option = click.option(
     "--home",
@@ -51,12 +50,15 @@ class Commands(click.Group):
         except AssayError as error:
             print(f"assay: {error}", file=sys.stderr)
             sys.exit(error.exit_status)
-        except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        except BrokenPipeError:
+            raise  # whoever read our output has seen enough
+        except OSError as error:
+            if error.filename is None:
+                raise
             print(f"assay: {error.filename}: {error.strerror}; name another place, or change it", file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:
-            print("assay: stopped; finished work is kept, run again to go on", file=sys.stderr)
-            sys.exit(EXIT_INTERRUPTED)
+            sys.exit(say_stopped())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -78,25 +80,25 @@ def demo(home: Path) -> None:
 @main.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @home_option
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's headline as JSON.")
 @click.option("--new-reference", is_flag=True, help="Learn anew what is usually near and far, from tonight's data.")
-def run(spec: Path, home: Path, as_json: bool, new_reference: bool) -> None:
+def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool) -> None:
     """One night, without Prefect; the last line names the snapshot."""
     from assay.contracts.spec import load_spec
 
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
-    stop_when_asked()
     if new_reference:
         from assay.duplicates.reference import renew_references
         from assay.store.lock import dataset_lock
 
         workspace = workspace_of(home, name)
-        with dataset_lock(workspace):
+        with dataset_lock(workspace, "`assay run --new-reference`", wait):
             renew_references(workspace, "asked for with --new-reference")
     from assay.night import run_spec
 
     stop_when_asked()
-    snapshot = run_spec(spec, home)
+    snapshot = run_spec(spec, home, wait)
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
         value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
@@ -360,20 +362,6 @@ def print_relation(relation, output: str) -> None:
     write_rows(relation, output, sys.stdout.buffer)
 
 
-def stop_when_asked() -> None:
-    """SIGTERM stops a command as Ctrl-C does, and Ctrl-C stops it at once.
-
-    To be called again after the imports: polars puts a handler of its own before Python's, under which a wait for a
-    thread goes on as if nothing had happened.
-    """
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.siginterrupt(signal.SIGINT, True)
-
-
-def _interrupt(_signal, _frame) -> None:
-    raise KeyboardInterrupt
-
-
 def command_line() -> None:
     """`assay`: one command, and out at once.
 
@@ -397,4 +385,5 @@ def command_line() -> None:
 
 
 if __name__ == "__main__":
+    end_when_asked()
     command_line()

@@ -9,12 +9,14 @@ before it that write what it reads are done, so independent ones run side by sid
 """
 
 import contextvars
+import functools
 import queue
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,17 +54,19 @@ def run_night(
     workspace: Workspace,
     run: Runner = run_stage_here,
     publish: Callable[..., Snapshot] = publish,
+    lock: Callable[[Workspace], AbstractContextManager[None]] = dataset_lock,
 ) -> Snapshot:
     """One quality snapshot of one dataset.
 
     Args:
         run: how a stage is run; an orchestrator puts its own around each.
         publish: the same for the last step.
+        lock: how the dataset's lock is taken: who waits for it, and how long.
 
     Raises:
         AssayError: what stopped the night, in words for its operator. Nothing half-written is published.
     """
-    with disk_full_is_clear(workspace.home), dataset_lock(workspace):
+    with disk_full_is_clear(workspace.home), lock(workspace):
         sweep(workspace)
         outputs = run_stages(STAGES, spec, workspace, run)
         return timed("publish", publish, spec, workspace, *outputs)
@@ -74,10 +78,15 @@ def sweep(workspace: Workspace) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def run_spec(path: Path, home: Path) -> Snapshot:
-    """One night of the dataset that a spec file describes; results go below `home`."""
+def run_spec(path: Path, home: Path, wait: float = 0.0) -> Snapshot:
+    """One night of the dataset that a spec file describes; results go below `home`.
+
+    Args:
+        wait: seconds to wait where a run or `assay gc` of the dataset is under way.
+    """
     spec = load_spec(path)
-    return run_night(spec, Workspace(home.resolve(), spec.name))
+    lock = functools.partial(dataset_lock, who="`assay run`", wait=wait)
+    return run_night(spec, Workspace(home.resolve(), spec.name), lock=lock)
 
 
 def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: Runner) -> list[StageOutput]:

@@ -5,6 +5,7 @@ In a checkout they stand beside the package. The wheel carries them as files ins
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,5 +24,7 @@ def rim_environment() -> dict[str, str]:
 
 
 def become(script: str, arguments: Sequence[str]) -> None:
-    """Replace this process by a script of the rim, such as `flows/serve.py`."""
+    """Replace this process by a script of the rim, such as `flows/serve.py`, which lets the signals in again that are
+    held back meanwhile."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     os.execve(sys.executable, [sys.executable, str(rim() / script), *arguments], rim_environment())

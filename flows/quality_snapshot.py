@@ -5,6 +5,7 @@ This is what schedules, deployments and the button in Prefect's interface run. B
     python flows/quality_snapshot.py SPEC.toml [HOME]
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -14,17 +15,41 @@ if __name__ == "__main__":
 
     sys.exit(main(*sys.argv[1:]))
 
-from prefect import flow
+from flows.lifeline import end_with_parent
 
-from assay.contracts.spec import load_spec
-from assay.night import run_night
-from assay.store.workspace import Workspace
-from tasks.stages import publish_task, run_as_task
+end_with_parent()  # before anything slow
+
+from prefect import State, flow
+from prefect.states import Cancelled
+
+from assay.contracts.errors import QueuedError
+from flows.served import check_served, deployment_parameters
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
-def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = "") -> str:
-    """One quality snapshot of one dataset. Returns the path of the published snapshot."""
+def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = "") -> str | State:
+    """One quality snapshot of one dataset. Returns the path of the published snapshot.
+
+    Where another night of the dataset is under way this one waits; where one waits already it is left out, `Cancelled`.
+    The imports stand here because Prefect's runner, too, loads this file, when a run has died.
+
+    Raises:
+        SpecError: a spec, home or dataset that the deployment does not serve.
+        AssayError: what stopped the night.
+    """
+    spec_path = check_served(spec_path, home, dataset, deployment_parameters())
+    from assay.contracts.spec import Schedule, load_spec
+    from assay.night import run_night
+    from assay.store.lock import dataset_lock
+    from assay.store.workspace import Workspace
+    from tasks.stages import publish_task, run_as_task
+
     spec = load_spec(spec_path)
+    check_served(spec_path, home, dataset, {"dataset": spec.name} if dataset else None)
     workspace = Workspace(Path(home).resolve(), spec.name)
-    return str(run_night(spec, workspace, run_as_task, publish_task).path)
+    wait = (spec.schedule or Schedule()).wait_seconds
+    lock = functools.partial(dataset_lock, who="a scheduled night", wait=wait, queue=False)
+    try:
+        return str(run_night(spec, workspace, run_as_task, publish_task, lock).path)
+    except QueuedError as queued:
+        return Cancelled(message=f"Left out: {queued}.")

@@ -1,85 +1,66 @@
-"""`assay serve`: the specs' cron schedules, and manual triggers, in one process.
+"""`assay serve`: the specs' nights on their schedules, until it is stopped, whatever else ends in between.
 
-Uses the Prefect server that the environment names; with none, one of its own, UI included, for as long as it runs.
+This process only keeps the scheduler up (`flows/scheduler.py`): when that or Prefect's server is killed or dies, what
+is left of them is ended, and they are started again. The new one settles what was under way.
 """
 
-import argparse
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path[0] = str(Path(__file__).parents[1])
 
-from assay.contracts.errors import AssayError, SpecError
-from assay.contracts.spec import Schedule, Spec, load_spec
-from flows.prefect_server import prefect_server
+from flows.lifeline import end_group
 
-
-def serve_specs(specs: Sequence[Path], home: Path) -> None:
-    """Serve one deployment per spec until interrupted.
-
-    Raises:
-        SpecError: a spec or its schedule is wrong, or two specs have one name.
-    """
-    loaded = {path.resolve(): load_spec(path) for path in specs}
-    names = [spec.name for spec in loaded.values()]
-    if len(set(names)) < len(names):
-        raise SpecError(f"two of the specs have the same name: {sorted(names)}; a name is a dataset's folder")
-    with prefect_server(home, log_level="INFO", ui=True) as server:
-        from prefect import serve
-
-        for path, spec in loaded.items():
-            check_schedule(path, spec.schedule or Schedule())
-        server.wait()
-        if server.process:
-            print(f"Prefect UI: {server.url.removesuffix('/api')}", file=sys.stderr)
-        serve(*[deployment(path, spec, home) for path, spec in loaded.items()])
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 130
+LONGEST_PAUSE = 60.0  # seconds; who lived longer is started again at once
+OWN_WORDS = (1, 2)  # exit statuses of the scheduler where it has said why it does not start
 
 
-def check_schedule(path: Path, schedule: Schedule) -> None:
-    """Raises `SpecError` where there is no such cron line or time zone."""
-    from prefect.client.schemas.schedules import CronSchedule
+def keep_up(command: Sequence[str]) -> int:
+    """Run a command, again and again. Returns its exit status where it fails before it was ever up: a wrong spec, a
+    home that another serves, a disk that is full. Otherwise it goes on until this process is interrupted."""
+    was_up, pause = False, 0.5
+    while True:
+        started = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            status = child.wait()
+        finally:
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)
+            end_group(child.pid)
+        listen_for_stop()
+        lived = time.monotonic() - started
+        if status in OWN_WORDS and not was_up:
+            return status
+        was_up = was_up or status not in OWN_WORDS
+        pause = 0.5 if lived > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+        print(f"assay: the scheduler ended (status {status}) and starts again", file=sys.stderr, flush=True)
+        time.sleep(pause)
 
-    try:
-        CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    except ValueError:
-        raise SpecError(
-            f"{path}: schedule.cron = {schedule.cron!r} with schedule.timezone = {schedule.timezone!r} is no schedule; "
-            'wanted a cron line and an IANA time zone, such as cron = "0 2 * * *", timezone = "Asia/Seoul"'
-        ) from None
 
-
-def deployment(path: Path, spec: Spec, home: Path):
-    """The Prefect deployment of one spec: on its schedule, nightly by default."""
-    from prefect.schedules import Cron
-
-    from flows.quality_snapshot import quality_snapshot
-
-    schedule = spec.schedule or Schedule()
-    return quality_snapshot.to_deployment(
-        name=spec.name,
-        schedule=Cron(schedule.cron, timezone=schedule.timezone),
-        parameters={"spec_path": str(path), "home": str(home), "dataset": spec.name},
-        tags=["assay", spec.name],
-        concurrency_limit=1,
-    )
+def listen_for_stop() -> None:
+    """Ctrl-C and SIGTERM raise `KeyboardInterrupt`; they were blocked while this process took its command's place."""
+    for number in STOPPING:
+        signal.signal(number, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def main() -> None:
-    """The process that `assay serve` becomes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("specs", nargs="+", type=Path)
-    parser.add_argument("--home", required=True, type=Path)
-    chosen = parser.parse_args()
+    """The process that `assay serve` becomes; its arguments are the scheduler's."""
     try:
-        serve_specs(chosen.specs, chosen.home)
-    except AssayError as error:
-        print(f"assay: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        listen_for_stop()
+        status = keep_up([sys.executable, str(Path(__file__).with_name("scheduler.py")), *sys.argv[1:]])
     except KeyboardInterrupt:
-        print("assay: stopped", file=sys.stderr)
-        sys.exit(130)
+        print("assay: stopped; a night that was under way goes on at the next start", file=sys.stderr, flush=True)
+        status = INTERRUPTED
+    sys.exit(status)
 
 
 if __name__ == "__main__":

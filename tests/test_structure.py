@@ -19,8 +19,9 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
     ("assay.night",),
     ("tasks", "assay.selftest"),
     ("flows",),
-    ("assay.rim", "assay.api"),
+    ("assay.rim", "assay.api", "assay.stopping"),
     ("assay.cli", "assay"),
+    ("assay.__main__",),
 )
 UPWARDS = {  # arrows that still run up, to be turned
     ("assay.health.embedding", "assay.embedders"),

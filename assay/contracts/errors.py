@@ -7,7 +7,8 @@
     ├── EmbedderError           2  the embedder's weights or package cannot be had
     ├── SnapshotError           1  a published snapshot is missing, broken or from another version
     ├── ContractError           1  a stage's own output broke its contract: a defect in assay
-    └── BusyError               1  another run of the same dataset holds its lock
+    └── BusyError               1  another process holds the lock of the dataset, or of the home's schedule
+        └── QueuedError         1  and a scheduled night waits for it already
 
 A message says what was found, what was wanted, and what to do next.
 """
@@ -55,3 +56,7 @@ class ContractError(AssayError):
 
 class BusyError(AssayError):
     """Another process is running the same dataset."""
+
+
+class QueuedError(BusyError):
+    """Another night waits for that already."""

@@ -275,6 +275,7 @@ class Schedule(Section):
 
     cron: str = "0 2 * * *"
     timezone: str = "UTC"
+    wait_seconds: float = Field(default=3600.0, ge=0)  # where a run or gc of the dataset is under way at that hour
 
 
 class Gate(Section):

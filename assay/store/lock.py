@@ -1,7 +1,10 @@
 """One run of a dataset at a time, and what a full disk is called.
 
-HOME/DATASET/.lock        held through the operating system, which lets go of it when the process ends, however
-HOME/DATASET/.lock.json   who holds it and since when, for those who wait
+    HOME/DATASET/.lock        held through the operating system, which lets go of it when the process ends, however
+    HOME/DATASET/.lock.json   who holds it and since when, for those who wait
+    HOME/DATASET/.lock.next   held by the first of those who wait; .lock.night by the scheduled night among them
+
+Nothing of it needs to be cleaned up.
 """
 
 import contextlib
@@ -10,36 +13,40 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import filelock
 
-from assay.contracts.errors import AssayError, BusyError
+from assay.contracts.errors import AssayError, BusyError, QueuedError
 from assay.store.workspace import Workspace
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 
 
 @contextlib.contextmanager
-def dataset_lock(workspace: Workspace, who: str = "a run", wait: float = 0.0) -> Iterator[None]:
+def dataset_lock(workspace: Workspace, who: str = "a run", wait: float = 0.0, queue: bool = True) -> Iterator[None]:
     """One run of a dataset at a time; the lock goes with the process, so a killed run leaves none behind.
 
     Args:
         who: what holds it, in words for those who wait.
         wait: seconds to wait for another holder; a line on standard error says for whom.
+        queue: whether to wait also where another that does not queue waits already; nights that come faster than they
+            end would pile up.
 
     Raises:
         BusyError: another holds it, still after `wait`; the message says who, and since when.
+        QueuedError: another waits for it already.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
-    with held_lock(workspace.root / ".lock", f"`{workspace.dataset}` in {workspace.home}", who, wait):
+    with held_lock(workspace.root / ".lock", f"`{workspace.dataset}` in {workspace.home}", who, wait, queue):
         yield
 
 
 @contextlib.contextmanager
-def held_lock(path: Path, what: str, who: str, wait: float) -> Iterator[None]:
+def held_lock(path: Path, what: str, who: str, wait: float, queue: bool = True) -> Iterator[None]:
     """A lock file, held; `what` it stands for and `who` holds it are words for messages.
 
     Raises:
@@ -47,10 +54,21 @@ def held_lock(path: Path, what: str, who: str, wait: float) -> Iterator[None]:
     """
     lock = filelock.FileLock(path)
     note = path.with_name(f"{path.name}.json")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        _wait_for(lock, note, what, wait)
+    deadline = time.monotonic() + wait
+    with _turn(path, ".next", 0) as first:  # whoever waits stands here, so nobody who comes later overtakes him
+        if not (first and _taken(lock, 0)):
+            if wait > 0:
+                print(f"waiting up to {wait:g} s for {what}, in use by {holder(note)}", file=sys.stderr, flush=True)
+            with contextlib.nullcontext(True) if queue else _turn(path, ".night", 0) as alone:
+                if not alone:
+                    raise QueuedError(f"{what} is in use by {holder(note)}, and a night waits for it already")
+                with contextlib.nullcontext(True) if first else _turn(path, ".next", _left(deadline)) as mine:
+                    if not (mine and _taken(lock, _left(deadline))):
+                        raise BusyError(
+                            f"{what} is in use by {holder(note)}"
+                            + (f", still after {wait:g} s" if wait else "")
+                            + "; wait for it to end, then run again (`--wait SECONDS` waits longer)"
+                        )
     try:
         _sign(note, who)
         yield
@@ -60,18 +78,29 @@ def held_lock(path: Path, what: str, who: str, wait: float) -> Iterator[None]:
         lock.release()
 
 
-def _wait_for(lock: filelock.BaseFileLock, note: Path, what: str, wait: float) -> None:
-    """Raise `BusyError` where the lock is not to be had within `wait` seconds."""
-    if wait > 0:
-        print(f"waiting up to {wait:g} s for {what}, in use by {holder(note)}", file=sys.stderr, flush=True)
-        with contextlib.suppress(filelock.Timeout):
-            lock.acquire(timeout=wait, poll_interval=POLL_SECONDS)
-            return
-    raise BusyError(
-        f"{what} is in use by {holder(note)}"
-        + (f", still after {wait:g} s" if wait else "")
-        + "; wait for it to end, then run again (`--wait SECONDS` waits longer)"
-    )
+@contextlib.contextmanager
+def _turn(path: Path, suffix: str, wait: float) -> Iterator[bool]:
+    """A second lock beside the first, for the block; whether it was to be had."""
+    turn = filelock.FileLock(path.with_name(path.name + suffix))
+    taken = _taken(turn, wait)
+    try:
+        yield taken
+    finally:
+        if taken:
+            turn.release()
+
+
+def _taken(lock: filelock.BaseFileLock, wait: float) -> bool:
+    """Whether the lock is ours within `wait` seconds."""
+    try:
+        lock.acquire(timeout=wait, poll_interval=POLL_SECONDS)
+        return True
+    except filelock.Timeout:
+        return False
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0)
 
 
 def holder(note: Path) -> str:

@@ -110,16 +110,6 @@ def test_a_home_that_cannot_be_is_one_message(tmp_path):
     assert result.exit_code == 1 and "Not a directory" in result.stderr and "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("line", ['cron = "at night"', 'timezone = "Asia/Nowhere"'])
-def test_a_schedule_that_is_none_is_named(tmp_path, line):
-    """Before any server is started."""
-    spec = tmp_path / "spec.toml"
-    spec.write_text(f'name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n[schedule]\n{line}\n')
-    command = [sys.executable, "-m", "assay.cli", "serve", str(spec), "--home", str(tmp_path / "home")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # it becomes another program
-    assert result.returncode == 2 and "is no schedule" in result.stderr
-
-
 def test_diff_prints_what_changed(home):
     """The newest two by default."""
     assert assay(home, "diff", "toy").stdout.splitlines() == [

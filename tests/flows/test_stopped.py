@@ -1,20 +1,20 @@
 """A whole command, stopped in the middle of a write or out of disk: one message, nothing half-done, and it goes on."""
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from assay.contracts.errors import AssayError
 from assay.store.snapshots import list_snapshots, verify
 from assay.store.workspace import Workspace
-from flows import prefect_server
 from tests.corpus import write_digits
 from tests.nightly import DIGITS_SPEC, run_nightly
 
@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 HELD = """
 import sys
-import assay.store.stage
+import assay.store.files
 
 begin, *arguments = sys.argv[1:]
-sync_tree = assay.store.stage.sync_tree
+sync_tree = assay.store.files.sync_tree
 
 def held(root):
     "Everything is written and nothing is moved: say so, and go on when told to."
@@ -34,7 +34,7 @@ def held(root):
         MOMENT
     sync_tree(root)
 
-assay.store.stage.sync_tree = held
+assay.store.files.sync_tree = held  # before anybody else imports it
 from assay.cli import main
 main(arguments)
 """
@@ -92,11 +92,11 @@ def n_snapshots(spec: Path) -> int:
     return len(list_snapshots(Workspace(spec.parent / "home", "digits")))
 
 
-@pytest.mark.parametrize(("name", "begin"), [("SIGINT", ".embed-"), ("SIGTERM", ".aside-")])
+@pytest.mark.parametrize(("name", "begin"), [("SIGINT", ".clean-"), ("SIGTERM", ".aside-")])
 def test_a_stopped_run_says_so_and_leaves_nothing_half_done(spec, name, begin):
     """Ctrl-C in the middle of a stage, SIGTERM in the middle of publishing: status 130."""
     before, number = n_snapshots(spec), getattr(signal, name)
-    if begin == ".embed-":
+    if begin == ".clean-":
         shutil.rmtree(spec.parent / "home/digits/work", ignore_errors=True)
     with held_run(spec, begin, FOR_EVER) as process:
         if number == signal.SIGINT:
@@ -134,13 +134,76 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_is_one_message(spec, full_d
     assert_goes_on(spec, before)
 
 
-def test_a_server_without_room_for_its_database_is_a_full_disk(tmp_path, monkeypatch):
-    """A disk that is full from the start is named, and not the server that could not start on it."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    server = prefect_server.Starting("http://127.0.0.1:9/api", ended, tmp_path)
-    with pytest.raises(AssayError, match="did not start"):
-        server.wait()
-    monkeypatch.setattr(prefect_server.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb"))
-    with pytest.raises(AssayError, match="is full"):
-        server.wait()
+START = """
+import sys, time
+from assay.__main__ import main
+
+class Slow:
+    "The import of the stages: says that it has begun, and takes its time, in Python or in C."
+    def find_spec(self, name, path=None, target=None):
+        if name == "assay.night":
+            print("importing", flush=True)
+            MOMENT
+
+sys.meta_path.insert(0, Slow())
+main()
+"""
+SWALLOWS = """
+            while True:
+                try:
+                    time.sleep(60)
+                except KeyboardInterrupt:
+                    pass
+"""
+COMPUTES = "import ctypes; ctypes.CDLL(None).sleep(60)"  # without the interpreter's lock, as numerical libraries do
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", [SWALLOWS, COMPUTES], ids=["swallows", "computes"])
+def test_a_command_that_is_stopped_while_it_starts_says_so_within_two_seconds(spec, moment, number):
+    """Whatever an import does with an exception, or does not come back to raise it: one line, status 130."""
+    command = [sys.executable, "-c", START.replace("MOMENT", moment), "run", str(spec)]
+    process = subprocess.Popen(
+        [*command, "--home", str(spec.parent / "home")],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        started = time.monotonic()
+        _, stderr = process.communicate(timeout=60)
+        assert time.monotonic() - started < 2.5
+        assert (process.returncode, stderr) == (130, "assay: stopped; finished work is kept, run again to go on\n")
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.6, 1.2])
+def test_sigterm_at_any_moment_of_the_start_is_one_line(spec, seconds):
+    """Before Python runs any code of ours there is no line, as for any program; then there is one, no traceback."""
+    command = [sys.executable, "-m", "assay", "run", str(spec), "--home", str(spec.parent / "other")]
+    process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(seconds)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGTERM)
+    lines = [line for line in stderr.splitlines() if " …" not in line and " done in " not in line]
+    assert lines == ["assay: stopped; finished work is kept, run again to go on"] * (process.returncode == 130)
+
+
+def test_a_home_that_cannot_be_written_is_one_line(spec, monkeypatch, capsys):
+    """A read-only file system is no kind of `PermissionError`."""
+    import assay.store.lock as lock
+    from assay.cli import main
+
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(lock.Path, "mkdir", refuse)
+    monkeypatch.setattr(sys, "argv", ["assay", "run", str(spec), "--home", "/read-only"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err == (
+        "assay: /read-only/digits: Read-only file system; name another place, or change it\n"
+    )
