@@ -81,9 +81,7 @@ def said(tmp_path_factory) -> dict:
             return sorted(client.read_flow_runs(limit=200), key=lambda run: str(run.expected_start_time))
 
         said["hour"] = f"{runs()[0].expected_start_time:%H:%M}"
-        for run in runs()[3:]:
-            client.delete_flow_run(run.id)
-        running, pending, missed = (run.id for run in runs())
+        running, pending, missed = (run.id for run in runs()[:3])
         asked = client.create_flow_run_from_deployment(identity, state=Scheduled()).id
         client.set_flow_run_state(running, Running(), force=True)
         client.set_flow_run_state(pending, Pending(), force=True)
