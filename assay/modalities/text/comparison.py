@@ -4,8 +4,8 @@ Similar is not the same: "3 dead in Graz" and "13 dead in Linz" share nearly all
 aligned, and what differs decides.
 
 - *the same*: word for word, but for blanks, case, punctuation and errors of typing.
-- *nearly the same*: some words more or less, or a few put otherwise; no number or name for another, and most of what is
-  not common to many texts is shared.
+- *nearly the same*: some words more or less, or a few put otherwise; no number or name for another, no `not` more or
+  less, and most of what is not common to many texts is shared.
 - *contained*: one stands in the other, at least `LEAST_WORDS` words of it; what many texts share does not count.
 """
 
@@ -23,13 +23,20 @@ from assay.modalities.text.words import UNSPACED
 
 TOKEN = regex.compile(
     rf"(?:(?<!\S)[-−+])?\p{{N}}+(?:[.,:/]\p{{N}}+)*|[{UNSPACED}]\p{{M}}*"
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{UNSPACED}]]+(?:['’]\p{{L}}+)*|[\p{{S}}%‰#&*/\\@]",
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{UNSPACED}]]+(?:['’]\p{{L}}+)*|[[\p{{S}}%‰#&*/\\@]--[>|`]]",
     regex.V1,
 )
+"""Numbers with their signs and parts, words, and signs that mean something; not marks of quotation or punctuation."""
 NUMBER = regex.compile(r"\p{N}")
 NUMERALS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion".split()
+)
+CAPITAL = regex.compile(r"(?<![\p{L}\p{M}'’])\p{Lu}[\p{L}\p{M}]*(?:['’]\p{L}+)*")
+LOWER = regex.compile(r"(?<![\p{L}\p{M}'’])\p{Ll}[\p{L}\p{M}]*(?:['’]\p{L}+)*")
+NEGATIONS = frozenset(
+    "not no never none nothing neither nor without cannot nicht kein keine keinen nie ohne ne pas jamais sans nunca "
+    "sin non mai senza niet geen nooit não sem inte ikke не нет без".split()
 )
 DOUBLED = regex.compile(r"(.)\1")
 LETTER_BY_LETTER = regex.compile(rf"[{UNSPACED}]", regex.V1)
@@ -45,6 +52,7 @@ FEW = 8  # shingles; from fewer that are not common nothing is told
 CUT = 0.6  # of the longer, from which a shorter text counts as contained that has few words
 OVERLAP = 0.3  # of the shingles of the one with fewer; under this no words are aligned
 KNOWN = 3  # texts; of two words that both stand in so many neither is an error of typing
+RARE = 0.02  # of the texts with one of the two words; the other, in so few, is the same error made again
 COMMON_WORD = 8  # texts
 
 Count = Callable[[str], int]
@@ -92,8 +100,9 @@ def read_text(raw: str, normalized: str, spans: Sequence[tuple[int, int]] = ()) 
 
 
 def _capitals(raw: str) -> frozenset[str]:
-    """Folded words that stand with a capital: names, first words; in some languages all nouns."""
-    return frozenset(normalize(word) for word in regex.findall(r"(?<![\p{L}\p{M}])\p{Lu}[\p{L}\p{M}]*", raw))
+    """Folded words that stand with a capital, and nowhere without: names, some first words; in German all nouns."""
+    without = {word.casefold() for word in LOWER.findall(raw)}
+    return frozenset(folded for word in CAPITAL.findall(raw) if (folded := normalize(word)) not in without)
 
 
 def _is_name(word: str, capitals: frozenset[str]) -> bool:
@@ -149,7 +158,7 @@ class Change:
     Attributes:
         lost: words that only the shorter has; neither passages that are common nor such as were moved count.
         more: words that only the longer has, likewise.
-        is_another_fact: a number stands for another, or a name.
+        is_another_fact: a number stands for another, or a name; or little but a `not` is there or is not.
         is_cut: all that the longer has more stands before or behind what they share.
         aligned: words of the shorter, not common, in runs that stand in the longer.
     """
@@ -172,16 +181,21 @@ def align(short: Text, long: Text, n_texts: Count) -> Change:
             continue
         at_end, at_start = b == len(short.words), a == 0
         half = b - a == 1 and c < d and _is_part(short.words[a], long.words[c:d], at_start, at_end)
-        runs[-1] += half
         lost += range(a, b - half)
         more += range(c, d)
         is_cut &= (at_start or at_end) and a == b - half
-        if c < d or a < b:
-            runs.append(0)
+        runs += [0] if at_start else []
+        runs[-1] += half
+        runs += [] if at_start else [0]
     aligned = sum(run for run in runs if run >= min(ALIGNED, len(short.words)))
     found = _without_moved(short, lost, long, more)
-    facts = [_facts(text, places) for text, places in zip((short, long), found, strict=True)]
-    another = any(here and there and here != there for here, there in zip(*facts, strict=True))
+    (numbers, names), (other_numbers, other_names) = map(_facts, (short, long), found)
+    another = bool(numbers and other_numbers and numbers != other_numbers)
+    words, other_words = (
+        {text.words[place] for place in places} for text, places in zip((short, long), found, strict=True)
+    )
+    another |= bool(words and other_words) and (_apart(names, other_words) or _apart(other_names, words))
+    another |= _negations(short, found[0]) != _negations(long, found[1])
     n_lost, n_more = (len(places) for places in found) if lost or more else (0, 0)
     if not n_lost and not n_more and (lost or more):  # passages in another order, or common ones: not word for word
         n_more = 1
@@ -226,8 +240,8 @@ def _is_typed_wrong(one: str, other: str, is_name: bool, n_texts: Count) -> bool
         return False
     rarer, commoner = sorted((n_texts(one), n_texts(other)))
     if shorter < 5 and not _is_slip(one, other):
-        return rarer <= 1 and commoner >= COMMON_WORD
-    return rarer < KNOWN
+        return commoner >= COMMON_WORD and rarer <= max(1, RARE * commoner)
+    return rarer < KNOWN or rarer <= RARE * commoner
 
 
 def _is_slip(one: str, other: str) -> bool:
@@ -257,6 +271,19 @@ def _outside(text: Text, places: list[int], moved: set[tuple[str, ...]]) -> list
         if text.words[run] in moved or all(text.common[run]):
             inside.update(range(run.start, run.stop))
     return [place for place in places if place not in inside]
+
+
+def _apart(names: Counter[str], others: set[str]) -> bool:
+    """Whether any of some names is none of the other words, not even with one letter wrong (of six or more, two)."""
+    return any(
+        all(OSA.distance(name, other, score_cutoff=2) > 1 + (len(name) > 5) for other in others) for name in names
+    )
+
+
+def _negations(text: Text, places: list[int]) -> int:
+    """How many words at some places deny something."""
+    words = [text.words[place] for place in places]
+    return sum(word in NEGATIONS or word.endswith(("n't", "n’t")) for word in words) if len(words) <= FEW else 0
 
 
 def _facts(text: Text, places: list[int]) -> tuple[Counter, Counter]:
