@@ -15,6 +15,7 @@ from assay.contracts.errors import SpecError
 BUILT_IN = {
     "assay.modalities": {
         "image": "assay.modalities.image.modality:IMAGE",
+        "audio": "assay.modalities.audio.modality:AUDIO",
         "text": "assay.modalities.text.modality:TEXT",
         "vectors": "assay.modalities.vectors.modality:VECTORS",
     },
@@ -22,6 +23,7 @@ BUILT_IN = {
         "open_clip": "assay.embedders.registry:open_clip",
         "sentence_transformers": "assay.embedders.registry:sentence_transformers",
         "pca": "assay.embedders.registry:fitted",
+        "logmel": "assay.embedders.registry:fitted",
         "autoencoder": "assay.embedders.registry:fitted",
         "lsa": "assay.embedders.registry:fitted",
         "vectors": "assay.embedders.registry:given",

@@ -151,6 +151,7 @@ class Clean(Section):
 
     max_pixels: int = Field(default=178_956_970, gt=0)  # larger images are rejected as decompression bombs
     thumbnail_pixels: int = Field(default=128, ge=16, le=1024)
+    max_seconds: float = Field(default=3600.0, gt=0)  # longer sounds are rejected
     text_steps: tuple[TextStep, ...] = ("ftfy", "nfc", "control", "whitespace")
     max_text_characters: int = Field(default=1_000_000, gt=0)
     language: str = "en"  # of the stop words and the spelling dictionary
@@ -174,7 +175,7 @@ class Dedup(Section):
 class Embed(Section):
     """Which model turns content into vectors. `auto`: pca for images, lsa for text, the given ones for vectors."""
 
-    kind: str = "auto"  # or open_clip, sentence_transformers, pca, autoencoder, lsa, vectors; or of another package
+    kind: str = "auto"  # or open_clip, sentence_transformers, pca, logmel, autoencoder, lsa, vectors; or of another package
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder
     pretrained: str = ""
     dimensions: int = Field(default=0, ge=0, le=4096)  # of pca, autoencoder, lsa; 0: a default of each
@@ -289,7 +290,7 @@ class Spec(Section):
     """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
 
     name: str
-    modality: str  # image, text, vectors, or one of another package
+    modality: str  # image, audio, text, vectors, or one of another package
     source: Source
     clean: Clean = Clean()
     dedup: Dedup = Dedup()

@@ -20,7 +20,7 @@ from assay.contracts.errors import ContractError
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
 ]  # fmt: skip
-SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding", "contained"]
+SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding", "contained", "waveform"]
 
 
 def _score() -> dy.Float32:
@@ -107,6 +107,33 @@ class ImageFacts(Contract):
     perceptual_hash = dy.UInt64()  # DCT pHash, 64 bits
     luminance = dy.Binary()  # 32 × 32 uint8, row-major, for confirming near duplicates
     thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side
+
+
+class AudioFacts(Contract):
+    """Measurements of one decoded sound; frames are 20 ms long."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    format = dy.String()
+    rate = dy.Int32(min=1)  # samples a second
+    n_channels = dy.Int32(min=1)
+    seconds = dy.Float64(min=0.0)
+    peak = dy.Float64(min=0.0)  # of full scale
+    loudness_db = dy.Float64()  # root mean square, in decibels under full scale; -120 is silence
+    silence = _fraction()  # share of frames without sound
+    clipped = _fraction()  # share of samples in runs at the clip's own ceiling
+    dc_offset = dy.Float64(min=0.0)  # size of the mean, of full scale
+    snr_db = dy.Float64()  # the 95th percentile of frame levels over the 5th; 100 where there is no noise
+    bandwidth = _fraction()  # highest frequency with energy, as a share of half the rate
+    dropouts = _fraction()  # share of the clip in which the signal stands still
+    starts_abruptly = _fraction()  # loudness of the first 5 ms, as a share of the loud parts
+    ends_abruptly = _fraction()
+    channel_correlation = dy.Float64(min=-1.0, max=1.0, nullable=True)  # of two channels; null for one
+    not_finite = _fraction()  # share of samples that are NaN or infinite
+    over_one = _fraction()  # share of samples beyond full scale
+    missing = _fraction()  # share of the samples that the header promises and the file lacks
+    sound_hash = dy.String(min_length=32, max_length=32)  # BLAKE2b-128 of rate, channels and samples
+    spectrogram = dy.Binary()  # (frames, 40) uint8, row-major: log-mel in sixths of a decibel, to confirm copies
+    thumbnail = dy.Binary()  # JPEG of the spectrogram with the waveform below
 
 
 class TextFacts(Contract):
@@ -438,6 +465,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "rejects": Rejects,
     "failures": Failures,
     "image_facts": ImageFacts,
+    "audio_facts": AudioFacts,
     "text_facts": TextFacts,
     "vectors": Vectors,
     "cut_contents": CutContents,
@@ -470,7 +498,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "diff": Diff,
 }
 
-FACTS = ("image_facts", "text_facts", "vectors")
+FACTS = ("image_facts", "audio_facts", "text_facts", "vectors")
 INTERNAL = (
     "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",

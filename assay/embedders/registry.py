@@ -238,6 +238,10 @@ def _plan_fitted(spec: Spec, workspace: Workspace, kind: str, content_hashes: pl
             from assay.embedders.pca import ImagePca
 
             return ImagePca(spec, basis)
+        if kind == "logmel":
+            from assay.embedders.logmel import LogMel
+
+            return LogMel(spec, basis)
         if kind == "lsa":
             from assay.embedders.lsa import Lsa
 

@@ -1,0 +1,62 @@
+"""Principal components of log-mel patches, fitted on the dataset: sounds without weights, in seconds.
+
+A sound is a spectrogram of 16 steps of time by 40 mel bands up to 8 kHz, in decibels above a floor under its peak, so
+gain does not count. Its own mean is taken off, and the rest projected on the leading eigenvectors of the dataset's.
+"""
+
+import numpy as np
+
+from assay.contracts.spec import Spec
+from assay.embedders.base import Collect, FittedEmbedder
+from assay.embedders.basis import Basis
+from assay.embedders.pca import principal_components
+from assay.modalities.audio.decode import decode
+from assay.modalities.audio.mel import log_mel, squeezed
+
+STEPS, BANDS, HOP, HIGHEST, FLOOR_DB = 16, 40, 0.01, 8_000.0, 60.0
+DIMENSIONS = 128
+STILL = 20.0  # a last, constant dimension: where a sound without any contrast points; decibels × √640 ÷ 25
+
+
+class LogMel(FittedEmbedder):
+    """`patch(sound) @ components`, then `STILL`; float32."""
+
+    def __init__(self, spec: Spec, basis: Basis):
+        super().__init__(basis)
+        self._max_seconds = spec.clean.max_seconds
+        self._wanted = spec.embed.dimensions or DIMENSIONS
+        self.batch_size = spec.embed.batch_size or 256
+        self._components: np.ndarray | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Components and the constant one."""
+        assert self._components is not None, "load first"
+        return self._components.shape[1] + 1
+
+    def load(self) -> None:
+        """Read the stored basis. Raises `EmbedderError` where it is damaged."""
+        if self._components is None:
+            self._components = self.basis.load()["components"]
+
+    def prepare(self, item: bytes) -> np.ndarray:
+        """float32 (640,) of a sound's bytes. Raises `UnreadableSample`."""
+        sound = decode(item, self._max_seconds)
+        return patch(sound.mono(), sound.rate)
+
+    def launch(self, batch: np.ndarray, n: int) -> Collect:
+        """Vectors of the first `n` prepared sounds."""
+        assert self._components is not None, "load first"
+        vectors = np.hstack([batch @ self._components, np.full((len(batch), 1), STILL, dtype=np.float32)])
+        return lambda: vectors[:n].astype(np.float32)
+
+    def fit(self, prepared: list[np.ndarray]) -> None:
+        """Eigenvectors of the second moments of the patches."""
+        _, components = principal_components(np.stack(prepared), max(1, self._wanted - 1), centre=False)
+        self.basis.save(components=components)
+
+
+def patch(mono: np.ndarray, rate: int) -> np.ndarray:
+    """float32 (640,): the squeezed log-mel spectrogram about its own mean."""
+    values = squeezed(log_mel(mono, rate, BANDS, HOP, HIGHEST, FLOOR_DB), STEPS).ravel()
+    return values - values.mean()

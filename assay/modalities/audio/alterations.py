@@ -1,0 +1,85 @@
+"""Ways to alter a sound so that a detector ought to notice: bytes of a file in, bytes of a wav file out."""
+
+import io
+
+import numpy as np
+import soundfile
+
+from assay.modalities.audio.decode import decode
+
+LONGEST = 7_200.0  # seconds
+
+
+def as_is(content: bytes, _: np.random.Generator) -> bytes:
+    """The same bytes."""
+    return content
+
+
+def quieter(content: bytes, rng: np.random.Generator) -> bytes:
+    """A quarter to a half as loud."""
+    samples, rate = _read(content)
+    return _wav(samples * rng.uniform(0.25, 0.5), rate)
+
+
+def noisy_copy(content: bytes, rng: np.random.Generator) -> bytes:
+    """White noise 30 dB under the sound."""
+    samples, rate = _read(content)
+    level = np.sqrt(np.square(samples).mean()) * 10 ** (-30 / 20)
+    return _wav(samples + rng.normal(0.0, level, samples.shape), rate)
+
+
+def resampled(content: bytes, _: np.random.Generator) -> bytes:
+    """At three quarters of the rate."""
+    from scipy.signal import resample_poly
+
+    samples, rate = _read(content)
+    return _wav(resample_poly(samples, 3, 4, axis=0), rate * 3 // 4)
+
+
+def clip(content: bytes, _: np.random.Generator) -> bytes:
+    """Four times too loud for its range."""
+    samples, rate = _read(content)
+    peak = max(float(np.abs(samples).max()), 1e-6)
+    return _wav(np.clip(samples / peak * 4.0, -1.0, 1.0) * 0.98, rate)
+
+
+def silence(content: bytes, _: np.random.Generator) -> bytes:
+    """Nothing, as long as the sound."""
+    samples, rate = _read(content)
+    return _wav(np.zeros_like(samples), rate)
+
+
+def drop_out(content: bytes, rng: np.random.Generator) -> bytes:
+    """Three gaps of 12 ms of zeros in the loud half."""
+    samples, rate = _read(content)
+    samples = samples.copy()
+    loud = np.flatnonzero(np.abs(samples).max(axis=1) > 0.2 * np.abs(samples).max())
+    for start in rng.choice(loud, 3):
+        samples[start : start + max(8, round(rate * 0.012))] = 0.0
+    return _wav(samples, rate)
+
+
+def truncate(content: bytes, _: np.random.Generator) -> bytes:
+    """A wav whose header promises twice what is there."""
+    samples, rate = _read(content)
+    whole = _wav(samples, rate)
+    return whole[: 44 + (len(whole) - 44) // 2]
+
+
+def tone(content: bytes, rng: np.random.Generator) -> bytes:
+    """Three steady tones and noise, as long as the sound."""
+    samples, rate = _read(content)
+    time = np.arange(len(samples)) / rate
+    made = sum(np.sin(2 * np.pi * rng.uniform(200, rate / 3) * time) for _ in range(3)) / 6
+    return _wav(made[:, None] + rng.normal(0, 0.05, (len(samples), 1)), rate)
+
+
+def _read(content: bytes) -> tuple[np.ndarray, int]:
+    sound = decode(content, LONGEST)
+    return sound.samples.astype(np.float64), sound.rate
+
+
+def _wav(samples: np.ndarray, rate: int) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate, "PCM_16", format="WAV")
+    return buffer.getvalue()

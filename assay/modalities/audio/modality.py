@@ -1,0 +1,85 @@
+"""Sounds: what the stages know of them. What computes is imported when it is called."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.spec import Spec
+from assay.contracts.tables import AudioFacts
+from assay.modalities.audio import alterations
+from assay.sources.endings import CODE, IMAGE, MARKUP, OTHER, VIDEO
+from assay.sources.files import open_source
+from assay.store.tables import TableReader, Tables
+from assay.store.workspace import Workspace
+
+
+def measure(
+    spec: Spec, _: TableReader, samples: pl.DataFrame, chunks: list[list[str]]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """Facts of each chunk of contents, read from the first of their places that still holds them."""
+    from assay.modalities.audio.cleaning import audio_facts
+
+    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
+    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
+    places = dict(here.collect().iter_rows())
+    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
+    return audio_facts(open_source(spec), contents, spec.clean.max_seconds)
+
+
+def readable(spec: Spec, content: bytes) -> None:
+    """Raises `UnreadableSample` where the bytes are no sound."""
+    from assay.modalities.audio.decode import decode
+
+    decode(content, spec.clean.max_seconds)
+
+
+def tier(_: Spec, facts: pl.DataFrame) -> Any:
+    """Equal samples, whatever file holds them."""
+    from assay.modalities.audio.tiers import waveform_tier
+
+    return waveform_tier(facts)
+
+
+def confirmer(_spec: Spec, samples: pl.DataFrame, tables: Tables, _workspace: Workspace) -> Any:
+    """Confirms close vectors on spectrograms."""
+    from assay.modalities.audio.copies import Sounds
+
+    return Sounds(samples, tables)
+
+
+AUDIO = Modality(
+    name="audio",
+    content="file",
+    face=Face("sound", "recordings", facts="audio_facts", preview="thumbnail"),
+    embedders=("logmel",),
+    facts=Facts(
+        table="audio_facts",
+        contract=AudioFacts,
+        measure=measure,
+        settings=("max_seconds",),
+        libraries=("soundfile", "numpy", "pillow"),
+        chunk=512,
+        properties=("seconds", "loudness_db", "silence", "snr_db", "bandwidth", "rate"),
+        issues=(Path(__file__).with_name("issues.sql"),),
+    ),
+    copies=Copies(columns=("sound_hash", "rate", "n_channels"), largest=("rate", "n_channels"), tier=tier, confirmer=confirmer),
+    other_endings=IMAGE | VIDEO | MARKUP | CODE | OTHER,
+    readable=readable,
+    defects={
+        "byte_duplicate": alterations.as_is,
+        "quieter": alterations.quieter,
+        "noisy_copy": alterations.noisy_copy,
+        "resampled": alterations.resampled,
+        "leak": alterations.as_is,
+        "clipped": alterations.clip,
+        "silent": alterations.silence,
+        "dropouts": alterations.drop_out,
+        "truncated": alterations.truncate,
+        "off_topic": alterations.tone,
+        "flipped_label": None,
+    },
+)
