@@ -108,7 +108,9 @@ def pairs(contents: list[bytes], sounds: list[Sound]) -> None:
           f"the closest {np.sort(values)[-3:].round(3)}")  # fmt: skip
     for name in ("quieter", "noisy_copy", "noise_20", "mu_law", "resampled", "shifted"):
         chosen = rng.choice(len(sounds), 100, replace=False)
-        found = [copies.match(known[row], spectrogram(copy_of(name, contents[row], sounds[row], rng))) for row in chosen]
+        found = [
+            copies.match(known[row], spectrogram(copy_of(name, contents[row], sounds[row], rng))) for row in chosen
+        ]
         print(f"  {name:10} recall {np.mean(np.array(found) >= copies.CONFIRMED):.2f}, least {min(found):.3f}")
 
 

@@ -173,9 +173,9 @@ class Dedup(Section):
 
 
 class Embed(Section):
-    """Which model turns content into vectors. `auto`: pca for images, lsa for text, the given ones for vectors."""
+    """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text, the given ones for vectors."""
 
-    kind: str = "auto"  # or open_clip, sentence_transformers, pca, logmel, autoencoder, lsa, vectors; or of another package
+    kind: str = "auto"  # open_clip, sentence_transformers, pca, logmel, autoencoder, lsa, vectors, another package's
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder
     pretrained: str = ""
     dimensions: int = Field(default=0, ge=0, le=4096)  # of pca, autoencoder, lsa; 0: a default of each

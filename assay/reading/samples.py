@@ -16,6 +16,10 @@ from assay.reading.meanings import MEASURES, title
 MOST_CARDS = 400
 SNIPPET = 600  # characters of text in a card
 LARGEST = 1_600  # pixels on the longer side of a large view that is not sent as it is
+SOUND_TYPES = {
+    b"RIFF": "audio/wav", b"fLaC": "audio/flac", b"OggS": "audio/ogg", b"ID3": "audio/mpeg", b"\xff\xfb": "audio/mpeg",
+    b"\xff\xf3": "audio/mpeg", b"FORM": "audio/aiff",
+}  # fmt: skip
 BROWSER_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 
 
@@ -195,6 +199,8 @@ class Raw:
             AssayError: the source is gone, or this sample is.
         """
         data = self.bytes(row)
+        if self.view.face["kind"] == "sound":
+            return data, next((kind for magic, kind in SOUND_TYPES.items() if data.startswith(magic)), "audio/wav")
         for magic, kind in BROWSER_TYPES.items():
             if data.startswith(magic):
                 return data, kind

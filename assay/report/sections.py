@@ -27,6 +27,7 @@ SPLIT_TIERS = {
     "minhash": "the same words but for errors of typing",
     "embedding": "nearly the same",
     "contained": "one stands in the other",
+    "waveform": "the same samples in another file",
 }
 
 

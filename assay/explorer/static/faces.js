@@ -93,6 +93,25 @@ export const FACES = {
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: pictureDifference,
   },
+  // A sound is its spectrogram, small and large; large it also plays.
+  sound: {
+    shape: "tiles",
+    small: thumbnail,
+    large(data, snapshot) {
+      const note = h("figcaption", {}, "Pitch upwards, time to the right; the waveform below."),
+        player = h("audio", { controls: "", preload: "none", "aria-label": named(data) }),
+        picture = h("img", { src: api.thumbnail(snapshot, data.row), alt: "", class: "spectrogram" });
+      api
+        .raw(snapshot, data.row)
+        .then((file) => (player.src = URL.createObjectURL(file)))
+        .catch((error) =>
+          player.replaceWith(h("p", { class: "quiet" }, `It cannot be played: ${error.message}`)),
+        );
+      return h("figure", { class: "large" }, picture, player, note);
+    },
+    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+    difference: () => null,
+  },
   text: {
     shape: "lines",
     small: (data) => h("span", { class: "words" }, data.text || h("em", {}, "no text")),

@@ -119,7 +119,7 @@ def noise_ratio(levels: np.ndarray) -> float:
 
 
 def bandwidth(mono: np.ndarray, rate: int) -> float:
-    """The frequency below which 99.9% of the energy of the mean spectrum lies above its own floor, over half the rate."""
+    """The highest frequency within 70 dB of the mean spectrum's peak, as a share of half the rate."""
     spectrum = stft_power(mono, 1024, 1024, np.arange(0, max(1, len(mono) - 1023), 512)).mean(axis=0, dtype=np.float64)
     if spectrum.max(initial=0.0) <= 0:
         return 1.0
@@ -128,7 +128,7 @@ def bandwidth(mono: np.ndarray, rate: int) -> float:
 
 
 def dropout_share(samples: np.ndarray, rate: int, heard: np.ndarray) -> float:
-    """Share of the clip in runs of one and the same value, at least `DROPOUT_SECONDS` long, between frames that sound."""
+    """Share of the clip in runs of one value, `DROPOUT_SECONDS` long or longer, between frames that sound."""
     still = np.all(samples[1:] == samples[:-1], axis=1)
     least = max(8, round(rate * DROPOUT_SECONDS))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], still.view(np.int8), [0]])))

@@ -63,7 +63,7 @@ def log_mel(
 
 
 def squeezed(spectrogram: np.ndarray, frames: int) -> np.ndarray:
-    """The spectrogram (t, bands) in exactly `frames` steps of time, by linear interpolation: float32 (frames, bands)."""
+    """The spectrogram (t, bands) in `frames` steps of time, by linear interpolation: float32 (frames, bands)."""
     place = np.linspace(0.0, len(spectrogram) - 1, frames)
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, len(spectrogram) - 1)

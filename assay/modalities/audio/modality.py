@@ -66,7 +66,9 @@ AUDIO = Modality(
         properties=("seconds", "loudness_db", "silence", "snr_db", "bandwidth", "rate"),
         issues=(Path(__file__).with_name("issues.sql"),),
     ),
-    copies=Copies(columns=("sound_hash", "rate", "n_channels"), largest=("rate", "n_channels"), tier=tier, confirmer=confirmer),
+    copies=Copies(
+        columns=("sound_hash", "rate", "n_channels"), largest=("rate", "n_channels"), tier=tier, confirmer=confirmer
+    ),
     other_endings=IMAGE | VIDEO | MARKUP | CODE | OTHER,
     readable=readable,
     defects={
