@@ -173,7 +173,7 @@ class Dedup(Section):
 
 
 class Embed(Section):
-    """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text; vectors as given."""
+    """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text."""
 
     kind: str = "auto"  # open_clip, sentence_transformers, pca, logmel, autoencoder, lsa, vectors, another package's
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder

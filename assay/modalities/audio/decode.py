@@ -74,7 +74,7 @@ def _refuse(file: soundfile.SoundFile, max_seconds: float) -> None:
     if not RATES[0] <= file.samplerate <= RATES[1] or not 1 <= file.channels <= MOST_CHANNELS:
         raise UnreadableSample(
             "not_a_sound",
-            f"{file.channels} channels at {file.samplerate} Hz; wanted up to {MOST_CHANNELS}, {RATES[0]} to {RATES[1]} Hz",
+            f"{file.channels} channels at {file.samplerate} Hz; wanted 1 to {MOST_CHANNELS}, {RATES[0]} to {RATES[1]}",
         )
     if file.frames / file.samplerate > max_seconds:
         raise UnreadableSample(
