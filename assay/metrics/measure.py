@@ -7,6 +7,7 @@ import polars as pl
 
 from assay.contracts.errors import AssayError
 from assay.contracts.metrics import Metric, from_outside
+from assay.contracts.splits import split_kind
 from assay.metrics.annotators.model import annotator_tables
 from assay.metrics.content import content_issues, content_numbers
 from assay.metrics.copies.copies import copies
@@ -67,7 +68,11 @@ def class_measures(inputs: Inputs, judgement: Judgement, graph: pl.DataFrame) ->
         schema_overrides={"label": pl.String},
     ).with_columns(pl.col("noise", "probe_accuracy").fill_nan(None))
     vectors = found.join(graph, on="label", how="left", maintain_order="left")
-    return inputs.select(CLASSES, carriers=inputs.carriers, samples=inputs.samples, class_vectors=vectors)
+    splits = inputs.samples["split"].drop_nulls().unique().to_list()
+    named = [split for split in splits if split_kind(split) == "train"]
+    training = pl.DataFrame({"split": named}, schema={"split": pl.String})
+    relations = {"carriers": inputs.carriers, "samples": inputs.samples, "class_vectors": vectors}
+    return inputs.select(CLASSES, **relations, training=training)
 
 
 def further_columns(

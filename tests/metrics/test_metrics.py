@@ -225,11 +225,12 @@ def test_two_homes_agree_to_the_byte(tmp_path):
         assert [p.read_bytes() for p in made[0].parts(table)] == [p.read_bytes() for p in made[1].parts(table)], table
 
 
-def test_classes_table_by_hand(night):
-    """Sizes, imbalance and purity of two far-apart classes of 30 and 10."""
+@pytest.mark.parametrize("names", [("train", "test"), ("training_set", "test_set"), ("Train2017", "val2017")])
+def test_classes_table_by_hand(night, names):
+    """Sizes, imbalance and purity of two far-apart classes of 30 and 10; a training split is one by any of its names."""
     vectors = np.r_[np.tile([1.0, 0.0], (30, 1)), np.tile([0.0, 1.0], (10, 1))]
     vectors = vectors + 0.01 * np.random.default_rng(0).normal(size=vectors.shape)
-    split = ["train"] * 25 + ["test"] * 15
+    split = [names[0]] * 25 + [names[1]] * 15
     classes = night(vectors, ["a"] * 30 + ["b"] * 10, split=split, k=5).read("classes")
     a, b = classes.rows(named=True)
     assert (a["n"], b["n"], a["n_train"], b["n_train"]) == (30, 10, 25, 0)

@@ -1,12 +1,16 @@
 -- One row per class: its size, and what the vectors say about it. `carriers` has a row for each class of each sample,
--- `class_vectors` one for each class that a sample with or without a vector carries.
+-- `class_vectors` one for each class that a sample with or without a vector carries, `training` one for each split
+-- that is one of training, however it is called.
 with
 
 sizes as (
     select
         label,
         count(*) as n,
-        case when (select count(split) from samples) > 0 then count(*) filter (where split = 'train') end as n_train
+        case
+            when (select count(split) from samples) > 0
+                then count(*) filter (where split in (select t.split from training as t))
+        end as n_train
     from carriers
     group by label
 )
