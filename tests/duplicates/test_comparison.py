@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.modalities.text.comparison import Relation, read_text, relation
+from assay.modalities.text.comparison import Relation, relation
 from assay.modalities.text.fingerprints import PASSAGE, RUN, WINDOW, common_spans, fingerprint, passage_pairs
 from assay.modalities.text.shingles import normalize
 from assay.modalities.text.texts import TextPairs
+from assay.modalities.text.tokens import MOST_TOKENS, read_text
 
 NEWS = (
     "Police said on Monday that 3 people were killed in Graz when a lorry hit a parked bus near the market square, and "
@@ -93,6 +94,37 @@ def test_a_quoted_text_is_contained_in_the_reply():
     )
     assert related(NEWS, "\n".join([front, *("> " + line for line in lines), behind])) is Relation.CONTAINED
     assert related(NEWS, f"{front} {NEWS} {behind}") is Relation.CONTAINED
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "I can change the PIN of my new card in the app today",
+            "I can not change the PIN of my new card in the app today",
+        ),
+        ("The letter was from Anna's brother in the old town", "The letter was from Eva's brother in the old town"),
+    ],
+)
+def test_a_denial_or_another_name_is_another_text(one, other):
+    """A `not` more, a name with an ending: neither collapsed nor reported."""
+    assert related(one, other) is Relation.NEITHER
+
+
+def test_what_is_beyond_the_words_aligned_counts():
+    """Two very long texts that differ after the last aligned word are not the same; a copy of one is."""
+    text = "word " * MOST_TOKENS + "and here it ends with 3 apples"
+    assert related(text, text.upper()) is Relation.SAME
+    assert related(text, text.replace("3", "4")) is not Relation.SAME
+
+
+def test_an_error_that_many_make_is_still_one():
+    """Told by how rare a form is beside the other; two words that are both usual are two words."""
+    counts = {"what": 900, "waht": 6, "ticket": 60, "tickets": 40}
+    texts = [read_text(text, text) for text in ("waht is the fee for a ticket", "what is the fee for a ticket")]
+    other = read_text("what is the fee for a tickets", "what is the fee for a tickets")
+    assert relation(*texts, lambda word: counts.get(word, 1))[0] is Relation.SAME
+    assert relation(texts[1], other, lambda word: counts.get(word, 1))[0] is not Relation.SAME
 
 
 def test_words_scattered_over_a_long_text_are_not_contained_in_it():

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from assay.modalities.text.comparison import Relation, Text, read_text, relation
+from assay.modalities.text.comparison import Relation, relation
 from assay.modalities.text.fingerprints import common_spans, fingerprint, passage_pairs
 from assay.modalities.text.shingles import band_pairs, jaccard, normalize
+from assay.modalities.text.tokens import Text, read_text
 from assay.store.tables import TableReader
 
 LEAST = 1e-9  # similarity: a pair that is not confirmed has 0
