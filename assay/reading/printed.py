@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
+from assay.contracts.spreadsheet import escape
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -40,12 +42,12 @@ def read_frame(relation: "duckdb.DuckDBPyRelation") -> pl.DataFrame:
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """A header and a line a row; what is nested is JSON."""
+    """A header and a line a row; what is nested is JSON, and what a spreadsheet would run is escaped."""
     flat = frame.with_columns(
         _json_cells(frame[name]) if kind.is_nested() or isinstance(kind, pl.Binary) else frame[name]
         for name, kind in frame.schema.items()
     )
-    return flat.write_csv()
+    return escape(flat).write_csv()
 
 
 def json_lines(frame: pl.DataFrame) -> str:

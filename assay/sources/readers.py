@@ -10,7 +10,7 @@ from typing import BinaryIO
 from assay.sources.batches import Batch, Rules
 from assay.sources.csv_reader import read_csv, read_tsv
 from assay.sources.json_reader import read_jsonl
-from assay.sources.parquet_reader import read_parquet
+from assay.sources.worker import read_in_worker
 
 Reader = Callable[[BinaryIO, str, Rules], Iterator[Batch]]
 READERS: dict[str, Reader] = {
@@ -19,8 +19,8 @@ READERS: dict[str, Reader] = {
     "tab": read_tsv,
     "jsonl": read_jsonl,
     "ndjson": read_jsonl,
-    "parquet": read_parquet,
-    "pq": read_parquet,
+    "parquet": read_in_worker,
+    "pq": read_in_worker,
 }
 ENDINGS = ", ".join(f".{ending}" for ending in READERS)
 

@@ -34,6 +34,7 @@ def workspace(home):
     found = Workspace(home, "toy")
     yield found
     shutil.rmtree(found.root / "decisions", ignore_errors=True)
+    (found.root / "predictions.parquet").unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_query_answers_in_every_format(home, output):
     result = assay(home, "query", "toy", sql, "--format", output)
     assert result.exit_code == 0
     if output == "csv":
-        assert result.stdout == "sample_id\na\n=1+1\n"
+        assert result.stdout == 'sample_id,assay_escaped\na,\n\'=1+1,"[""sample_id""]"\n'
     elif output == "json":
         assert [json.loads(line)["sample_id"] for line in result.stdout.splitlines()] == ["a", "=1+1"]
     elif output == "parquet":
@@ -129,6 +129,14 @@ def test_a_query_is_locked_unless_it_is_told_otherwise(home, tmp_path):
         assert assay(home, "query", "toy", sql, "--unlocked").exit_code == 0
     assert assay(home, "query", "toy", f"select * from read_csv('{own}')", "--allow", str(own)).exit_code == 0
     assert (tmp_path / "out.csv").read_text() == "b\n1\n"
+
+
+def test_a_csv_runs_nothing_in_a_spreadsheet(home):
+    """A cell that is a formula is escaped, and said to be; names that begin with a sign are left as they are."""
+    sql = "select * from (values ('=1+1'), ('-1'), ('@home'), ('=cmd|x')) as t(cell)"
+    rows = pl.read_csv(io.StringIO(assay(home, "query", "toy", sql, "--format", "csv").stdout), infer_schema=False)
+    assert rows["cell"].to_list() == ["'=1+1", "-1", "@home", "'=cmd|x"]
+    assert rows["assay_escaped"].is_not_null().to_list() == [True, False, False, True]
 
 
 def test_verify_looks_at_the_catalog(home, tmp_path):
