@@ -107,6 +107,20 @@ def test_a_sql_file_is_one_lower_case_select(path):
     assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP BY)\b", bare)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_compares_the_name_of_a_modality(path):
+    """What differs between kinds of data stands in their rooms; the rest asks the record."""
+    where = dotted(path)
+    if where.startswith(("assay.modalities", "assay.contracts")):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            names = {getattr(side, "attr", getattr(side, "id", "")) for side in sides}
+            words = {side.value for side in sides if isinstance(side, ast.Constant)}
+            assert not ("modality" in names and words), ast.unparse(node)
+
+
 def test_the_tree_in_the_readme_is_true():
     """Every path that the README's tree names is there."""
     tree = re.search(r"```\n(pyproject\.toml.*?)```", (ROOT / "README.md").read_text(), re.S)

@@ -112,7 +112,7 @@ def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) ->
 
 def text_steps(spec: Spec) -> dict | None:
     """What decides a text's cleaned form, beside the text; None for other modalities."""
-    if spec.modality != "text":
+    if find_modality(spec.modality).content != "text":
         return None
     return spec.clean.model_dump(mode="json", include={"text_steps", "max_text_characters", "language"})
 

@@ -98,7 +98,10 @@ def cleaned(view: View, mask: np.ndarray) -> pl.DataFrame:
 
 def with_text(view: View, frame: pl.DataFrame) -> pl.DataFrame:
     """The samples of a text dataset with the text itself, as given, which is what they are."""
-    facts = view.scan("text_facts").select("content_hash", "text").collect()
+    table, column = view.face["facts"], view.face["text"]
+    if not column:
+        return frame
+    facts = view.scan(table).select("content_hash", pl.col(column).alias("text")).collect()
     if facts.is_empty() or "text" in frame.columns:
         return frame
     facts = facts.unique("content_hash", keep="first")

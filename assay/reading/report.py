@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from assay.contracts.tables import empty
+from assay.reading.columns import NO_FACE, OLDER_FACES
 
 TEXT_CHARACTERS = 400  # of a text shown on a card
 CAPTION_CHARACTERS = 120
@@ -26,6 +27,12 @@ class Tables:
     """The Parquet parts of one snapshot's tables."""
 
     parts: Mapping[str, list[Path]]
+    face: Mapping[str, str] | None = None
+
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """How samples are shown, as `assay.contracts.modality.Face`; by the tables there are where nobody says."""
+        return self.face or next((face for face in OLDER_FACES if self.parts.get(face["facts"])), NO_FACE)
 
     def scan(self, name: str) -> pl.LazyFrame:
         """The table, lazily; an empty one of its contract where the snapshot has none."""
@@ -90,12 +97,13 @@ def data_uris(tables: Tables, content_hashes: list[str]) -> dict[str, str]:
 def read_thumbnails(tables: Tables, content_hashes: set[str]) -> dict[str, bytes]:
     """JPEG thumbnails by content hash, one batch of a part in memory at a time."""
     found: dict[str, bytes] = {}
-    for part in tables.parts.get("image_facts", ()):
+    facts, preview = tables.shown["facts"], tables.shown["preview"]
+    for part in tables.parts.get(facts, ()) if preview else ():
         if len(found) == len(content_hashes):
             break
         file = pq.ParquetFile(part)
         wanted = pl.Series(sorted(content_hashes - found.keys()), dtype=pl.String).to_arrow()
-        for batch in file.iter_batches(4096, columns=["content_hash", "thumbnail"]):
+        for batch in file.iter_batches(4096, columns=["content_hash", preview]):
             hit = pc.is_in(batch.column(0), value_set=wanted.cast(batch.schema.field(0).type))
             if pc.any(hit).as_py():
                 kept = batch.filter(hit)
@@ -116,10 +124,13 @@ def shrink(data: bytes) -> bytes:
 
 def read_texts(tables: Tables, content_hashes: list[str], length: int = TEXT_CHARACTERS) -> dict[str, str]:
     """The first characters of texts by content hash."""
-    if not tables.parts.get("text_facts"):
+    facts, column = tables.shown["facts"], tables.shown["text"]
+    if not column or not tables.parts.get(facts):
         return {}
     chosen = (
-        tables.scan("text_facts").select("content_hash", "text").filter(pl.col("content_hash").is_in(content_hashes))
+        tables.scan(facts)
+        .select("content_hash", pl.col(column).alias("text"))
+        .filter(pl.col("content_hash").is_in(content_hashes))
     )
     rows = collect(chosen.with_columns(pl.col("text").str.slice(0, length + 1)))
     return {content_hash: printable(text, length) for content_hash, text in rows.iter_rows()}

@@ -136,7 +136,7 @@ def captions(tables: Tables, points: pl.DataFrame) -> list[str]:
 
 def picture_sheet(tables: Tables, points: pl.DataFrame) -> dict | None:
     """One JPEG of `CELL`-pixel squares, and which point each belongs to: half flagged ones, half spread evenly."""
-    if not tables.parts.get("image_facts") or points.is_empty():
+    if not tables.parts.get(tables.shown["facts"]) or not tables.shown["preview"] or points.is_empty():
         return None
     flagged = np.flatnonzero(points["flags"].to_numpy() & 3)[: PICTURES // 2]
     even = np.linspace(0, len(points) - 1, min(len(points), PICTURES - len(flagged))).astype(int)

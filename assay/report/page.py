@@ -27,11 +27,11 @@ def write_report(tables: Mapping[str, list[Path]], context: dict, target: Path) 
 
     Args:
         tables: the Parquet parts of each table of the snapshot.
-        context: `dataset`, `number`, `modality`, `spec` (as JSON values), `parent` (the number of the snapshot before,
-            or None); and, where known, `created_at`, `gates`, `software`.
+        context: `dataset`, `number`, `face` (or none), `spec` (as JSON values), `parent` (the number of the
+            snapshot before, or None); and, where known, `created_at`, `gates`, `software`.
         target: the file to write.
     """
-    values = gather(Tables(tables), context)
+    values = gather(Tables(tables, context.get("face")), context)
     style, script = (HERE / "report.css").read_text("utf-8"), (HERE / "report.js").read_text("utf-8")
     page = _template().render(
         **values,
@@ -48,6 +48,7 @@ def gather(tables: Tables, context: dict) -> dict:
     numbers = {row["metric"]: row for row in collect(tables.scan("dataset_metrics").sort("metric")).to_dicts()}
     values = {
         "context": context,
+        "shown": tables.shown,
         "name": SNAPSHOT_NAME.format(context["number"]),
         "n_samples": tables.count("samples"),
         "splits": split_sizes(tables),
