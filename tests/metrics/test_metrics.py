@@ -227,7 +227,7 @@ def test_two_homes_agree_to_the_byte(tmp_path):
 
 @pytest.mark.parametrize("names", [("train", "test"), ("training_set", "test_set"), ("Train2017", "val2017")])
 def test_classes_table_by_hand(night, names):
-    """Sizes, imbalance and purity of two far-apart classes of 30 and 10; a training split is one by any of its names."""
+    """Sizes, imbalance and purity of two far-apart classes of 30 and 10; a training split by any of its names."""
     vectors = np.r_[np.tile([1.0, 0.0], (30, 1)), np.tile([0.0, 1.0], (10, 1))]
     vectors = vectors + 0.01 * np.random.default_rng(0).normal(size=vectors.shape)
     split = [names[0]] * 25 + [names[1]] * 15
