@@ -6,11 +6,14 @@ Made-up snapshots (tests/explorer/make_snapshot.py), a real server process, a re
 WebGL, all on this machine. Each wait ends when the plot is drawn, or the gallery shows its pictures:
 
     start       `assay explore` until the page's address answers (one process, nothing cached)
-    first       opening the page until the plot is drawn and the gallery's first pictures are there
+    overview    opening the page until the night is told in its sentence
+    picture     opening the map until the plot is drawn
+    first       opening the map until the gallery's first pictures are there, too
     lasso       mouse released around a cluster until the gallery shows its pictures (first time, then again elsewhere)
     filter      "flagged only" of one score until the gallery shows its pictures
     scroll      a jump to the middle of the gallery until its pictures are there
     zoom        a zoom into the plot until the points of that region are drawn
+    frames      frames a second while the plot is zoomed and moved without a pause
 """
 
 import argparse
@@ -31,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.explorer.make_snapshot import make_snapshot  # noqa: E402
+from tests.explorer.page_driver import MAP  # noqa: E402
 
 SERVE = (
     "import sys; from pathlib import Path; from assay.store.workspace import Workspace; "
@@ -41,6 +45,16 @@ PICTURES = """(before) => { const box = document.getElementById('gallery');
     if (Number(box.dataset.loads ?? 0) <= before) return false;
     const shown = [...box.querySelectorAll('.card img')];
     return shown.length > 6 && shown.slice(0, 12).every((i) => i.complete && i.naturalWidth > 0); }"""
+FRAMES = """async () => {
+    const over = document.querySelector('#plot .over'), began = performance.now();
+    let frames = 0;
+    while (performance.now() - began < 2000) {
+        const deltaY = frames % 20 < 10 ? -40 : 40;
+        over.dispatchEvent(new WheelEvent('wheel', { deltaY, clientX: 560, clientY: 380, cancelable: true }));
+        await new Promise((drawn) => requestAnimationFrame(drawn));
+        frames++;
+    }
+    return frames / 2; }"""
 
 
 def main() -> None:
@@ -69,7 +83,7 @@ def measure(home: Path, size: int) -> dict:
         [sys.executable, "-c", SERVE, str(home), dataset], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     try:
-        address = re.search(r"http://\S+", server.stderr.readline())[0]
+        address = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
         line = {"points": size, "start": round(time.perf_counter() - started, 2)}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -102,16 +116,21 @@ def waits(browser, address: str) -> dict[str, float]:
         pictures(0)
 
     opened = time.perf_counter()
-    timed("first", lambda: page.goto(address), first)
+    page.goto(address)
+    page.wait_for_selector(".headline", timeout=60_000)
+    found["overview"] = time.perf_counter() - opened
+    page.goto(address.split("?")[0] + MAP)
+    opened = time.perf_counter()
+    timed("first", page.reload, first)
     page.wait_for_timeout(4_000)
     for name, cluster in (("lasso", 3), ("again", 7)):
         lasso(page, cluster)
         timed(name, page.mouse.up, pictures)
         page.wait_for_timeout(2_500)
-    page.locator("#chips .chip button").first.click()
+    page.locator(".conditions .chip button").last.click()
     page.wait_for_timeout(2_500)
     timed("filter", lambda: page.locator("[data-key='scores.outlier'] .flag").click(), pictures)
-    page.locator("#chips .chip button").first.click()
+    page.locator(".conditions .chip button").last.click()
     page.wait_for_timeout(2_500)
     jump = "(() => { const g = document.getElementById('gallery'); g.scrollTop = g.scrollHeight / 2; })()"
     timed("scroll", lambda: page.evaluate(jump), lambda before: (page.wait_for_timeout(100), pictures(before - 1)))
@@ -121,7 +140,8 @@ def waits(browser, address: str) -> dict[str, float]:
     page.wait_for_timeout(250)
     page.wait_for_function("!document.getElementById('busy').classList.contains('on')", timeout=60_000)
     found["zoom"] = time.perf_counter() - since
-    return {name: found[name] for name in ("picture", "first", "lasso", "again", "filter", "scroll", "zoom")}
+    found["frames"] = page.evaluate(FRAMES)
+    return {name: found[name] for name in ("overview", "picture", "first", "lasso", "again", "filter", "scroll", "zoom", "frames")}
 
 
 def lasso(page, cluster: int) -> None:

@@ -120,7 +120,7 @@ def test_the_overview_tells_the_night_and_leads_on(open_page, workspace):
     page.wait_for_selector(".review-item.label")
     page.keyboard.press("a")
     settle(page)
-    page.get_by_role("button", name="Overview").click()
+    page.get_by_role("button", name="Overview", exact=True).click()
     page.locator(".thing", has_text="1 done").wait_for()
 
 
