@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -98,6 +99,7 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
     from assay.night import run_spec
 
     stop_when_asked()
+    began = time.monotonic()
     snapshot = run_spec(spec, home, wait)
     failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
     for gate in failed:
@@ -108,6 +110,9 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
         fields = {"dataset": name, "snapshot": snapshot.number, "path": str(snapshot.path)}
         print(json.dumps(fields | {key: snapshot.manifest[key] for key in ("headline", "gates", "parent")}))
     else:
+        from assay.report.terminal import last_words
+
+        last_words(snapshot, time.monotonic() - began)
         print(snapshot.path)
     sys.exit(EXIT_GATE_FAILED if failed else 0)
 
@@ -127,9 +132,9 @@ def serve(specs: tuple[Path, ...], home: Path) -> None:
 def datasets(home: Path) -> None:
     """What a home has: each dataset's newest snapshot."""
     from assay.api import datasets as found
+    from assay.report.terminal import dataset_lines
 
-    for dataset, number, created, samples in found(home).iter_rows():
-        print(f"{dataset}  v{number:08d}  {created[:16].replace('T', ' ')}  {samples:,} samples")
+    dataset_lines(found(home).iter_rows())
 
 
 @main.command()
@@ -137,13 +142,12 @@ def datasets(home: Path) -> None:
 @home_option
 def snapshots(dataset: str, home: Path) -> None:
     """The versions of a dataset, with their headline numbers."""
+    from assay.report.terminal import snapshot_lines
     from assay.store.snapshots import list_snapshots, open_snapshot
 
     workspace = workspace_of(home, dataset)
     open_snapshot(workspace)  # says what is wrong where there is none
-    for snapshot in list_snapshots(workspace):
-        numbers = "  ".join(f"{name}={value:g}" for name, value in snapshot.manifest["headline"].items())
-        print(f"{snapshot.name}  {snapshot.manifest['created_at']}  {numbers}")
+    snapshot_lines(list_snapshots(workspace))
 
 
 @main.command()
@@ -178,6 +182,8 @@ def diff(dataset: str, versions: tuple[int, ...], home: Path) -> None:
 
     workspace = workspace_of(home, dataset)
     numbers = versions or tuple(snapshot_numbers(workspace.snapshots)[-2:])
+    if not versions and len(numbers) == 1:
+        raise SpecError(f"`{dataset}` has one version, v{numbers[0]}; the next run brings one to compare with")
     if len(numbers) != 2:
         raise SpecError(f"`assay diff` compares two versions; found {len(numbers)} of `{dataset}`. Name two: A B")
     old, new = (open_snapshot(workspace, number) for number in numbers)

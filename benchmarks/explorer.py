@@ -141,7 +141,10 @@ def waits(browser, address: str) -> dict[str, float]:
     page.wait_for_function("!document.getElementById('busy').classList.contains('on')", timeout=60_000)
     found["zoom"] = time.perf_counter() - since
     found["frames"] = page.evaluate(FRAMES)
-    return {name: found[name] for name in ("overview", "picture", "first", "lasso", "again", "filter", "scroll", "zoom", "frames")}
+    return {
+        name: found[name]
+        for name in ("overview", "picture", "first", "lasso", "again", "filter", "scroll", "zoom", "frames")
+    }
 
 
 def lasso(page, cluster: int) -> None:

@@ -141,7 +141,9 @@ def cards(explorer: Explorer, request: Request, body: dict) -> dict:
 
 def names(explorer: Explorer, request: Request, _) -> dict:
     """What to write on the plot, and where."""
-    return {"names": map_names(explorer.view(number_of(request)), request.query_params.get("method", ""))}
+    view = explorer.view(number_of(request))
+    method = request.query_params.get("method") or next(iter(view.layouts()), None)
+    return {"names": map_names(view, method) if method else []}
 
 
 def classes(explorer: Explorer, request: Request, _) -> dict:

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +18,6 @@ import polars as pl
 from assay.contracts.errors import SnapshotError
 from assay.contracts.metrics import described
 from assay.explorer.answers import describe
-from assay.explorer.server import STATIC
 from assay.reading import overview, queues, tables
 from assay.reading.catalog import Category
 from assay.reading.columns import View
@@ -26,6 +26,7 @@ from assay.reading.map_names import map_names
 from assay.store.files import atomic_file
 from assay.store.snapshots import Snapshot
 
+STATIC = Path(__file__).with_name("static")
 MOST_SAMPLES = 50_000
 SMALL_ABOVE = 8_000  # samples; above, thumbnails are made smaller, to keep the file below some hundred megabytes
 SMALL = 64  # pixels
@@ -55,8 +56,7 @@ def export_view(snapshot: Snapshot, target: Path) -> Path:
 def compose(data: str) -> str:
     """The page's HTML with style, script and data inside."""
     html = (STATIC / "index.html").read_text(encoding="utf-8")
-    sheets = re.findall(r'<link rel="stylesheet" href="/static/([\w.]+)">', html)
-    style, script = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in sheets), bundle()
+    style, script = sheets(), bundle()
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
@@ -70,6 +70,14 @@ def compose(data: str) -> str:
     return f"{before}{head}</head>{body}{tail}</body>{end}"
 
 
+@cache
+def sheets() -> str:
+    """Every style sheet of the page as one, in the order in which it names them."""
+    html = (STATIC / "index.html").read_text(encoding="utf-8")
+    names = re.findall(r'<link rel="stylesheet" href="/static/([\w.]+)">', html)
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+
+
 def in_order(name: str = ENTRY, seen: tuple[str, ...] = ()) -> list[str]:
     """The page's modules, each after those that it imports. Raises `ValueError` where they go in a circle."""
     if name in seen:
@@ -80,6 +88,7 @@ def in_order(name: str = ENTRY, seen: tuple[str, ...] = ()) -> list[str]:
     return [*order, name]
 
 
+@cache
 def bundle() -> str:
     """Every module of the page as one script: each in a function of its own that returns what it exports."""
     parts = ["const modules = {};\n"]

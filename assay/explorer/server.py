@@ -3,30 +3,30 @@
 A browser holds rows, which are places in one snapshot; whatever is kept or shared uses sample ids.
 """
 
-from pathlib import Path
-
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from assay.contracts.errors import AssayError, SnapshotError
-from assay.explorer import answers, asked, deciding, takeaway
+from assay.explorer import answers, asked, deciding, shell, takeaway
+from assay.explorer.export import STATIC
 from assay.explorer.guard import Guard, Visitors
+from assay.explorer.shell import first_page
 from assay.explorer.state import Explorer
 from assay.reading.selection import FilterError
 from assay.store.workspace import Workspace
-
-STATIC = Path(__file__).with_name("static")
 
 
 def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
     """The ASGI application over one dataset's snapshots, for `visitors`; by default whoever knows a fresh token."""
     app = Starlette(
         routes=[
-            Route("/", lambda request: FileResponse(STATIC / "index.html")),
+            Route("/", lambda request: first_page(workspace)),
+            Route("/static/page.js", shell.script),
+            Route("/static/page.css", shell.style),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/api/snapshots", _get(answers.snapshots)),
             Route("/api/{number:int}/meta", _get(answers.meta)),

@@ -65,11 +65,8 @@ class View:
 
     @property
     def face(self) -> dict:
-        """How samples are shown, as `assay.contracts.modality.Face`; of snapshots without one, by what they have."""
-        tables = self.snapshot.manifest["tables"]
-        return self.snapshot.manifest.get("face") or next(
-            (face for face in OLDER_FACES if tables.get(face["facts"], {}).get("rows")), NO_FACE
-        )
+        """How samples are shown, as `assay.contracts.modality.Face`."""
+        return face_of(self.snapshot.manifest)
 
     def has_thumbnails(self) -> bool:
         """Whether samples are shown as pictures."""
@@ -249,6 +246,12 @@ class View:
             return effective_decisions(made, self.samples_of(np.arange(len(self))))
 
         return self.once("decisions", load)
+
+
+def face_of(manifest: dict) -> dict:
+    """The face that a manifest names; of snapshots without one, by what they have."""
+    there = (face for face in OLDER_FACES if manifest["tables"].get(face["facts"], {}).get("rows"))
+    return manifest.get("face") or next(there, NO_FACE)
 
 
 def match(hashes: pl.Series, facts: pl.Series) -> np.ndarray:

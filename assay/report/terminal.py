@@ -42,7 +42,9 @@ def _changed(changes: dict, parent: int) -> str:
     anew = changes["anew"]["up"]["n"] + changes["anew"]["down"]["n"]
     moved = [f"{n:,} {change.replace('_', ' ')}" for change, n in changes["counts"].items()]
     samples = f"; samples: {', '.join(moved)}" if moved else ""
-    return f"Since v{parent}: {changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new, {anew:,} judged anew{samples}."
+    return (
+        f"Since v{parent}: {changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new, {anew:,} judged anew{samples}."
+    )
 
 
 def duration(seconds: float) -> str:
@@ -63,7 +65,11 @@ def snapshot_lines(snapshots: Iterable[Snapshot]) -> None:
         return
     names = list(dict.fromkeys(name for snapshot in there for name in snapshot.manifest["headline"]))
     rows = [
-        [f"v{s.number}", s.manifest["created_at"][:16].replace("T", " "), *(_figure(s.manifest["headline"].get(name)) for name in names)]
+        [
+            f"v{s.number}",
+            s.manifest["created_at"][:16].replace("T", " "),
+            *(_figure(s.manifest["headline"].get(name)) for name in names),
+        ]
         for s in there
     ]
     table(["", "at (UTC)", *(name.removeprefix("n_").replace("_", " ") for name in names)], rows)
@@ -76,7 +82,9 @@ def dataset_lines(rows: Iterable[tuple[str, int, str, int]]) -> None:
         for name, number, created, samples in found:
             print(f"{name}  v{number:08d}  {created}  {samples:,} samples")
         return
-    table(["dataset", "newest", "at (UTC)", "samples"], [[n, f"v{v}", at, f"{samples:,}"] for n, v, at, samples in found])
+    table(
+        ["dataset", "newest", "at (UTC)", "samples"], [[n, f"v{v}", at, f"{samples:,}"] for n, v, at, samples in found]
+    )
 
 
 def table(heads: list[str], rows: list[list[str]]) -> None:
@@ -85,7 +93,7 @@ def table(heads: list[str], rows: list[list[str]]) -> None:
 
     made = Table(box=None, pad_edge=False, header_style="dim")
     for place, head in enumerate(heads):
-        made.add_column(head, justify="left" if place < 2 else "right", overflow="fold")
+        made.add_column(head, justify="left" if place < 2 else "right", no_wrap=place < 2)
     for row in rows:
         made.add_row(*row)
     _console(sys.stdout).print(made)

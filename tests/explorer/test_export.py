@@ -8,8 +8,7 @@ import pytest
 
 from assay.contracts.errors import SnapshotError
 from assay.explorer import export
-from assay.explorer.export import bundle, export_view, in_order
-from assay.explorer.server import STATIC
+from assay.explorer.export import STATIC, bundle, export_view, in_order
 from assay.store.snapshots import open_snapshot
 from tests.explorer.make_snapshot import HOSTILE
 

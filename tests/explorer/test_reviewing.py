@@ -32,7 +32,7 @@ def test_all_label_issues_by_keys_alone(open_page, workspace):
     worst = page.locator(".item-host").get_attribute("data-id")
     page.keyboard.press("r")
     for _ in range(total - 1):
-        page.wait_for_selector(".review-item.label")
+        page.wait_for_selector(".review-item.is-label")
         page.keyboard.press("a")
     page.wait_for_selector("#review[data-ready='label_issue:done']")
     settle(page)
@@ -117,7 +117,7 @@ def test_the_overview_tells_the_night_and_leads_on(open_page, workspace):
     assert page.get_by_role("heading", name="Since v1").is_visible()
     assert 1 <= page.locator(".thing").count() <= 5
     page.get_by_role("button", name="Review: Labels that look wrong").click()
-    page.wait_for_selector(".review-item.label")
+    page.wait_for_selector(".review-item.is-label")
     page.keyboard.press("a")
     settle(page)
     page.get_by_role("button", name="Overview", exact=True).click()
@@ -143,3 +143,20 @@ def test_predictions_that_are_brought_are_evaluated(open_page, workspace, tmp_pa
         assert count(page) == errors
     finally:
         (workspace.root / "predictions.parquet").unlink(missing_ok=True)
+
+
+def test_on_a_slow_line_there_is_something_to_read_within_two_seconds(browser, serve, workspace):
+    """400 ms away at 60 kB a second: the night's sentence stands there long before the page can be used."""
+    from tests.explorer.visit import BEARER
+
+    context = browser.new_context(extra_http_headers=BEARER)
+    page = context.new_page()
+    line = context.new_cdp_session(page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 400, "downloadThroughput": 60_000, "uploadThroughput": 60_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.goto(serve(workspace), wait_until="commit")
+    page.wait_for_selector(".headline", timeout=2_000)
+    assert page.locator(".headline").inner_text().startswith("1,180 images in ")
+    page.wait_for_selector("#overview[data-ready]", timeout=20_000)
+    context.close()

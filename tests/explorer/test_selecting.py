@@ -146,3 +146,20 @@ def test_skip_leads_to_the_samples_and_leaves_the_view(open_page):
     page.locator("#skip").focus()
     page.keyboard.press("Enter")
     assert count(page) == n and page.evaluate("document.activeElement.id") == "gallery"
+
+
+def test_panes_are_as_wide_as_they_were_pulled(open_page):
+    """The gallery is pulled wider by its edge, by keys too, and is as wide after a reload."""
+    page = open_page(width=1440, height=900)
+    before = page.locator("#side").bounding_box()["width"]
+    box = page.locator(".grip.right").bounding_box()
+    page.mouse.move(box["x"] + 3, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 117, box["y"] + 300, steps=4)
+    page.mouse.up()
+    assert page.locator("#side").bounding_box()["width"] == pytest.approx(before + 120, abs=4)
+    page.locator(".grip.right").focus()
+    page.keyboard.press("ArrowRight")
+    page.reload()
+    settle(page)
+    assert page.locator("#side").bounding_box()["width"] == pytest.approx(before + 96, abs=4)

@@ -255,27 +255,22 @@ async function start() {
     const chosen = known ? state.snapshot : newest;
     if (state.snapshot !== null && !known)
       toast(`There is no snapshot v${state.snapshot}; this is v${chosen}.`);
-    const [meta, named] = await Promise.all([api.meta(chosen), api.classes(chosen)]);
+    const [meta, named, { names }] = await Promise.all([
+      api.meta(chosen),
+      api.classes(chosen),
+      api.names(chosen, ""),
+    ]);
     if (me !== turn) return;
     Object.assign(page, { meta, listing, ...named });
     map.reset();
     detail.close();
-    await colorClasses();
+    setClassColors(assigned(names.filter((name) => name.kind === "class"))); // one colour a class, everywhere
     settle();
     render();
     document.body.dataset.started = "1";
   } catch (error) {
     failed(error);
   }
-}
-
-// A class has one colour everywhere; where there are many, those that are near on the map differ.
-async function colorClasses() {
-  const method = page.meta.layouts[0]?.method;
-  const { names } = method
-    ? await api.names(page.meta.number, method).catch(() => ({ names: [] }))
-    : { names: [] };
-  setClassColors(assigned(names.filter((name) => name.kind === "class")));
 }
 
 function failed(error) {

@@ -12,6 +12,7 @@ import { Gallery } from "./gallery.js";
 import { duplicates, leaks } from "./lists.js";
 import { drawTools, sorting } from "./map_tools.js";
 import { forgetPeeks, Peek } from "./peek.js";
+import { addGrips } from "./panes.js";
 import { Plot } from "./plot.js";
 import { same, state, write } from "./state.js";
 import { walk } from "./table.js";
@@ -61,6 +62,7 @@ export class MapPage {
       flag: (metric) => page.setFilter("flags", toggled(state.filter.flags, metric)),
       wanted: () => page.meta && page.guard(this.count()),
     });
+    addGrips(at("map"), () => this.plot.resize());
     this.samples = h("div", { class: "samples" });
     this.panel = h("div", { class: "panel-host", hidden: true });
     at("lists").append(this.samples, this.panel);

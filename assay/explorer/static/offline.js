@@ -225,7 +225,7 @@ export const offline = {
     };
   },
   overview: async () => data().overview,
-  names: async (_, method) => ({ names: data().names[method] ?? [] }),
+  names: async (_, method) => ({ names: data().names[method || data().meta.layouts[0]?.method] ?? [] }),
   async classes() {
     const { names, codes } = data().columns.label,
       counts = new Array(names.length).fill(0);

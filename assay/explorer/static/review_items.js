@@ -51,8 +51,18 @@ export const ITEM_KINDS = {
   },
   pair: {
     actions: (cards) => [
-      ["first", `Drop the one in ${short(cards[0].split ?? "the first split")}`, "1", ""],
-      ["second", `Drop the one in ${short(cards[1].split ?? "the second split")}`, "2", ""],
+      [
+        "first",
+        `Drop the one in ${short(cards[0].split ?? "the first split")}`,
+        "1",
+        learns(cards[0]) ? "good" : "",
+      ],
+      [
+        "second",
+        `Drop the one in ${short(cards[1].split ?? "the second split")}`,
+        "2",
+        learns(cards[1]) ? "good" : "",
+      ],
       ["keep", "Keep both: they differ", "K", ""],
     ],
     decisions: (name, cards) =>
@@ -61,7 +71,7 @@ export const ITEM_KINDS = {
   },
   sample: {
     actions: () => [
-      ["keep", "Keep: it is fine", "K", "good"],
+      ["keep", "Keep: it is fine", "K", ""],
       ["drop", "Drop it", "D", ""],
       ["label", "Another label", "L", "other_label"],
     ],
@@ -69,6 +79,8 @@ export const ITEM_KINDS = {
   },
 };
 
+// A leak is mended where the model learns: the test keeps its samples.
+const learns = (one) => /train/i.test(one.split ?? "");
 const KIND_OF = { label_issue: "label", duplicate: "copies", leak: "pair" };
 const short = (name) => (name.length > 26 ? `${name.slice(0, 25)}…` : name);
 
@@ -107,7 +119,7 @@ export function itemView(key, cards, around) {
   );
   const node = h(
     "article",
-    { class: `review-item ${kind}` },
+    { class: `review-item is-${kind}` },
     view,
     h("div", { class: "actions deciding" }, ...buttons, skip),
   );
@@ -199,7 +211,7 @@ async function compare(host, one, { meta, snapshot, open }) {
         "p",
         { class: "small" },
         `Of ${near.length}, ${says.filter(Boolean).join(", ")}.`,
-        Number.isFinite(sure) ? ` The suggestion is ${percent(sure)} sure.` : "",
+        Number.isFinite(sure) && one.suggested ? ` The suggestion is ${percent(sure)} sure.` : "",
       ),
       strip(near),
     );
