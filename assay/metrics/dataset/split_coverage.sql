@@ -9,13 +9,20 @@ sizes as (
     select split, count(*) as n from unit_splits group by split
 ),
 
-reached as (
-    select a.split, b.split as other_split, count(distinct a.unit) as n
-    from unit_splits as a
-    inner join edges on edges.unit = a.unit
+-- an edge finds its neighbour's splits first: in one join with both ends the planner compares every pair of units
+near as (
+    select distinct edges.unit, b.split as other_split
+    from edges
     inner join unit_splits as b on b.unit = edges.neighbor
-    where edges.distance <= $radius and a.split != b.split
-    group by a.split, b.split
+    where edges.distance <= $radius
+),
+
+reached as (
+    select a.split, near.other_split, count(*) as n
+    from unit_splits as a
+    inner join near on near.unit = a.unit
+    where a.split != near.other_split
+    group by a.split, near.other_split
 )
 
 select
