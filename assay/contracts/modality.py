@@ -69,7 +69,7 @@ class Copies:
     Attributes:
         columns: of the facts, that `tier` reads.
         largest: of the facts, whose product says which of two copies is the larger.
-        tier: `(spec, facts)` → the tiers before the embedding, `assay.duplicates.exact.Tier`.
+        tier: `(spec, samples, facts, tables, workspace)` → the tiers before vectors, `assay.duplicates.exact.Tier`.
         confirmer: `(spec, samples, tables, workspace)` → what confirms a pair whose vectors are close.
     """
 

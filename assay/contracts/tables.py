@@ -20,7 +20,10 @@ from assay.contracts.errors import ContractError
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
 ]  # fmt: skip
-SPLIT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash", "embedding", "contained", "waveform"]
+SPLIT_TIERS = [
+    "bytes", "pixels", "text", "perceptual", "minhash", "altered", "mirrored", "rotated", "embedding", "contained",
+    "waveform",
+]  # fmt: skip
 
 
 def _score() -> dy.Float32:
@@ -186,8 +189,11 @@ class Neighbors(Contract):
 class PictureMatches(Contract):
     """A fact: how well two pictures match once one is laid over the other; so that a pair is aligned but once."""
 
+    VERSION = 2
+
     content_hash = dy.String(primary_key=True, min_length=64, max_length=64)  # of both, the lesser first
     similarity = dy.Float64(min=0.0, max=1.0)
+    turn = dy.UInt8()  # how the second one was turned: a number of `assay.modalities.image.alignment.TURNS`
 
 
 class Units(Contract):
@@ -200,12 +206,12 @@ class Units(Contract):
 class Duplicates(Contract):
     """One row per member of a duplicate group of two or more."""
 
-    VERSION = 3
+    VERSION = 4
 
     group_id = dy.String()  # sample_id of the kept member
     sample_id = dy.String(primary_key=True)
     tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))  # the strictest tier that ties it to the kept member
-    keep = dy.Bool()  # of the group's kept member, of what is only contained, of copies that somebody decided to keep
+    keep = dy.Bool()  # the kept member; also what is contained, has another label, or somebody decided to keep
     similarity = _fraction(nullable=False)  # to the kept member; 1 for the kept member itself
 
 

@@ -13,11 +13,18 @@ import polars as pl
 from assay.contracts.splits import split_rank
 from assay.duplicates.grouping import best_of_group, first_of_equal, star_groups
 from assay.duplicates.hamming import close_pairs
-from assay.modalities.image.luminance import FLAT_DIFFERENCE, is_flat, luminance_matrix, similarity_in_place
+from assay.modalities.image.luminance import (
+    FLAT_DIFFERENCE,
+    is_flat,
+    luminance_matrix,
+    mean_difference,
+    similarity_in_place,
+)
 from assay.modalities.text.shingles import jaccard
 from assay.modalities.text.texts import same_pairs
 
-IN_PLACE = 0.992  # similarity that confirms nearly equal hashes; more altered copies wait for the embedding tier
+LIKELY = 0.97  # similarity of small luminance below which files need not be compared
+SAME_LIGHT = 10.0  # levels, mean difference of small luminance; what is relit waits for the tiers after the vectors
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -45,18 +52,18 @@ def codes(values: pl.Series) -> np.ndarray:
     return values.rank("dense").cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def image_tier(facts: pl.DataFrame, bits: int) -> Tier:
-    """Pixels, then the 64-bit perceptual hash within `bits`, confirmed on luminance.
+def image_tier(facts: pl.DataFrame, bits: int, in_place: Measure) -> Tier:
+    """Pixels, then the 64-bit perceptual hash within `bits`, confirmed in colour and detail.
 
     Args:
         facts: a row per sample with `pixel_hash`, `perceptual_hash`, `luminance`, `colorfulness`; null without facts.
+        in_place: the similarity of pairs of rows that are the same picture by every look at their files, 0 of others.
     """
     has_fact = facts["pixel_hash"].is_not_null().to_numpy()
     luminance = np.zeros((len(facts), 1024), dtype=np.uint8)
     luminance[has_fact] = luminance_matrix(facts["luminance"].drop_nulls().to_list()).reshape(-1, 1024)
     hashes = facts["perceptual_hash"].fill_null(0).to_numpy()
     colorfulness = facts["colorfulness"].fill_null(0.0).to_numpy()
-    measure = functools.partial(similarity_in_place, luminance)
 
     def pairs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = rows[has_fact[rows]]
@@ -66,9 +73,11 @@ def image_tier(facts: pl.DataFrame, bits: int) -> Tier:
         same = first_of_equal(_shade(luminance[blank], colorfulness[blank]))
         left = np.concatenate([shown[left], blank[same[same != np.arange(len(blank))]]])
         right = np.concatenate([shown[right], blank[same != np.arange(len(blank))]])
-        return _confirmed(left, right, measure, IN_PLACE)
+        likely = similarity_in_place(luminance, left, right) >= LIKELY
+        likely &= mean_difference(luminance, left, right) <= SAME_LIGHT
+        return _confirmed(left[likely], right[likely], in_place, 1e-6)
 
-    return Tier("pixels", "perceptual", codes(facts["pixel_hash"]), pairs, measure)
+    return Tier("pixels", "perceptual", codes(facts["pixel_hash"]), pairs, in_place)
 
 
 def _shade(luminance: np.ndarray, colorfulness: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import polars as pl
 
 from assay.contracts.tables import SPLIT_TIERS
 
+EXACT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash"]  # known before there are vectors
 MAX_PAIRS = 10_000  # across splits in one group; a larger group gives each sample's closest partner in each split
 
 Describe = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -64,7 +65,7 @@ def leak_rows(
         kept: (n,) for each sample the row of its group's kept member.
         close_keys: codes (n,) from the strictest to the loosest; samples of one code are close, −1 is close to none.
         describe: the tier and similarity of pairs of rows.
-        least: the similarity that confirms a pair of tier `embedding`.
+        least: the similarity that confirms a pair of the tiers after the vectors; a pair of similarity 0 is none.
     """
     has_split = splits.is_not_null().to_numpy()
     split = splits.fill_null("").rank("dense").cast(pl.Int64).to_numpy()
@@ -78,7 +79,8 @@ def leak_rows(
             is_chosen.append(np.full(len(pairs), chosen))
     left, right = np.concatenate(found).T
     tiers, similarity = describe(left, right)
-    close = np.concatenate(is_chosen) | (tiers != "embedding") | (similarity >= least)
+    close = np.concatenate(is_chosen) | np.isin(tiers.astype(str), EXACT_TIERS) | (similarity >= least)
+    close &= similarity > 0
     left, right, tiers, similarity = left[close], right[close], tiers[close], similarity[close]
     names = splits.fill_null("").to_numpy()
     frame = pl.DataFrame(

@@ -36,7 +36,7 @@ def _reads(spec: Spec) -> tuple[str, ...]:
 def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, facts → exact_duplicates, units."""
     config = {"modality": spec.modality, **spec.part("dedup"), "embedding": None}
-    return Work(config, functools.partial(_dedup, spec, tables))
+    return Work(config, functools.partial(_dedup, spec, workspace, tables))
 
 
 @stage(
@@ -59,7 +59,8 @@ def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The samples by position, and a row of facts for each (null where there is none)."""
-    samples = tables.read("samples", ["sample_id", "position", "content_hash", "split", "size_bytes"]).sort("position")
+    columns = ["sample_id", "position", "content_hash", "uri", "label", "split", "size_bytes"]
+    samples = tables.read("samples", columns).sort("position")
     modality = find_modality(spec.modality)
     if modality.facts is None or modality.copies is None:
         return samples, samples.select(pl.col("size_bytes").alias("largest"))
@@ -72,15 +73,17 @@ def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.Data
     return samples, wanted.join(found, on="content_hash", how="left", maintain_order="left")
 
 
-def make_tier(spec: Spec, facts: pl.DataFrame) -> Tier | None:
+def make_tier(
+    spec: Spec, workspace: Workspace, tables: TableReader, samples: pl.DataFrame, facts: pl.DataFrame
+) -> Tier | None:
     """What ties samples of this modality closer than bytes; None where nothing does."""
     copies = find_modality(spec.modality).copies
-    return copies.tier(spec, facts) if copies else None
+    return copies.tier(spec, samples, facts, tables, workspace) if copies else None
 
 
-def _dedup(spec: Spec, tables: Tables, writer: StageWriter) -> None:
+def _dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
     samples, facts = read_samples(spec, tables)
-    tier = make_tier(spec, facts)
+    tier = make_tier(spec, workspace, tables, samples, facts)
     contents = codes(samples["content_hash"])
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
     kept = exact_groups(contents, tier, order)
@@ -97,7 +100,7 @@ def _dedup(spec: Spec, tables: Tables, writer: StageWriter) -> None:
 def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: list[str], writer: StageWriter) -> None:
     samples, facts = read_samples(spec, tables)
     sample_ids = samples["sample_id"].to_numpy()
-    contents, tier = codes(samples["content_hash"]), make_tier(spec, facts)
+    contents, tier = codes(samples["content_hash"]), make_tier(spec, workspace, tables, samples, facts)
     unit = _unit_rows(samples, tables)
     order = preference(samples, facts["largest"], spec.dedup.keep, spec.dedup.split_order)
     near = near_groups(spec, workspace, samples, unit, order, tables)
@@ -113,12 +116,22 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: l
 
     tiers, similarity = describe(np.arange(len(kept)), kept)
     rows = duplicate_rows(sample_ids, kept, tiers, similarity)
-    rows = rows.with_columns(keep=pl.col("keep") | pl.col("sample_id").is_in(kept_anyway))
+    conflicts = sample_ids[labels_conflict(samples["label"], kept, tiers)].tolist()
+    rows = rows.with_columns(keep=pl.col("keep") | pl.col("sample_id").is_in([*kept_anyway, *conflicts]))
     write_rows(writer, "duplicates", rows)
     close_keys = [contents, *([tier.keys] if tier else []), unit]
     write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
     health = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
     writer.write("embedding_health", pl.DataFrame(near.health, schema=health, orient="row"))
+
+
+def labels_conflict(labels: pl.Series, kept: np.ndarray, tiers: np.ndarray) -> np.ndarray:
+    """(n,) bool: samples that are only similar to the kept one, and carry another label: a conflict to look at, which
+    nobody has asked to drop. What has the same bytes, pixels or text has one true label, and stays superfluous."""
+    given = labels.fill_null("").to_numpy()
+    is_labelled = labels.is_not_null().to_numpy()
+    differs = is_labelled & is_labelled[kept] & (given != given[kept])
+    return differs & ~np.isin(tiers.astype(str), ["bytes", "pixels", "text"])
 
 
 def _of_units(measure: Measure, left: np.ndarray, right: np.ndarray) -> np.ndarray:

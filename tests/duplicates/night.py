@@ -10,7 +10,7 @@ from PIL import Image
 from assay.contracts.spec import Spec, make_spec
 from assay.contracts.tables import empty
 from assay.duplicates.stage import dedup, near_dedup
-from assay.modalities.image.pictures import flip_hashes
+from assay.modalities.image.pictures import turn_hashes
 from assay.modalities.text.facts import minhashes, normalize
 from assay.store.files import hash_bytes, hash_text
 from assay.store.stage import StageOutput, run_stage, write_rows
@@ -25,12 +25,13 @@ class Night:
         self.modality = {np.ndarray: "image", str: "text"}.get(type(contents[0]) if contents else str)
         if contents and isinstance(contents[0], np.ndarray) and contents[0].ndim == 1:
             self.modality, vectors = "vectors", np.stack(contents)
-        self.spec = spec(self.modality, dedup_section)
+        files = [png(c) for c in contents] if self.modality == "image" else []
+        self.spec = spec(self.modality, dedup_section, write_files(home / "pictures", files))
         self.workspace = Workspace(home, "night")
-        hashes = [
+        hashes = [hash_bytes(data) for data in files] or [
             hash_text(c) if isinstance(c, str) else hash_bytes(repr(c.shape).encode() + c.tobytes()) for c in contents
         ]
-        self.samples = sample_rows(hashes, self.modality, splits)
+        self.samples = sample_rows(hashes, self.modality, splits, [f"{name}.png" for name in hashes] if files else None)
         facts = {"image": image_rows, "text": text_rows}.get(self.modality, lambda *_: None)(hashes, contents)
         order = np.random.default_rng(shuffle).permutation(len(contents)) if shuffle is not None else slice(None)
         self.cleaned = self._stage("clean", {"samples": self.samples[order], f"{self.modality}_facts": facts}, shuffle)
@@ -81,17 +82,31 @@ class Night:
         return {(int(a[1:]), int(b[1:])) for a, b in frame.select("sample_id", "other_id").iter_rows()}
 
 
-def spec(modality: str, dedup_section: dict) -> Spec:
-    source = {"kind": "folder", "path": "."}
+def png(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_files(folder: Path, files: list[bytes]) -> Path:
+    """The pictures under the names of their contents, where the stages find them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in files:
+        (folder / f"{hash_bytes(data)}.png").write_bytes(data)
+    return folder
+
+
+def spec(modality: str, dedup_section: dict, folder: Path) -> Spec:
+    source = {"kind": "folder", "path": str(folder)}
     return make_spec({"name": "night", "modality": modality, "source": source, "dedup": dedup_section}, Path("."))
 
 
-def sample_rows(hashes: list[str], modality: str, splits) -> pl.DataFrame:
+def sample_rows(hashes: list[str], modality: str, splits, uris: list[str] | None = None) -> pl.DataFrame:
     n = len(hashes)
     columns = {
         "sample_id": [f"s{i:05d}" for i in range(n)],
         "position": list(range(n)),
-        "uri": [None] * n,
+        "uri": uris or [None] * n,
         "content_hash": hashes,
         "modality": [modality] * n,
         "label": [None] * n,
@@ -113,7 +128,7 @@ def image_rows(hashes: list[str], pictures: list[np.ndarray]) -> pl.DataFrame:
         rows[content_hash] = {
             "content_hash": content_hash, "format": "PNG", "mode": "RGB", "width": image.width, "height": image.height,
             "n_frames": 1, "changes": [], "pixel_hash": content_hash, "luminance": luminance.tobytes(),
-            "perceptual_hash": int(flip_hashes(luminance.reshape(1, -1))[0][0]), "thumbnail": buffer.getvalue(),
+            "perceptual_hash": int(turn_hashes(luminance.reshape(1, -1))[0][0]), "thumbnail": buffer.getvalue(),
             "colorfulness": float((picture.max(axis=2) - picture.min(axis=2)).mean() / 255),
         }  # fmt: skip
     blank = {name: None for name in empty("image_facts").columns}

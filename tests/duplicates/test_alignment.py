@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.modalities.image.alignment import FLIPS, compare_finely, match_coarsely
+from assay.modalities.image.alignment import TURNS, compare_finely, match_coarsely, turned
 from assay.modalities.image.luminance import luminance_matrix, similarity_in_place
-from assay.modalities.image.pictures import MIN_OVERLAP, decode_pictures, flip_hashes, misfit
+from assay.modalities.image.pictures import MIN_OVERLAP, decode_pictures, misfit, turn_hashes
 from tests.duplicates.test_dedup import scenes
 
 
@@ -36,13 +36,16 @@ def test_a_crop_is_measured():
     assert (misfit(found) < 0.04).all()
 
 
-@pytest.mark.parametrize("flip", range(4))
-def test_flips_are_told(flip):
-    """The flip that was made is the flip that is found."""
+@pytest.mark.parametrize("turn", range(len(TURNS)))
+def test_turns_are_told(turn):
+    """The turn that was made is undone by the one that is found, mirrored, upside down or by a right angle."""
     picture = scenes(1, seed=3)[0]
-    down, across = FLIPS[flip]
-    match, found = compare([picture, np.ascontiguousarray(picture[::down, ::across])], [0], [1])
-    assert match.flip.tolist() == [flip] and misfit(found)[0] < 0.01
+    swap, down, across = TURNS[turn]
+    changed = np.ascontiguousarray((picture.transpose(1, 0, 2) if swap else picture)[::down, ::across])
+    match, found = compare([picture, changed], [0], [1])
+    assert misfit(found)[0] < 0.01
+    back = turned(gray(changed, 32)[None], match.turn)[0]
+    assert np.abs(back.astype(int) - gray(picture, 32)).mean() < 3
 
 
 def test_equal_pictures_match_and_different_ones_do_not():
@@ -107,14 +110,13 @@ def test_flat_pictures_in_place():
     assert found.tolist() == pytest.approx([1 - 2 / 255, 0.0, 0.0])
 
 
-def test_flip_hashes_are_the_hashes_of_flipped_pictures():
-    """The four hashes of a picture are the upright hashes of its four flips, up to rounding at the median."""
+def test_turn_hashes_are_the_hashes_of_turned_pictures():
+    """The eight hashes of a picture are the upright hashes of its eight turns, up to rounding at the median."""
     small = np.stack([gray(p, 32) for p in scenes(20)])
-    hashes = flip_hashes(small.reshape(20, -1))
-    for flip, (down, across) in enumerate(FLIPS):
-        turned = np.ascontiguousarray(small[:, ::down, ::across]).reshape(20, -1)
-        upright = flip_hashes(turned)[0]
-        expected = hashes[flip]
+    hashes = turn_hashes(small.reshape(20, -1))
+    for turn in range(len(TURNS)):
+        upright = turn_hashes(turned(small, np.full(20, turn)).reshape(20, -1))[0]
+        expected = hashes[turn]
         assert np.bitwise_count(upright ^ expected).max() <= 2
 
 

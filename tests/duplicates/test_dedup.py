@@ -136,9 +136,9 @@ def test_a_pair_is_aligned_once(tmp_path, monkeypatch):
     one that has forgotten what pairs came to."""
     aligned = []
 
-    def counted(small, left, right, thorough):
-        aligned.append(0 if thorough else len(left))
-        return match_coarsely(small, left, right, thorough)
+    def counted(small, left, right):
+        aligned.append(len(left))
+        return match_coarsely(small, left, right)
 
     monkeypatch.setattr(pictures, "match_coarsely", counted)
     contents = scenes(60)

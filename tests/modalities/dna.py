@@ -97,7 +97,7 @@ DNA = Modality(
     copies=Copies(
         columns=("text", "n_bases"),
         largest=("n_bases",),
-        tier=lambda spec, facts: None,
+        tier=lambda spec, samples, facts, tables, workspace: None,
         confirmer=lambda spec, samples, tables, workspace: Equal(samples, tables),
     ),
 )

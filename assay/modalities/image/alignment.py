@@ -1,10 +1,10 @@
-"""Is one picture a crop, mirror, resize, re-encoding or relighting of another? Align the two, then compare.
+"""Is one picture a crop, mirror, quarter turn, resize or relighting of another? Align the two, then compare.
 
-A picture is matched to another by a horizontal and a vertical scale and shift, mirrored or not, found by
-Gauss–Newton steps from coarse to fine (Lucas, Kanade, 1981; Evangelidis, Psarakis, 2008) with brightness and contrast
-solved for in each step. An axis-aligned warp is two small matrix products, so thousands of pairs go in a batch.
-What is compared then is the structure of the pictures where they overlap: the correlation of their luminance,
-and that of its gradients, which unlike the former does not let two dark shapes on white pass for one.
+A picture is matched to another by a horizontal and a vertical scale and shift, turned by a right angle, mirrored or
+neither, found by Gauss–Newton steps from coarse to fine (Lucas, Kanade, 1981; Evangelidis, Psarakis, 2008) with
+brightness and contrast solved for in each step. An axis-aligned warp is two small matrix products, so thousands of
+pairs go in a batch. What is compared then is the structure where they overlap: the correlation of their luminance, and
+that of its gradients, which unlike the former does not let two dark shapes on white pass for one.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,29 +18,32 @@ SIDE = 64  # pixels of the finest level
 COARSE = 16
 MIDDLE = 32
 STEPS = {COARSE: 8, MIDDLE: 3, SIDE: 2}
-GATES = {"start": 0.68, "coarse": 0.8, "middle": 0.78}  # correlations that hardly any pair of one origin stays under
-FLIPS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
+GATES = {"start": 0.62, "coarse": 0.75, "middle": 0.68}  # correlations that hardly any pair of one origin stays under
+TURNS = tuple((swap, down, across) for swap in (False, True) for down in (1, -1) for across in (1, -1))  # see `turned`
+TURN_NAMES = ("upright", "mirrored", "mirrored", "rotated", "mirrored", "rotated", "rotated", "mirrored")  # of `TURNS`
 STARTS = (1.0, 0.85, 1.18, 0.7, 1.43)  # scales to start from
-N_STARTS = 2  # of all starts and flips, those that are followed
+N_STARTS = 2  # of all starts and turns, those that are followed
 BATCH = 256
-FIELDS = ("luminance", "gradient", "overlap", "zoom")
+FIELDS = ("luminance", "gradient", "overlap", "zoom", "warp")
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How pairs match, each array (m,) float64.
+    """How pairs match, each array but the last (m,) float64.
 
     Attributes:
         luminance: correlation in [−1, 1] over the overlap.
         gradient: correlation of the gradients over the overlap.
         overlap: share of the first picture that the second covers.
         zoom: area of the first picture's frame in the second, over the second's area.
+        warp: (m, 4) as in `Match`.
     """
 
     luminance: np.ndarray
     gradient: np.ndarray
     overlap: np.ndarray
     zoom: np.ndarray
+    warp: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,17 @@ class Match:
 
     Attributes:
         pairs: (k,) numbers of these pairs.
-        flip: (k,) entry of `FLIPS` that the second picture is turned by.
+        turn: (k,) entry of `TURNS` that the second picture is turned by.
         warp: (k, 4) scale and shift across, scale and shift down.
     """
 
     pairs: np.ndarray
-    flip: np.ndarray
+    turn: np.ndarray
     warp: np.ndarray
 
 
 def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thorough: bool = False) -> Match:
-    """The pairs that may match: upright, mirrored, upside down or both.
+    """The pairs that may match, under any of `TURNS`.
 
     Args:
         small: (n, 32, 32) uint8 luminance.
@@ -70,12 +73,12 @@ def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thoro
     def one_batch(start: int) -> Match:
         part = slice(start, start + BATCH)
         match = _match(small[left[part]].astype(np.float32), small[right[part]].astype(np.float32), thorough)
-        return Match(match.pairs + start, match.flip, match.warp)
+        return Match(match.pairs + start, match.turn, match.warp)
 
     none = Match(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
     with ThreadPoolExecutor(available_cores()) as pool:  # NumPy lets go of the interpreter's lock
         found = [none, *pool.map(one_batch, range(0, len(left), BATCH))]
-    return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "flip", "warp")))
+    return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "turn", "warp")))
 
 
 def compare_finely(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, match: Match) -> Alignment:
@@ -85,12 +88,20 @@ def compare_finely(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, ma
         pictures: (n, 64, 64) uint8 luminance.
         left, right: (k,) rows, one for each of `match.pairs`.
     """
-    found = [Alignment(*(np.zeros(0) for _ in FIELDS))]
+    found = [Alignment(*(np.zeros(0) for _ in FIELDS[:-1]), np.zeros((0, 4)))]
     for start in range(0, len(left), BATCH):
         part = slice(start, start + BATCH)
         one, other = (pictures[ends[part]].astype(np.float32) for ends in (left, right))
-        found.append(_refine(one, _flip(other, match.flip[part]), match.warp[part], SIDE)[1])
+        found.append(_refine(one, turned(other, match.turn[part]), match.warp[part], SIDE)[1])
     return Alignment(*(np.concatenate([getattr(part, name) for part in found]) for name in FIELDS))
+
+
+def refined(one: np.ndarray, other: np.ndarray, steps: int) -> np.ndarray:
+    """(m, 4) the warp that lays `other` over `one`, both (m, side, side) float32 and nearly in place already."""
+    warp = np.tile(np.array([1, 0, 1, 0], np.float32), (len(one), 1))
+    for _ in range(steps):
+        warp = _step(one, other, warp)
+    return warp
 
 
 def _match(one: np.ndarray, other: np.ndarray, thorough: bool) -> Match:
@@ -98,12 +109,12 @@ def _match(one: np.ndarray, other: np.ndarray, thorough: bool) -> Match:
     small, small_other = _halve(one), _halve(other)
     scores = _start_scores(small, small_other)
     go = np.flatnonzero((scores.max(axis=1) >= GATES["start"]) | thorough)
-    flip, warp, luminance = _coarse(small[go], small_other[go], scores[go])
+    turn, warp, luminance = _coarse(small[go], small_other[go], scores[go])
     close = (luminance >= GATES["coarse"]) | thorough
-    go, flip, warp = go[close], flip[close], warp[close]
-    warp, middle = _refine(one[go], _flip(other[go], flip), warp, MIDDLE)
+    go, turn, warp = go[close], turn[close], warp[close]
+    warp, middle = _refine(one[go], turned(other[go], turn), warp, MIDDLE)
     close = (middle.gradient >= GATES["middle"]) | thorough
-    return Match(go[close], flip[close], warp[close])
+    return Match(go[close], turn[close], warp[close])
 
 
 def _refine(one: np.ndarray, other: np.ndarray, warp: np.ndarray, side: int) -> tuple[np.ndarray, Alignment]:
@@ -114,28 +125,29 @@ def _refine(one: np.ndarray, other: np.ndarray, warp: np.ndarray, side: int) -> 
 
 
 def _coarse(one: np.ndarray, other: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best starts, each improved by a few steps: (m,) flip of the better, (m, 4) warp, (m,) luminance."""
-    best_flip, best_score = np.zeros(len(one), dtype=int), np.full(len(one), -2.0)
+    """The best starts, each improved by a few steps: (m,) turn of the better, (m, 4) warp, (m,) luminance."""
+    best_turn, best_score = np.zeros(len(one), dtype=int), np.full(len(one), -2.0)
     best_warp = np.ones((len(one), 4), np.float32)
     for candidate in np.argsort(-scores, axis=1, kind="stable")[:, :N_STARTS].T:
-        flip, scale = candidate % len(FLIPS), np.array(STARTS, dtype=np.float32)[candidate // len(FLIPS)]
+        turn, scale = candidate % len(TURNS), np.array(STARTS, dtype=np.float32)[candidate // len(TURNS)]
         start = np.stack([scale, 0 * scale, scale, 0 * scale], axis=1)
-        warp, found = _refine(one, _flip(other, flip), start, COARSE)
+        warp, found = _refine(one, turned(other, turn), start, COARSE)
         better = found.luminance > best_score
-        best_score[better], best_warp[better], best_flip[better] = found.luminance[better], warp[better], flip[better]
-    return best_flip, best_warp, best_score
+        best_score[better], best_warp[better], best_turn[better] = found.luminance[better], warp[better], turn[better]
+    return best_turn, best_warp, best_score
 
 
-def _flip(pictures: np.ndarray, flip: np.ndarray) -> np.ndarray:
-    """Each picture turned by its own entry of `FLIPS`."""
-    turned = pictures.copy()
-    for i, (down, across) in enumerate(FLIPS):
-        turned[flip == i] = pictures[flip == i][:, ::down, ::across]
-    return turned
+def turned(pictures: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Each picture turned by its own entry of `TURNS`: rows and columns swapped or not, then steps down and across."""
+    result = pictures.copy()
+    for i, (swap, down, across) in enumerate(TURNS):
+        chosen = pictures[turn == i]
+        result[turn == i] = (chosen.transpose(0, 2, 1) if swap else chosen)[:, ::down, ::across]
+    return result
 
 
 def _start_scores(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(m, starts × flips) correlation of `one` with `other` under each fixed warp and flip."""
+    """(m, starts × turns) correlation of `one` with `other` under each fixed warp and turn."""
     m, side, _ = one.shape
     scores = []
     for scale in STARTS:
@@ -145,11 +157,12 @@ def _start_scores(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         template = one.reshape(m, side * side)
         template = template - _weighted_sum(template, weights)
         norm = _weighted_sum(template**2, weights)
-        for down, across in FLIPS:
-            turned = moved[:, ::down, ::across].reshape(m, side * side)
-            turned = turned - _weighted_sum(turned, weights)
-            shared = np.einsum("ij,ij,j->i", template, turned, weights)
-            scores.append(shared / np.sqrt(np.maximum((norm * _weighted_sum(turned**2, weights))[:, 0], 1e-9)))
+        centred = moved.reshape(m, side * side)
+        centred = (centred - _weighted_sum(centred, weights)).reshape(m, side, side)
+        scale_of = np.sqrt(np.maximum((norm * _weighted_sum(centred.reshape(m, -1) ** 2, weights))[:, 0], 1e-9))
+        for swap, down, across in TURNS:  # the weights are the same under any turn
+            other_way = (centred.transpose(0, 2, 1) if swap else centred)[:, ::down, ::across].reshape(m, side * side)
+            scores.append(np.einsum("ij,ij,j->i", template, other_way, weights) / scale_of)
     return np.stack(scores, axis=1)
 
 
@@ -216,9 +229,8 @@ def _compare(one: np.ndarray, other: np.ndarray, warp: np.ndarray) -> Alignment:
     moved, inside = _warped(other, warp)
     luminance = _weighted_correlation([one], [moved], inside, centred=True)
     gradient = _weighted_correlation(_gradients(one), _gradients(moved), inside, centred=False)
-    return Alignment(
-        luminance, gradient, inside.mean(axis=(1, 2), dtype=np.float64), (warp[:, 0] * warp[:, 2]).astype(np.float64)
-    )
+    overlap, zoom = inside.mean(axis=(1, 2), dtype=np.float64), (warp[:, 0] * warp[:, 2]).astype(np.float64)
+    return Alignment(luminance, gradient, overlap, zoom, warp)
 
 
 def _weighted_correlation(one, other, weights: np.ndarray, centred: bool) -> np.ndarray:

@@ -32,6 +32,16 @@ def similarity_in_place(luminance: np.ndarray, left: np.ndarray, right: np.ndarr
     return result
 
 
+def mean_difference(luminance: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(m,) float64: mean absolute difference of pairs of rows, in levels."""
+    result = np.zeros(len(left))
+    for start in range(0, len(left), CHUNK):
+        part = slice(start, start + CHUNK)
+        one, other = (luminance[ends[part]].astype(np.int16) for ends in (left, right))
+        result[part] = np.abs(one - other).mean(axis=1)
+    return result
+
+
 def _similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     level_one, level_other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
     luminance = _cosine(one - level_one, other - level_other)

@@ -38,18 +38,20 @@ def readable(spec: Spec, content: bytes) -> None:
     decode_rgb(content, spec.clean.max_pixels)
 
 
-def tier(spec: Spec, facts: pl.DataFrame) -> Any:
-    """Equal pixels, and pictures that a perceptual hash finds alike."""
+def tier(spec: Spec, samples: pl.DataFrame, facts: pl.DataFrame, tables: TableReader, workspace: Workspace) -> Any:
+    """Equal pixels, and pictures that a perceptual hash finds alike and their files confirm."""
     from assay.duplicates.exact import image_tier
+    from assay.modalities.image.confirming import Comparer
 
-    return image_tier(facts, spec.dedup.perceptual_bits)
+    comparer = Comparer(spec, samples, workspace, tables.parts("image_facts"))
+    return image_tier(facts, spec.dedup.perceptual_bits, comparer.in_place)
 
 
 def confirmer(spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> Any:
-    """Confirms close vectors on aligned pixels."""
+    """Confirms close vectors on the files, aligned."""
     from assay.modalities.image.pictures import Pictures
 
-    return Pictures(samples, tables, workspace, spec.dedup.perceptual_bits)
+    return Pictures(spec, samples, tables, workspace)
 
 
 IMAGE = Modality(

@@ -1,4 +1,4 @@
-"""Image near duplicates: candidates from the kNN graph and from hashes of flipped pictures, decided by alignment."""
+"""Image near duplicates: candidates from the kNN graph and from hashes of turned pictures, aligned, then confirmed."""
 
 import io
 
@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.duplicates.hamming import close_pairs
-from assay.modalities.image.alignment import MIDDLE, SIDE, Alignment, compare_finely, match_coarsely
+from assay.modalities.image.alignment import MIDDLE, SIDE, TURN_NAMES, TURNS, Alignment, compare_finely, match_coarsely
+from assay.modalities.image.confirming import METHOD, Comparer
 from assay.modalities.image.luminance import is_flat, luminance_matrix
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
@@ -16,72 +18,86 @@ from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
-CLOSEST = 0.05  # of the reference misfit: what aligned pictures of one origin stay under
-CAUTIOUS = 0.1  # the reference misfit where there were too few units to measure it
+MISFIT = 0.1  # of aligned thumbnails: below it the files are compared
 DCT_SIDE = 8
 
 
 class Pictures:
-    """Confirms pairs of samples on their aligned thumbnails, decoded when first asked for.
+    """Confirms pairs of samples: aligned on their thumbnails, decoded when asked for, then compared on their files.
 
     What a pair came to is kept as a fact, so that a night aligns only the pairs that are new.
     """
 
-    method = 2
+    method = 3
     rings = ((10, 0.8), (5, 2.5))
 
-    def __init__(self, samples: pl.DataFrame, tables: Tables, workspace: Workspace, bits: int):
-        self._bits = bits
+    def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
+        self._bits = spec.dedup.perceptual_bits
         self._hashes, self._parts = samples["content_hash"], tables.parts("image_facts")
         self._order = self._larger_first(tables)
-        method = hash_text(f"{self.method} {tables.config_of('image_facts').get('method')}")[:16]
+        method = hash_text(f"{self.method} {METHOD} {tables.config_of('image_facts').get('method')}")[:16]
         self._matches = FactStore(workspace, "picture_matches", method)
+        self._comparer = Comparer(spec, samples, workspace, self._parts)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
         self._small_at = np.full(len(samples), -1, dtype=np.int64)
         self._fine = np.zeros((0, SIDE, SIDE), dtype=np.uint8)
         self._fine_at = np.full(len(samples), -1, dtype=np.int64)
 
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(m,) float64 in [0, 1]: 1 − `misfit`; 0 where a coarse look is enough to tell that a pair does not match."""
-        turned = self._order[left] > self._order[right]
-        left, right = np.where(turned, right, left), np.where(turned, left, right)
+        """(m,) float64 in [0, 1]: the correlation of detail of pairs that are copies, 0 for others."""
+        return self._found(left, right)["similarity"].to_numpy()
+
+    def tiers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """(m,) object: `altered`, `mirrored` or `rotated`, by how a pair was laid over each other."""
+        names = np.array(["altered" if name == "upright" else name for name in TURN_NAMES], dtype=object)
+        return names[self._found(left, right)["turn"].to_numpy()]
+
+    def _found(self, left: np.ndarray, right: np.ndarray) -> pl.DataFrame:
+        """`similarity` and `turn` of each pair, from the facts where it is known."""
+        swapped = self._order[left] > self._order[right]
+        left, right = np.where(swapped, right, left), np.where(swapped, left, right)
         names = self._hashes.gather(left) + self._hashes.gather(right)
-        similarity = self._matches.lookup(names, "similarity").to_numpy().copy()
-        new = np.flatnonzero(np.isnan(similarity))
+        known = pl.DataFrame({name: self._matches.lookup(names, name) for name in ("similarity", "turn")})
+        new = np.flatnonzero(known["similarity"].is_null().to_numpy())
         if not len(new):
-            return similarity
-        similarity[new] = 1.0 - self._misfit(left[new], right[new], thorough=False)
-        found = pl.DataFrame({"content_hash": names.gather(new), "similarity": similarity[new]})
+            return known
+        similarity, turn = self._compare(left[new], right[new])
+        found = pl.DataFrame({"content_hash": names.gather(new), "similarity": similarity, "turn": turn})
         self._matches.append(found.unique("content_hash", keep="first", maintain_order=True))
-        return similarity
+        return pl.DataFrame({name: self._matches.lookup(names, name) for name in ("similarity", "turn")})
+
+    def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Similarity and turn: aligned on thumbnails, and where these match, compared on the files."""
+        self._load(np.union1d(left, right))
+        match = match_coarsely(self._small, self._small_at[left], self._small_at[right])
+        one, other = left[match.pairs], right[match.pairs]
+        self._decode(np.union1d(one, other))
+        aligned = compare_finely(self._fine, self._fine_at[one], self._fine_at[other], match)
+        close = misfit(aligned) <= MISFIT
+        similarity, turn = np.zeros(len(left)), np.zeros(len(left), dtype=np.uint8)
+        rows = match.pairs[close]
+        turn[rows] = match.turn[close]
+        similarity[rows] = self._comparer.aligned(left[rows], right[rows], match.turn[close], aligned.warp[close])
+        return similarity, turn
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
-        """The median misfit of neighbours."""
-        return {"misfit": float(np.median(self._misfit(left, right, thorough=True)))}
-
-    def _misfit(self, left: np.ndarray, right: np.ndarray, thorough: bool) -> np.ndarray:
-        self._load(np.union1d(left, right))
-        match = match_coarsely(self._small, self._small_at[left], self._small_at[right], thorough)
-        left, right, value = left[match.pairs], right[match.pairs], np.ones(len(left))
-        self._decode(np.union1d(left, right))
-        found = compare_finely(self._fine, self._fine_at[left], self._fine_at[right], match)
-        value[match.pairs] = misfit(found)
-        return value
+        """Nothing: what is a copy does not depend on the other pictures."""
+        return {}
 
     def least(self, reference: dict[str, float]) -> float:
-        """Digits resemble each other, photographs do not: the bound is a share of the usual misfit."""
-        return 1.0 - CLOSEST * reference.get("misfit", CAUTIOUS)
+        """Whatever is not 0 was confirmed."""
+        return 1e-6
 
     def look_alikes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs `left < right` of rows whose hashes agree within so many bits, one of them flipped or not.
+        """Pairs `left < right` of rows whose hashes agree within so many bits, one of them turned or not.
 
-        Fitted embedders know nothing of flips, so the kNN graph alone misses mirrored copies.
+        Fitted embedders know nothing of flips and turns, so the kNN graph alone misses such copies.
         """
         luminance = self._column("luminance", rows)
         known = np.array([value is not None for value in luminance], dtype=bool)
         matrix = luminance_matrix(luminance.drop_nulls().to_list())
         shown = ~is_flat(matrix)
-        rows, hashes = rows[known][shown], np.concatenate(flip_hashes(matrix[shown]))
+        rows, hashes = rows[known][shown], np.concatenate(turn_hashes(matrix[shown]))
         left, right = close_pairs(hashes, self._bits)
         upright = left < len(rows)
         one, other = left[upright], right[upright] % max(len(rows), 1)
@@ -148,10 +164,11 @@ def misfit(found: Alignment) -> np.ndarray:
     return np.where(np.minimum(found.overlap, found.overlap * found.zoom) >= MIN_OVERLAP, value, 1.0)
 
 
-def flip_hashes(luminance: np.ndarray) -> list[np.ndarray]:
-    """64-bit DCT hashes, (n,) uint64, of each picture upright, mirrored, upside down and both.
+def turn_hashes(luminance: np.ndarray) -> list[np.ndarray]:
+    """64-bit DCT hashes, (n,) uint64, of each picture under each of `alignment.TURNS`.
 
-    A flip negates the odd frequencies of its axis, so one transform serves all four.
+    A flip negates the odd frequencies of its axis, and a swap of rows and columns swaps the frequencies: one transform
+    serves all.
     """
     n = len(luminance)
     side = int(round(luminance.shape[1] ** 0.5)) if luminance.size else 32
@@ -160,8 +177,10 @@ def flip_hashes(luminance: np.ndarray) -> list[np.ndarray]:
     coefficients = basis @ luminance.reshape(n, side, side).astype(np.float32) @ basis.T
     sign = np.where(np.arange(DCT_SIDE) % 2, -1, 1)
     hashes = []
-    for down, across in ((1, 1), (1, sign), (sign, 1), (sign, sign)):
-        turned = (coefficients * np.reshape(down, (-1, 1)) * across).reshape(n, DCT_SIDE**2).round(2)
+    for swap, down, across in TURNS:
+        upright = coefficients.transpose(0, 2, 1) if swap else coefficients
+        signs = (sign if down < 0 else np.ones_like(sign))[:, None] * (sign if across < 0 else np.ones_like(sign))
+        turned = (upright * signs).reshape(n, DCT_SIDE**2).round(2)
         bits = turned > np.median(turned[:, 1:], axis=1, keepdims=True)
         bits[:, 0] = False
         hashes.append(np.packbits(bits, axis=1).view(">u8").reshape(n).astype(np.uint64))

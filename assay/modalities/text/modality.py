@@ -34,7 +34,7 @@ def measure(
         yield measured, failed, empty("failures")
 
 
-def tier(spec: Spec, facts: pl.DataFrame) -> Any:
+def tier(spec: Spec, _: pl.DataFrame, facts: pl.DataFrame, *unused: Any) -> Any:
     """Equal texts once they are normalised, and texts that share most of their shingles."""
     from assay.duplicates.exact import text_tier
 
