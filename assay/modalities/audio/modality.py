@@ -37,7 +37,7 @@ def readable(spec: Spec, content: bytes) -> None:
     decode(content, spec.clean.max_seconds)
 
 
-def tier(_: Spec, facts: pl.DataFrame) -> Any:
+def tier(spec: Spec, samples: pl.DataFrame, facts: pl.DataFrame, *unused: Any) -> Any:
     """Equal samples, whatever file holds them."""
     from assay.modalities.audio.tiers import waveform_tier
 
