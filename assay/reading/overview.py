@@ -115,6 +115,7 @@ WHY = {
     "label_issue": "A model learns them as they are: each is a wrong lesson",
     "leak": "A test that knows its answers flatters the model",
     "duplicate": "Copies count twice in training and teach nothing new",
+    "label_conflict": "The same thing is taught under two names",
     "outlier": "Rare cases that matter, or things that do not belong",
 }
 

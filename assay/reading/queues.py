@@ -16,8 +16,10 @@ TITLES = {
     LABELS: ("Labels that look wrong", "label", "labels"),
     LEAKS: ("Leaks between splits", "pair", "pairs"),
     DUPLICATES: ("Duplicates", "group", "groups"),
+    "label_conflict": ("Copies whose labels disagree", "sample", "samples"),
     "outlier": ("Outliers", "sample", "samples"),
 }
+SELDOM_WRONG = {"grayscale", "odd_aspect", "odd_size"}  # told last: most such samples are as they should be
 PARTS_OF_OTHERS = {"knn_distance", "local_outlier", "junk_cluster", "off_class"}  # told by `outlier`
 MOST_ITEMS = 5_000
 OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
@@ -38,16 +40,20 @@ def in_words(key: str, total: int, done: int = 0) -> dict:
 
 def of_counts(counts: dict[str, int]) -> list[dict]:
     """Queues of which only the sizes are known, in the order of `keys`; those without items are left out."""
-    others = [key for key in counts if key not in TITLES and key not in PARTS_OF_OTHERS]
-    order = [*TITLES, *sorted(others, key=lambda key: (-counts[key], key))]
-    return [in_words(key, counts[key]) for key in order if counts.get(key)]
+    largest = sorted(counts, key=lambda key: (-counts[key], key))
+    return [in_words(key, counts[key]) for key in in_order(largest) if counts.get(key)]
+
+
+def in_order(metrics: list[str]) -> list[str]:
+    """Queues by use: those that matter most, then each other kind of issue in the order given, the harmless last."""
+    others = [metric for metric in metrics if metric not in TITLES and metric not in PARTS_OF_OTHERS]
+    return [*TITLES, *sorted(others, key=lambda metric: metric in SELDOM_WRONG)]
 
 
 def keys(view: View) -> list[str]:
     """Keys of the queues: labels, leaks, duplicates, outliers, then each other kind of issue, the largest first."""
     counted = view.metrics().filter(pl.col("n_issues") > 0).sort(["n_issues", "metric"], descending=[True, False])
-    others = [m for m in counted["metric"] if m not in TITLES and m not in PARTS_OF_OTHERS]
-    return [*TITLES, *others]
+    return in_order(counted["metric"].to_list())
 
 
 def queue(view: View, key: str, mask: np.ndarray | None = None) -> dict:

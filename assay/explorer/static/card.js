@@ -20,7 +20,7 @@ export function card(data, snapshot, options) {
       onclick: (event) => onclick?.(event, data),
     },
     h("span", { class: "picture" }, face.small(data, snapshot), badges(data, note, options.metric)),
-    caption(data, wrong, face.shape === "lines" ? 48 : 14),
+    caption(data, wrong, face.shape === "lines" ? 48 : 24),
     h(
       "span",
       { class: "unseen" },

@@ -63,7 +63,9 @@ export class Gallery {
     this.columns = lines
       ? Math.max(1, Math.floor(width / 420))
       : Math.max(2, Math.floor((width - 8) / this.width));
-    this.high = lines ? 96 : Math.floor((width - 10) / this.columns) + 26;
+    const two = this.meta.columns.some((column) => column.key === "suggested"); // labels: given and suggested
+    const caption = two ? 42 : 26;
+    this.high = lines ? 96 : Math.floor((width - 10) / this.columns) + caption;
     this.rows = Math.ceil(this.total / this.columns);
     this.seen = Math.ceil(height / this.high) + 1;
     this.tall = Math.min(this.rows * this.high + 8, TALLEST);
