@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assigned, FEW, oklch, wheel, WHEEL_SIZE } from "../../assay/explorer/static/colors.js";
 import { contour, densityOf, levelsOf } from "../../assay/explorer/static/density.js";
-import { gridNear, gridOf, shuffled, simplify } from "../../assay/explorer/static/geometry.js";
+import {
+  gridNear,
+  gridOf,
+  ordered,
+  paintOrder,
+  shuffled,
+  simplify,
+} from "../../assay/explorer/static/geometry.js";
 import { busiest } from "../../assay/explorer/static/matrix.js";
 import { place } from "../../assay/explorer/static/placing.js";
 import { linePath } from "../../assay/explorer/static/sparkline.js";
@@ -126,4 +133,18 @@ test("an address holds a view and gives it back, old ones too", () => {
   const old = unpacked({ p: "label", f: { lasso: { method: "umap", points: [] } } });
   assert.deepEqual([old.page, old.filter.lasso.length], ["map", 1]);
   assert.deepEqual(unpacked({ f: [] }).filter, {});
+});
+
+test("points are painted ground first, then what is chosen, coloured ones on top", () => {
+  const chosen = Uint8Array.of(1, 0, 1, 1, 0),
+    slot = Float32Array.of(2, 1, 0, 1, 0);
+  const { order, ranges } = paintOrder(chosen, slot);
+  assert.deepEqual(ranges, [
+    [0, 2],
+    [2, 1],
+    [3, 2],
+  ]);
+  assert.deepEqual([...order.slice(0, 2)].sort(), [1, 4]);
+  assert.equal(order[2], 2);
+  assert.deepEqual([...ordered(Float32Array.of(5, 6, 7, 8, 9), order).slice(2, 3)], [7]);
 });

@@ -68,6 +68,28 @@ export function shuffled(n) {
   return order;
 }
 
+// The order in which points are painted, and where each part of it begins and how many it has: the ground, chosen ones
+// without a colour (slot 0), chosen ones with one; shuffled within each.
+export function paintOrder(chosen, slot) {
+  const parts = [[], [], []];
+  for (const i of shuffled(chosen.length)) parts[chosen[i] ? (slot[i] > 0.5 ? 2 : 1) : 0].push(i);
+  const order = new Uint32Array(chosen.length),
+    ranges = [];
+  let start = 0;
+  for (const part of parts) {
+    order.set(part, start);
+    ranges.push([start, part.length]);
+    start += part.length;
+  }
+  return { order, ranges };
+}
+
+export function ordered(values, order) {
+  const out = new values.constructor(values.length);
+  for (let i = 0; i < order.length; i++) out[i] = values[order[i]];
+  return out;
+}
+
 // Douglas and Peucker: the stroke within `within` pixels, with fewer corners.
 export function simplify(points, within) {
   if (points.length < 4) return points;

@@ -97,7 +97,7 @@ export class MapPage {
     if (entered || moved("filter") || moved("color")) page.guard(this.count());
     this.plot.showNames = state.names;
     this.plot.showDensity = state.density;
-    this.plot.draw();
+    if (["names", "density"].some(moved)) this.plot.draw();
   }
 
   async drawPoints(ground = false) {

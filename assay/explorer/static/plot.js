@@ -1,7 +1,7 @@
 // The scatter plot: points, camera and what is under the pointer. Painted by WebGL2, or by a 2-D canvas without it.
 import { dark } from "./colors.js";
 import { debounce, h } from "./dom.js";
-import { extentOf, gridNear, gridOf, project, shuffled } from "./geometry.js";
+import { extentOf, gridNear, gridOf, ordered, paintOrder, project } from "./geometry.js";
 import { FlatPainter } from "./plot_flat.js";
 import { GlPainter } from "./plot_gl.js";
 import { listen } from "./plot_input.js";
@@ -67,23 +67,17 @@ export class Plot {
   }
 
   // points: { count, x, y, z?, row, slot (palette slots, Float32), chosen, flagged (Uint8) }; palette: RGBA bytes.
-  // They are kept in a shuffled order, so that any beginning of them is an even sample.
+  // They are kept in the order in which they are painted: the grey ground, chosen ones without a colour, chosen ones
+  // with one; within each shuffled, so that any beginning of it is an even sample.
   setData(points, palette) {
-    const order = shuffled(points.count),
-      pick = (values) => values && order_(values, order);
-    this.points = {
-      count: points.count,
-      x: pick(points.x),
-      y: pick(points.y),
-      z: pick(points.z),
-      row: pick(points.row),
-      slot: pick(points.slot),
-      chosen: pick(points.chosen),
-      flagged: pick(points.flagged ?? new Uint8Array(points.count)),
-    };
+    const { order, ranges } = paintOrder(points.chosen, points.slot),
+      pick = (values) => values && ordered(values, order);
+    const flagged = points.flagged ?? new Uint8Array(points.count);
+    this.points = { count: points.count, ranges };
+    for (const name of ["x", "y", "z", "row", "slot", "chosen"]) this.points[name] = pick(points[name]);
+    this.points.flagged = pick(flagged);
     Object.assign(this, { palette, grid: null, hovered: -1, lines: null });
-    this.chosen = this.points.chosen.reduce((sum, v) => sum + (v ? 1 : 0), 0);
-    this.allSelected = this.chosen === points.count;
+    this.chosen = points.count - ranges[0][1];
     this.painter.upload(this.points, palette);
     this.draw();
   }
@@ -232,8 +226,7 @@ export class Plot {
 
   paint() {
     if (!this.points || !this.width) return;
-    const isDark = dark(),
-      ringed = this.points.flagged.some((v) => v);
+    const isDark = dark();
     this.painter.paint({
       camera: this.camera,
       turn: this.turn(),
@@ -246,8 +239,8 @@ export class Plot {
       alpha: this.points.count > 60_000 ? 0.62 : 0.88,
       context: isDark ? [0.36, 0.39, 0.44, 0.38] : [0.6, 0.62, 0.65, 0.34],
       ring: isDark ? [1, 0.54, 0.36, 0.95] : [0.78, 0.25, 0.05, 0.95],
-      passes: [...(this.allSelected ? [] : [0]), 1, 2, ...(ringed && !this.moving ? [3] : [])],
-      most: this.moving ? Math.min(MOVING, this.points.count) : this.points.count,
+      rings: !this.moving,
+      share: this.moving ? Math.min(1, MOVING / this.points.count) : 1,
     });
     this.host.dataset.drawn = String(this.points.count);
     this.host.dataset.camera = JSON.stringify(this.camera);
@@ -324,10 +317,4 @@ export class Plot {
     for (const canvas of [this.under, this.canvas, this.over]) pen.drawImage(canvas, 0, 0);
     return new Promise((done) => out.toBlob(done, "image/png"));
   }
-}
-
-function order_(values, order) {
-  const out = new values.constructor(values.length);
-  for (let i = 0; i < order.length; i++) out[i] = values[order[i]];
-  return out;
 }

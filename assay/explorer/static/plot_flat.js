@@ -19,19 +19,20 @@ export class FlatPainter {
 
   paint(look) {
     const pen = this.pen,
-      { x, y, z, slot, chosen, flagged } = this.points,
+      { x, y, z, slot, chosen, flagged, ranges } = this.points,
       { camera: c, ratio: r } = look;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const css = ([red, green, blue]) => `rgb(${255 * red} ${255 * green} ${255 * blue})`;
-    for (const pass of look.passes.filter((one) => one !== 1)) {
+    for (const pass of look.rings ? [0, 1, 2, 3] : [0, 1, 2]) {
       pen.globalAlpha = pass ? 0.85 : 0.35;
       const side = Math.max(1, (pass ? look.size : look.ground * 0.72) * r * 0.9);
       if (!pass) pen.fillStyle = css(look.context);
       pen.strokeStyle = css(look.ring);
       pen.lineWidth = 1.5 * r;
-      for (let i = 0; i < look.most; i++) {
-        if (pass === 3 ? !(chosen[i] && flagged[i]) : Boolean(chosen[i]) !== Boolean(pass)) continue;
+      const [start, n] = pass === 3 ? [ranges[1][0], chosen.length - ranges[1][0]] : ranges[pass];
+      for (let i = start; i < start + Math.ceil(n * look.share); i++) {
+        if (pass === 3 && !flagged[i]) continue;
         const [px, py] = look.deep && z ? project(look.turn, x[i], y[i], z[i]) : [x[i], y[i]];
         const sx = (px - c.x) * c.scale + look.width / 2,
           sy = look.height / 2 - (py - c.y) * c.scale;

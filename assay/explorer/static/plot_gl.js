@@ -1,15 +1,13 @@
-// The points in WebGL2. Every pass draws the same buffers; what a pass is not about lies outside the screen.
-// Passes: 0 grey ground, 1 chosen without a colour, 2 chosen with one, 3 rings round what is flagged.
+// The points in WebGL2, each painted once, in the order in which they lie in the buffers: passes 0, the grey ground,
+// 1, chosen without a colour, 2, chosen with one; then 3, rings round the chosen that are flagged.
 
 const VERTEX = `#version 300 es
-in vec3 place; in float color; in float chosen; in float flagged;
+in vec3 place; in float color;
 uniform vec4 camera; uniform mat3 turn; uniform float size, pass, ratio;
 out float slot;
 void main() {
-  bool mine = pass < 0.5 ? chosen < 0.5 : chosen > 0.5 && (color > 0.5) == (pass > 1.5);
-  if (pass > 2.5) mine = flagged > 0.5 && chosen > 0.5;
   vec3 p = turn * place;
-  gl_Position = mine ? vec4((p.xy - camera.xy) * camera.zw, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
+  gl_Position = vec4((p.xy - camera.xy) * camera.zw, 0.0, 1.0);
   gl_PointSize = pass < 0.5 ? max(1.5 * ratio, size * 0.72) : pass > 2.5 ? size + 5.0 * ratio : size;
   slot = color;
 }`;
@@ -36,7 +34,7 @@ void main() {
   pixel.rgb *= pixel.a;
 }`;
 const WIDE = 256; // texels a row of the palette
-const ATTRIBUTES = ["place", "color", "chosen", "flagged"];
+const ATTRIBUTES = ["place", "color"];
 const UNIFORMS = [
   "camera",
   "turn",
@@ -79,10 +77,11 @@ export class GlPainter {
     this.program = program;
     this.uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)]));
     this.buffers = ATTRIBUTES.map(() => gl.createBuffer());
+    this.rings = gl.createBuffer();
     this.texture = gl.createTexture();
   }
 
-  upload({ count, x, y, z, slot, chosen, flagged }, palette) {
+  upload({ count, x, y, z, slot, flagged, ranges }, palette) {
     const gl = this.gl,
       place = new Float32Array(3 * count);
     for (let i = 0; i < count; i++) {
@@ -93,8 +92,6 @@ export class GlPainter {
     const columns = [
       [place, 3, gl.FLOAT],
       [slot, 1, gl.FLOAT],
-      [chosen, 1, gl.UNSIGNED_BYTE],
-      [flagged, 1, gl.UNSIGNED_BYTE],
     ];
     columns.forEach(([data, parts, kind], at) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[at]);
@@ -102,6 +99,12 @@ export class GlPainter {
       gl.enableVertexAttribArray(at);
       gl.vertexAttribPointer(at, parts, kind, false, 0, 0);
     });
+    this.ranges = ranges;
+    const ringed = [];
+    for (let i = ranges[1][0]; i < count; i++) if (flagged[i]) ringed.push(i);
+    this.ringed = ringed.length;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.rings);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, Uint32Array.from(ringed), gl.STATIC_DRAW);
     const rows = Math.max(1, Math.ceil(palette.length / 4 / WIDE)),
       pixels = new Uint8Array(4 * WIDE * rows);
     pixels.set(palette);
@@ -111,7 +114,7 @@ export class GlPainter {
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
   }
 
-  // look: { camera, turn, width, height, ratio, size, ground, alpha, context, ring, passes, most }
+  // look: { camera, turn, width, height, ratio, size, ground, alpha, context, ring, rings, share (of the points) }
   paint(look) {
     const gl = this.gl,
       u = this.uniforms,
@@ -129,13 +132,15 @@ export class GlPainter {
     gl.uniform1f(u.alpha, look.alpha);
     gl.uniform4f(u.context, ...look.context);
     gl.uniform4f(u.ring, ...look.ring);
-    for (const pass of look.passes) {
+    for (const pass of [0, 1, 2, 3]) {
+      if (pass === 3 && !(look.rings && this.ringed)) continue;
       const wide = (pass ? look.size : look.ground) * ratio;
       gl.uniform1f(u.size, wide);
       gl.uniform1f(u.smooth_, wide > 2.5 ? 1 : 0);
       gl.uniform1f(u.rim, (0.5 * (wide + 1.6 * ratio)) / (wide + 5 * ratio));
       gl.uniform1f(u.pass, pass);
-      gl.drawArrays(gl.POINTS, 0, look.most);
+      if (pass === 3) gl.drawElements(gl.POINTS, this.ringed, gl.UNSIGNED_INT, 0);
+      else gl.drawArrays(gl.POINTS, this.ranges[pass][0], Math.ceil(this.ranges[pass][1] * look.share));
     }
   }
 }
