@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
+from assay.contracts.metrics import described
 from assay.reading.catalog import Category, Number, encode, floats
 from assay.reading.columns import View
-from assay.reading.meanings import title
 
 BINS = 10  # of the calibration curve
 LEAST = 5  # samples of a class, issue or group that is spoken of
@@ -98,7 +98,7 @@ def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
         if flagged.sum() < LEAST or (~flagged).sum() < LEAST or not (flagged & wrong).any():
             continue
         lines.append({
-            "metric": metric, "title": title(metric), "n": int(flagged.sum()), "errors": int((flagged & wrong).sum()),
+            "metric": metric, "title": described(metric).title, "n": int(flagged.sum()), "errors": int((flagged & wrong).sum()),
             "share": float((flagged & wrong).sum() / wrong.sum()), "rate": float(wrong[flagged].mean()),
             "elsewhere": float(wrong[~flagged].mean()),
         })  # fmt: skip
