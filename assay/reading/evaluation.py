@@ -98,7 +98,8 @@ def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
         if flagged.sum() < LEAST or (~flagged).sum() < LEAST or not (flagged & wrong).any():
             continue
         lines.append({
-            "metric": metric, "title": described(metric).title, "n": int(flagged.sum()), "errors": int((flagged & wrong).sum()),
+            "metric": metric, "title": described(metric).title, "n": int(flagged.sum()),
+            "errors": int((flagged & wrong).sum()),
             "share": float((flagged & wrong).sum() / wrong.sum()), "rate": float(wrong[flagged].mean()),
             "elsewhere": float(wrong[~flagged].mean()),
         })  # fmt: skip
