@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.sources.columns import Fates, group_column, strings
-from assay.sources.label_text import canonical, classes_of, join, keeps_apart, label_texts, tidy
+from assay.sources.label_text import canonical, classes_of, join, keeps_apart, label_texts, tidy, value_text
 from assay.sources.labels import normalize_column
 
 names = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="|"), max_size=5), max_size=6)
@@ -61,5 +61,6 @@ def test_a_further_column_becomes_the_labels_that_the_label_column_would(values)
     """A column that holds one annotator's labels is read as a further one, in a type of its own; as text it is what
     `samples.label` would be."""
     column, fates = pa.array(values), Fates(len(values))
-    label, _ = normalize_column(pl.Series(strings(column, fates, "label", 100), dtype=pl.String))
+    read = [value_text(text) for text in strings(column, fates, "label", 100)]
+    label, _ = normalize_column(pl.Series(read, dtype=pl.String))
     assert label_texts(group_column(column, fates, "bob", 100)).to_list() == label.to_list()

@@ -275,7 +275,7 @@ def test_gc_of_facts_about_pairs(workspace):
     live = pl.read_parquet(snapshot.parts("samples"))["content_hash"][0]
     store = FactStore(workspace, "picture_matches", "method")
     for first in (live, "0" * 32):
-        store.append(pl.DataFrame({"content_hash": [first + "f" * 32], "similarity": [0.5]}))
+        store.append(pl.DataFrame({"content_hash": [first + "f" * 32], "similarity": [0.5], "turn": [0]}))
     collect_garbage(workspace, 1, grace_hours=0)
     assert store.known()["content_hash"].to_list() == [live + "f" * 32]
 

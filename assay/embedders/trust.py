@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Spec
 from assay.embedders.weights import refuse
 
@@ -34,7 +33,7 @@ def refuse_foreign_code(spec: Spec, folder: Path, files: Iterable[Path] | None =
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise EmbedderError(f"the model's file {file} cannot be read as JSON ({error}); fetch it again") from None
+            raise refuse(spec, f"the model's file {file} cannot be read as JSON ({error}); fetch it again") from None
         for problem in _problems(file, found):
             raise refuse(spec, f"the model's file {file} {problem}; models are data, and no code of theirs is run")
 

@@ -58,7 +58,7 @@ def test_damaged_weights(spec_of, workspace, tmp_path, tiny_model):
     file.write_bytes(file.read_bytes()[:1000])
     assert "cannot load" in refused(spec_of(model=f"local-dir:{broken}"), workspace)
     (broken / "open_clip_config.json").write_text("{", encoding="utf-8")
-    assert "cannot load" in refused(spec_of(model=f"local-dir:{broken}"), workspace)
+    assert "cannot be read as JSON" in refused(spec_of(model=f"local-dir:{broken}"), workspace)
 
 
 class Trap:

@@ -102,7 +102,7 @@ def test_a_new_file_is_the_only_one_decoded(dataset, tmp_path, monkeypatch):
     snapshot = run_nightly(dataset, tmp_path / "home")
     (added,) = set(facts.rglob("part-*.parquet")) - before
     assert len(pl.read_parquet(added)) == 1
-    assert ("train/3/new.png", "added", "") in pl.read_parquet(snapshot.parts("diff")).rows()
+    assert ("train/3/new.png", "added", "") in snapshot.read("diff", ["sample_id", "change", "metric"]).rows()
 
 
 def test_two_homes_agree_on_every_table(dataset, tmp_path):
@@ -136,7 +136,9 @@ def test_a_dismissed_suspicion_does_not_come_back(dataset, tmp_path):
     second = run_nightly(dataset, tmp_path / "home")
     now = pl.read_parquet(second.parts("label_issues")).filter(sample_id=row["sample_id"].item())
     assert now["is_issue"].to_list() == [False] and now["score"].item() > 0
-    assert (row["sample_id"].item(), "resolved", "label_issue") in pl.read_parquet(second.parts("diff")).rows()
+    assert (row["sample_id"].item(), "resolved", "label_issue") in second.read(
+        "diff", ["sample_id", "change", "metric"]
+    ).rows()
 
 
 def test_a_copy_that_somebody_keeps_is_superfluous_no_more(dataset, tmp_path):
@@ -212,7 +214,7 @@ def test_the_flow_runs_under_prefect_by_hand(dataset, tmp_path):
     snapshot = read_snapshot(Path(finished.stdout.splitlines()[-1]))
     assert snapshot.number == 1 and verify(snapshot) == []
     assert not [words for words in ("Traceback", "ephemeral", "not shown") if words in finished.stderr]
-    with contextlib.closing(sqlite3.connect(tmp_path / "home/.prefect/prefect.db")) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "home/.prefect/by-hand/prefect.db")) as database:
         artifacts = dict(database.execute("select key, type from artifact"))
     assert artifacts.items() >= {("digits-headline", "table"), ("digits-embedding-plot", "image")}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits", "digits.toml", "home"]

@@ -182,14 +182,11 @@ def test_two_specs_of_one_name_are_refused(tmp_path):
     for name in ("a.toml", "b.toml"):
         (tmp_path / name).write_text('name = "x"\nmodality = "text"\n[source]\nkind = "table"\npath = "x.csv"\n')
     command = [sys.executable, str(ROOT / "flows/scheduler.py"), "--home", str(tmp_path / "home")]
-    finished = subprocess.run(
-        [*command, *map(str, tmp_path.glob("*.toml"))],
-        stdin=subprocess.PIPE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 2 and "have the same name: ['x', 'x']" in finished.stderr
+    with subprocess.Popen(
+        [*command, *map(str, tmp_path.glob("*.toml"))], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # its standard input stays open: it would end with its parent
+        said = process.stderr.read()
+    assert process.returncode == 2 and "have the same name: ['x', 'x']" in said
 
 
 def test_a_home_is_served_by_one_at_a_time(tmp_path, monkeypatch):

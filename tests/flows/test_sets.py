@@ -5,13 +5,12 @@ import io
 import numpy as np
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
 
 from assay.contracts.tables import CONTRACTS
-from assay.explorer.server import make_app
 from assay.store.decisions import read_decisions
 from assay.store.snapshots import verify
 from assay.store.workspace import Workspace
+from tests.explorer.visit import client_of
 from tests.metrics.test_sets import flipped, sets_of_blobs
 from tests.nightly import run_nightly
 
@@ -84,7 +83,7 @@ def test_the_report_lists_wrong_sets_and_no_confusion(nights):
 def test_the_explorer_filters_by_class_and_accepts_canonical_sets(nights):
     """`carries` finds every carrier; an accepted suggestion and a set typed in any order are written canonically."""
     home, first, _, _ = nights
-    client = TestClient(make_app(Workspace(home, "sets")), base_url="http://127.0.0.1:8000")
+    client = client_of(Workspace(home, "sets"))
     post = lambda path, **body: client.post(f"/api/1/{path}", json=body)  # noqa: E731
     assert client.get("/api/1/meta").json()["label_separator"] == ";"
     labels = table(first, "samples").select("sample_id", "label")
