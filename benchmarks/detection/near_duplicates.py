@@ -1,4 +1,5 @@
-"""Near duplicates planted in Caltech-101: recall and precision, against CleanVision, hashes alone, embeddings alone.
+"""Near duplicates planted in Caltech-101: recall and precision, against CleanVision, hashes alone, embeddings alone;
+and pairs that are hard to tell apart, none of which is a copy.
 
     .venv/bin/python -m benchmarks.detection.near_duplicates CALTECH_FOLDER --work DIR --peers PYTHON
 
@@ -30,9 +31,13 @@ from assay.duplicates.stage import dedup, near_dedup
 from assay.embedders.stage import embed
 from assay.facts import clean
 from assay.knn.stage import index
+from assay.modalities.image.confirming import Comparer
+from assay.modalities.image.pictures import Pictures
 from assay.sources.ingest import ingest
+from assay.store.tables import Tables
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
+from benchmarks.detection.hard_pairs import KINDS, write_hard_pairs
 from benchmarks.detection.planted_images import plant_near_duplicates
 
 RESULTS = Path(__file__).parent.parent / "results" / "near_duplicates.json"
@@ -52,8 +57,10 @@ def main() -> None:
     for name, groups, seconds in methods(arguments, images):
         results[name] = {**measure(groups, truth), "seconds": seconds}
         print(name, json.dumps(results[name]), flush=True)
+    hard = judge_hard_pairs(arguments)
+    print(pl.DataFrame([{"kind": kind, **counts} for kind, counts in hard.items()]), flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
-    described = {"planted": len(truth), "seed": arguments.seed, "methods": results}
+    described = {"hard_pairs": hard, "planted": len(truth), "seed": arguments.seed, "methods": results}
     RESULTS.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
@@ -65,6 +72,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", default="local-dir:../shared/models/mobilenetv2-imagenet")
     parser.add_argument("--per-kind", type=int, default=150)
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--hard-per-kind", type=int, default=260)
     return parser.parse_args()
 
 
@@ -97,6 +105,35 @@ def methods(arguments: argparse.Namespace, images: Path) -> Iterable[tuple[str, 
     yield from embedding_methods(cleaned, embedded)
     if arguments.peers:
         yield cleanvision(arguments.peers, images, arguments.work)
+
+
+def judge_hard_pairs(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
+    """By kind of `hard_pairs.py`: how many pairs, and how many of them each radius would take for one picture.
+
+    Every pair is compared, whether or not the graph or a hash would have made it a candidate.
+    """
+    folder = arguments.work / "hard"
+    photographs = sorted(path for path in arguments.originals.rglob("*.jpg") if "BACKGROUND" not in str(path))
+    of = write_hard_pairs(photographs, folder, arguments.hard_per_kind, arguments.seed)
+    source = {"kind": "folder", "path": str(folder.resolve())}
+    spec = make_spec({"name": "hard", "modality": "image", "source": source}, base=Path.cwd())
+    workspace = Workspace((arguments.work / "home").resolve(), spec.name)
+    ingested = ingest(spec, workspace)
+    cleaned = clean(spec, workspace, ingested)
+    tables = Tables("benchmark", ("samples", "image_facts"), [ingested, cleaned])
+    samples = cleaned.read("samples", ["content_hash", "uri"])
+    rows = {uri: row for row, uri in enumerate(samples["uri"])}
+    pairs: dict[str, list[int]] = {}
+    for uri, pair in of.items():
+        pairs.setdefault(pair, []).append(rows[uri])
+    left, right = np.array(list(pairs.values())).T
+    kinds = np.array([pair.split("/")[0] for pair in pairs])
+    collapsed = Comparer(spec, samples, workspace, tables.parts("image_facts")).in_place(left, right) > 0
+    hashes = samples.join(cleaned.read("image_facts", ["content_hash", "pixel_hash"]), on="content_hash", how="left")
+    equal = hashes["pixel_hash"].to_numpy()[left] == hashes["pixel_hash"].to_numpy()[right]
+    reported = Pictures(spec, samples, tables, workspace).similarity(left, right) > 0
+    found = {"pairs": np.ones(len(kinds), bool), "same_pixels": equal, "collapsed": collapsed, "reported": reported}
+    return {kind: {name: int(values[kinds == kind].sum()) for name, values in found.items()} for kind in KINDS}
 
 
 def hash_methods(cleaned) -> Iterable[tuple[str, Groups, float]]:
