@@ -54,6 +54,13 @@ class Corpus:
     def n_units(self) -> int:
         return len(self.vectors)
 
+    @property
+    def contents(self) -> pl.Series:
+        """(n_units,) the content hash of each unit's representative."""
+        known = self.samples.select("sample_id", "content_hash")
+        heads = self.unit_ids.alias("sample_id").to_frame()
+        return heads.join(known, on="sample_id", how="left", maintain_order="left")["content_hash"]
+
 
 def read_corpus(tables: TableReader) -> Corpus:
     """Corpus of the stages' outputs."""

@@ -6,9 +6,11 @@ few dozen passes; the weights of all folds stand side by side in one matrix, so 
 """
 
 import functools
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 from scipy.optimize import minimize
 
@@ -16,6 +18,7 @@ DIMENSIONS = 256  # principal axes kept
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 N_BEST = 5  # classes that are always worth a look
 ITERATIONS = 30
+SMALL = 10  # rows a fold of one label, below which it begins in a fold of its own: so that folds are equally large
 WORK_LIMIT = 6e12  # multiply-adds of one fit; a larger one falls back to class centroids
 
 
@@ -69,13 +72,29 @@ def covariance_axes(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     return values, wide.T @ left / (n * values).clamp_min(1e-300).sqrt()
 
 
-def stratified_folds(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """(n,) fold of each row: every label spread evenly over the folds, the same for the same seed."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+def stratified_folds(labels: np.ndarray, n_folds: int, seed: int, contents: pl.Series | None = None) -> np.ndarray:
+    """(n,) fold of each row: every label spread evenly over the folds, the same for the same seed.
+
+    Within its label a row's fold follows from the hash of its content, the label's rows cut into `n_folds` stretches
+    of the hash's range; so rows that are added leave nearly all others where they are. Without `contents` (n,), a row
+    is known by its number.
+    """
+    named = pl.Series(range(len(labels)), dtype=pl.Int64) if contents is None else contents
+    key = np.fromiter((_hashed(f"{seed}:{name}") for name in named), dtype=np.uint64, count=len(labels))
+    order = np.lexsort((key, labels))
+    label = labels[order]
+    first = np.flatnonzero(np.r_[True, label[1:] != label[:-1]][: len(label)])
+    size = np.diff(np.r_[first, len(label)])
+    rank = np.arange(len(label)) - np.repeat(first, size)
+    turn = [_hashed(f"{seed}/{code}") % n_folds if n < SMALL * n_folds else 0 for code, n in zip(label[first], size)]
     fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = np.arange(len(labels)) % n_folds
+    fold[order] = (rank * n_folds // np.repeat(size, size) + np.repeat(np.array(turn, dtype=np.int64), size)) % n_folds
     return fold
+
+
+def _hashed(text: str) -> int:
+    """64 bits of a text, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:

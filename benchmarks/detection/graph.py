@@ -17,7 +17,7 @@ def exact_corpus(vectors: np.ndarray, k: int = 50) -> Corpus:
     rows, similarities = exact_graph(vectors, k)
     ids = pl.Series([f"{i:07d}" for i in range(len(vectors))])
     return Corpus(
-        samples=pl.DataFrame({"sample_id": ids}),
+        samples=pl.DataFrame({"sample_id": ids, "content_hash": ids}),
         unit=np.arange(len(vectors), dtype=np.int32),
         unit_ids=ids,
         vectors=vectors,

@@ -26,7 +26,7 @@ def corpus_of(vectors: np.ndarray, k: int) -> Corpus:
     shape = (len(ids), min(k, len(ids) - 1))
     near = graph["neighbor_id"].cast(pl.Int32).to_numpy().reshape(shape)
     similar = graph["similarity"].to_numpy().reshape(shape)
-    frame = pl.DataFrame({"sample_id": ids})
+    frame = pl.DataFrame({"sample_id": ids, "content_hash": ids})
     return Corpus(frame, np.arange(len(ids)), frame["sample_id"], vectors.astype(np.float32), near, similar, "t", 0)
 
 
@@ -144,6 +144,25 @@ def test_folds_are_stratified_and_fixed():
         counts = np.bincount(fold[labels == label], minlength=5)
         assert counts.max() - counts.min() <= 1
     assert (fold == probe.stratified_folds(labels, 5, 7)).all()
+    assert (fold != probe.stratified_folds(labels, 5, 8)).mean() > 0.5
+    assert len(probe.stratified_folds(labels[:0], 5, 7)) == 0
+
+
+def test_rows_that_come_or_go_leave_the_others_in_their_fold():
+    """60 rows more, anywhere, and 100 fewer, in any order: next to none of the others changes its fold."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 6060)
+    names = pl.Series([f"content {i}" for i in range(6060)])
+    fold = probe.stratified_folds(labels, 5, 0, names)
+    for kept in (np.arange(6000), np.sort(rng.permutation(6060)[:5960]), rng.permutation(6060)):
+        assert (probe.stratified_folds(labels[kept], 5, 0, names.gather(kept)) == fold[kept]).mean() > 0.97
+
+
+def test_small_classes_are_spread_over_the_folds():
+    """A thousand labels of two rows: a label's two are apart, and the folds are about equally large."""
+    fold = probe.stratified_folds(np.repeat(np.arange(1000), 2), 5, 0)
+    assert (fold[::2] != fold[1::2]).all()
+    assert np.bincount(fold, minlength=5) == pytest.approx(np.full(5, 400), abs=60)
 
 
 def five() -> Beliefs:

@@ -140,7 +140,7 @@ def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tup
         row=entries.row.astype(np.int64),
         label=entries.col.astype(np.int64),
         share=entries.data,
-        fold=probe.stratified_folds(rarest_class(targets), folds, seed),
+        fold=probe.stratified_folds(rarest_class(targets), folds, seed, corpus.contents),
         n_classes=n_classes,
         n_folds=folds,
         mass=targets.mass,

@@ -107,7 +107,7 @@ def make_problem(corpus, unit, given, share, n_classes: int, folds: int, seed: i
         row=unit[labeled].astype(np.int64),
         label=given[labeled],
         share=share[labeled],
-        fold=probe.stratified_folds(main, folds, seed),
+        fold=probe.stratified_folds(main, folds, seed, corpus.contents),
         n_classes=n_classes,
         n_folds=folds,
     )
