@@ -21,7 +21,7 @@ from assay.metrics import pairs
 from assay.metrics.corpus import code
 from assay.metrics.inputs import Inputs
 from assay.metrics.judgement import Numbers
-from assay.metrics.labels import beliefs, confident
+from assay.metrics.labels import beliefs, confident, noise
 from assay.sources.label_text import label_texts
 
 PRIOR = 8.0  # labels' worth of shrinkage
@@ -179,7 +179,7 @@ def prior_of(inputs: Inputs, votes: Votes) -> tuple[np.ndarray, np.ndarray, np.n
         section = inputs.spec.metrics
         found = beliefs.believe(inputs.corpus, cases, n_classes, section.folds, section.seed)
         if beliefs.better_than_chance(found):
-            clean = confident.find(found).model.clean
+            clean = noise.fit(found).clean
             believed = pl.DataFrame({"unit": found.unit[found.case].astype(np.int64), "label": found.label, "b": clean})
             believed = believed.group_by("unit", "label").agg(pl.col("b").max()).sort("unit", "label")
             unit, belief = believed["unit"].to_numpy(), believed["b"].to_numpy()

@@ -6,7 +6,7 @@ from assay.metrics.corpus import Coding, cases_frame
 from assay.metrics.groups import gaps
 from assay.metrics.inputs import Inputs
 from assay.metrics.judgement import PROPOSALS, QUALITY, Numbers
-from assay.metrics.labels import beliefs, confident, noise, proposals
+from assay.metrics.labels import beliefs, noise, proposals
 
 
 def fill_groups(
@@ -41,8 +41,7 @@ def fill_names(inputs: Inputs, coding: Coding) -> tuple[pl.DataFrame, pl.DataFra
     if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:
         return None
     believed = beliefs.believe(corpus, cases, len(coding.names), section.folds, section.seed)
-    model = noise.fit(believed, confident.confident_joint(believed))
-    sure = proposals.blind_confidence(believed, model)
+    model = noise.fit(believed)
     ids = corpus.samples["sample_id"]
-    made = proposals.propose(coding.column, coding.names, believed, sure, ids, corpus.unit, coding.codes)
-    return made, proposals.quality(coding.column, believed, model, sure)
+    made = proposals.propose(coding.column, coding.names, believed, model, ids, corpus.unit, coding.codes)
+    return made, proposals.quality(coding.column, believed, model)

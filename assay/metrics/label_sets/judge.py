@@ -103,7 +103,9 @@ def noise_numbers(beliefs: SetBeliefs, found: SetFindings, told: bool) -> Number
     total = float(beliefs.n[beliefs.known].sum())
     if told:
         wrong = float((wrong_chance(beliefs, found) * beliefs.n)[beliefs.known].sum())
-        confident.add_noise_rate(numbers, wrong / total, total, "share of samples whose set of classes is wrong")
+        low, high = confident.wilson(np.array([wrong / total]), np.array([total]))
+        note = "share of samples whose set of classes is wrong"
+        confident.add_noise_rate(numbers, wrong / total, (float(low[0]), float(high[0])), note)
     known = np.isfinite(beliefs.auc)
     if known.any():
         note = "mean over the classes, each against the rest; 0.5 is chance"

@@ -1,4 +1,4 @@
-"""Labels of one class, judged: beliefs, what confident learning makes of them, and the rows that follow."""
+"""Labels of one class, judged: beliefs, what a noise model makes of them, and the rows that follow."""
 
 import dataclasses
 
@@ -21,8 +21,7 @@ def judge_labels(inputs: Inputs) -> Judgement:
         nothing = np.zeros_like(found.is_issue)
         found = dataclasses.replace(found, is_issue=nothing, joint=found.joint.clear())
         numbers["label_issues_note"] = BY_CHANCE
-    blind = proposals.blind_confidence(believed, found.model)
-    findings = label_findings(inputs, believed, found, blind)
+    findings = label_findings(inputs, believed, found)
     told = believed.label[believed.best(believed.probe)] == believed.given
     noise = confident.noise_table(found.joint, names)
     ids, unit, codes = inputs.corpus.samples["sample_id"], inputs.corpus.unit, inputs.labels.codes
@@ -33,21 +32,21 @@ def judge_labels(inputs: Inputs) -> Judgement:
         class_recall=recall_of_classes(believed, told),
         flags=findings.filter(pl.col("is_issue") & pl.col("label").is_not_null()).select("sample_id", "label"),
         measures=[label_measure(findings)],
-        proposals=proposals.propose("label", names, believed, blind, ids, unit, codes),
-        quality=proposals.quality("label", believed, found.model, blind),
+        proposals=proposals.propose("label", names, believed, found.model, ids, unit, codes),
+        quality=proposals.quality("label", believed, found.model),
         numbers=numbers | noise_numbers(believed, found, told),
         told=told,
         repairs=(found.is_issue, found.suggested),
     )
 
 
-def label_findings(inputs: Inputs, believed: Beliefs, found: Findings, blind: np.ndarray) -> pl.DataFrame:
-    """Rows of `label_findings`; `blind` (m,) is the confidence where a case's own label is not heard."""
+def label_findings(inputs: Inputs, believed: Beliefs, found: Findings) -> pl.DataFrame:
+    """Rows of `label_findings`."""
     rows, case = inputs.case_of_samples
     known = inputs.labels.codes[rows] >= 0
     names = pl.Series(inputs.labels.names, dtype=pl.String)
     suggested = found.suggested[case]
-    confidence = np.where(known, found.confidence[case], blind[case])
+    confidence = found.confidence[case]
     unsure = (confidence < proposals.ABSTAIN_BELOW) | (not beliefs.better_than_chance(believed))
     abstains = (suggested < 0) | (~known & unsure)
     proposed = pl.select(pl.when(pl.Series(~abstains)).then(names.gather(np.maximum(suggested, 0)))).to_series()
@@ -82,7 +81,9 @@ def noise_numbers(believed: Beliefs, found: Findings, told: np.ndarray) -> Numbe
     total = float(found.joint["count"].sum())
     if total:
         wrong = float(found.joint.filter(pl.col("given") != pl.col("true"))["count"].sum())
-        confident.add_noise_rate(numbers, wrong / total, total, "estimated share of wrong labels")
+        rate, model = wrong / total, found.model
+        interval = (min(model.low, rate), max(model.high, rate))
+        confident.add_noise_rate(numbers, rate, interval, "estimated share of wrong labels")
     known = believed.given >= 0
     weight, top = believed.n[known], believed.label[believed.best(believed.vote)]
     numbers["label_probe_accuracy"] = (float(np.average(told[known], weights=weight)), "out of fold")

@@ -1,0 +1,140 @@
+"""The likelihood of labels some of which are wrong, given what the vectors say.
+
+A sample of class c is given another label at one overall rate, and which one is drawn from the class's own direction:
+
+    p(given | vectors) = b(given) · (1 − rate) + rate · Σ_c b(c) · D(given | c),    b(c) ∝ probe(c)^s · vote(c)^t.
+
+The powers s and t are those of the greatest likelihood at that rate. D is found from the labels by expectation
+maximisation (as in Dawid & Skene 1979, with the vectors as prior), drawn to the sizes of the classes; how far it is
+drawn, they tell themselves (empirical Bayes of a Dirichlet prior: Minka 2000). A fixed little pull would find a
+direction of its own in every handful of disagreements, and so more noise where classes overlap.
+
+What the rate is, `rate.py` finds.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import gammaln
+
+from assay.metrics import pairs
+from assay.metrics.labels.beliefs import Beliefs
+
+PULLS = (8.0, 30.0, 100.0, 300.0, 1000.0)  # wrong labels' worth of a class's draw to the class sizes
+STEPS = 12  # of the powers in a round
+SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The likelihood's constants over the pairs of some labelled cases.
+
+    Attributes:
+        case: (p,) number of the pair's case among these; `first` (m,) the first pair of each.
+        logs: (2, p) logarithms of what probe and vote say.
+        own: (p,) whether the pair is that of the given class.
+        cell: (p,) the pair's cell (true, given), `of_true` (cells,) its true class.
+        sizes: (cells,) share of the cell's given class among all others than the true one; 0 where both are one.
+        weight: (m,) of each case.
+        n_classes: number of classes.
+    """
+
+    case: np.ndarray
+    first: np.ndarray
+    logs: np.ndarray
+    own: np.ndarray
+    cell: np.ndarray
+    of_true: np.ndarray
+    sizes: np.ndarray
+    weight: np.ndarray
+    n_classes: int
+
+    def clean(self, powers: np.ndarray) -> np.ndarray:
+        """(p,) b of each pair."""
+        logits = powers @ self.logs
+        values = np.exp(logits - np.maximum.reduceat(logits, self.first)[self.case])
+        return values / np.add.reduceat(values, self.first)[self.case]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was fitted at a rate: the `powers` (2,), the `direction` (p,) D(given | true) of each pair, and what follows:
+    `clean` and `posterior` (p,), and the mean log `likelihood` of the given labels."""
+
+    powers: np.ndarray
+    direction: np.ndarray
+    clean: np.ndarray
+    posterior: np.ndarray
+    likelihood: float
+
+
+def terms(beliefs: Beliefs, chosen: np.ndarray) -> Terms:
+    """Terms of the `chosen` (m,) cases, all of which are labelled."""
+    inside = chosen[beliefs.case]
+    case, label = (np.cumsum(chosen) - 1)[beliefs.case[inside]], beliefs.label[inside]
+    given = beliefs.given[chosen][case]
+    k = beliefs.n_classes
+    cells, cell = np.unique(pairs.keys(label, given, k), return_inverse=True)
+    of_true, of_given = cells // k, cells % k
+    size = np.bincount(beliefs.given[chosen], minlength=k) / max(int(chosen.sum()), 1)
+    sizes = np.where(of_true == of_given, 0.0, size[of_given] / np.maximum(1.0 - size[of_true], SMALLEST))
+    logs = np.log(np.maximum(np.stack([beliefs.probe[inside], beliefs.vote[inside]]), SMALLEST))
+    first = np.flatnonzero(np.r_[True, case[1:] != case[:-1]][: len(case)])
+    return Terms(case, first, logs, label == given, cell, of_true, sizes, beliefs.share[chosen], k)
+
+
+def start(of: Terms) -> Fit:
+    """Before anything is fitted: a plain mean of probe and vote, and wrong labels that follow the class sizes."""
+    powers = np.array([0.5, 0.5])
+    clean = of.clean(powers)
+    return Fit(powers, of.sizes[of.cell], clean, clean, -np.inf)
+
+
+def fit(of: Terms, rate: float, before: Fit, rounds: int = 1) -> Fit:
+    """The fit at a rate, from another one."""
+    found = before
+    for _ in range(rounds):
+        powers = likeliest_powers(of, rate, found.powers, found.direction)
+        clean = of.clean(powers)
+        likely = clean * emission(of, rate, found.direction)
+        total = np.maximum(np.add.reduceat(likely, of.first), 1e-300)
+        likelihood = float(np.average(np.log(total), weights=of.weight))
+        posterior = likely / total[of.case]
+        found = Fit(powers, directions(of, posterior) if rate else found.direction, clean, posterior, likelihood)
+    return found
+
+
+def emission(of: Terms, rate: float, direction: np.ndarray) -> np.ndarray:
+    """(p,) p(given | true) of each pair."""
+    return np.where(of.own, 1.0 - rate, rate * direction)
+
+
+def likeliest_powers(of: Terms, rate: float, powers: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """(2,) the powers of probe and vote with which the given labels are likeliest."""
+    emitted = emission(of, rate, direction)
+
+    def loss(powers: np.ndarray) -> tuple[float, np.ndarray]:
+        clean = of.clean(powers)
+        likely = clean * emitted
+        total = np.maximum(np.add.reduceat(likely, of.first), 1e-300)
+        pull = (likely / total[of.case] - clean) * of.weight[of.case]
+        scale = of.weight.sum()
+        return -float((np.log(total) * of.weight).sum()) / scale, -(of.logs @ pull) / scale
+
+    return minimize(loss, powers, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-8}).x
+
+
+def directions(of: Terms, posterior: np.ndarray) -> np.ndarray:
+    """(p,) D(given | true) of each pair: the counts of wrong labels, and the class sizes as often as is likeliest."""
+    count = np.bincount(of.cell, posterior * ~of.own * of.weight[of.case], len(of.sizes))
+    total = np.bincount(of.of_true, count, of.n_classes)
+
+    def evidence(pull: float) -> float:
+        prior = pull * of.sizes
+        some = prior > 0
+        cells = gammaln(count[some] + prior[some]) - gammaln(prior[some])
+        return float(cells.sum() + (gammaln(pull) - gammaln(total + pull)).sum())
+
+    pull = max(PULLS, key=evidence)
+    return ((count + pull * of.sizes) / (total[of.of_true] + pull))[of.cell]
