@@ -86,7 +86,10 @@ def stratified_folds(labels: np.ndarray, n_folds: int, seed: int, contents: pl.S
     first = np.flatnonzero(np.r_[True, label[1:] != label[:-1]][: len(label)])
     size = np.diff(np.r_[first, len(label)])
     rank = np.arange(len(label)) - np.repeat(first, size)
-    turn = [_hashed(f"{seed}/{code}") % n_folds if n < SMALL * n_folds else 0 for code, n in zip(label[first], size)]
+    turn = [
+        _hashed(f"{seed}/{code}") % n_folds if n < SMALL * n_folds else 0
+        for code, n in zip(label[first], size, strict=True)
+    ]
     fold = np.empty(len(labels), dtype=np.int64)
     fold[order] = (rank * n_folds // np.repeat(size, size) + np.repeat(np.array(turn, dtype=np.int64), size)) % n_folds
     return fold

@@ -12,7 +12,7 @@ direction of its own in every handful of disagreements, and so more noise where 
 What the rate is, `rate.py` finds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -22,6 +22,8 @@ from assay.metrics import pairs
 from assay.metrics.labels.beliefs import Beliefs
 
 PULLS = (8.0, 30.0, 100.0, 300.0, 1000.0)  # wrong labels' worth of a class's draw to the class sizes
+START = np.array([0.5, 0.5])  # powers before any is fitted
+CONFUSED = 0.2  # share of the wrong labels that are expected where the vectors confuse, the rest by class size
 STEPS = 12  # of the powers in a round
 SMALLEST = 1e-12
 
@@ -35,7 +37,7 @@ class Terms:
         logs: (2, p) logarithms of what probe and vote say.
         own: (p,) whether the pair is that of the given class.
         cell: (p,) the pair's cell (true, given), `of_true` (cells,) its true class.
-        sizes: (cells,) share of the cell's given class among all others than the true one; 0 where both are one.
+        usual: (cells,) how often a wrong label of the true class is expected to be the given one, before any is seen.
         weight: (m,) of each case.
         n_classes: number of classes.
     """
@@ -46,7 +48,7 @@ class Terms:
     own: np.ndarray
     cell: np.ndarray
     of_true: np.ndarray
-    sizes: np.ndarray
+    usual: np.ndarray
     weight: np.ndarray
     n_classes: int
 
@@ -59,8 +61,8 @@ class Terms:
 
 @dataclass(frozen=True)
 class Fit:
-    """What was fitted at a rate: the `powers` (2,), the `direction` (p,) D(given | true) of each pair, and what follows:
-    `clean` and `posterior` (p,), and the mean log `likelihood` of the given labels."""
+    """What was fitted at a rate: the `powers` (2,), the `direction` (p,) D(given | true) of each pair, and what follows
+    from these: `clean` and `posterior` (p,), and the mean log `likelihood` of the given labels."""
 
     powers: np.ndarray
     direction: np.ndarray
@@ -81,14 +83,17 @@ def terms(beliefs: Beliefs, chosen: np.ndarray) -> Terms:
     sizes = np.where(of_true == of_given, 0.0, size[of_given] / np.maximum(1.0 - size[of_true], SMALLEST))
     logs = np.log(np.maximum(np.stack([beliefs.probe[inside], beliefs.vote[inside]]), SMALLEST))
     first = np.flatnonzero(np.r_[True, case[1:] != case[:-1]][: len(case)])
-    return Terms(case, first, logs, label == given, cell, of_true, sizes, beliefs.share[chosen], k)
+    plain = Terms(case, first, logs, label == given, cell, of_true, sizes, beliefs.share[chosen], k)
+    powers = likeliest_powers(plain, 0.0, START, sizes[cell])
+    count = wrong_counts(plain, plain.clean(powers))
+    confused = count / np.maximum(np.bincount(of_true, count, k)[of_true], SMALLEST)
+    return replace(plain, usual=(1.0 - CONFUSED) * sizes + CONFUSED * confused)
 
 
 def start(of: Terms) -> Fit:
     """Before anything is fitted: a plain mean of probe and vote, and wrong labels that follow the class sizes."""
-    powers = np.array([0.5, 0.5])
-    clean = of.clean(powers)
-    return Fit(powers, of.sizes[of.cell], clean, clean, -np.inf)
+    clean = of.clean(START)
+    return Fit(START, of.usual[of.cell], clean, clean, -np.inf)
 
 
 def fit(of: Terms, rate: float, before: Fit, rounds: int = 1) -> Fit:
@@ -125,16 +130,21 @@ def likeliest_powers(of: Terms, rate: float, powers: np.ndarray, direction: np.n
     return minimize(loss, powers, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-8}).x
 
 
+def wrong_counts(of: Terms, values: np.ndarray) -> np.ndarray:
+    """(cells,) sum of `values` (p,) in each cell; 0 where the given class is the true one."""
+    return np.bincount(of.cell, values * ~of.own * of.weight[of.case], len(of.of_true))
+
+
 def directions(of: Terms, posterior: np.ndarray) -> np.ndarray:
     """(p,) D(given | true) of each pair: the counts of wrong labels, and the class sizes as often as is likeliest."""
-    count = np.bincount(of.cell, posterior * ~of.own * of.weight[of.case], len(of.sizes))
+    count = wrong_counts(of, posterior)
     total = np.bincount(of.of_true, count, of.n_classes)
 
     def evidence(pull: float) -> float:
-        prior = pull * of.sizes
+        prior = pull * of.usual
         some = prior > 0
         cells = gammaln(count[some] + prior[some]) - gammaln(prior[some])
         return float(cells.sum() + (gammaln(pull) - gammaln(total + pull)).sum())
 
     pull = max(PULLS, key=evidence)
-    return ((count + pull * of.sizes) / (total[of.of_true] + pull))[of.cell]
+    return ((count + pull * of.usual) / (total[of.of_true] + pull))[of.cell]

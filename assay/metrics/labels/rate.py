@@ -8,12 +8,13 @@ Probabilities of the given labels alone cannot tell noise from classes that over
    number to a few per mille, also where classes overlap.
 2. **The floor**: how often the best guess and the given label differ, as a function of how sure the guess is. Overlap
    goes to nothing where the vectors are surest, noise does not; so the share of disagreements is fitted as a logistic
-   curve above a floor, as lapses are in psychometrics (Wichmann & Hill 2001). It asks less of the noise, knows less, and
-   is a lower bound where people err on what is ambiguous.
+   curve above a floor, as lapses are in psychometrics (Wichmann & Hill 2001). It asks less of the noise and knows less,
+   and is a lower bound where people err on what is ambiguous.
 
-People do err there, and then both undercount: of simulated annotators' mistakes the likelihood sees three in five to
-four in five, and the more the noise, the less. So where the floor is high, the rate is raised towards the share of
-all disagreements, and the upper end is HIDDEN times that of both intervals; it never passes that share.
+People do err there, and then both undercount: of simulated annotators' mistakes they see three in five to four in five,
+the less the more there are. So of the disagreements that are left the floor's share is counted too; all of them where
+the floor is high and the likelihood takes all noise for overlap. The upper end is HIDDEN times that of both intervals
+and the share UNSEEN of the disagreements beyond; it never passes the share of all disagreements.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ STEP = 0.0005  # between two rates of the interpolated likelihood
 WITHIN = 1.92  # log likelihood below the greatest, for 95%
 HOPELESS = 40.0  # the same, at which the search for a greater rate ends
 USUAL = 0.05  # mean of the prior
-FULL = 0.2  # floor at which all disagreements are taken for noise
-HIDDEN = 2.0  # times as many wrong labels as can be seen, at most
+FULL = 0.2  # floor at which all disagreements are taken for noise where the likelihood sees none
+HIDDEN = 2.5  # times as many wrong labels as can be seen, at most
+UNSEEN = 0.1  # of the disagreements beyond that
 SEARCH_LIMIT = 6_000  # cases that are looked at
 
 
@@ -63,14 +65,17 @@ def estimate(beliefs: Beliefs) -> Rate:
     loss = -of.weight.sum() * np.array([fit.likelihood for fit in fits])
     likeliest, low, high = spread(rates, loss)
     sure, differs = best_guesses(of, fits[0].clean)
-    floor, floor_low, floor_high = spread(RATES, floor_losses(sure, differs, of.weight))
-    floor = RATES[np.argmin(floor_losses(sure, differs, of.weight))]
+    floors = floor_losses(sure, differs, of.weight)
+    floor = float(RATES[floors.argmin()])
+    _, floor_low, floor_high = spread(RATES, floors)
     every = float(np.average(differs, weights=of.weight))
     seen = max(likeliest, floor)
-    rate = seen + min(1.0, (floor / FULL) ** 2) * max(every - seen, 0.0)
-    low, high = min(low, floor_low), max(high, floor_high)
+    blind = max(0.0, 1.0 - likeliest / floor) * min(1.0, (floor / FULL) ** 2) if floor else 0.0
+    rate = seen + max(floor, blind) * max(every - seen, 0.0)
+    low, high = min(low, floor_low), min(HIDDEN * max(high, floor_high), every)
+    high += UNSEEN * (every - high)
     nearest = fits[int(np.abs(rates - likeliest).argmin())]
-    return Rate(rate, min(low, rate), max(min(HIDDEN * high, every), high, rate), nearest)
+    return Rate(rate, min(low, rate), max(high, rate), nearest)
 
 
 def spread(rates: np.ndarray, loss: np.ndarray) -> tuple[float, float, float]:
