@@ -180,6 +180,22 @@ def test_a_number_out_of_reach_moves_the_odds_as_far_as_they_go(wanted, trusted)
     assert np.log(after / (1 - after)) - np.log(before / (1 - before)) == pytest.approx(np.full(50, trusted))
 
 
+@pytest.mark.parametrize("junk", [True, False])
+def test_a_class_that_holds_anything_is_doubted_and_one_that_takes_from_another_is_not(junk):
+    """40 of the last class's 200 look like one class each of all others, or all like the first: the former are what a
+    background class holds, the latter wrong labels."""
+    rng = np.random.default_rng(0)
+    given = np.repeat(np.arange(11), 200)
+    seems = given.copy()
+    seems[-40:] = np.arange(40) % 10 if junk else 0
+    logits = rng.normal(size=(2200, 11)) + 9.0 * (np.arange(11) == seems[:, None])
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = confident.find(of_matrix(given, chances))
+    sure = found.is_issue[-40:] & (found.confidence[-40:] >= 0.85)
+    assert sure.mean() < 0.1 if junk else sure.mean() > 0.9
+    assert np.bincount(np.repeat(np.arange(2200), 11), found.model.posterior) == pytest.approx(np.ones(2200))
+
+
 @pytest.mark.parametrize("given", [[-1, -1, -1, -1], [0, -1, -1, -1], [0, 0, 0, 0], [0, 1, 0, 1]])
 def test_few_labels_one_class_or_none(given):
     """What is found stays finite, and of so few labels hardly one is called wrong."""

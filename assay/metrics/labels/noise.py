@@ -19,6 +19,7 @@ from assay.metrics.labels.rate import estimate
 
 LEAST = 1e-3  # rate at which labels are ranked where fewer are wrong
 ROUNDS = 6
+JUNK = 2.0  # times a class's share of the wrong labels that may flow into it from anywhere
 MOST_SHIFT = 6.0  # of the log odds of given classes
 
 
@@ -48,7 +49,41 @@ def fit(beliefs: Beliefs) -> NoiseModel:
     clean = pairs.softmax(beliefs.case, last.powers @ logs, len(beliefs.unit))
     posterior = clean.copy()
     posterior[labeled[beliefs.case]] = last.posterior
-    return NoiseModel(clean, posterior, found.rate, found.low, found.high)
+    trusted = without_junk(beliefs, posterior, found.rate)
+    doubted = _wrong(beliefs, posterior) - _wrong(beliefs, trusted)
+    rate = max(found.rate - doubted, 0.0)
+    return NoiseModel(clean, trusted, rate, min(found.low, rate), found.high)
+
+
+def without_junk(beliefs: Beliefs, posterior: np.ndarray, rate: float) -> np.ndarray:
+    """(p,) `posterior`, in which classes that hold anything, or others, say less.
+
+    Samples of a background class look like samples of this class and that, and its own share of wrong labels seems high
+    although none is wrong. Wrong labels that people give have few sources: so what flows into a class beyond JUNK times
+    its share, one case and its greatest source is doubted; and as much, what is taken for one of such a class.
+    """
+    k, case = beliefs.n_classes, beliefs.case
+    given = beliefs.given[case]
+    wrong = (given >= 0) & (beliefs.label != given)
+    key = pairs.keys(given[wrong], beliefs.label[wrong], k)
+    cells, cell = np.unique(key, return_inverse=True)
+    flow = np.bincount(cell, posterior[wrong] * beliefs.share[case[wrong]], len(cells))
+    into, greatest = np.bincount(cells // k, flow, k), np.zeros(k)
+    np.maximum.at(greatest, cells // k, flow)
+    size = np.bincount(beliefs.given[beliefs.given >= 0], minlength=k)
+    trust = np.minimum(1.0, (JUNK * rate * size + greatest + 1.0) / np.maximum(into, 1e-12))
+    out = posterior.copy()
+    out[wrong] *= np.minimum(trust[given[wrong]], trust[beliefs.label[wrong]])
+    own = (given >= 0) & ~wrong
+    lost = pairs.total(case, posterior - out, len(beliefs.unit))
+    out[own] += lost[case[own]]
+    return out
+
+
+def _wrong(beliefs: Beliefs, posterior: np.ndarray) -> float:
+    """The share of wrong labels among the labelled cases' members."""
+    n = beliefs.n * (beliefs.given >= 0)
+    return float(((1.0 - beliefs.of_given(posterior)) * n).sum() / max(n.sum(), 1))
 
 
 def matched(beliefs: Beliefs, posterior: np.ndarray, wrong: float, judged: np.ndarray) -> np.ndarray:
