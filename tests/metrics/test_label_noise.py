@@ -82,12 +82,16 @@ def test_rate_flags_matrix_and_confidence_say_the_same():
 
 
 def test_powers_are_those_that_the_labels_were_drawn_with():
-    """Labels drawn from the probe's chances alone: its power is one, and that of a vote that knows nothing is none."""
-    truth, chances = drawn(6000, 2.0)
-    vote = np.full_like(chances, 1 / 8) * np.exp(np.random.default_rng(3).normal(size=chances.shape))
-    of = mixture.terms(of_matrix(truth, chances, vote / vote.sum(axis=1, keepdims=True)), np.ones(6000, dtype=bool))
+    """Labels drawn from the product of what probe and vote say, the vote's to the power 0.7."""
+    rng = np.random.default_rng(3)
+    logits, votes = rng.normal(size=(2, 6000, 8))
+    chances = np.exp(logits + 0.7 * votes)
+    chances /= chances.sum(axis=1, keepdims=True)
+    truth = (rng.random(6000)[:, None] > np.cumsum(chances, axis=1)).sum(axis=1).clip(0, 7)
+    probe, vote = (np.exp(part) / np.exp(part).sum(axis=1, keepdims=True) for part in (logits, votes))
+    of = mixture.terms(of_matrix(truth, probe, vote), np.ones(6000, dtype=bool))
     found = mixture.fit(of, 0.0, mixture.start(of))
-    assert found.powers == pytest.approx([1.0, 0.0], abs=0.06)
+    assert found.powers == pytest.approx([1.0, 0.7], abs=0.06)
     assert np.add.reduceat(found.posterior, of.first) == pytest.approx(np.ones(6000))
 
 
@@ -95,7 +99,7 @@ def test_the_gradient_of_the_powers_leads_to_the_least_loss():
     """No step from the powers that are found makes the labels likelier."""
     truth, chances = drawn(500, 2.0, k=4)
     of = mixture.terms(of_matrix(moved(truth, 0.1, 4), chances, chances**0.5), np.ones(500, dtype=bool))
-    direction = of.sizes[of.cell]
+    direction = of.usual[of.cell]
     powers = mixture.likeliest_powers(of, 0.1, np.array([0.5, 0.5]), direction)
 
     def likelihood(powers):

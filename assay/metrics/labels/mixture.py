@@ -24,6 +24,7 @@ from assay.metrics.labels.beliefs import Beliefs
 PULLS = (8.0, 30.0, 100.0, 300.0, 1000.0)  # wrong labels' worth of a class's draw to the class sizes
 START = np.array([0.5, 0.5])  # powers before any is fitted
 CONFUSED = 0.2  # share of the wrong labels that are expected where the vectors confuse, the rest by class size
+HEARD = 0.5  # power of the vote, of that of the probe, at least: noisy labels make it seem worse than it is
 STEPS = 12  # of the powers in a round
 SMALLEST = 1e-12
 
@@ -117,17 +118,20 @@ def emission(of: Terms, rate: float, direction: np.ndarray) -> np.ndarray:
 
 def likeliest_powers(of: Terms, rate: float, powers: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """(2,) the powers of probe and vote with which the given labels are likeliest."""
-    emitted = emission(of, rate, direction)
+    emitted, scale = emission(of, rate, direction), of.weight.sum()
+    shares = np.array([[1.0, HEARD], [0.0, 1.0]])  # of the powers in what is searched: the probe's, the vote's surplus
 
-    def loss(powers: np.ndarray) -> tuple[float, np.ndarray]:
-        clean = of.clean(powers)
+    def loss(some: np.ndarray) -> tuple[float, np.ndarray]:
+        clean = of.clean(some @ shares)
         likely = clean * emitted
         total = np.maximum(np.add.reduceat(likely, of.first), 1e-300)
         pull = (likely / total[of.case] - clean) * of.weight[of.case]
-        scale = of.weight.sum()
-        return -float((np.log(total) * of.weight).sum()) / scale, -(of.logs @ pull) / scale
+        return -float((np.log(total) * of.weight).sum()) / scale, -(shares @ (of.logs @ pull)) / scale
 
-    return minimize(loss, powers, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-8}).x
+    begin = np.maximum([powers[0], powers[1] - HEARD * powers[0]], 0.0)
+    options = {"maxiter": STEPS, "ftol": 1e-8}
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * 2, options=options)
+    return found.x @ shares
 
 
 def wrong_counts(of: Terms, values: np.ndarray) -> np.ndarray:
