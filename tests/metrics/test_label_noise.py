@@ -127,8 +127,8 @@ def test_a_direction_is_learnt_where_there_is_one_and_not_made_of_nothing():
 
 
 def test_spread_by_hand():
-    """A likelihood like that of a normal with mean 0.1 and deviation 0.01: within 1.96 deviations; a flat one leaves the
-    prior, whose median is 0.05 · ln 2."""
+    """A likelihood like that of a normal with mean 0.1 and deviation 0.01: within 1.96 deviations; a flat one leaves
+    the prior, whose median is 0.05 · ln 2."""
     rates = np.arange(0, 0.5001, 0.0005)
     middle, low, high = rate.spread(rates, 0.5 * ((rates - 0.1) / 0.01) ** 2)
     assert (middle, low, high) == pytest.approx((0.098, 0.0804, 0.1196), abs=1e-3)
@@ -245,8 +245,8 @@ def towers() -> dict:
 @pytest.mark.parametrize("tower", ["strong", "middling", "weak"])
 @pytest.mark.parametrize("percent", [0, 5])
 def test_right_labels_under_vectors_that_know_little(towers, tower, percent):
-    """Real digits, their labels right or 5% of them moved: the interval holds the truth and begins at 0 where nothing is
-    wrong, next to nothing is flagged there, and what is called sure is wrong."""
+    """Real digits, their labels right or 5% of them moved: the interval holds the truth and begins at 0 where nothing
+    is wrong, next to nothing is flagged there, and what is called sure is wrong."""
     digits = towers["digits"]
     given = moved(digits, percent / 100, 10, seed=3)
     wrong = given != digits

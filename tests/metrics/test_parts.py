@@ -13,7 +13,7 @@ from assay.metrics.corpus import Corpus
 from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
 from assay.metrics.labels import confident
-from assay.metrics.labels.beliefs import Beliefs, case_votes
+from assay.metrics.labels.beliefs import case_votes
 from assay.metrics.outliers import linkage, outliers
 from tests.metrics.conftest import blobs, exact_neighbors
 
