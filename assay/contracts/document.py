@@ -79,8 +79,9 @@ def section_chapter(name: str, section: type[Section]) -> str:
         "|---|---|---|---|",
     ]
     if section is Thresholds:
-        having = [metric for metric in BUILT_IN if metric.threshold is not None]
-        lines += [f"| {metric.name} | 0 … 1 | `{metric.threshold}` | {metric.meaning} |" for metric in having]
+        for metric in (known for known in BUILT_IN if known.adjustable or known.threshold is not None):
+            default = "what is beyond chance" if metric.threshold is None else f"`{metric.threshold}`"
+            lines.append(f"| {metric.name} | 0 … 1 | {default} | {metric.meaning} |")
     for key, field in section.model_fields.items():
         default = "required" if field.is_required() else f"`{field.default!r}`"
         lines.append(f"| {key} | {values_text(field.annotation)} | {default} | {notes.get(key, '')} |")

@@ -27,6 +27,7 @@ class Metric:
         unit: of `scores.value`, the measurement behind the score.
         threshold: the score from which a sample is an issue where the spec says nothing else; None where what computes
             the metric decides by itself, or where it is never an issue.
+        adjustable: whether a spec can set a threshold where there is none by default.
         page: where the explorer lists it: of the label, or of the data.
         dismissed_by: the kinds of decision that take the suspicion back.
         version: of `compute`; raise it when its results change.
@@ -41,6 +42,7 @@ class Metric:
     threshold: float | None = 0.5
     page: Literal["label", "data"] = "data"
     dismissed_by: tuple[str, ...] = ()
+    adjustable: bool = False
     version: int = 1
     compute: Callable | None = None
 
@@ -57,11 +59,11 @@ BUILT_IN = (
            "distance ÷ the class's median", 0.5, "label", ("reject_label",)),
     Metric("duplicate", "Duplicates", "a copy of another sample", "similarity", None, dismissed_by=("keep",)),
     Metric("leak", "Leaks", "has a duplicate in another split", "similarity", None),
-    Metric("outlier", "Outliers", "how far the sample is from everything else", "cosine distance"),
+    Metric("outlier", "Outliers", "how far the sample is from everything else", "cosine distance", None,
+           adjustable=True),
     Metric("junk_cluster", "Junk clusters", "in a small cluster apart from the rest", "cosine distance"),
     Metric("knn_distance", "Distance to neighbours",
            "mean distance to its nearest neighbours, a part of the outlier score", "cosine distance", None),
-    Metric("local_outlier", "Local outliers", "how sparse its surroundings are, next to its neighbours'", "ratio"),
     Metric("damaged", "Damaged", "how much of the content is lost, or made up in reading", "share of the content"),
     Metric("dark", "Dark", "how dark the image is, even in its brightest parts", "luminance"),
     Metric("bright", "Bright", "how washed out the image is, even in its darkest parts", "luminance"),
@@ -136,13 +138,14 @@ def in_order(names: set[str]) -> list[str]:
 def thresholds(chosen: dict[str, float]) -> dict[str, float]:
     """The threshold of every metric that has one: the `chosen`, else the default."""
     defaults = {metric.name: metric.threshold for metric in (*BUILT_IN, *from_outside())}
-    return {name: chosen.get(name, default) for name, default in defaults.items() if default is not None}
+    found = {name: chosen.get(name, default) for name, default in defaults.items()}
+    return {name: threshold for name, threshold in found.items() if threshold is not None}
 
 
 def complaint(name: str) -> str | None:
     """Why a spec can set no threshold for `name`, with the nearest that it can; None where it can."""
-    own = {metric.name: metric.threshold for metric in BUILT_IN}
-    can = sorted({name for name, threshold in own.items() if threshold is not None} | set(offered()))
+    own = {metric.name: metric.adjustable or metric.threshold is not None for metric in BUILT_IN}
+    can = sorted({name for name, adjustable in own.items() if adjustable} | set(offered()))
     if name in can:
         return None
     if name in own:

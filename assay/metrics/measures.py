@@ -37,13 +37,19 @@ def of_samples(
 
 
 def of_units(
-    inputs: Inputs, metric: str, score: np.ndarray, value: np.ndarray, only: np.ndarray | None = None
+    inputs: Inputs,
+    metric: str,
+    score: np.ndarray,
+    value: np.ndarray,
+    only: np.ndarray | None = None,
+    is_issue: np.ndarray | None = None,
 ) -> pl.DataFrame:
-    """Every member inherits its unit's `score` and `value` (n_units,); `only` (n_units,): of these units."""
+    """Every member inherits its unit's `score`, `value` and `is_issue`, each (n_units,); `only`: of these units."""
     unit = inputs.corpus.unit
     rows = np.nonzero(unit >= 0)[0]
     rows = rows if only is None else rows[only[unit[rows]]]
-    return of_samples(inputs, metric, rows, score[unit[rows]], value[unit[rows]])
+    flags = None if is_issue is None else is_issue[unit[rows]]
+    return of_samples(inputs, metric, rows, score[unit[rows]], value[unit[rows]], flags)
 
 
 def of_cases(inputs: Inputs, metric: str, score: np.ndarray, value: np.ndarray) -> pl.DataFrame:

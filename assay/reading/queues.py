@@ -20,7 +20,7 @@ TITLES = {
     "outlier": ("Outliers", "sample", "samples"),
 }
 SELDOM_WRONG = {"grayscale", "odd_aspect", "odd_size"}  # told last: most such samples are as they should be
-PARTS_OF_OTHERS = {"knn_distance", "local_outlier", "junk_cluster", "off_class"}  # told by `outlier`
+PARTS_OF_OTHERS = {"knn_distance", "junk_cluster", "off_class"}  # told by `outlier`
 MOST_ITEMS = 5_000
 OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
 

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 import torch
 from scipy.cluster.hierarchy import linkage as scipy_linkage
+from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -14,7 +15,7 @@ from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
 from assay.metrics.labels import confident
 from assay.metrics.labels.beliefs import case_votes
-from assay.metrics.outliers import linkage, outliers
+from assay.metrics.outliers import directions, linkage, outliers
 from tests.metrics.conftest import blobs, exact_neighbors
 
 
@@ -65,8 +66,8 @@ def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch
 def test_a_clump_speaks_only_where_it_is_far_and_dense():
     """Both count, as their geometric mean; one that is only far, only dense, or too small, is left to the views."""
     agreed, far = np.full(6, -1.0), np.array([5.0, 5.0, 2.5, 5.0, 2.56, 1.0])
-    dense, size = np.array([5.0, 0.5, 6.4, 5.0, 4.0, 50.0]), np.array([11, 11, 11, 10, 11, 11])
-    expected = [5.0, -1.0, 4.0, -1.0, 6 * 3.2 - 18, -1.0]
+    dense, size = np.array([5.0, 0.5, 6.4, 5.0, 5.0625, 50.0]), np.array([11, 11, 11, 10, 11, 11])
+    expected = [5.0, -1.0, 6 * 4.0 - 21, -1.0, 6 * 3.6 - 21, -1.0]
     assert outliers.combined(agreed, far, dense, size) == pytest.approx(expected)
 
 
@@ -79,12 +80,61 @@ def test_a_class_of_its_own_is_no_clump_of_junk():
     assert outliers.clump_sizes(cluster, np.full(14, -1)).tolist() == np.bincount(cluster)[cluster].tolist()
 
 
+def test_directions_are_measured_as_by_the_formulas():
+    """Shrunk covariance as scikit-learn has it; the Mahalanobis distances by its inverse; the residual by projection."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_t(3, size=(400, 12)) * np.linspace(2.0, 0.1, 12) + 0.3
+    corpus = corpus_of(vectors, 6)
+    found = directions.directions(corpus.vectors)
+    estimate = LedoitWolf().fit(corpus.vectors.astype(np.float64))
+    raw = directions.measured(corpus, found, 4)
+    assert raw["mahalanobis"] == pytest.approx(estimate.mahalanobis(corpus.vectors), rel=1e-3)
+    inverse = np.linalg.inv(estimate.covariance_)
+    for unit in (0, 17, 399):
+        apart = corpus.vectors[unit] - corpus.vectors[corpus.neighbors[unit, :4]]
+        expected = np.einsum("ij,jk,ik->i", apart, inverse, apart).mean()
+        assert raw["mahalanobis_near"][unit] == pytest.approx(expected, rel=1e-3)
+    centered = corpus.vectors - corpus.vectors.mean(axis=0)
+    values, axes = np.linalg.eigh(centered.T.astype(np.float64) @ centered / 400)
+    held = np.cumsum(values[::-1]) / values.sum()
+    rest = axes[:, ::-1][:, int(np.searchsorted(held, 0.99)) + 1 :]
+    assert raw["residual"] == pytest.approx(((centered @ rest) ** 2).sum(axis=1), rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("rare", [True, False])
+def test_small_directions_are_heard_where_few_units_have_much_of_them(rare):
+    """Directions that a few units have to themselves have heavy tails; those of noise have none."""
+    rng = np.random.default_rng(1)
+    small = rng.normal(size=(1_000, 30)) * 0.2
+    if rare:
+        small = np.where(rng.random((1_000, 30)) < 0.02, 5 * small, 0.02 * small)
+    vectors = np.c_[rng.normal(size=(1_000, 6)) * 2, small]
+    assert (directions.directions(vectors).tails >= directions.HEAVY) == rare
+
+
+@pytest.mark.parametrize(
+    "vectors", [np.ones((300, 5)), np.zeros((0, 5)), np.eye(5)[np.arange(300) % 2], np.ones((10, 5))]
+)
+def test_vectors_without_directions_have_none(vectors):
+    """Equal vectors, none, too few, and those along one line say nothing of directions, and nothing breaks."""
+    assert directions.directions(vectors) is None
+
+
+def test_outliers_are_those_beyond_what_chance_gives():
+    """Of 1,000 draws from the normal none; ten far ones beside them are named, and no more than a few others."""
+    z = np.random.default_rng(0).normal(size=1_000)
+    assert outliers.beyond_chance(z).sum() == 0 and outliers.beyond_chance(z[:0]).tolist() == []
+    found = outliers.beyond_chance(np.r_[z, np.full(10, 5.0)])
+    assert found[1_000:].all() and found[:1_000].sum() <= 2
+    assert outliers.beyond_chance(np.array([3.0, 2.0, 0.0]), 0.5).tolist() == [True, True, False]
+
+
 def far_share(vectors: np.ndarray, unit: int) -> float:
     """The share of units with a lower combined z than `unit`."""
     corpus = corpus_of(vectors, 50)
     distance = 1.0 - corpus.similarities[:, : outliers.NEIGHBORS].astype(float).mean(axis=1)
     raw, cluster = outliers.measured(corpus, distance)
-    z = outliers.outlier_z(raw, np.bincount(cluster)[cluster], outliers.reference_of(raw), outliers.reference_of)
+    z = outliers.outlier_z(raw, np.bincount(cluster)[cluster], outliers.reference_of(raw), outliers.reference_of, {})
     return float((z < z[unit]).mean())
 
 

@@ -5,7 +5,7 @@ import { Legend } from "./legend.js";
 import { number } from "./words.js";
 
 const CLOSED = ["Measurements", "Parts of other scores"]; // groups that are shut until they are opened
-const PARTS = ["knn_distance", "local_outlier", "junk_cluster", "off_class", "near_duplicate"];
+const PARTS = ["knn_distance", "junk_cluster", "off_class"];
 
 export class Facets {
   // on: { color(key), values(key, names), hide(key, name), range(key, range|null), flag(metric), sort(key), wanted() }

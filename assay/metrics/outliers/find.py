@@ -1,5 +1,6 @@
-"""The outlier metrics of every sample: far from everything, in a junk cluster, locally sparse, off its class."""
+"""The outlier metrics of every sample: far from everything, in a junk cluster, off its class."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,13 @@ import polars as pl
 from assay.metrics.groups import groups
 from assay.metrics.inputs import Inputs
 from assay.metrics.measures import by_unit, of_cases, of_units
-from assay.metrics.outliers import outliers
+from assay.metrics.outliers import directions, outliers
 
 HERE = Path(__file__).parent
 
 
 def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
-    """knn_distance, local_outlier, junk_cluster, off_class and their combination, as rows of `measures`.
+    """outlier, knn_distance, junk_cluster and off_class, as rows of `measures`.
 
     `references`: the folder of what each embedder's distances were when it was first used.
     """
@@ -24,8 +25,6 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     parameters = {"neighbors": outliers.NEIGHBORS}
     distance = by_unit(inputs.select(HERE / "knn_distance.sql", parameters, edges=inputs.edges), n)
     raw, cluster = outliers.measured(corpus, distance)
-    parameters["floor"] = outliers.FLOOR
-    sparse = by_unit(inputs.select(HERE / "local_outlier.sql", parameters, edges=inputs.edges), n)
     labels = cases["label"].to_numpy() if inputs.sets is None else np.full(len(cases), -1)  # no set has a centre
     off = outliers.off_class_ratio(
         corpus, cases["unit"].to_numpy(), labels, cases["share"].to_numpy(), len(inputs.labels.names)
@@ -36,17 +35,29 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     def reference(measurements: dict[str, np.ndarray]) -> dict:
         return outliers.stored_reference(references, corpus.embedder, measurements, n)
 
-    scales = reference({**raw, "local_outlier": sparse, "off_class": off[np.isfinite(off)]})
+    scales = reference({**raw, "off_class": off[np.isfinite(off)]})
 
     def score(name: str, values: np.ndarray) -> np.ndarray:
         return outliers.tail_score(outliers.standardize(values, scales.get(name)))
 
-    combined = outliers.tail_score(outliers.outlier_z(raw, size, scales, reference))
+    along = directions_of(inputs, reference)
+    z = outliers.outlier_z(raw, size, scales, reference, along)
     gap = raw["isolation"]
     return [
-        of_units(inputs, "outlier", combined, distance),
+        of_units(inputs, "outlier", outliers.tail_score(z), distance, is_issue=outliers.beyond_chance(z)),
         of_units(inputs, "knn_distance", score("knn_distance", distance), distance),
-        of_units(inputs, "local_outlier", score("local_outlier", sparse), sparse),
         of_units(inputs, "junk_cluster", score("isolation", gap), np.nan_to_num(gap), only=size >= 2),
         of_cases(inputs, "off_class", score("off_class", off), off),
     ]
+
+
+def directions_of(inputs: Inputs, reference: Callable[[dict[str, np.ndarray]], dict]) -> dict[str, np.ndarray]:
+    """The measurements along the vectors' directions, where those have heavy tails; none elsewhere. That they have is
+    found when an embedder is first used, and kept with its `reference`."""
+    found = directions.directions(inputs.corpus.vectors)
+    if found is None:
+        return {}
+    kept = reference({"tails": np.array([max(found.tails, outliers.FLOOR)])})["tails"][0]
+    if np.exp(kept) < directions.HEAVY:
+        return {}
+    return directions.measured(inputs.corpus, found, outliers.NEIGHBORS)

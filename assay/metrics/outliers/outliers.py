@@ -13,6 +13,7 @@ class a unit is of, not how odd it is.
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ HANDFUL = 20  # units; the gap around so few counts beside their distances, arou
 DENSEST = 7.0  # standard deviations; so a clump of near copies counts only where it is far as well
 MOST = 12.0  # standard deviations in the sum of the two views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
+FALSE = 0.05  # share of the outliers that may be expected by chance; half are where tails are heavier than a log-normal
 FLOOR = 1e-6  # of a distance, before its logarithm
 
 
@@ -117,19 +119,37 @@ def combined(agreed: np.ndarray, far: np.ndarray, dense: np.ndarray, size: np.nd
     """z of `outlier` from those of the agreement, the isolation and the contrast: the agreement's, or a junk clump's.
 
     A clump of more than NEIGHBORS units has the geometric mean of the other two, of which the contrast counts up to
-    DENSEST: in full from 3.6 on, 0 at 3 and less below, so that classes that merely stand apart, or are merely dense,
+    DENSEST: in full from 4.2 on, 0 at 3.5 and less below, so that classes that merely stand apart, or are merely dense,
     keep their place.
     """
     junk = np.sqrt(np.maximum(far, 0.0) * np.clip(dense, 0.0, DENSEST))
-    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 6 * junk - 18)), agreed)
+    return np.where(size > NEIGHBORS, np.maximum(agreed, np.minimum(junk, 6 * junk - 21)), agreed)
 
 
-def outlier_z(raw: dict[str, np.ndarray], size: np.ndarray, scales, reference) -> np.ndarray:
-    """z of `outlier`. `scales`: the references of `raw`; `reference({name: values})` gives that of the agreement."""
+def outlier_z(
+    raw: dict[str, np.ndarray], size: np.ndarray, scales: dict, reference: Callable, along: dict[str, np.ndarray]
+) -> np.ndarray:
+    """z of `outlier`. `scales`: the references of `raw`; `reference({name: values})` gives those of others; `along`:
+    the measurements of `directions.py`, which take the place of the distance where there are any."""
     z = {name: standardize(values, scales.get(name)) for name, values in raw.items()}
-    together = agreement(z)
-    agreed = standardize(together, reference({"agreement": together}).get("agreement"))
+    name, together = "agreement", agreement(z)
+    if along:
+        known = reference(along)
+        total = sum(standardize(values, known.get(name)) for name, values in along.items())
+        name, together = "directions", np.exp(np.clip(total, -MOST, MOST))
+    agreed = standardize(together, reference({name: together}).get(name))
     return combined(agreed, z["isolation"], z["contrast"], size)
+
+
+def beyond_chance(z: np.ndarray, rate: float = FALSE) -> np.ndarray:
+    """(n,) whether a unit is an outlier: the farthest ones, as many as can be named while at most `rate` of them would
+    be expected as far out by chance (Benjamini & Hochberg 1995)."""
+    order = np.argsort(-z, kind="stable")
+    chance = np.exp(log_ndtr(-z[order]))
+    below = np.nonzero(chance <= rate * np.arange(1, len(z) + 1) / max(len(z), 1))[0]
+    out = np.zeros(len(z), dtype=bool)
+    out[order[: below[-1] + 1 if len(below) else 0]] = True
+    return out
 
 
 def off_class_ratio(
