@@ -81,7 +81,7 @@ def test_a_class_of_its_own_is_no_clump_of_junk():
 
 
 def test_directions_are_measured_as_by_the_formulas():
-    """Shrunk covariance as scikit-learn has it; the Mahalanobis distances by its inverse; the residual by projection."""
+    """Shrunk covariance as scikit-learn has it; Mahalanobis distances by its inverse; the residual by projection."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_t(3, size=(400, 12)) * np.linspace(2.0, 0.1, 12) + 0.3
     corpus = corpus_of(vectors, 6)
