@@ -126,7 +126,7 @@ def test_outliers_are_those_beyond_what_chance_gives():
     assert outliers.beyond_chance(z).sum() == 0 and outliers.beyond_chance(z[:0]).tolist() == []
     found = outliers.beyond_chance(np.r_[z, np.full(10, 5.0)])
     assert found[1_000:].all() and found[:1_000].sum() <= 2
-    assert outliers.beyond_chance(np.array([3.0, 2.0, 0.0]), 0.5).tolist() == [True, True, False]
+    assert outliers.beyond_chance(np.array([3.0, 2.0, -1.0]), 0.5).tolist() == [True, True, False]
 
 
 def far_share(vectors: np.ndarray, unit: int) -> float:

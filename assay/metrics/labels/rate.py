@@ -36,6 +36,7 @@ USUAL = 0.05  # mean of the prior
 FULL = 0.2  # floor at which all disagreements are taken for noise where the likelihood sees none
 HIDDEN = 2.5  # times as many wrong labels as can be seen, at most
 UNSEEN = 0.1  # of the disagreements beyond that
+FEW_LABELS = 20.0  # a class
 SEARCH_LIMIT = 6_000  # cases that are looked at
 
 
@@ -74,8 +75,16 @@ def estimate(beliefs: Beliefs) -> Rate:
     rate = seen + max(floor, blind) * max(every - seen, 0.0)
     low, high = min(low, floor_low), min(HIDDEN * max(high, floor_high), every)
     high += UNSEEN * (every - high)
+    rate, low = rate * learnt(beliefs), low * learnt(beliefs)
     nearest = fits[int(np.abs(rates - likeliest).argmin())]
     return Rate(rate, min(low, rate), max(high, rate), nearest)
+
+
+def learnt(beliefs: Beliefs) -> float:
+    """How far the vectors' say can be trusted, 0 … 1: m² / (m² + 20²) for m labels a class. Where classes have few, the
+    probe is blurred because little could be learnt, and blur looks like noise."""
+    labels = float((beliefs.given >= 0).sum()) / max(beliefs.n_classes, 1)
+    return labels**2 / (labels**2 + FEW_LABELS**2)
 
 
 def spread(rates: np.ndarray, loss: np.ndarray) -> tuple[float, float, float]:
