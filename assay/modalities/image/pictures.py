@@ -19,6 +19,8 @@ from assay.store.workspace import Workspace
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
 MISFIT = 0.1  # of aligned thumbnails: below it the files are compared
+ALIKE = 0.01  # of neighbours that pass for copies: more, and the pictures resemble each other
+CLEAR = 0.95  # correlation of detail that is asked for then
 DCT_SIDE = 8
 
 
@@ -28,7 +30,7 @@ class Pictures:
     What a pair came to is kept as a fact, so that a night aligns only the pairs that are new.
     """
 
-    method = 3
+    method = 4
     rings = ((10, 0.8), (5, 2.5))
 
     def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
@@ -81,12 +83,13 @@ class Pictures:
         return similarity, turn
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:
-        """Nothing: what is a copy does not depend on the other pictures."""
-        return {}
+        """The share of neighbours, hardly ever copies, that the comparison takes for copies all the same."""
+        return {"alike": float((self.similarity(left, right) > 0).mean()) if len(left) else 0.0}
 
     def least(self, reference: dict[str, float]) -> float:
-        """Whatever is not 0 was confirmed."""
-        return 1e-6
+        """Whatever is not 0 was confirmed; where pictures that are no copies pass as well, such as drawn digits, nearly
+        all of the detail must agree."""
+        return CLEAR if reference.get("alike", 0.0) > ALIKE else 1e-6
 
     def look_alikes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pairs `left < right` of rows whose hashes agree within so many bits, one of them turned or not.
