@@ -11,10 +11,11 @@ Probabilities of the given labels alone cannot tell noise from classes that over
    curve above a floor, as lapses are in psychometrics (Wichmann & Hill 2001). It asks less of the noise and knows less,
    and is a lower bound where people err on what is ambiguous.
 
-People do err there, and then both undercount: of simulated annotators' mistakes they see three in five to four in five,
-the less the more there are. So of the disagreements that are left the floor's share is counted too; all of them where
-the floor is high and the likelihood takes all noise for overlap. The upper end is HIDDEN times that of both intervals
-and the share UNSEEN of the disagreements beyond; it never passes the share of all disagreements.
+People do err there, and then both undercount: of simulated annotators' mistakes they see two in five to four in five,
+the less the more there are, and with many small classes one in ten, below what the upper end allows for. So of the
+disagreements that are left the floor's share is counted too; all of them where the floor is high and the likelihood
+takes all noise for overlap. The upper end is HIDDEN times that of both intervals and the share UNSEEN of the
+disagreements beyond; it never passes the share of all disagreements.
 """
 
 from dataclasses import dataclass
