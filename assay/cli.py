@@ -69,13 +69,14 @@ def main() -> None:
 
 
 @main.command()
+@click.option("--modality", default="image", show_default=True, help="Which kind of data: text, audio, …")
 @home_option
-def demo(home: Path) -> None:
-    """The whole pipeline on a bundled real dataset with planted defects, offline."""
+def demo(modality: str, home: Path) -> None:
+    """The whole pipeline on bundled data with planted defects, offline."""
     from assay.selftest.demo import run_demo
 
     stop_when_asked()
-    run_demo(home.resolve())
+    run_demo(home.resolve(), modality=modality)
 
 
 @main.command()

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score
 
+from assay.modalities.image.modality import IMAGE
 from assay.selftest.count import (
     JUDGEMENT,
     Ranking,
@@ -155,5 +156,7 @@ def test_what_was_flagged_before_planting_is_not_held_against_a_detector(tmp_pat
     flags = [("a", "outlier", 0.8, True), ("c", "outlier", 0.9, True), ("d", "outlier", 0.7, True)]
     publish_toy(workspace, names, flags)
     truth = pl.DataFrame({"sample_id": ["a"], "kind": ["off_topic"], "of": pl.Series([None], dtype=pl.String)})
-    roles = dict(judge(open_snapshot(workspace), truth, before)["outliers"].select("sample_id", "role").iter_rows())
+    roles = dict(
+        judge(IMAGE, open_snapshot(workspace), truth, before)["outliers"].select("sample_id", "role").iter_rows()
+    )
     assert roles == {"a": "planted", "b": "clean", "c": "earlier", "d": "clean"}

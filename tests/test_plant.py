@@ -99,10 +99,8 @@ def test_every_image_defect_works_on_every_image(mode, size):
     """Any mode and size gives a decodable picture, except where it is to be corrupt."""
     buffer = io.BytesIO()
     Image.new(mode, size).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
-    for kind, alter in DEFECTS["image"].items():
-        if alter is None:
-            continue
-        content = alter(buffer.getvalue(), np.random.default_rng(0))
+    for kind, defect in DEFECTS["image"].items():
+        content = defect.alter(buffer.getvalue(), np.random.default_rng(0))
         if kind != "corrupt":
             Image.open(io.BytesIO(content)).load()
 
@@ -117,10 +115,10 @@ def test_corrupt_files_cannot_be_decoded():
 
 def test_the_digits_are_written_where_the_truth_says(tmp_path):
     """Every uri of the truth is a file under split/class, and its original too."""
-    truth = write_digits(tmp_path, seed=0, n=150)
+    truth = write_digits(tmp_path / "digits", seed=0, n=150)
     for column in ("uri", "of"):
-        assert all((tmp_path / uri).is_file() for uri in truth[column].drop_nulls())
+        assert all((tmp_path / "digits" / uri).is_file() for uri in truth[column].drop_nulls())
     flipped = truth.filter(pl.col("kind") == "flipped_label")
     assert all(uri.split("/")[1] != label for uri, label in flipped.select("uri", "true_label").iter_rows())
-    assert {path.name for path in tmp_path.iterdir()} == {"train", "test"}
+    assert {path.name for path in (tmp_path / "digits").iterdir()} == {"train", "test"}
     assert set(truth["kind"]) == set(DEFECTS["image"])

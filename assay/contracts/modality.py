@@ -71,12 +71,68 @@ class Copies:
         largest: of the facts, whose product says which of two copies is the larger.
         tier: `(spec, samples, facts, tables, workspace)` → the tiers before vectors, `assay.duplicates.exact.Tier`.
         confirmer: `(spec, samples, tables, workspace)` → what confirms a pair whose vectors are close.
+        equal: the name of the tier whose members are equal, for all that one can see or hear.
     """
 
     columns: tuple[str, ...]
     largest: tuple[str, ...]
     tier: Callable[..., Any]
     confirmer: Callable[..., Any]
+    equal: str = ""
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A kind of defect that can be planted, so that what finds it can be counted.
+
+    Attributes:
+        how: a `copy` adds an altered twin of a sample, a `leak` adds it to another split, `damage` alters a sample in
+            place, a `stranger` is a sample that does not belong, `label` gives a sample another's label.
+        found_by: `exact duplicates`, `near duplicates`, `leaks`, `unreadable files`, `outliers`, `label issues`, or a
+            metric of `scores`.
+        alter: `(content, rng) -> content`: what is done to a content; for a stranger, what is put beside it.
+        also: other detectors that it may rightly trip, which is not held against them.
+    """
+
+    how: Literal["copy", "leak", "damage", "stranger", "label"]
+    found_by: str
+    alter: Callable[..., Any] = lambda content, rng: content
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of raw data, before it is a row of a source.
+
+    Attributes:
+        name: unique; a file name with its ending where the content is a file.
+        content: the bytes of a file, a text, or a vector of shape (d,).
+    """
+
+    name: str
+    content: Any
+    label: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small dataset for `assay demo`, made or carried by a dependency, so that it needs no network.
+
+    Attributes:
+        name: of the dataset.
+        about: what the data are, in a few words.
+        samples: `(seed) -> list[Sample]`, clean; the defects of the modality are planted into them.
+        write: `(folder, seed) -> truth`, for a source that is more than a list of samples: writes all of it, and gives
+            `uri` (the sample's id), `kind`, `of` (the original of a copy) and `true_label` of each planted sample.
+        spec: lines of the spec below `name` and `modality`; paths are relative to the folder. Needed with `write`.
+    """
+
+    name: str
+    about: str
+    samples: Callable[[int], list[Sample]] | None = None
+    write: Callable[[Path, int], Any] | None = None
+    spec: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +145,8 @@ class Modality:
         other_endings: endings of file names that are surely of another kind.
         embedders: kinds of `[embed]`, the default first.
         readable: `(spec, content)` raises `SourceError` where the bytes cannot be decoded; used to plant defects.
-        defects: kinds that can be planted, each with how it alters a content (None: it alters the label).
+        defects: kinds that can be planted.
+        example: what `assay demo --modality NAME` runs on.
     """
 
     name: str
@@ -100,7 +157,8 @@ class Modality:
     copies: Copies | None = None
     other_endings: frozenset[str] = frozenset()
     readable: Callable[..., Any] | None = None
-    defects: Mapping[str, Callable[..., Any] | None] = field(default_factory=dict)
+    defects: Mapping[str, Defect] = field(default_factory=dict)
+    example: Example | None = None
 
     def fact_tables(self) -> tuple[str, ...]:
         """The names of its tables of facts: none or one."""

@@ -25,7 +25,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
-VERSION = 9
+VERSION = 10
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:

@@ -14,27 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from assay.contracts.modality import Modality
 from assay.contracts.tables import empty
-from assay.selftest.plant import DAMAGE
 from assay.store.snapshots import Snapshot
 
-DETECTORS: dict[str, tuple[str, ...]] = {  # what each detector should find, in the order of a table
-    "unreadable files": ("corrupt",),
-    "exact duplicates": ("byte_duplicate", "restyled"),
-    "near duplicates": ("reencoded", "resized", "cropped", "mirrored", "relit", "edited", "nudged"),
-    "leaks": ("leak",),
-    "dark": ("dark",),
-    "bright": ("bright",),
-    "blurry": ("blurry",),
-    "garbled": ("garbled",),
-    "near_empty": ("near_empty",),
-    "repetitive": ("repetitive",),
-    "outliers": ("off_topic",),
-    "label issues": ("flipped_label",),
-}
-PAIRED = ("exact duplicates", "near duplicates", "leaks")
-COPIES = {kind for name in PAIRED for kind in DETECTORS[name]}
-EXACT_TIERS = ("bytes", "pixels", "text")
+FIRST = ("unreadable files", "exact duplicates", "near duplicates", "leaks")  # detectors, in the order of a table
+LAST = ("outliers", "label issues")  # any other is a metric
+PAIRED = FIRST[1:]
 UNSURE = 0.3  # share by which the number of the data's own defects may be off
 ENOUGH = 0.5  # of the planted ones must be flagged, that their scores tell anything of the data's own
 FEW = 5.0  # defects of the data's own, under which nothing is said of how they are ranked
@@ -77,7 +63,18 @@ def read_table(snapshot: Snapshot, table: str) -> pl.DataFrame:
     return pl.read_parquet(parts) if parts else empty(table)
 
 
-def judge(snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = None) -> dict[str, pl.DataFrame]:
+def detectors(modality: Modality) -> dict[str, tuple[str, ...]]:
+    """What each detector should find: kinds of defect, in the order of a table."""
+    found: dict[str, list[str]] = {}
+    for kind, defect in modality.defects.items():
+        found.setdefault(defect.found_by, []).append(kind)
+    metrics = [name for name in found if name not in FIRST + LAST]
+    return {name: tuple(found[name]) for name in (*FIRST, *metrics, *LAST) if name in found}
+
+
+def judge(
+    modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = None
+) -> dict[str, pl.DataFrame]:
     """Each detector's judgement of every sample.
 
     Args:
@@ -87,29 +84,30 @@ def judge(snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = Non
     """
     kinds = set(truth["kind"])
     judgements = {}
-    for detector, finds in DETECTORS.items():
+    for detector, finds in detectors(modality).items():
         if not kinds.intersection(finds):
             continue
-        rows = _judge_pairs(snapshot, truth, detector) if detector in PAIRED else _judge_one(snapshot, truth, detector)
+        judge_it = _judge_pairs if detector in PAIRED else _judge_one
+        rows = judge_it(modality, snapshot, truth, detector)
         if before is not None and detector != "label issues":  # label noise is estimated instead
-            earlier = flagged_before(before, detector)
+            earlier = flagged_before(modality, before, detector)
             known = (pl.col("role") == "clean") & pl.col("sample_id").is_in(earlier)
             rows = rows.with_columns(role=pl.when(known).then(pl.lit("earlier")).otherwise("role"))
         judgements[detector] = rows
     return judgements
 
 
-def flagged_before(before: Snapshot, detector: str) -> list[str]:
+def flagged_before(modality: Modality, before: Snapshot, detector: str) -> list[str]:
     """The samples that a detector flags in a snapshot with nothing planted."""
     if detector == "leaks":
         leaks = read_table(before, "leaks")
         return pl.concat([leaks["sample_id"], leaks["other_id"]]).unique().to_list()
     if detector in PAIRED:
         return read_table(before, "duplicates")["sample_id"].to_list()
-    return _flags(before, detector).filter("is_issue")["sample_id"].to_list()
+    return _flags(modality, before, detector).filter("is_issue")["sample_id"].to_list()
 
 
-def _flags(snapshot: Snapshot, detector: str) -> pl.DataFrame:
+def _flags(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
     """`sample_id, score, is_issue` of a detector that judges samples one by one."""
     columns = ["sample_id", pl.col("score").cast(pl.Float64), "is_issue"]
     if detector == "unreadable files":
@@ -118,7 +116,8 @@ def _flags(snapshot: Snapshot, detector: str) -> pl.DataFrame:
         return read_table(snapshot, "label_issues").filter(pl.col("label").is_not_null()).select(columns)
     metric = {"outliers": "outlier"}.get(detector, detector)
     found = read_table(snapshot, "scores").filter(pl.col("metric") == metric).select(columns)
-    if detector == "near_empty":  # a text with nothing at all in it is not carried on
+    also = {name for defect in modality.defects.values() if defect.found_by == detector for name in defect.also}
+    if "unreadable files" in also:  # a text with nothing at all in it is not carried on
         found = pl.concat([found, _refused(snapshot).join(found, on="sample_id", how="anti")])
     return found
 
@@ -130,43 +129,42 @@ def _refused(snapshot: Snapshot) -> pl.DataFrame:
     return refused.select("sample_id", score=pl.lit(1.0), is_issue=pl.lit(True))
 
 
-def _judge_one(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+def _judge_one(modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
     """Judgement of a detector with a score a sample. One without a score counts as 0."""
     ids = pl.concat([read_table(snapshot, "samples")["sample_id"], truth["sample_id"]]).unique(maintain_order=True)
-    rows = ids.to_frame().join(_flags(snapshot, detector), on="sample_id", how="left", maintain_order="left")
+    rows = ids.to_frame().join(_flags(modality, snapshot, detector), on="sample_id", how="left", maintain_order="left")
     rows = rows.with_columns(pl.col("score").fill_null(0.0), pl.col("is_issue").fill_null(False))
-    return _with_roles(rows, truth, detector)
-
-
-def _with_roles(rows: pl.DataFrame, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
     joined = rows.join(truth.select("sample_id", "kind"), on="sample_id", how="left", maintain_order="left")
     role = (
-        pl.when(pl.col("kind").is_in(DETECTORS[detector])).then(pl.lit("planted"))
-        .when(pl.col("kind").is_in(_excusing(detector))).then(pl.lit("excused")).otherwise(pl.lit("clean"))
+        pl.when(pl.col("kind").is_in(detectors(modality)[detector])).then(pl.lit("planted"))
+        .when(pl.col("kind").is_in(_excusing(modality, detector))).then(pl.lit("excused")).otherwise(pl.lit("clean"))
     )  # fmt: skip
     return joined.with_columns(role=role).select(list(JUDGEMENT))
 
 
-def _excusing(detector: str) -> Collection[str]:
+def _excusing(modality: Modality, detector: str) -> Collection[str]:
     """Kinds of planted defect that may rightly trip a detector made for another one."""
+    excused = [kind for kind, defect in modality.defects.items() if detector in defect.also]
+    hows = {"damage", "stranger"}
     if detector == "unreadable files":
-        return ("near_empty",)
+        return excused
     if detector == "label issues":  # a copy's label is as right as its original's, which nobody knows
-        return {*DAMAGE, *COPIES, "off_topic"}
-    changed = ("mirrored",) if detector == "outliers" else ("resized", "cropped")  # a mirrored 3 is none
-    return {*DAMAGE, "off_topic", *changed} - {*DETECTORS[detector]}
+        hows |= {"copy", "leak"}
+    others = (kind for kind, defect in modality.defects.items() if defect.how in hows and defect.found_by != detector)
+    return {*others, *excused}
 
 
-def _judge_pairs(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+def _judge_pairs(modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
     """Judgement of a detector of pairs: a copy is found where it is tied to its original, wrong where to another.
 
-    Pairs of damaged or off-topic samples are excused: two black pictures do look alike.
+    Pairs of damaged samples and strangers are excused: two black pictures do look alike.
     """
-    pairs = _pairs(snapshot, detector)
+    pairs = _pairs(modality, snapshot, detector)
     roots = dict(truth.drop_nulls("of").select("sample_id", "of").iter_rows())
-    damaged = set(truth.filter(pl.col("kind").is_in([*DAMAGE, "off_topic"]))["sample_id"])
+    spoilt = [kind for kind, defect in modality.defects.items() if defect.how in ("damage", "stranger")]
+    damaged = set(truth.filter(pl.col("kind").is_in(spoilt))["sample_id"])
     kinds = dict(truth.select("sample_id", "kind").iter_rows())
-    finds, families = DETECTORS[detector], _families(snapshot, detector)
+    finds, families = detectors(modality)[detector], _families(snapshot, detector)
     rows = []
     for sample_id, of, kind in truth.drop_nulls("of").select("sample_id", "of", "kind").iter_rows():
         if kind in finds:
@@ -182,13 +180,13 @@ def _judge_pairs(snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.D
     return pl.DataFrame(rows, schema=JUDGEMENT, orient="row")
 
 
-def _pairs(snapshot: Snapshot, detector: str) -> pl.DataFrame:
+def _pairs(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
     """The pairs that a detector claims: a member and its kept one, or two samples in two splits."""
     if detector == "leaks":
         leaks = read_table(snapshot, "leaks")
         return leaks.select("sample_id", "other_id", "similarity")
     members = read_table(snapshot, "duplicates").filter(~pl.col("keep"))
-    exact = pl.col("tier").is_in(EXACT_TIERS)
+    exact = pl.col("tier").is_in(["bytes", modality.copies.equal if modality.copies else ""])
     mine = exact if detector == "exact duplicates" else ~exact
     return members.filter(mine).select("sample_id", "group_id", "similarity")
 
@@ -378,9 +376,7 @@ def by_kind(judgements: dict[str, pl.DataFrame]) -> pl.DataFrame:
     rows = []
     for detector, judgement in judgements.items():
         planted = judgement.filter(pl.col("role") == "planted")
-        for kind in DETECTORS[detector]:
-            here = planted.filter(pl.col("kind") == kind)
-            if len(here):
-                rows.append((detector, kind, len(here), int(here["is_issue"].sum())))
+        for (kind,), here in planted.group_by("kind", maintain_order=True):
+            rows.append((detector, kind, len(here), int(here["is_issue"].sum())))
     schema = {"detector": pl.String, "kind": pl.String, "planted": pl.Int64, "found": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,6 +1,5 @@
-"""`assay demo`: real digits with planted defects through the whole pipeline, and what it found of them."""
+"""`assay demo`: an example with planted defects through the whole pipeline, and what it found of them."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -8,20 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.night import run_spec
 from assay.selftest.count import Judged, by_kind, judge, summarize
-from assay.selftest.digits import write_digits
+from assay.selftest.example import write_example
 from assay.store.snapshots import Snapshot
 
-SEED = 0
-SPEC = """# The demonstration: scikit-learn's handwritten digits as PNG files, with planted defects.
-name = "digits"
-modality = "image"
-
-[source]
-kind = "folder"
-path = "digits"
-"""
 QUERIES = (
     "select sample_id, label, suggested_label, round(score, 2) as score from label_issues "
     "where is_issue order by score desc limit 10",
@@ -30,37 +21,25 @@ QUERIES = (
 )
 
 
-def run_demo(home: Path, night: Callable[[Path, Path], Snapshot] = run_spec) -> Snapshot:
-    """Write the digits below `home`, publish a snapshot of them, print what was found of what was planted.
+def run_demo(home: Path, night: Callable[[Path, Path], Snapshot] = run_spec, modality: str = "image") -> Snapshot:
+    """Write the example of a modality below `home`, publish a snapshot, print what was found of what was planted.
 
     Args:
         night: `(spec path, home) -> Snapshot`, what runs the night.
+
+    Raises:
+        SpecError: the modality has no example.
     """
     started = time.monotonic()
-    spec, truth = write_demo_data(home / "demo-data")
+    kind = find_modality(modality)
+    spec, truth = write_example(kind, home / "demo-data" / modality)
     snapshot = night(spec, home)
-    judgements = judge(snapshot, truth.rename({"uri": "sample_id"}))
+    judgements = judge(kind, snapshot, truth.rename({"uri": "sample_id"}))
     found = [summarize(detector, rows, draws=0) for detector, rows in judgements.items()]
     print(found_table(found, by_kind(judgements)))
     print(next_steps(snapshot, home))
     print(f"assay demo took {time.monotonic() - started:.0f} s", file=sys.stderr)
     return snapshot
-
-
-def write_demo_data(folder: Path) -> tuple[Path, pl.DataFrame]:
-    """The digits, their spec and their truth in `folder`; what is there already is not written again.
-
-    Returns:
-        The spec's path, and the truth as `write_digits` gives it.
-    """
-    spec, truth, done = folder / "digits.toml", folder / "truth.parquet", folder / "written.json"
-    stamp = json.dumps({"seed": SEED, "data": 2})
-    if not (done.exists() and done.read_text(encoding="utf-8") == stamp):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_digits(folder / "digits", SEED).write_parquet(truth)
-        done.write_text(stamp, encoding="utf-8")
-    spec.write_text(SPEC, encoding="utf-8")
-    return spec, pl.read_parquet(truth)
 
 
 def found_table(found: list[Judged], kinds: pl.DataFrame) -> str:
@@ -82,8 +61,9 @@ def _share(value: float | None) -> str:
 def next_steps(snapshot: Snapshot, home: Path) -> str:
     """Where the results are, and what to type next."""
     option = "" if home == Path("assay-home").resolve() else f" --home {home}"
-    queries = "\n".join(f'  assay query digits{option} "{query}"' for query in QUERIES)
+    name = snapshot.manifest["dataset"]
+    queries = "\n".join(f'  assay query {name}{option} "{query}"' for query in QUERIES)
     return (
         f"snapshot  {snapshot.path}\nreport    {snapshot.path / 'report.html'}\n\n"
-        f"Look at it:\n  assay explore digits{option}\n\nAsk it:\n{queries}"
+        f"Look at it:\n  assay explore {name}{option}\n\nAsk it:\n{queries}"
     )

@@ -1,34 +1,22 @@
 """Plant known defects into samples, reproducibly, so that what the pipeline finds can be counted against the truth.
 
-`plant(samples, counts, seed)` is the way in; a modality's `defects` names the kinds. A kind works in one of four ways:
-a *copy* adds an altered twin of a sample, *damage* alters a sample in place, *off_topic* adds a sample that does not
-belong, *flipped_label* gives a sample another's label. No sample is the target of two kinds, so each has one truth.
+`plant(samples, counts, seed)` is the way in; a modality's `defects` says what there is (`contracts/modality.py`).
+No sample is the target of two kinds, so each has one truth.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
-from assay.modalities.alterations import Content
+from assay.contracts.modality import Defect, Sample, find_modality
 
-Alter = Callable[[Content, np.random.Generator], Content]
 Relabel = Callable[[str, list[str], np.random.Generator], str]
 
 TRUTH = {"name": pl.String, "kind": pl.String, "of": pl.String, "true_label": pl.String}
-JPEG = b"\xff\xd8\xff"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample of raw data. `content`: an encoded image, a text, or a vector of shape (d,)."""
-
-    name: str  # unique; a file name with its extension for images
-    content: Content
-    label: str | None = None
-    split: str | None = None
+ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".wav"}  # first bytes of what alterations write
 
 
 def plant(
@@ -59,34 +47,39 @@ def plant(
         raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(defects)}")
     rng = np.random.default_rng(seed)
     planted, truth = list(samples), []
-    targets = _targets(samples, counts, rng, mistaken or {})
-    for kind in defects:
-        if kind == "off_topic":
-            _add_off_topic(planted, truth, samples, counts.get(kind, 0), defects[kind], rng)
+    targets = _targets(samples, counts, defects, rng, mistaken or {})
+    for kind, defect in defects.items():
+        if defect.how == "stranger":
+            _add_strangers(planted, truth, samples, counts.get(kind, 0), kind, defect, rng)
             continue
         for position in targets.get(kind, ()):
-            if kind == "flipped_label":
-                _flip_label(planted, truth, int(position), samples, relabel or any_label, rng)
+            if defect.how == "label":
+                _flip_label(planted, truth, int(position), kind, samples, relabel or any_label, rng)
             else:
-                _plant_one(planted, truth, int(position), kind, defects[kind], samples, rng)
+                _plant_one(planted, truth, int(position), kind, defect, samples, rng)
     return planted, pl.DataFrame(truth, schema=TRUTH, orient="row")
 
 
 def _targets(
-    samples: Sequence[Sample], counts: Mapping[str, int], rng: np.random.Generator, mistaken: Mapping[str, float]
+    samples: Sequence[Sample],
+    counts: Mapping[str, int],
+    defects: Mapping[str, Defect],
+    rng: np.random.Generator,
+    mistaken: Mapping[str, float],
 ) -> dict[str, np.ndarray]:
     """Which samples each kind is planted into or copied from; no sample twice."""
-    wanted = {kind: count for kind, count in counts.items() if kind != "off_topic" and count > 0}
+    wanted = {kind: count for kind, count in counts.items() if defects[kind].how != "stranger" and count > 0}
     scale = min(1.0, 0.9 * len(samples) / max(1, sum(wanted.values())))
     free = list(rng.permutation(len(samples)))
     labels = {sample.label for sample in samples if sample.label is not None}
     splits = {sample.split for sample in samples if sample.split is not None}
     targets = {}
     for kind in sorted(wanted):
-        if (kind == "flipped_label" and len(labels) < 2) or (kind == "leak" and len(splits) < 2):
+        how = defects[kind].how
+        if (how == "label" and len(labels) < 2) or (how == "leak" and len(splits) < 2):
             continue
-        fits = [i for i in free if _can_be_target(samples[i], kind)]
-        if kind == "flipped_label":
+        fits = [i for i in free if _can_be_target(samples[i], kind, how)]
+        if how == "label":
             fits = _by_chance(fits, [mistaken.get(samples[i].name, 0.0) if mistaken else 1.0 for i in fits], rng)
         targets[kind] = np.array(fits[: int(wanted[kind] * scale)], dtype=int)
         taken = set(targets[kind].tolist())
@@ -100,10 +93,10 @@ def _by_chance(rows: list[int], chance: list[float], rng: np.random.Generator) -
     return [rows[i] for i in np.argsort(keys, kind="stable") if chance[i] > 0]
 
 
-def _can_be_target(sample: Sample, kind: str) -> bool:
-    if kind == "flipped_label":
+def _can_be_target(sample: Sample, kind: str, how: str) -> bool:
+    if how == "label":
         return sample.label is not None
-    if kind == "leak":
+    if how == "leak":
         return sample.split is not None
     return not isinstance(sample.content, str) or kind == "byte_duplicate" or len(sample.content.split()) >= 4
 
@@ -113,19 +106,19 @@ def _plant_one(
     truth: list[tuple],
     position: int,
     kind: str,
-    alter: Alter,
+    defect: Defect,
     samples: Sequence[Sample],
     rng: np.random.Generator,
 ) -> None:
     """Plant one defect and note it."""
     target = planted[position]
-    if kind in DAMAGE:
-        planted[position] = replace(target, content=alter(target.content, rng))
+    content = defect.alter(target.content, rng)
+    if defect.how == "damage":
+        planted[position] = replace(target, content=content)
         truth.append((target.name, kind, None, None))
     else:
-        content = alter(target.content, rng)
-        split = _other_split(samples, target.split, rng) if kind == "leak" else target.split
-        copy = Sample(_new_name(len(planted), content), content, target.label, split)
+        split = _other_split(samples, target.split, rng) if defect.how == "leak" else target.split
+        copy = Sample(_new_name(len(planted), content, target.name), content, target.label, split)
         planted.append(copy)
         truth.append((copy.name, kind, target.name, None))
 
@@ -139,6 +132,7 @@ def _flip_label(
     planted: list[Sample],
     truth: list[tuple],
     position: int,
+    kind: str,
     samples: Sequence[Sample],
     relabel: Relabel,
     rng: np.random.Generator,
@@ -147,35 +141,33 @@ def _flip_label(
     target = planted[position]
     others = sorted({sample.label for sample in samples if sample.label is not None} - {target.label})
     planted[position] = replace(target, label=relabel(target.label, others, rng))
-    truth.append((target.name, "flipped_label", None, target.label))
+    truth.append((target.name, kind, None, target.label))
 
 
-def _add_off_topic(
+def _add_strangers(
     planted: list[Sample],
     truth: list[tuple],
     samples: Sequence[Sample],
     count: int,
-    make: Alter,
+    kind: str,
+    defect: Defect,
     rng: np.random.Generator,
 ) -> None:
     """Samples that do not belong, each under the label and split of a sample picked at random."""
     for _ in range(count if samples else 0):
         host = samples[int(rng.integers(len(samples)))]
-        content = make(host.content, rng)
-        planted.append(Sample(_new_name(len(planted), content), content, host.label, host.split))
-        truth.append((planted[-1].name, "off_topic", None, None))
+        content = defect.alter(host.content, rng)
+        planted.append(Sample(_new_name(len(planted), content, host.name), content, host.label, host.split))
+        truth.append((planted[-1].name, kind, None, None))
 
 
 def _other_split(samples: Sequence[Sample], split: str | None, rng: np.random.Generator) -> str:
     return str(rng.choice(sorted({sample.split for sample in samples if sample.split is not None} - {split})))
 
 
-def _new_name(number: int, content: Content) -> str:
+def _new_name(number: int, content: object, original: str) -> str:
     """A name that says nothing about the defect, and is no name of the given samples."""
     if not isinstance(content, bytes):
         return f"{number:07d}"
-    return f"{number:07d}.{'jpg' if content.startswith(JPEG) else 'png'}"
-
-
-DAMAGE = frozenset({"dark", "bright", "blurry", "corrupt", "garbled", "near_empty", "repetitive"})
-NEAR_COPIES = frozenset({"reencoded", "resized", "cropped", "mirrored", "relit", "restyled", "edited", "nudged"})
+    endings = (ending for start, ending in ENDINGS.items() if content.startswith(start))
+    return f"{number:07d}{next(endings, PurePosixPath(original).suffix)}"

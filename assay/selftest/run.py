@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
-from assay.contracts.modality import find_modality
+from assay.contracts.modality import Sample, find_modality
 from assay.contracts.spec import Spec, load_spec
 from assay.night import run_spec
 from assay.selftest.count import FEW, Judged, by_kind, judge, read_table, summarize
+from assay.selftest.example import write_table
 from assay.selftest.mistakes import learn
-from assay.selftest.plant import Relabel, Sample, plant
+from assay.selftest.plant import Relabel, plant
 from assay.sources.files import open_source
 from assay.sources.ingest import ingest
 from assay.store.files import write_json
@@ -34,7 +35,7 @@ from assay.store.workspace import Workspace
 SIZE = 2_000  # samples of the user's that are copied
 SEED = 0
 ROUNDS = 3  # of planting, each into the samples as they are
-RATES = {"flipped_label": 0.05}  # of the copied samples; any other kind has DEFAULT_RATE
+RATES = {"label": 0.05}  # of the copied samples; a defect of any other sort has DEFAULT_RATE
 DEFAULT_RATE = 0.01
 LEAST = 5  # of each kind
 KEPT_SECTIONS = ("clean", "dedup", "embed", "index", "thresholds")  # of the user's spec
@@ -69,14 +70,15 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
 def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
     """All runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`, of all rounds."""
     before = publish_copy(spec, samples, folder, "before")
-    rates = {kind: RATES.get(kind, DEFAULT_RATE) for kind in find_modality(spec.modality).defects}
+    modality = find_modality(spec.modality)
+    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.defects.items()}
     counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
     relabel, mistaken = mistakes(before)
     rounds = []
     for seed in range(SEED, SEED + ROUNDS):
         planted, truth = plant(samples, counts, seed, spec.modality, relabel, mistaken)
         after = publish_copy(spec, planted, folder, f"after-{seed}")
-        rounds.append(judge(after, truth.rename({"name": "sample_id"}), before))
+        rounds.append(judge(modality, after, truth.rename({"name": "sample_id"}), before))
     judgements = {name: pl.concat([one[name] for one in rounds if name in one]) for name in rounds[0]}
     already = {"label issues": wrong_labels(before)}
     found = [summarize(name, rows, already.get(name), ROUNDS) for name, rows in judgements.items()]
@@ -127,22 +129,11 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
     """Write samples as a table source and publish a snapshot of them. Both copies share the embedded contents."""
     place = folder / name
     place.mkdir()
-    columns = {
-        "sample_id": [sample.name for sample in samples],
-        "label": pl.Series([sample.label for sample in samples], dtype=pl.String),
-        "split": pl.Series([sample.split for sample in samples], dtype=pl.String),
-    }
     content = find_modality(spec.modality).content
     if content == "file":
         for sample in samples:
             (place / sample.name).write_bytes(sample.content)
-        columns["uri"] = columns["sample_id"]
-    elif content == "text":
-        columns["text"] = [sample.content for sample in samples]
-    else:
-        columns["vector"] = [sample.content.tolist() for sample in samples]
-    frame = pl.DataFrame(columns)
-    frame.drop([c for c in ("label", "split") if frame[c].is_null().all()]).write_parquet(place / "samples.parquet")
+    write_table(content, samples, place / "samples.parquet")
     (place / "spec.toml").write_text(to_toml(copied_spec(spec, place)), encoding="utf-8")
     return run_spec(place / "spec.toml", folder / "home")
 

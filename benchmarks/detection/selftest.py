@@ -25,6 +25,7 @@ import selftest_data  # noqa: E402
 from annotators import ANNOTATOR  # noqa: E402
 
 import assay.selftest.run as selftest  # noqa: E402
+from assay.contracts.modality import find_modality  # noqa: E402
 from assay.contracts.spec import Spec, make_spec  # noqa: E402
 from assay.selftest.count import JUDGEMENT, Judged, judge, read_table, summarize  # noqa: E402
 from assay.store.snapshots import Snapshot, read_snapshot
@@ -70,7 +71,7 @@ def first_snapshot(dataset: Path) -> Snapshot:
 
 def truth(before: Snapshot, defects: pl.DataFrame, given: dict, true: dict) -> dict[str, dict]:
     """What each detector does on the data as it is, all defects known."""
-    judged = judge(before, defects.rename({"name": "sample_id"}))
+    judged = judge(find_modality(before.manifest["config"]["modality"]), before, defects.rename({"name": "sample_id"}))
     issues = read_table(before, "label_issues").drop_nulls("label")
     off_topic = set(defects.filter(pl.col("kind") == "off_topic")["name"])
     rows = [

@@ -17,9 +17,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 from planted_images import KINDS as COPIES
 from vectors import QUOTATIONS, SHARED, caltech_files, load, model_folder, said_in
 
+from assay.contracts.modality import Sample
 from assay.modalities.alterations import decode, encode
-from assay.selftest.digits import digit_samples
-from assay.selftest.plant import TRUTH, Sample
+from assay.modalities.image.digits import digit_samples
+from assay.selftest.plant import TRUTH
 
 SIZE = 2_000
 SHARE = 0.01  # of each kind of defect other than wrong labels

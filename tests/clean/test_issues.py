@@ -7,8 +7,8 @@ import pytest
 from assay.contracts.modality import find_modality
 from assay.contracts.tables import empty
 from assay.metrics.sql import select
+from assay.modalities.image.digits import digit_samples
 from assay.modalities.text.facts import text_facts
-from assay.selftest.digits import digit_samples
 from assay.store.files import hash_text
 from tests.clean.conftest import facts_of
 

@@ -2,15 +2,25 @@
 
 import contextlib
 import io
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 import assay.selftest.demo as demo
+from assay.contracts.errors import SpecError
+from assay.contracts.modality import find_modality
+from assay.contracts.spec import load_spec
+from assay.modalities.image import digits
 from assay.selftest.count import Judged
-from assay.selftest.digits import write_digits
+from assay.selftest.example import write_example
 
 N = 400
+
+
+def few(patch: pytest.MonkeyPatch, n: int) -> None:
+    """Only the first `n` digits."""
+    patch.setattr(digits, "digit_samples", lambda seed, all_digits=digits.digit_samples: all_digits(seed, n))
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +28,7 @@ def small_demo(tmp_path_factory):
     """The demonstration on fewer digits; the snapshot and what was printed."""
     home, printed = tmp_path_factory.mktemp("home"), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(demo, "write_digits", lambda folder, seed: write_digits(folder, seed, N))
-        patch.setattr(demo, "SPEC", demo.SPEC + '\n[project]\nmethods = ["pca"]\n')
+        few(patch, N)
         snapshot = demo.run_demo(home)
     return home, snapshot, printed.getvalue()
 
@@ -54,22 +63,37 @@ def test_it_ends_with_where_to_look_and_what_to_ask(small_demo):
 def test_the_data_are_written_once(small_demo):
     """A second demo finds the files as they are: nothing is newer."""
     home, _, _ = small_demo
-    files = sorted((home / "demo-data" / "digits").rglob("*.*"))
+    folder = home / "demo-data" / "image"
+    files = sorted((folder / "digits").rglob("*.*"))
     before = [file.stat().st_mtime_ns for file in files]
-    spec, truth = demo.write_demo_data(home / "demo-data")
+    spec, truth = write_example(find_modality("image"), folder)
     assert [file.stat().st_mtime_ns for file in files] == before
     assert spec.name == "digits.toml" and set(truth.columns) == {"uri", "kind", "of", "true_label"}
 
 
 def test_a_half_written_corpus_is_written_again(tmp_path, monkeypatch):
     """The stamp comes last, so that a demo that was killed while writing starts over."""
-    monkeypatch.setattr(demo, "write_digits", lambda folder, seed: write_digits(folder, seed, 20))
-    demo.write_demo_data(tmp_path)
+    few(monkeypatch, 20)
+    write_example(find_modality("image"), tmp_path)
     (tmp_path / "written.json").unlink()
     victim = next((tmp_path / "digits").rglob("*.png"))
     victim.write_bytes(b"half")
-    demo.write_demo_data(tmp_path)
+    write_example(find_modality("image"), tmp_path)
     assert victim.read_bytes() != b"half"
+
+
+@pytest.mark.parametrize("name", ["text", "vectors"])
+def test_other_kinds_of_data_have_an_example_too(tmp_path, name):
+    """A table with every planted defect in it, and a spec that loads."""
+    modality = find_modality(name)
+    spec, truth = write_example(modality, tmp_path)
+    assert load_spec(spec).modality == name and set(truth["kind"]) == set(modality.defects)
+
+
+def test_a_kind_without_an_example_is_refused(tmp_path):
+    """The message names those that have one."""
+    with pytest.raises(SpecError, match="no example of 'bare'; there are image,"):
+        write_example(replace(find_modality("vectors"), name="bare", example=None), tmp_path)
 
 
 def test_the_table_has_a_line_per_detector_and_kind():

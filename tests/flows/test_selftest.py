@@ -36,8 +36,8 @@ def test_its_average_precision_is_near_the_true_one(tmp_path, monkeypatch, capsy
     spec, bad = write_vectors(tmp_path, 1000, 0.08)
     own, both = [], []
 
-    def spying(after, truth, before):
-        found = judge(after, truth, before)
+    def spying(modality, after, truth, before):
+        found = judge(modality, after, truth, before)
         rows = found["label issues"].filter(pl.col("role") != "excused")
         wrong = [bad[int(key)] if int(key) < len(bad) else False for key in rows["sample_id"]]
         both.append(average_precision_score((rows["role"] == "planted").to_numpy() | wrong, rows["score"]))

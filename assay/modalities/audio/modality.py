@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Face, Facts, Modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import AudioFacts
 from assay.modalities.audio import alterations
@@ -67,21 +67,25 @@ AUDIO = Modality(
         issues=(Path(__file__).with_name("issues.sql"),),
     ),
     copies=Copies(
-        columns=("sound_hash", "rate", "n_channels"), largest=("rate", "n_channels"), tier=tier, confirmer=confirmer
+        columns=("sound_hash", "rate", "n_channels"),
+        largest=("rate", "n_channels"),
+        equal="waveform",
+        tier=tier,
+        confirmer=confirmer,
     ),
     other_endings=IMAGE | VIDEO | MARKUP | CODE | OTHER,
     readable=readable,
     defects={
-        "byte_duplicate": alterations.as_is,
-        "quieter": alterations.quieter,
-        "noisy_copy": alterations.noisy_copy,
-        "resampled": alterations.resampled,
-        "leak": alterations.as_is,
-        "clipped": alterations.clip,
-        "silent": alterations.silence,
-        "dropouts": alterations.drop_out,
-        "truncated": alterations.truncate,
-        "off_topic": alterations.tone,
-        "flipped_label": None,
+        "byte_duplicate": Defect("copy", "exact duplicates"),
+        "quieter": Defect("copy", "near duplicates", alterations.quieter, also=("odd_loudness",)),
+        "noisy_copy": Defect("copy", "near duplicates", alterations.noisy_copy, also=("noisy",)),
+        "resampled": Defect("copy", "near duplicates", alterations.resampled, also=("muffled",)),
+        "leak": Defect("leak", "leaks"),
+        "clipped": Defect("damage", "clipped", alterations.clip),
+        "silent": Defect("damage", "silent", alterations.silence),
+        "dropouts": Defect("damage", "dropouts", alterations.drop_out),
+        "truncated": Defect("damage", "damaged", alterations.truncate),
+        "off_topic": Defect("stranger", "outliers", alterations.tone),
+        "flipped_label": Defect("label", "label issues"),
     },
 )

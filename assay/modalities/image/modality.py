@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality, Sample
 from assay.contracts.spec import Spec
 from assay.contracts.tables import ImageFacts
 from assay.modalities import alterations
@@ -54,6 +54,13 @@ def confirmer(spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Work
     return Pictures(spec, samples, tables, workspace)
 
 
+def digits(seed: int) -> list[Sample]:
+    """Real digits."""
+    from assay.modalities.image.digits import digit_samples
+
+    return digit_samples(seed)
+
+
 IMAGE = Modality(
     name="image",
     content="file",
@@ -73,24 +80,26 @@ IMAGE = Modality(
     copies=Copies(
         columns=("pixel_hash", "perceptual_hash", "luminance", "colorfulness", "width", "height"),
         largest=("width", "height"),
+        equal="pixels",
         tier=tier,
         confirmer=confirmer,
     ),
     other_endings=SOUND | VIDEO | MARKUP | CODE | OTHER,
     readable=readable,
     defects={
-        "byte_duplicate": alterations.as_is,
-        "reencoded": alterations.reencode,
-        "resized": alterations.resize,
-        "cropped": alterations.crop,
-        "mirrored": alterations.mirror,
-        "relit": alterations.relight,
-        "leak": alterations.copy_or_reencode,
-        "dark": alterations.darken,
-        "bright": alterations.overexpose,
-        "blurry": alterations.blur,
-        "corrupt": alterations.corrupt,
-        "off_topic": alterations.off_topic_picture,
-        "flipped_label": None,
+        "byte_duplicate": Defect("copy", "exact duplicates"),
+        "reencoded": Defect("copy", "near duplicates", alterations.reencode),
+        "resized": Defect("copy", "near duplicates", alterations.resize, also=("dark", "bright", "blurry")),
+        "cropped": Defect("copy", "near duplicates", alterations.crop, also=("dark", "bright", "blurry")),
+        "mirrored": Defect("copy", "near duplicates", alterations.mirror, also=("outliers",)),  # a mirrored 3 is none
+        "relit": Defect("copy", "near duplicates", alterations.relight),
+        "leak": Defect("leak", "leaks", alterations.copy_or_reencode),
+        "dark": Defect("damage", "dark", alterations.darken),
+        "bright": Defect("damage", "bright", alterations.overexpose),
+        "blurry": Defect("damage", "blurry", alterations.blur),
+        "corrupt": Defect("damage", "unreadable files", alterations.corrupt),
+        "off_topic": Defect("stranger", "outliers", alterations.off_topic_picture),
+        "flipped_label": Defect("label", "label issues"),
     },
+    example=Example("digits", "scikit-learn's handwritten digits as PNG files", samples=digits),
 )

@@ -19,7 +19,7 @@ from assay.store.workspace import Workspace
 
 MIN_OVERLAP = 0.4  # of both pictures' areas: a smaller cut-out is not the same picture
 MISFIT = 0.1  # of aligned thumbnails: below it the files are compared
-ALIKE = 0.01  # of neighbours that pass for copies: more, and the pictures resemble each other
+ALIKE = 0.004  # of neighbours that pass for copies: more, and the pictures resemble each other (digits: .01 to .02)
 CLEAR = 0.95  # correlation of detail that is asked for then
 DCT_SIDE = 8
 

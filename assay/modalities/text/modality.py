@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality, Sample
 from assay.contracts.spec import Spec
 from assay.contracts.tables import TextFacts, empty
 from assay.modalities import alterations
@@ -48,6 +48,13 @@ def confirmer(spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Work
     return Texts(samples, tables)
 
 
+def docstrings(seed: int) -> list[Sample]:
+    """Real documentation."""
+    from assay.modalities.text.docstrings import docstring_samples
+
+    return docstring_samples(seed)
+
+
 TEXT = Modality(
     name="text",
     content="text",
@@ -67,19 +74,21 @@ TEXT = Modality(
     copies=Copies(
         columns=("normalized_hash", "minhash", "text", "n_characters"),
         largest=("n_characters",),
+        equal="text",
         tier=tier,
         confirmer=confirmer,
     ),
     other_endings=IMAGE | SOUND | VIDEO | OTHER,
     defects={
-        "byte_duplicate": alterations.as_is,
-        "restyled": alterations.restyle,
-        "edited": alterations.edit_a_word,
-        "leak": alterations.as_is,
-        "garbled": alterations.garble,
-        "near_empty": alterations.empty_out,
-        "repetitive": alterations.repeat_words,
-        "off_topic": alterations.off_topic_text,
-        "flipped_label": None,
+        "byte_duplicate": Defect("copy", "exact duplicates"),
+        "restyled": Defect("copy", "exact duplicates", alterations.restyle),
+        "edited": Defect("copy", "near duplicates", alterations.edit_a_word),
+        "leak": Defect("leak", "leaks"),
+        "garbled": Defect("damage", "garbled", alterations.garble),
+        "near_empty": Defect("damage", "near_empty", alterations.empty_out, also=("unreadable files",)),
+        "repetitive": Defect("damage", "repetitive", alterations.repeat_words),
+        "off_topic": Defect("stranger", "outliers", alterations.off_topic_text),
+        "flipped_label": Defect("label", "label issues"),
     },
+    example=Example("docstrings", "what Python's scientific packages say of their functions", samples=docstrings),
 )
