@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from assay.explorer import asked
 from assay.explorer import points as drawing
+from assay.explorer.encoding import can_search_pictures
 from assay.explorer.state import Explorer
 from assay.reading import compare as comparing
 from assay.reading import overview as overviews
@@ -77,6 +78,7 @@ def describe(view: View) -> dict:
         "has_thumbnails": view.has_thumbnails(),
         "has_vectors": bool(view.snapshot.parts("vectors")),
         "has_words": can_search_words(view),
+        "has_pictures": can_search_pictures(view),
         "created_at": manifest.get("created_at", ""),
         "headline": manifest.get("headline", {}),
         "most_points": drawing.MOST_POINTS,
@@ -175,6 +177,11 @@ def gallery(explorer: Explorer, request: Request, body: dict) -> dict:
     offset, limit = page_of(body, 60)
     page = rows[offset : offset + min(limit, samples.MOST_CARDS)]
     return {"total": len(rows), "cards": samples.cards(view, page, sort, similarity_of(view, wanted))}
+
+
+def picture(explorer: Explorer, request: Request, body: bytes) -> dict:
+    """The name of a picture to search by, which is the whole of the body."""
+    return {"name": explorer.encoder(number_of(request)).keep(body)}
 
 
 def duplicates(explorer: Explorer, request: Request, body: dict) -> dict:

@@ -26,6 +26,7 @@ MOST_BODY_BYTES = 4 * 2**20
 BODY_SECONDS = 30.0  # for the whole of a request's body
 MOST_ADDRESS = 8_192  # characters of a path, and of a query
 LONG_NUMBER = re.compile(r"/\d{10}")  # no snapshot has such a number
+SENT = ("application/json", "application/octet-stream")  # a page of another site can send neither without asking first
 BODILESS = ("GET", "HEAD", "OPTIONS")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -122,8 +123,8 @@ class Guard:
             return 404, "There is no such snapshot."
         if scope["method"] in BODILESS:
             return None
-        if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            return 415, "Send application/json."
+        if headers.get("content-type", "").split(";")[0].strip().lower() not in SENT:
+            return 415, "Send application/json, or a picture as application/octet-stream."
         length = headers.get("content-length", "0")
         if not (length.isdecimal() and int(length[:20]) <= MOST_BODY_BYTES):
             return _too_large()

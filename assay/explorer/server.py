@@ -34,6 +34,7 @@ def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
             Route("/api/{number:int}/facets", _post(answers.facets), methods=["POST"]),
             Route("/api/{number:int}/gallery", _post(answers.gallery), methods=["POST"]),
             Route("/api/{number:int}/lifts", _post(answers.lifts), methods=["POST"]),
+            Route("/api/{number:int}/picture", _bytes(answers.picture), methods=["POST"]),
             Route("/api/{number:int}/overview", _get(answers.overview)),
             Route("/api/{number:int}/queue", _post(answers.queue), methods=["POST"]),
             Route("/api/{number:int}/cards", _post(answers.cards), methods=["POST"]),
@@ -83,7 +84,14 @@ def _post(answer):
     return handle
 
 
-def _answered(answer, request: Request, body: dict) -> Response:
+def _bytes(answer):
+    async def handle(request: Request) -> Response:
+        return await run_in_threadpool(_answered, answer, request, await request.body())
+
+    return handle
+
+
+def _answered(answer, request: Request, body: dict | bytes) -> Response:
     """The answer, or the mistake in words."""
     try:
         found = answer(request.app.state.explorer, request, body)

@@ -3,6 +3,7 @@
 import threading
 
 from assay.explorer import points as drawing
+from assay.explorer.encoding import Encoder
 from assay.reading import samples
 from assay.reading.columns import View
 from assay.reading.selection import Selections
@@ -21,7 +22,7 @@ class Explorer:
         self.workspace = workspace
         self._log = DecisionLog(workspace)
         self._decided = part_names(workspace)
-        self._views: dict[int, tuple[View, Selections, samples.Raw]] = {}
+        self._views: dict[int, tuple[View, Selections, samples.Raw, Encoder]] = {}
         self._lock = threading.RLock()
 
     def view(self, number: int) -> View:
@@ -36,13 +37,19 @@ class Explorer:
         """Its raw samples."""
         return self._open(number)[2]
 
+    def encoder(self, number: int) -> Encoder:
+        """What makes vectors of words and pictures that are searched for."""
+        return self._open(number)[3]
+
     def _open(self, number: int):
         self.decided()
         with self._lock:
             if number not in self._views:
                 snapshot = open_snapshot(self.workspace, number)
                 view = View(snapshot, self._log.read, lambda: read_predictions(self.workspace))
-                self._views[number] = (view, Selections(view), samples.Raw(view))
+                encoder = Encoder(self.workspace, view)
+                view.encode = lambda kind, value: getattr(encoder, kind)(value)
+                self._views[number] = (view, Selections(view), samples.Raw(view), encoder)
                 while len(self._views) > KEPT_VIEWS:
                     del self._views[next(iter(self._views))]
             found = self._views.pop(number)
@@ -73,6 +80,6 @@ class Explorer:
             if names == self._decided:
                 return
             self._decided = names
-            for view, selections, _ in self._views.values():
+            for view, selections, *_ in self._views.values():
                 view.forget("decisions", "decided_rows", ("column", "decision"), ("counts", "decision"))
                 selections.forget()

@@ -38,6 +38,7 @@ class View:
     snapshot: Snapshot
     read_decisions: Callable[[], pl.DataFrame] | None = None
     read_predictions: Callable[[], pl.DataFrame | None] | None = None
+    encode: Callable[[str, str], np.ndarray] | None = None  # ("words", text) or ("picture", name) → a vector
     ids: pl.Series = field(init=False)
     hashes: pl.Series = field(init=False)
     _cache: dict = field(default_factory=dict, repr=False)

@@ -126,55 +126,20 @@ def _part_similarities(path, vector: np.ndarray) -> np.ndarray:
 
 
 def can_search_words(view: View) -> bool:
-    """Whether the snapshot's embedder has a real text tower (a placeholder of one layer is none)."""
-    embed = view.snapshot.manifest.get("config", {}).get("embed", {})
+    """Whether words can be embedded as the samples were: texts that assay embeds itself, or an open_clip model with a
+    real text tower (a placeholder of one layer is none)."""
+    config = view.snapshot.manifest.get("config", {})
+    embed = config.get("embed", {})
+    if view.face["text"]:
+        return bool(embed) and embed.get("kind") != "vectors" and bool(view.snapshot.parts("vectors"))
     if embed.get("kind") != "open_clip":
         return False
     if not embed.get("model", "").startswith(LOCAL):
         return True
+    folder = Path(view.snapshot.manifest.get("spec_base", ".")) / embed["model"].removeprefix(LOCAL)
     try:
-        config = json.loads((_model_folder(view) / "open_clip_config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder.expanduser() / "open_clip_config.json").read_text(encoding="utf-8"))
         tower = config["model_cfg"]["text_cfg"]
         return bool(tower.get("hf_model_name")) or tower.get("layers", 12) >= 2
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-
-
-def _model_folder(view: View) -> Path:
-    manifest = view.snapshot.manifest
-    return Path(manifest.get("spec_base", ".")) / manifest["config"]["embed"]["model"].removeprefix(LOCAL)
-
-
-def words_vector(view: View, words: str) -> np.ndarray:
-    """The embedder's vector of some words; the model is loaded at the first search.
-
-    Raises:
-        AssayError: the embedder has no text tower, or its weights cannot be had.
-    """
-    if not can_search_words(view):
-        raise AssayError("this snapshot's embedder has no text tower; search by words needs an open_clip model")
-    encode = view.once("text_tower", lambda: _load_text_tower(view))
-    return encode(words)
-
-
-def _load_text_tower(view: View):
-    """A function from words to their vector, of the model that embedded the snapshot."""
-    import open_clip
-    import torch
-
-    embed = view.snapshot.manifest["config"]["embed"]
-    local = embed["model"].startswith(LOCAL)
-    name = f"{LOCAL}{_model_folder(view)}" if local else embed["model"]
-    try:
-        model = open_clip.create_model(
-            name, pretrained=embed.get("pretrained") or None, weights_only=True, require_pretrained=True
-        ).eval()
-        tokenize = open_clip.get_tokenizer(name)
-    except Exception as error:  # open_clip, timm and the hub raise anything
-        raise AssayError(f"the text tower of {embed['model']} cannot be loaded: {error}") from None
-
-    def encode(words: str) -> np.ndarray:
-        with torch.inference_mode():
-            return model.encode_text(tokenize([words]))[0].float().numpy()
-
-    return encode

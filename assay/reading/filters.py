@@ -7,7 +7,7 @@
  "cell": ["given label", "suggested label"],
  "text": 'each of these "or phrases" in any column',
  "similar": {"id": "sample id", "k": 200, "within": true or absent},
- "words": {"text": "a red car", "k": 200},    "ids": ["sample id", …]}
+ "words": {"text": "a red car", "k": 200},    "picture": {"name": "digest", "k": 200},    "ids": ["sample id", …]}
 
 Strokes of a lasso add up in their order: the first chooses, later ones add to it or take away from it.
 """
@@ -96,11 +96,17 @@ def _by_meaning(value: object) -> str:
     return "" if good else f'{{"text": at most {MOST_WORDS:,} characters, "k": 1 to {MOST_SIMILAR:,}}}'
 
 
+def _picture(value: object) -> str:
+    good = isinstance(value, dict) and isinstance(value.get("name"), str) and _is_count(value.get("k", 1))
+    return "" if good else f'{{"name": what the explorer called a picture, "k": 1 to {MOST_SIMILAR:,}}}'
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SIMILAR
 
 
 _SHAPES = {
     "lasso": _lasso, "ranges": _ranges, "values": _names_of_columns, "hidden": _names_of_columns, "carries": _names,
-    "flags": _names, "cell": _cell, "text": _words, "similar": _similar, "words": _by_meaning, "ids": _names,
+    "flags": _names, "cell": _cell, "text": _words, "similar": _similar, "words": _by_meaning, "picture": _picture,
+    "ids": _names,
 }  # fmt: skip

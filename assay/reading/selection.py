@@ -10,7 +10,7 @@ import polars as pl
 
 from assay.reading.catalog import Category
 from assay.reading.columns import View
-from assay.reading.facts import similarities, words_vector
+from assay.reading.facts import similarities
 from assay.reading.filters import MOST_SIMILAR, FilterError, checked
 from assay.sources.label_text import classes_of
 
@@ -196,9 +196,17 @@ def similarity_of(view: View, wanted: dict) -> np.ndarray | None:
         key = ("similar", row)
         return _remember(view, key, lambda: similarities(view, row=row))
     if wanted.get("words"):
-        text = str(wanted["words"]["text"])[:2_000]
-        return _remember(view, ("words", text), lambda: similarities(view, vector=words_vector(view, text)))
+        return _asked(view, "words", str(wanted["words"]["text"])[:2_000])
+    if wanted.get("picture"):
+        return _asked(view, "picture", str(wanted["picture"]["name"]))
     return None
+
+
+def _asked(view: View, kind: str, value: str) -> np.ndarray:
+    if view.encode is None:
+        raise ValueError(f"search by {kind} needs the explorer: nothing here can make a vector of it")
+    encode = view.encode
+    return _remember(view, (kind, value), lambda: similarities(view, vector=encode(kind, value)))
 
 
 def _remember(view: View, key, make) -> np.ndarray:
@@ -220,13 +228,18 @@ def _top(values: np.ndarray, k: int) -> np.ndarray:
     return mask
 
 
+def _picture(view: View, value: dict) -> np.ndarray:
+    return _top(similarity_of(view, {"picture": value}), int(value.get("k", 200)))
+
+
 def _ids(view: View, value: list) -> np.ndarray:
     return view.spread_mask(pl.Series([str(name) for name in value], dtype=pl.String))
 
 
 _PARTS = {
     "lasso": _lasso, "ranges": _ranges, "values": _values, "hidden": _hidden, "carries": _carries, "flags": _flags,
-    "cell": _cell, "text": _text, "similar": _similar, "words": _words, "ids": _ids,
+    "cell": _cell, "text": _text, "similar": _similar, "words": _words, "picture": _picture,
+    "ids": _ids,
 }  # fmt: skip
 
 

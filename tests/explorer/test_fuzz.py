@@ -40,14 +40,14 @@ FILTERS = {
     "values": ['{"label": [%s]}', '{"label": %s}', "%s"], "hidden": ['{"label": [%s]}', '{"split": %s}'],
     "carries": ["[%s]", "%s"], "flags": ["[%s]", "%s"], "cell": ["[%s, %s]", "%s"], "text": ["%s"],
     "similar": ['{"id": "s/0000001", "k": %s}', '{"id": %s}', "%s"], "words": ['{"text": %s, "k": 3}', "%s"],
-    "ids": ["[%s]", "%s"],
+    "picture": ['{"name": "%s", "k": 3}', '{"name": %s}', "%s"], "ids": ["[%s]", "%s"],
 }  # fmt: skip
 POSTS = {
     "1/points": ["method", "color", "limit", "region", "deep"], "1/facets": ["columns"],
     "1/gallery": ["sort", "descending", "offset", "limit"], "1/duplicates": ["offset", "limit"],
     "1/leaks": ["pair", "offset", "limit"], "1/decide": ["kind", "value", "ids"], "1/undo": ["batch"],
     "1/export": ["what", "format"], "1/lifts": [], "1/queue": ["key"], "1/cards": ["rows"], "1/evaluation": [],
-    "predictions": ["lines"], "views": ["name", "state"],
+    "predictions": ["lines"], "views": ["name", "state"], "1/picture": ["name"],
 }  # fmt: skip
 GETS = {
     "1/sample": ["id"], "1/history": ["id"], "1/peek": ["row"], "1/thumbnail": ["row"], "1/raw": ["row"],

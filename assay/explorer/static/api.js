@@ -36,8 +36,8 @@ async function ask(what, url, body, kind = "json", signal = undefined) {
       ? { signal }
       : {
           method: "POST",
-          headers: { "content-type": "application/json" },
-          body: JSON.stringify(body),
+          headers: { "content-type": body instanceof Blob ? "application/octet-stream" : "application/json" },
+          body: body instanceof Blob ? body : JSON.stringify(body),
           signal,
         };
   return during(
@@ -76,6 +76,7 @@ const online = {
   facets: (n, body, signal) => ask("Counting", `/api/${n}/facets`, body, "json", signal),
   gallery: (n, body, signal) => ask("Finding samples", `/api/${n}/gallery`, body, "json", signal),
   lifts: (n, filter) => ask("Looking for what to lift", `/api/${n}/lifts`, { filter }),
+  picture: (n, file) => ask("Embedding the picture", `/api/${n}/picture`, file),
   overview: (n) => ask("Reading the night", `/api/${n}/overview`),
   queue: (n, key, filter) => ask("Filling the queue", `/api/${n}/queue`, { key, filter }),
   cards: (n, rows) => ask("Finding samples", `/api/${n}/cards`, { rows }),

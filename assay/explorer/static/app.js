@@ -7,11 +7,12 @@ import { undo } from "./decide.js";
 import { Detail } from "./detail.js";
 import { h, isWriting, toast } from "./dom.js";
 import { showEvaluation } from "./evaluation.js";
-import { isEmpty, withKey } from "./filters.js";
+import { isEmpty, isRanking, ranks, withKey } from "./filters.js";
 import { drawHeader, openHelp } from "./header.js";
 import { MapPage, TABS } from "./map_page.js";
 import { closeMenu } from "./menu.js";
 import { showOverview } from "./overview.js";
+import { listenForPictures } from "./picture.js";
 import { Review } from "./review.js";
 import { read, same, state, write } from "./state.js";
 import { showTables } from "./tables.js";
@@ -56,7 +57,7 @@ Object.assign(page, { change, setFilter, openSample, guard, decided, restart: st
 
 function setFilter(key, value, more = {}) {
   const filter = withKey(state.filter, key, value);
-  const lifted = isEmpty(value) && (key === "similar" || key === "words") && state.sort === "similarity";
+  const lifted = isEmpty(value) && isRanking(key) && state.sort === "similarity";
   change({ filter, ...(lifted ? { sort: null } : {}), ...more });
 }
 
@@ -90,7 +91,7 @@ function settle() {
   if (!state.ring || (state.ring !== "none" && !flagged.includes(state.ring))) {
     state.ring = ["label_issue", "outlier", ...flagged].find((metric) => flagged.includes(metric)) ?? "none";
   }
-  const searching = state.filter.similar || state.filter.words;
+  const searching = ranks(state.filter);
   if (!has(state.sort) && state.sort !== "position" && !(state.sort === "similarity" && searching)) {
     const numbers = meta.columns.filter((c) => c.page === "data" && c.kind === "number").map((c) => c.key);
     state.sort = searching
@@ -193,6 +194,7 @@ function drawPhone() {
   );
 }
 
+listenForPictures();
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && closeMenu()) return;
   if (!page.meta) return;

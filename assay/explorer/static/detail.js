@@ -5,7 +5,7 @@ import { page } from "./context.js";
 import { askLabel, askTag, decide, sentence, undo } from "./decide.js";
 import { button, h, isWriting } from "./dom.js";
 import { faceOf } from "./faces.js";
-import { isEmpty } from "./filters.js";
+import { isEmpty, withoutRanking } from "./filters.js";
 import { item, openMenu } from "./menu.js";
 import { state } from "./state.js";
 import { figure, number, percent, score, words } from "./words.js";
@@ -138,7 +138,7 @@ export class Detail {
   // Among what is selected, or everywhere: asked where both are possible.
   similar(from) {
     const { id } = this.data,
-      { similar: _, words: __, ...rest } = state.filter;
+      rest = withoutRanking(state.filter);
     const find = (filter) =>
       page.change({ page: "map", filter, sort: "similarity", tab: "samples", sample: null });
     if (isEmpty(rest)) return find({ similar: { id, k: 200 } });

@@ -2,8 +2,9 @@
 import { api } from "./api.js";
 import { page } from "./context.js";
 import { button, h, icon } from "./dom.js";
-import { conditions, isEmpty, without, withKey } from "./filters.js";
+import { conditions, isEmpty, isRanking, without, withKey } from "./filters.js";
 import { closeMenu, openMenu } from "./menu.js";
+import { pictureButton } from "./picture.js";
 import { state } from "./state.js";
 import { typeahead } from "./typeahead.js";
 import { openViews } from "./views.js";
@@ -31,6 +32,7 @@ export class FilterBar {
       h("option", { value: "text" }, "in columns"),
       h("option", { value: "words" }, "by meaning"),
     );
+    this.byPicture = pictureButton();
     this.list = h("div", { class: "conditions" });
     this.count = h("span", { class: "told", id: "told", "aria-live": "polite" });
     const add = h(
@@ -46,6 +48,7 @@ export class FilterBar {
         icon("search"),
         this.box,
         this.how,
+        this.byPicture,
       ),
       add,
       this.list,
@@ -66,6 +69,7 @@ export class FilterBar {
 
   draw() {
     this.how.hidden = !page.meta.has_words;
+    this.byPicture.hidden = !page.meta.has_pictures;
     if (document.activeElement !== this.box) this.box.value = state.filter.text ?? "";
     const found = conditions(state.filter, page.meta.columns);
     const chips = found.map((one) =>
@@ -216,7 +220,7 @@ const title = (key) => page.meta.columns.find((column) => column.key === key)?.t
 
 function lift({ key, name }) {
   const filter = without(state.filter, key, name);
-  const more = ["similar", "words"].includes(key) && state.sort === "similarity" ? { sort: null } : {};
+  const more = isRanking(key) && state.sort === "similarity" ? { sort: null } : {};
   page.change({ filter, ...more });
 }
 

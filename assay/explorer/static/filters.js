@@ -79,10 +79,18 @@ export function conditions(filter, columns) {
     else if (key === "similar")
       add(key, null, `like ${middle(value.id, 40)}${value.within ? ", among these" : ""}`);
     else if (key === "words") add(key, null, `means “${middle(value.text, 60)}”`);
+    else if (key === "picture") add(key, null, "like the picture");
     else if (key === "ids") add(key, null, `${number(value.length)} chosen`);
   }
   return found;
 }
+
+// The parts of a filter that rank samples by likeness to something; the gallery can then be sorted by it.
+const LIKENESS = ["similar", "words", "picture"];
+export const ranks = (filter) => LIKENESS.some((key) => !isEmpty(filter[key]));
+export const isRanking = (key) => LIKENESS.includes(key);
+export const withoutRanking = (filter) =>
+  Object.fromEntries(Object.entries(filter).filter(([key]) => !isRanking(key)));
 
 // The words and "quoted phrases" of a search, as the server splits them.
 export function searched(text) {

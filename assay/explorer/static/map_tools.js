@@ -1,6 +1,7 @@
 // The row of tools over the plot, and the choice of what the gallery is sorted by.
 import { page } from "./context.js";
 import { button, h, icon } from "./dom.js";
+import { ranks } from "./filters.js";
 import { state } from "./state.js";
 
 const METHODS = { umap: "UMAP", tsne: "t-SNE", pca: "PCA" };
@@ -74,7 +75,7 @@ export function sorting() {
     order = ["label", "data", "column", "measure"];
   const options = [
     ["position", "source order"],
-    ...(state.filter.similar || state.filter.words ? [["similarity", "similarity"]] : []),
+    ...(ranks(state.filter) ? [["similarity", "similarity"]] : []),
     ...order.flatMap((kind) =>
       numbers.filter((c) => c.page === kind).map((c) => [c.key, c.title.toLowerCase()]),
     ),

@@ -100,6 +100,7 @@ const PARTS = {
   },
   similar: () => () => true,
   words: () => () => true,
+  picture: () => () => true,
 };
 
 const nameAt = (d, key, row) => {

@@ -104,26 +104,38 @@ function ring(context, [x, y], radius, width) {
   context.stroke();
 }
 
-function names(plot, context) {
-  if (!plot.showNames || plot.deep || !plot.names.length || !plot.points) return;
+// The names that find room, as `{ x, y, text }`: where each text's top left corner is.
+function roomFor(plot, context) {
+  if (!plot.showNames || plot.deep || !plot.names.length || !plot.points) return null;
   context.font = FONT;
-  context.textBaseline = "top";
-  context.globalAlpha = plot.stroke ? 0.4 : 1;
   const wanted = plot.names.map((name) => {
     const [x, y] = plot.toScreen(name.x, name.y),
       text = name.short;
     return { x, y, w: context.measureText(text).width + 8 + ROOM, h: 17 + ROOM };
   });
-  const placed = place(wanted, plot.width, plot.height);
+  return place(wanted, plot.width, plot.height).map(({ index, x, y }) => ({
+    x: x + ROOM / 2 + 4,
+    y: y + ROOM / 2 + 2,
+    text: plot.names[index].short,
+  }));
+}
+
+// The same with the baselines of the texts, as SVG wants them.
+export const placedNames = (plot) =>
+  (roomFor(plot, plot.over.getContext("2d")) ?? []).map((name) => ({ ...name, y: name.y + 11 }));
+
+function names(plot, context) {
+  const placed = roomFor(plot, context);
+  if (!placed) return;
+  context.textBaseline = "top";
+  context.globalAlpha = plot.stroke ? 0.4 : 1;
   context.lineJoin = "round";
-  for (const { index, x: left, y: top } of placed) {
-    const x = left + ROOM / 2,
-      y = top + ROOM / 2;
+  for (const { x, y, text } of placed) {
     context.lineWidth = 4;
     context.strokeStyle = dark() ? "#0d0f12e0" : "#fbfbfae6";
-    context.strokeText(plot.names[index].short, x + 4, y + 2);
+    context.strokeText(text, x, y);
     context.fillStyle = dark() ? "#f2f4f7" : "#14161a";
-    context.fillText(plot.names[index].short, x + 4, y + 2);
+    context.fillText(text, x, y);
   }
   plot.host.dataset.names = String(placed.length);
 }

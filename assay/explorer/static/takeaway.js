@@ -3,6 +3,7 @@ import { api } from "./api.js";
 import { page } from "./context.js";
 import { h, toast } from "./dom.js";
 import { closeMenu, openMenu } from "./menu.js";
+import { plotSvg } from "./plot_svg.js";
 import { counted } from "./words.js";
 
 export function save(blob, name) {
@@ -75,6 +76,12 @@ export function openExports(from, n, filter, plot = null) {
             ),
             h(
               "button",
+              { type: "button", class: "item", onclick: () => drawing(plot) },
+              "Drawing of the plot",
+              h("span", { class: "small" }, "SVG, for a paper or a slide"),
+            ),
+            h(
+              "button",
               { type: "button", class: "item", onclick: copyLink },
               "Link to this view",
               h("span", { class: "small" }, "copied; it stays valid for this snapshot"),
@@ -89,6 +96,11 @@ export function openExports(from, n, filter, plot = null) {
 async function picture(plot) {
   closeMenu();
   save(await plot.png(), `${page.meta.dataset}-v${page.meta.number}-map.png`);
+}
+
+function drawing(plot) {
+  closeMenu();
+  save(plotSvg(plot), `${page.meta.dataset}-v${page.meta.number}-map.svg`);
 }
 
 // A link that names its snapshot, so that it shows the same tomorrow.
