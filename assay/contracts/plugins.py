@@ -22,10 +22,14 @@ BUILT_IN = {
     "assay.embedders": {
         "open_clip": "assay.embedders.registry:open_clip",
         "sentence_transformers": "assay.embedders.registry:sentence_transformers",
-        "pca": "assay.embedders.registry:fitted",
-        "logmel": "assay.embedders.registry:fitted",
-        "autoencoder": "assay.embedders.registry:fitted",
-        "lsa": "assay.embedders.registry:fitted",
+        "pca": "assay.embedders.fitted:fitted",
+        "logmel": "assay.embedders.fitted:fitted",
+        "autoencoder": "assay.embedders.fitted:fitted",
+        "lsa": "assay.embedders.fitted:fitted",
+        "bow": "assay.embedders.fitted:fitted",
+        "word2vec": "assay.embedders.fitted:fitted",
+        "fasttext": "assay.embedders.fitted:fitted",
+        "glove": "assay.embedders.fitted:fitted",
         "vectors": "assay.embedders.registry:given",
     },
     "assay.metrics": {},  # ours are records in `assay.contracts.metrics`

@@ -175,14 +175,15 @@ class Dedup(Section):
 class Embed(Section):
     """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text."""
 
-    kind: str = "auto"  # open_clip, sentence_transformers, pca, logmel, autoencoder, lsa, vectors, another package's
-    model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; or a sentence-transformers name or folder
+    kind: str = "auto"  # one of `assay embedders`, or another package's
+    model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; a sentence-transformers name or folder; or a variant
     pretrained: str = ""
-    dimensions: int = Field(default=0, ge=0, le=4096)  # of pca, autoencoder, lsa; 0: a default of each
+    dimensions: int = Field(default=0, ge=0, le=4096)  # of what is fitted; 0: a default of each
     batch_size: int = Field(default=0, ge=0)  # 0: sized to the device
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
     storage: Literal["float16", "float32"] = "float32"
+    word_weights: Literal["idf", "equal"] = "idf"  # of the words in a text's mean: word2vec, fasttext, glove
     long_texts: Literal["cut", "windows"] = "cut"  # what of a text longer than the model reads: its start, or the whole
     seed: int = 0
 

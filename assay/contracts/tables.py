@@ -177,6 +177,15 @@ class CutContents(Contract):
     n_whole = dy.Int64(min=1)
 
 
+class Words(Contract):
+    """The words that an embedder of words learned, with their vectors; there for such embedders alone."""
+
+    word = dy.String(primary_key=True, min_length=1)  # lower case
+    n_texts = dy.Int64(min=0)  # of the texts that the embedder was fitted on, in how many it stands
+    weight = dy.Float64(min=0.0)  # how much it counts in a text's vector
+    vector = dy.List(dy.Float32())  # of length 1
+
+
 class Neighbors(Contract):
     """The kNN graph over units (duplicate-collapsed samples), cosine similarity, self excluded, rank from 1."""
 
@@ -475,6 +484,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "text_facts": TextFacts,
     "vectors": Vectors,
     "cut_contents": CutContents,
+    "words": Words,
     "neighbors": Neighbors,
     "picture_matches": PictureMatches,
     "units": Units,

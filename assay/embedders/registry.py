@@ -16,7 +16,7 @@ from assay.contracts.modality import find_modality
 from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
-from assay.embedders.basis import fingerprint_of, plan_basis
+from assay.embedders.basis import fingerprint_of
 from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
     LOCAL,
@@ -98,11 +98,6 @@ def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Pla
 def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """A model of sentence-transformers."""
     return _plan_sentences(spec)
-
-
-def fitted(spec: Spec, workspace: Workspace, content_hashes: pl.Series, _tower: str) -> Plan:
-    """An embedder that is fitted on the dataset itself."""
-    return _plan_fitted(spec, workspace, embedder_kind(spec), content_hashes)
 
 
 def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
@@ -221,36 +216,6 @@ def _sentences_folder(spec: Spec) -> Path:
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise refuse(spec, f"{folder} holds no modules.json, so it is no sentence-transformers model")
     return folder
-
-
-def _plan_fitted(spec: Spec, workspace: Workspace, kind: str, content_hashes: pl.Series) -> Plan:
-    if kind == "autoencoder":
-        _need(spec, "torch", "torch")
-    device = resolve_device(spec.embed.device) if kind == "autoencoder" else "cpu"
-    algorithm = fingerprint_of(
-        kind=kind, dimensions=spec.embed.dimensions, seed=spec.embed.seed, device=device, text=text_steps(spec),
-        storage=spec.embed.storage, version=2, long_texts=long_texts(spec, "text") if kind == "lsa" else None,
-    )  # fmt: skip
-    basis = plan_basis(workspace, algorithm, content_hashes)
-
-    def build() -> Embedder:
-        if kind == "pca":
-            from assay.embedders.pca import ImagePca
-
-            return ImagePca(spec, basis)
-        if kind == "logmel":
-            from assay.embedders.logmel import LogMel
-
-            return LogMel(spec, basis)
-        if kind == "lsa":
-            from assay.embedders.lsa import Lsa
-
-            return Lsa(spec, basis)
-        from assay.embedders.autoencoder import Autoencoder
-
-        return Autoencoder(spec, basis, device)
-
-    return Plan(kind, basis.fingerprint, build, basis.overlap)
 
 
 def _need(spec: Spec, module: str, package: str) -> None:

@@ -11,6 +11,7 @@ from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
+from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
 from assay.embedders.pipeline import Refusals, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
@@ -32,9 +33,13 @@ def _reads(spec: Spec) -> tuple[str, ...]:
     return ("samples", "contents", "rejects", *([facts.table] if facts and facts.prepared else []))
 
 
-@stage(version=VERSION, reads=_reads, writes=TABLES, hours=24)
+def _writes(spec: Spec) -> tuple[str, ...]:
+    return (*TABLES, *(["words"] if has_words(spec.embed.kind) else []))
+
+
+@stage(version=VERSION, reads=_reads, writes=_writes, hours=24)
 def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, contents, facts → vectors, rejects, embedding_health.
+    """samples, contents, facts → vectors, rejects, embedding_health; and words, of an embedder that has some.
 
     Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
     had; never takes another one.
@@ -55,14 +60,23 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         for part in parts:
             writer.link("vectors", part)
         write_rows(writer, "rejects", _rejects(samples, refusals))
+        if has_words(plan.kind):
+            write_rows(writer, "words", _words(plan, len(contents)))
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
         if find_modality(spec.modality).content == "text":
-            rows.extend(cut_row(_cut(store, contents), len(contents), "characters" if plan.kind == "lsa" else "tokens"))
+            rows.extend(
+                cut_row(_cut(store, contents), len(contents), "characters" if in_characters(plan.kind) else "tokens")
+            )
         write_rows(writer, "embedding_health", rows)
 
     return Work({"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}, body)
+
+
+def _words(plan: Plan, n_contents: int) -> pl.DataFrame:
+    """The words that the embedder learned; none where there was nothing to learn from."""
+    return plan.build().words().frame() if n_contents else empty("words")
 
 
 def _cut(store: FactStore, contents: pl.DataFrame) -> pl.DataFrame:
