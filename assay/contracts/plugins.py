@@ -22,6 +22,8 @@ BUILT_IN = {
     "assay.embedders": {
         "open_clip": "assay.embedders.registry:open_clip",
         "sentence_transformers": "assay.embedders.registry:sentence_transformers",
+        "transformers": "assay.embedders.pretrained:transformers",
+        "timm": "assay.embedders.pretrained:timm",
         "pca": "assay.embedders.fitted:fitted",
         "logmel": "assay.embedders.fitted:fitted",
         "autoencoder": "assay.embedders.fitted:fitted",

@@ -183,6 +183,9 @@ class Embed(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
     storage: Literal["float16", "float32"] = "float32"
+    pooling: Literal["mean", "cls"] = "mean"  # of a text's tokens: transformers
+    outputs: Literal["features", "logits"] = "features"  # of timm's models
+    image_size: int = Field(default=0, ge=0, le=4096)  # pixels a side that timm gets; 0: the model's own, and its crop
     word_weights: Literal["idf", "equal"] = "idf"  # of the words in a text's mean: word2vec, fasttext, glove
     long_texts: Literal["cut", "windows"] = "cut"  # what of a text longer than the model reads: its start, or the whole
     seed: int = 0

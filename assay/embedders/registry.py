@@ -17,6 +17,7 @@ from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
 from assay.embedders.basis import fingerprint_of
+from assay.embedders.hub import fetch, import_module
 from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
     LOCAL,
@@ -197,9 +198,8 @@ def _plan_sentences(spec: Spec) -> Plan:
     )  # fmt: skip
 
     def build() -> Embedder:
-        from assay.embedders.sentence_transformers import Sentences
-
-        return Sentences(spec, fingerprint, folder, device, precision)
+        module = import_module("assay.embedders.sentence_transformers")
+        return module.Sentences(spec, fingerprint, folder, device, precision)
 
     return Plan("sentence_transformers", fingerprint, build)
 
@@ -210,9 +210,7 @@ def _sentences_folder(spec: Spec) -> Path:
     beside = spec.base / given
     folder = local_folder(spec, given) or (beside if beside.is_dir() else None)
     if folder is None:
-        from assay.embedders.sentence_transformers import fetch
-
-        return fetch(spec, given)
+        return fetch(spec, given if "/" in given else f"sentence-transformers/{given}")
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise refuse(spec, f"{folder} holds no modules.json, so it is no sentence-transformers model")
     return folder

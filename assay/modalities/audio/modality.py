@@ -55,7 +55,7 @@ AUDIO = Modality(
     name="audio",
     content="file",
     face=Face("sound", "recordings", facts="audio_facts", preview="thumbnail"),
-    embedders=("logmel",),
+    embedders=("logmel", "transformers"),
     facts=Facts(
         table="audio_facts",
         contract=AudioFacts,

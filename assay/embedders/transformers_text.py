@@ -1,0 +1,100 @@
+"""Texts through an encoder of plain transformers (BERT, RoBERTa, MPNet, …): the mean of its last layer, or its first
+token (CLS), by `embed.pooling`."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import transformers
+
+from assay.contracts.spec import Spec
+from assay.embedders.hub import broken_torchaudio
+from assay.embedders.text_model import MOST_TOKENS, TextModel
+from assay.embedders.weights import first_line, offline, refuse
+
+
+class TextTower(TextModel):
+    """`AutoModel` and `AutoTokenizer` of a folder; no code from the folder is run, and only safetensors are read."""
+
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+        super().__init__(spec, fingerprint, device, precision)
+        self._folder = folder
+        self._model: torch.nn.Module | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a vector."""
+        return self._dimensions
+
+    def load(self) -> None:
+        """Bring the model into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
+        if self._model is not None:
+            return
+        transformers.utils.logging.disable_progress_bar()
+        options = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            with offline():
+                self._tokenizer = transformers.AutoTokenizer.from_pretrained(str(self._folder), **options)
+                self._padding = transformers.AutoTokenizer.from_pretrained(str(self._folder), **options)
+                config = transformers.AutoConfig.from_pretrained(str(self._folder), **options)
+                model, report = transformers.AutoModel.from_pretrained(
+                    str(self._folder), use_safetensors=True, output_loading_info=True, **options
+                )
+        except Exception as error:
+            said = broken_torchaudio() or f"transformers cannot load {self._folder}: {first_line(error)}"
+            raise refuse(self._spec, said) from error
+        refuse_random_weights(self._spec, self._folder, report)
+        if getattr(config, "is_encoder_decoder", False):
+            model = model.get_encoder()
+        self._model = model.eval().requires_grad_(False).to(self._device)
+        self._dimensions = int(getattr(config, "hidden_size", 0) or config.d_model)
+        if self._padding.pad_token is None:
+            self._padding.pad_token = self._padding.eos_token
+        self._limit = _tokens(self._tokenizer, config)
+        if self._limit:
+            self._room = max(self._limit - self._tokenizer.num_special_tokens_to_add(), 1)
+
+    def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[np.float32]:
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        found = np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            found[rows] = self._pooled([texts[row] for row in rows])
+        return found
+
+    def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        assert self._model is not None, "load first"
+        tokens = self._padding(
+            texts, padding=True, truncation=self._limit is not None, max_length=self._limit, return_tensors="pt"
+        ).to(self._device)
+        hidden = self._model(**tokens).last_hidden_state.float()
+        mask = tokens["attention_mask"].float()
+        if self._spec.embed.pooling == "cls":
+            first = mask.argmax(dim=1)  # not 0 where the tokenizer pads on the left
+            return _array(hidden[torch.arange(len(hidden), device=hidden.device), first])
+        return _array((hidden * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1.0))
+
+
+def refuse_random_weights(spec: Spec, folder: Path, report: dict[str, object]) -> None:
+    """Raises `EmbedderError` where weights of the model are missing in its files; without these they are random.
+
+    A pooling layer may be missing, for it is not used.
+    """
+    wanted = [name for name in map(str, list(report.get("missing_keys") or ())) if "pooler" not in name]  # type: ignore[call-overload]
+    if wanted:
+        raise refuse(spec, f"{folder} lacks {len(wanted)} of the model's weights, such as {sorted(wanted)[0]!r}")
+
+
+def _array(values: torch.Tensor) -> npt.NDArray[np.float32]:
+    return values.cpu().numpy().astype(np.float32)
+
+
+def _tokens(tokenizer: transformers.PreTrainedTokenizerBase, config: transformers.PretrainedConfig) -> int | None:
+    """How many tokens the model reads at once; None where it reads any number."""
+    positions = int(getattr(config, "max_position_embeddings", 0) or 0)
+    offset = getattr(config, "pad_token_id", 0) or 0
+    if positions and getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= offset + 1  # they count positions from behind the padding token on
+    known = [length for length in (int(tokenizer.model_max_length), positions) if 0 < length <= MOST_TOKENS]
+    return min(known) if known else None
