@@ -14,7 +14,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 15
+VERSION = 16
 WRITES = (
     "measures",
     "label_findings",

@@ -97,7 +97,7 @@ def test_the_most_frequent_confusion_is_named(night):
     given = np.where(swaps, 4, codes)
     found = rates(night(vectors, names(given), groups={"w": who.tolist()}, metrics={"annotator": "w"}))
     assert (found["x"]["confused_label"], found["x"]["confused_true_label"]) == ("c4", "c2")
-    assert found["x"]["confused_count"] == pytest.approx(swaps.sum(), rel=0.4)
+    assert found["x"]["confused_count"] == pytest.approx(swaps.sum(), rel=0.25)
     assert found["y"]["error_rate"] < 0.01
 
 

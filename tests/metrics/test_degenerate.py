@@ -79,11 +79,11 @@ def test_a_class_of_one_is_not_called_wrong(night):
 
 
 def test_a_class_that_nothing_speaks_for_draws_no_suspicion_on_others(night):
-    """Six samples under two names that the vectors know nothing of: most are flagged, and of the 300 others none is."""
+    """Of six samples under two names that the vectors know nothing of five are flagged, and of the 300 others none."""
     vectors, codes = blobs(300)
     labels = ["typo", "catt"] * 3 + [f"c{c}" for c in codes[6:]]
     issues = night(vectors, labels).read("label_issues").sort("sample_id")
-    assert issues["is_issue"].head(6).sum() >= 4 and not issues["is_issue"].tail(294).any()
+    assert issues["is_issue"].head(6).sum() >= 5 and not issues["is_issue"].tail(294).any()
 
 
 @pytest.mark.parametrize("separator", ["", "|"])
@@ -112,14 +112,12 @@ def test_what_fails_beside_the_probe_is_the_error_of_the_stage(night, monkeypatc
 
 
 def test_contents_that_all_contradict_themselves_are_judged(night):
-    """Three copies of each content, and one of the three labelled wrong each time: the wrong ones are the suspicious
-    ones, and no other is flagged."""
+    """Three copies of each content, and one of the three labelled wrong each time: the wrong ones are flagged."""
     vectors, codes = blobs(100)
     codes = np.concatenate([codes, codes, (codes + 1) % 4])
     output = night(np.tile(vectors, (3, 1)), [f"c{c}" for c in codes], unit=list(range(100)) * 3)
-    issues = output.read("label_issues").sort("sample_id")
-    flagged, score = issues["is_issue"].to_numpy(), issues["score"].to_numpy()
-    assert flagged[200:].any() and not flagged[:200].any() and score[200:].min() > score[:200].max()
+    flagged = output.read("label_issues").sort("sample_id")["is_issue"].to_numpy()
+    assert flagged[200:].mean() > 0.9 and not flagged[:200].any()
 
 
 def test_ten_thousand_classes(tmp_path):

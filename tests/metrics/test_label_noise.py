@@ -100,11 +100,11 @@ def test_the_gradient_of_the_powers_leads_to_the_least_loss():
     """No step from the powers that are found makes the labels likelier."""
     truth, chances = drawn(500, 2.0, k=4)
     of = mixture.terms(of_matrix(moved(truth, 0.1, 4), chances, chances**0.5), np.ones(500, dtype=bool))
-    direction = of.usual[of.cell]
-    powers = mixture.likeliest_powers(of, 0.1, np.array([0.5, 0.5]), direction)
+    emitted = mixture.emission(of, 0.1, mixture.start(of))
+    powers = mixture.likeliest_powers(of, np.array([0.5, 0.5]), emitted)
 
     def likelihood(powers):
-        likely = of.clean(powers) * mixture.emission(of, 0.1, direction)
+        likely = of.clean(powers) * emitted
         return np.log(np.add.reduceat(likely, of.first)).mean()
 
     steps = 0.05 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
@@ -262,3 +262,39 @@ def test_right_labels_under_vectors_that_know_little(towers, tower, percent):
     assert sure.sum() < 5 or wrong[sure].mean() >= 0.75
     plain = 1 - believed.of_given(believed.probe)
     assert average_precision_score(wrong, found.score) > average_precision_score(wrong, plain) - 0.005
+
+
+def test_noise_in_one_class_alone_is_found():
+    """A fifth of one class of ten is labelled as another: its rate is its own, and the others keep theirs."""
+    truth, chances = drawn(3000, 8.0, k=10)
+    given, rng = truth.copy(), np.random.default_rng(1)
+    given[(truth == 3) & (rng.random(3000) < 0.2)] = 8
+    of = mixture.terms(of_matrix(given, chances), np.ones(3000, dtype=bool))
+    found = mixture.fit(of, float((given != truth).mean()), mixture.start(of), rounds=8)
+    label = np.tile(np.arange(10), 3000)
+    share = np.array([found.share[label == c][0] for c in range(10)])
+    assert share[3] > 6 and np.delete(share, 3).max() < 0.5
+
+
+def test_of_contradicting_copies_all_but_the_most_are_wrong():
+    """Two of three copies say one class, one says another: a third; equal copies and single ones say nothing."""
+    case = Beliefs(
+        unit=np.array([0, 0, 1, 2]), given=np.array([0, 1, 0, 1]), share=np.array([2 / 3, 1 / 3, 1, 1]),
+        n=np.array([2, 1, 3, 1]), case=np.arange(4), label=np.array([0, 1, 0, 1]), probe=np.ones(4), vote=np.ones(4),
+        belief=np.ones(4), n_classes=2,
+    )  # fmt: skip
+    assert rate.contradicted(case) == pytest.approx(1 / 7)
+
+
+def test_the_table_of_noise_adds_up_to_its_joint():
+    """Cells too small to be shown are in those that are."""
+    joint = pl.DataFrame(
+        {"given": [0] * 4 + [1] * 3, "true": [0, 1, 2, 3, 1, 0, 2], "count": [950.0, 40.0, 9.5, 0.5, 999.4, 0.3, 0.3]}
+    )
+    table = confident.noise_table(joint, list("abcd"), (0.5, 2.0))
+    off = table.filter(pl.col("label") != pl.col("true_label"))
+    assert off["count"].sum() == pytest.approx(50.6) and len(off) == 4
+    sums = table.group_by("label").agg(pl.col("count").sum())["count"]
+    assert sums.to_list() == pytest.approx([1000.0, 1000.0])
+    cell = off.filter(pl.col("true_label") == "b").row(0, named=True)
+    assert cell["rate_low"] < 0.5 * cell["rate"] and cell["rate_high"] > 2 * cell["rate"]

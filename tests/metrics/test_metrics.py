@@ -52,14 +52,14 @@ def test_clean_labels_are_hardly_flagged(night):
 
 
 def test_noise_matrix_names_the_confused_pair(night):
-    """Where a tenth of each class is labelled the next, the matrix row of c1 has c0 with that rate in its interval."""
+    """Where a fifth of c0 is labelled c1, the matrix row of c1 has c0 with that rate inside its interval."""
     vectors, codes = blobs(1000, classes=4, dimensions=24)
     given = codes.copy()
-    for code in range(4):
-        given[np.nonzero(codes == code)[0][:25]] = (code + 1) % 4
+    moved = np.nonzero(codes == 0)[0][:50]
+    given[moved] = 1
     noise = night(vectors, [f"c{c}" for c in given]).read("label_noise")
     cell = noise.filter((pl.col("label") == "c1") & (pl.col("true_label") == "c0")).row(0, named=True)
-    assert cell["rate_low"] <= 25 / 250 <= cell["rate_high"]
+    assert cell["rate_low"] <= 50 / 300 <= cell["rate_high"]
     sums = noise.group_by("label").agg(pl.col("rate").sum())["rate"]
     assert sums.is_between(0.95, 1.0001).all()
 

@@ -74,7 +74,7 @@ def test_wrong_and_missing_classes_are_told_apart(planted):
     for metric, is_so in (("wrong_class", noisy & ~carried), ("missing_class", carried & ~noisy)):
         rows = scores.filter(pl.col("metric") == metric).sort("sample_id")
         mine, score = is_so.any(axis=1), rows["score"].to_numpy()
-        assert score[mine].mean() > 0.45 and score[~mine].mean() < 0.1
+        assert score[mine].mean() > 0.48 and score[~mine].mean() < 0.1
         assert ((rows["value"] > 0) == rows["is_issue"]).all()
 
 

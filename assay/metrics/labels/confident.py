@@ -9,6 +9,9 @@ from assay.metrics.labels import noise
 from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.noise import NoiseModel
 
+SUREST = 0.99  # that anything is called: what is wrong with the model itself is in no confidence
+SMALL = 1e-3  # of a class: cells of the noise table that are left out
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -38,7 +41,7 @@ def find(beliefs: Beliefs) -> Findings:
     flagged = flag(beliefs, score, wrong)
     top = np.where(flagged, noise.best_other(beliefs, model.posterior), beliefs.best(model.posterior))
     posterior = noise.matched(beliefs, model.posterior, wrong, judged)
-    confidence = np.clip(posterior[top], 0.0, 1.0)
+    confidence = np.clip(posterior[top], 0.0, SUREST)
     return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, posterior), model)
 
 
@@ -75,20 +78,37 @@ def add_noise_rate(metrics: dict, rate: float, interval: tuple[float, float], no
     metrics["estimated_noise_rate_high"] = (interval[1], "95% interval, upper end")
 
 
-def noise_table(joint: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """The `label_noise` table from a joint of counts; cells below a thousandth of the class are left out."""
+def noise_table(joint: pl.DataFrame, names: list[str], bounds: tuple[float, float] = (1.0, 1.0)) -> pl.DataFrame:
+    """The `label_noise` table from a joint of counts.
+
+    Of each given class the cells below a thousandth are left out, but for the largest; the others are scaled to take
+    their place, so that the counts add up to the published rate.
+
+    Args:
+        bounds: ends of the rate's interval, as parts and multiples of the rate. A cell's interval is that of its count
+            (Wilson 1927), at these rates.
+    """
+    off = pl.col("given") != pl.col("true")
     sized = joint.with_columns(pl.col("count").sum().over("given").alias("n"))
-    sized = sized.with_columns((pl.col("count") / pl.col("n")).clip(0.0, 1.0).alias("rate"))
-    sized = sized.filter((pl.col("rate") >= 1e-3) | (pl.col("given") == pl.col("true")))
-    low, high = wilson(sized["rate"].to_numpy(), sized["n"].to_numpy())
+    largest = pl.when(off).then(pl.col("count")).max().over("given")
+    kept = sized.filter(~off | (pl.col("count") >= SMALL * pl.col("n")) | (off & (pl.col("count") == largest)))
+    wrong = sized.filter(off).group_by("given").agg(pl.col("count").sum().alias("wrong"))
+    kept = kept.join(wrong, on="given", how="left", maintain_order="left")
+    here = pl.when(off).then(pl.col("count")).sum().over("given")
+    scale = pl.when(off & (here > 0)).then(pl.col("wrong") / here).otherwise(1.0)
+    kept = kept.with_columns(pl.col("count") * scale)
+    kept = kept.with_columns((pl.col("count") / pl.col("n")).clip(0.0, 1.0).alias("rate"))
+    rate, n, wrong_cell = (kept.select(column).to_series().to_numpy() for column in ("rate", "n", off.alias("off")))
+    low = wilson(np.where(wrong_cell, rate * bounds[0], rate), n)[0]
+    high = wilson(np.where(wrong_cell, np.minimum(rate * bounds[1], 1.0), rate), n)[1]
     label = np.asarray(names, dtype=object)
     return pl.DataFrame(
         {
-            "label": pl.Series(label[sized["given"].to_numpy()].tolist(), dtype=pl.String),
-            "true_label": pl.Series(label[sized["true"].to_numpy()].tolist(), dtype=pl.String),
-            "rate": sized["rate"],
-            "rate_low": np.minimum(low, sized["rate"].to_numpy()),
-            "rate_high": np.maximum(high, sized["rate"].to_numpy()),
-            "count": sized["count"],
+            "label": pl.Series(label[kept["given"].to_numpy()].tolist(), dtype=pl.String),
+            "true_label": pl.Series(label[kept["true"].to_numpy()].tolist(), dtype=pl.String),
+            "rate": kept["rate"],
+            "rate_low": np.minimum(low, rate),
+            "rate_high": np.maximum(high, rate),
+            "count": kept["count"],
         }
     ).sort("label", "true_label")

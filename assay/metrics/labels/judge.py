@@ -23,7 +23,7 @@ def judge_labels(inputs: Inputs) -> Judgement:
         numbers["label_issues_note"] = BY_CHANCE
     findings = label_findings(inputs, believed, found)
     told = believed.label[believed.best(believed.probe)] == believed.given
-    noise = confident.noise_table(found.joint, names)
+    noise = confident.noise_table(found.joint, names, bounds(found))
     ids, unit, codes = inputs.corpus.samples["sample_id"], inputs.corpus.unit, inputs.labels.codes
     return Judgement(
         findings=findings,
@@ -57,6 +57,12 @@ def label_findings(inputs: Inputs, believed: Beliefs, found: Findings) -> pl.Dat
         "is_issue": found.is_issue[case],
     }
     return finding_rows(inputs, rows, columns)
+
+
+def bounds(found: Findings) -> tuple[float, float]:
+    """Ends of the interval of the rate of wrong labels, as parts and multiples of the rate."""
+    model = found.model
+    return (model.low / model.rate, model.high / model.rate) if model.rate > 0 else (1.0, 1.0)
 
 
 def noise_of_classes(joint: pl.DataFrame, n_classes: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The likelihood of labels some of which are wrong, given what the vectors say.
 
-A sample of class c is given another label at one overall rate, and which one is drawn from the class's own direction:
+A sample of class c is given another label at a rate, and which one is drawn from the class's own direction:
 
-    p(given | vectors) = b(given) · (1 − rate) + rate · Σ_c b(c) · D(given | c),    b(c) ∝ probe(c)^s · vote(c)^t.
+    p(given | vectors) = b(given) · (1 − r(given)) + Σ_c b(c) · r(c) · D(given | c),    b(c) ∝ probe(c)^s · vote(c)^t.
 
-The powers s and t are those of the greatest likelihood at that rate. D is found from the labels by expectation
-maximisation (as in Dawid & Skene 1979, with the vectors as prior), drawn to the sizes of the classes; how far it is
-drawn, they tell themselves (empirical Bayes of a Dirichlet prior: Minka 2000). A fixed little pull would find a
-direction of its own in every handful of disagreements, and so more noise where classes overlap.
+The mean of the rates r(c) is what is asked for; a class's own is drawn to it. The powers s and t are those of the
+greatest likelihood. D is found from the labels by expectation maximisation (as in Dawid & Skene 1979, with the vectors
+as prior), drawn to the sizes of the classes. How far both are drawn, the labels tell themselves (empirical Bayes of a
+Dirichlet and a Beta prior: Minka 2000). A fixed little pull would find a direction of its own in every handful of
+disagreements, and so more noise where classes overlap.
 
 What the rate is, `rate.py` finds.
 """
@@ -16,12 +17,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import gammaln
+from scipy.special import betaln, gammaln
 
 from assay.metrics import pairs
 from assay.metrics.labels.beliefs import Beliefs
 
 PULLS = (8.0, 30.0, 100.0, 300.0, 1000.0)  # wrong labels' worth of a class's draw to the class sizes
+HELD = (30.0, 100.0, 300.0, 1000.0, 1e6)  # cases' worth of a class's draw to the overall rate
+MOST = 0.9  # of a class, that can be wrong
 START = np.array([0.5, 0.5])  # powers before any is fitted
 CONFUSED = 0.2  # share of the wrong labels that are expected where the vectors confuse, the rest by class size
 HEARD = 0.5  # power of the vote, of that of the probe, at least: noisy labels make it seem worse than it is
@@ -62,11 +65,13 @@ class Terms:
 
 @dataclass(frozen=True)
 class Fit:
-    """What was fitted at a rate: the `powers` (2,), the `direction` (p,) D(given | true) of each pair, and what follows
-    from these: `clean` and `posterior` (p,), and the mean log `likelihood` of the given labels."""
+    """What was fitted at a rate: the `powers` (2,), the `direction` (p,) D(given | true) of each pair, the `share` (p,)
+    of the mean rate its true class has, and what follows from these: `clean` and `posterior` (p,), and the mean log
+    `likelihood` of the given labels."""
 
     powers: np.ndarray
     direction: np.ndarray
+    share: np.ndarray
     clean: np.ndarray
     posterior: np.ndarray
     likelihood: float
@@ -85,7 +90,7 @@ def terms(beliefs: Beliefs, chosen: np.ndarray) -> Terms:
     logs = np.log(np.maximum(np.stack([beliefs.probe[inside], beliefs.vote[inside]]), SMALLEST))
     first = np.flatnonzero(np.r_[True, case[1:] != case[:-1]][: len(case)])
     plain = Terms(case, first, logs, label == given, cell, of_true, sizes, beliefs.share[chosen], k)
-    powers = likeliest_powers(plain, 0.0, START, sizes[cell])
+    powers = likeliest_powers(plain, START, np.where(plain.own, 1.0, 0.0))
     count = wrong_counts(plain, plain.clean(powers))
     confused = count / np.maximum(np.bincount(of_true, count, k)[of_true], SMALLEST)
     return replace(plain, usual=(1.0 - CONFUSED) * sizes + CONFUSED * confused)
@@ -94,44 +99,65 @@ def terms(beliefs: Beliefs, chosen: np.ndarray) -> Terms:
 def start(of: Terms) -> Fit:
     """Before anything is fitted: a plain mean of probe and vote, and wrong labels that follow the class sizes."""
     clean = of.clean(START)
-    return Fit(START, of.usual[of.cell], clean, clean, -np.inf)
+    return Fit(START, of.usual[of.cell], np.ones(len(of.case)), clean, clean, -np.inf)
 
 
 def fit(of: Terms, rate: float, before: Fit, rounds: int = 1) -> Fit:
     """The fit at a rate, from another one."""
     found = before
     for _ in range(rounds):
-        powers = likeliest_powers(of, rate, found.powers, found.direction)
+        emitted = emission(of, rate, found)
+        powers = likeliest_powers(of, found.powers, emitted)
         clean = of.clean(powers)
-        likely = clean * emission(of, rate, found.direction)
+        likely = clean * emitted
         total = np.maximum(np.add.reduceat(likely, of.first), 1e-300)
         likelihood = float(np.average(np.log(total), weights=of.weight))
         posterior = likely / total[of.case]
-        found = Fit(powers, directions(of, posterior) if rate else found.direction, clean, posterior, likelihood)
+        direction = directions(of, posterior) if rate else found.direction
+        share = shares(of, posterior, rate) if rate else found.share
+        found = Fit(powers, direction, share, clean, posterior, likelihood)
     return found
 
 
-def emission(of: Terms, rate: float, direction: np.ndarray) -> np.ndarray:
+def emission(of: Terms, rate: float, found: Fit) -> np.ndarray:
     """(p,) p(given | true) of each pair."""
-    return np.where(of.own, 1.0 - rate, rate * direction)
+    own = np.minimum(rate * found.share, MOST)
+    return np.where(of.own, 1.0 - own, own * found.direction)
 
 
-def likeliest_powers(of: Terms, rate: float, powers: np.ndarray, direction: np.ndarray) -> np.ndarray:
+def shares(of: Terms, posterior: np.ndarray, rate: float) -> np.ndarray:
+    """(p,) how many times the overall rate that of each pair's true class is, drawn to 1 as far as is likeliest."""
+    weight = posterior * of.weight[of.case]
+    true = of.of_true[of.cell]
+    mass = np.bincount(true, weight, of.n_classes)
+    off = np.minimum(np.bincount(true, weight * ~of.own, of.n_classes), mass)
+    overall = float(np.clip(off.sum() / max(mass.sum(), SMALLEST), SMALLEST, 1.0 - SMALLEST))
+
+    def evidence(held: float) -> float:
+        wrong, right = held * overall, held * (1.0 - overall)
+        return float((betaln(off + wrong, mass - off + right) - betaln(wrong, right)).sum())
+
+    held = max(HELD, key=evidence)
+    own = (off + held * overall) / (mass + held) / overall
+    return (own / max((own * mass).sum() / max(mass.sum(), SMALLEST), SMALLEST))[true]
+
+
+def likeliest_powers(of: Terms, powers: np.ndarray, emitted: np.ndarray) -> np.ndarray:
     """(2,) the powers of probe and vote with which the given labels are likeliest."""
-    emitted, scale = emission(of, rate, direction), of.weight.sum()
-    shares = np.array([[1.0, HEARD], [0.0, 1.0]])  # of the powers in what is searched: the probe's, the vote's surplus
+    scale = of.weight.sum()
+    split = np.array([[1.0, HEARD], [0.0, 1.0]])  # of the powers in what is searched: the probe's, the vote's surplus
 
     def loss(some: np.ndarray) -> tuple[float, np.ndarray]:
-        clean = of.clean(some @ shares)
+        clean = of.clean(some @ split)
         likely = clean * emitted
         total = np.maximum(np.add.reduceat(likely, of.first), 1e-300)
         pull = (likely / total[of.case] - clean) * of.weight[of.case]
-        return -float((np.log(total) * of.weight).sum()) / scale, -(shares @ (of.logs @ pull)) / scale
+        return -float((np.log(total) * of.weight).sum()) / scale, -(split @ (of.logs @ pull)) / scale
 
     begin = np.maximum([powers[0], powers[1] - HEARD * powers[0]], 0.0)
     options = {"maxiter": STEPS, "ftol": 1e-8}
     found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * 2, options=options)
-    return found.x @ shares
+    return found.x @ split
 
 
 def wrong_counts(of: Terms, values: np.ndarray) -> np.ndarray:

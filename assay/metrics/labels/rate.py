@@ -1,6 +1,6 @@
 """How many labels are wrong, and between what bounds the vectors can tell.
 
-Probabilities of the given labels alone cannot tell noise from classes that overlap. Two things can.
+Probabilities of the given labels alone cannot tell noise from classes that overlap. Three things can.
 
 1. **The likelihood** of the given labels under `mixture.py`, at each of a grid of rates. With a prior in which a rate
    is the rarer the higher, a factor e each USUAL, its median is the rate, and the rates within 1.92 of the greatest log
@@ -10,12 +10,13 @@ Probabilities of the given labels alone cannot tell noise from classes that over
    goes to nothing where the vectors are surest, noise does not; so the share of disagreements is fitted as a logistic
    curve above a floor, as lapses are in psychometrics (Wichmann & Hill 2001). It asks less of the noise and knows less,
    and is a lower bound where people err on what is ambiguous.
+3. **Contradictions**: of copies with several labels all but the most frequent one are wrong.
 
 People do err there, and then both undercount: of simulated annotators' mistakes they see two in five to four in five,
-the less the more there are, and with many small classes one in ten, below what the upper end allows for. So of the
-disagreements that are left the floor's share is counted too; all of them where the floor is high and the likelihood
-takes all noise for overlap. The upper end is HIDDEN times that of both intervals and the share UNSEEN of the
-disagreements beyond; it never passes the share of all disagreements.
+the less the more there are, and with many small classes one in nine. So of the disagreements that are left the floor's
+share is counted too; all of them where the floor is high and the likelihood takes all noise for overlap. The upper end
+is HIDDEN times that of both intervals and the share UNSEEN of the disagreements beyond. Where some labels are surely
+wrong among the surest, any disagreement may be a mistake, and the upper end is the share of all of them.
 """
 
 from dataclasses import dataclass
@@ -70,15 +71,25 @@ def estimate(beliefs: Beliefs) -> Rate:
     floors = floor_losses(sure, differs, of.weight)
     floor = float(RATES[floors.argmin()])
     _, floor_low, floor_high = spread(RATES, floors)
-    every = float(np.average(differs, weights=of.weight))
-    seen = max(likeliest, floor)
+    every, surely = float(np.average(differs, weights=of.weight)), contradicted(beliefs)
+    seen = max(likeliest, floor, surely)
     blind = max(0.0, 1.0 - likeliest / floor) * min(1.0, (floor / FULL) ** 2) if floor else 0.0
     rate = seen + max(floor, blind) * max(every - seen, 0.0)
-    low, high = min(low, floor_low), min(HIDDEN * max(high, floor_high), every)
-    high += UNSEEN * (every - high)
-    rate, low = rate * learnt(beliefs), low * learnt(beliefs)
+    low, high = max(min(low, floor_low), surely), min(HIDDEN * max(high, floor_high), every)
+    doubtful = floor_high + (1.0 - floor_high) * every  # agreements are wrong, too, as often as the surest ones
+    high += (1.0 if floor_low > 0 else UNSEEN) * max(doubtful - high, 0.0)
+    rate, low = max(rate * learnt(beliefs), surely), max(low * learnt(beliefs), surely)
     nearest = fits[int(np.abs(rates - likeliest).argmin())]
     return Rate(rate, min(low, rate), max(high, rate), nearest)
+
+
+def contradicted(beliefs: Beliefs) -> float:
+    """The share of labels that copies of the same content outvote: of equal ones not more than one can be right."""
+    known = beliefs.given >= 0
+    unit, n = beliefs.unit[known], beliefs.n[known]
+    most = np.zeros(int(unit.max(initial=-1)) + 1)
+    np.maximum.at(most, unit, n)
+    return float((n.sum() - most.sum()) / max(n.sum(), 1))
 
 
 def learnt(beliefs: Beliefs) -> float:
