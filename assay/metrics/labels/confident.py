@@ -9,7 +9,6 @@ from assay.metrics.labels import noise
 from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.noise import NoiseModel
 
-SUREST = 0.99  # that anything is called: what is wrong with the model itself is in no confidence
 SMALL = 1e-3  # of a class: cells of the noise table that are left out
 
 
@@ -41,7 +40,7 @@ def find(beliefs: Beliefs) -> Findings:
     flagged = flag(beliefs, score, wrong)
     top = np.where(flagged, noise.best_other(beliefs, model.posterior), beliefs.best(model.posterior))
     posterior = noise.matched(beliefs, model.posterior, wrong, judged)
-    confidence = np.clip(posterior[top], 0.0, SUREST)
+    confidence = np.clip(posterior[top], 0.0, noise.SUREST)
     return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, posterior), model)
 
 

@@ -20,6 +20,7 @@ from assay.metrics.labels.rate import estimate
 LEAST = 1e-3  # rate at which labels are ranked where fewer are wrong
 ROUNDS = 6
 JUNK = 2.0  # times a class's share of the wrong labels that may flow into it from anywhere
+SUREST = 0.99  # that anything is called: what is wrong with the model itself is in no confidence
 MOST_SHIFT = 6.0  # of the log odds of given classes
 
 

@@ -67,7 +67,7 @@ def propose(
     place[beliefs.unit[missing]] = missing
     case = place[unit[gaps]]
     top = beliefs.best(model.clean)[case]
-    confidence = np.clip(model.clean[top], 0.0, 1.0)
+    confidence = np.clip(model.clean[top], 0.0, noise.SUREST)
     values = pl.Series(names, dtype=pl.String).gather(beliefs.label[top])
     sure = (confidence >= ABSTAIN_BELOW) & better_than_chance(beliefs)
     return pl.DataFrame(
