@@ -24,6 +24,7 @@ BUILT_IN = {
         "sentence_transformers": "assay.embedders.registry:sentence_transformers",
         "transformers": "assay.embedders.pretrained:transformers",
         "timm": "assay.embedders.pretrained:timm",
+        "service": "assay.embedders.service:service",
         "pca": "assay.embedders.fitted:fitted",
         "logmel": "assay.embedders.fitted:fitted",
         "autoencoder": "assay.embedders.fitted:fitted",

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 from unicodedata import is_normalized
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -172,6 +173,42 @@ class Dedup(Section):
     embedding: bool = True
 
 
+class Service(Section):
+    """An embedding service that speaks HTTP as OpenAI's does: POST `url`/embeddings.
+
+    `key_variable` names the environment variable with the key, which is sent as a bearer token and written nowhere.
+    `images` says how pictures are sent: `messages` as vLLM takes them, `input` as data URIs in the place of texts.
+    """
+
+    url: str = ""  # up to /embeddings, such as https://api.example.com/v1
+    key_variable: str = ""  # such as EXAMPLE_API_KEY
+    plain_http: bool = False  # without it, http:// goes to this machine only
+    max_characters: int = Field(default=8_000, ge=1)  # of a text that the model takes
+    images: Literal["messages", "input"] = "messages"
+    retries: int = Field(default=6, ge=0, le=20)  # after 429, 5xx and lost connections
+    timeout_seconds: float = Field(default=120.0, gt=0)  # of one request
+
+    @field_validator("key_variable")
+    @classmethod
+    def variable_is_a_name(cls, name: str) -> str:
+        if name and not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name):
+            raise ValueError(
+                "this is the name of an environment variable that holds the key, in upper case such as "
+                "EXAMPLE_API_KEY; the key itself is never written into a spec"
+            )
+        return name
+
+    @field_validator("url")
+    @classmethod
+    def url_is_plain(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("wanted an address such as https://api.example.com/v1 or http://localhost:11434/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("an address without a name, a password or a query; a key comes by `key_variable`")
+        return url.rstrip("/")
+
+
 class Embed(Section):
     """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text."""
 
@@ -186,6 +223,7 @@ class Embed(Section):
     pooling: Literal["mean", "cls"] = "mean"  # of a text's tokens: transformers
     outputs: Literal["features", "logits"] = "features"  # of timm's models
     image_size: int = Field(default=0, ge=0, le=4096)  # pixels a side that timm gets; 0: the model's own, and its crop
+    service: Service = Service()
     word_weights: Literal["idf", "equal"] = "idf"  # of the words in a text's mean: word2vec, fasttext, glove
     long_texts: Literal["cut", "windows"] = "cut"  # what of a text longer than the model reads: its start, or the whole
     seed: int = 0

@@ -57,7 +57,7 @@ def has_words(kind: str) -> bool:
 
 def in_characters(kind: str) -> bool:
     """Whether what it reads of a long text is counted in characters, not tokens."""
-    return kind in KINDS and KINDS[kind].cuts
+    return kind == "service" or (kind in KINDS and KINDS[kind].cuts)
 
 
 def fitted(spec: Spec, workspace: Workspace, content_hashes: pl.Series, _tower: str) -> Plan:

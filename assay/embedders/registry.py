@@ -43,12 +43,16 @@ class Plan:
         build: makes it; imports what it needs.
         basis_overlap: of a fitted embedder, the share of contents that tonight's data and the data it was fitted on
             have in common (of all contents in either); None for others.
+        checks: further rows of `embedding_health`: check, value, wanted, ok, note.
+        done: called when all is embedded.
     """
 
     kind: str
     fingerprint: str
     build: Callable[[], Embedder]
     basis_overlap: float | None = None
+    checks: tuple[tuple[str, float, str, bool, str], ...] = ()
+    done: Callable[[], None] = lambda: None
 
 
 def embedder_kind(spec: Spec) -> str:

@@ -65,13 +65,17 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
+        if plan.checks:
+            rows.extend(pl.DataFrame(list(plan.checks), schema=rows.schema, orient="row"))
         if find_modality(spec.modality).content == "text":
             rows.extend(
                 cut_row(_cut(store, contents), len(contents), "characters" if in_characters(plan.kind) else "tokens")
             )
         write_rows(writer, "embedding_health", rows)
+        plan.done()
 
-    return Work({"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}, body)
+    config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
+    return Work(config | ({"checks": plan.checks} if plan.checks else {}), body)
 
 
 def _words(plan: Plan, n_contents: int) -> pl.DataFrame:

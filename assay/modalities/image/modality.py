@@ -65,7 +65,7 @@ IMAGE = Modality(
     name="image",
     content="file",
     face=Face("picture", "images", facts="image_facts", preview="thumbnail"),
-    embedders=("pca", "open_clip", "timm", "autoencoder"),
+    embedders=("pca", "open_clip", "timm", "autoencoder", "service"),
     facts=Facts(
         table="image_facts",
         contract=ImageFacts,

@@ -59,7 +59,17 @@ TEXT = Modality(
     name="text",
     content="text",
     face=Face("text", "texts", facts="text_facts", text="text"),
-    embedders=("lsa", "sentence_transformers", "transformers", "open_clip", "bow", "word2vec", "fasttext", "glove"),
+    embedders=(
+        "lsa",
+        "sentence_transformers",
+        "transformers",
+        "open_clip",
+        "service",
+        "bow",
+        "word2vec",
+        "fasttext",
+        "glove",
+    ),
     facts=Facts(
         table="text_facts",
         contract=TextFacts,
