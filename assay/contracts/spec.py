@@ -46,6 +46,9 @@ class Source(Section):
     `category` (a further column) or `*` (says nothing), such as `class`, `split/class`, `*/split/class`; `flat`: none
     means anything. `auto` reads it from the folders' names; the reading, and what else would fit, is printed and
     published. Files that by their ending are of another kind (labels, tables, notes beside pictures) are no samples.
+    Tars and zips, and of files Parquet and Arrow (a `save_to_disk` folder of Hugging Face datasets), are read without
+    being unpacked where no sample stands beside them, or with `archives = "open"`; `path` may be one such file. A uri
+    names a member as `shard-000.tar#cat/0001.jpg`, in a table's cells as well.
     `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's (for
     `vector` also a pattern such as `f*`, one number a column); `files` maps a split to a file, instead of `path`.
     Folders named `column=value` are columns. A table's `sample_id` column tells from night to night which sample is
@@ -72,6 +75,7 @@ class Source(Section):
     may_be_absent: tuple[str, ...] = ()  # columns that the last snapshot had and that may be gone
     max_shrink: Fraction = 0.5  # refuse a night with fewer than (1 − this) of the last snapshot's samples
     max_rejects: Fraction = 0.5  # refuse a night where a larger share of the samples is unreadable
+    archives: Literal["auto", "open", "leave"] = "auto"  # of a folder; auto: open where no sample stands beside them
     ready_file: str = ""  # refuse to start until this file stands beside the data (e.g. _SUCCESS)
     follow_symlinks: bool = False
     max_file_bytes: int = Field(default=512 * 2**20, gt=0)

@@ -22,8 +22,10 @@ from assay.sources.left_out import LeftOut, Patterns, is_litter
 
 if TYPE_CHECKING:  # worker processes import this module, and should not wait for pydantic
     from assay.contracts.spec import Spec
+    from assay.sources.carriers import Index
 
 CHUNK = 2**20  # bytes read at a time while hashing
+UNLIMITED = 2**62  # bytes of a carrier: its members have a limit each
 LOST_LIMIT = 100_000  # files counted below a folder that is not read
 
 
@@ -58,11 +60,48 @@ class Source:
         self.patterns = Patterns(include, exclude)
 
     def open(self, uri: str) -> BinaryIO:
-        """A regular file below the root, open for reading. Raises `UnreadableSample`."""
-        raise NotImplementedError
+        """A regular file below the root, or a member of one (`a.tar#b.jpg`), open for reading.
+
+        Raises:
+            UnreadableSample: it is neither, or cannot be read.
+        """
+        inside = self._inside(uri)
+        return self.index(inside[0]).open(inside[1]) if inside else self.open_file(uri, self.max_file_bytes)
 
     def stat(self, uri: str) -> Entry:
-        """Size and modification time of one file. Raises `UnreadableSample`."""
+        """Size and modification time of one file, or of a member and its carrier. Raises `UnreadableSample`."""
+        inside = self._inside(uri)
+        if not inside:
+            return self.stat_file(uri, self.max_file_bytes)
+        carrier = self.stat_file(inside[0], UNLIMITED)
+        return carrier._replace(uri=uri, size_bytes=self.index(inside[0]).find(inside[1]).size_bytes)
+
+    def index(self, uri: str) -> "Index":
+        """What a tar, zip, Parquet or Arrow file holds; made once in a process. Raises `UnreadableSample`."""
+        from assay.sources.carriers import kept_index, read_index
+
+        key = (self.root, self.max_file_bytes, *self.stat_file(uri, UNLIMITED)[:3])
+        return kept_index(key, lambda: read_index(lambda: self.open_file(uri, UNLIMITED), uri, self.max_file_bytes))
+
+    def _inside(self, uri: str) -> tuple[str, str] | None:
+        """Carrier and member of a uri; None where it is a file's own name."""
+        if "#" not in uri:
+            return None
+        from assay.sources.carriers import carrier_of
+
+        found = carrier_of(uri)
+        if found:
+            with contextlib.suppress(UnreadableSample):
+                self.stat_file(uri, UNLIMITED)
+                return None
+        return found
+
+    def open_file(self, uri: str, limit: int) -> BinaryIO:
+        """A regular file below the root of at most `limit` bytes, open for reading. Raises `UnreadableSample`."""
+        raise NotImplementedError
+
+    def stat_file(self, uri: str, limit: int) -> Entry:
+        """Size and modification time of one file of at most `limit` bytes. Raises `UnreadableSample`."""
         raise NotImplementedError
 
     def scan(self, left: LeftOut | None = None) -> Iterator[Entry]:
@@ -98,23 +137,25 @@ class LocalSource(Source):
         super().__init__(**rules)
         self.root = os.path.realpath(root)
 
-    def open(self, uri: str) -> BinaryIO:
+    def open_file(self, uri: str, limit: int) -> BinaryIO:
+        """A file, looked at before and after it is opened."""
         path = self.path(uri)
         with _unreadable(uri):
-            _regular(os.stat(path), uri, self.max_file_bytes)  # looked at first: opening a device may act on it
+            _regular(os.stat(path), uri, limit)  # looked at first: opening a device may act on it
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                _regular(os.fstat(descriptor), uri, self.max_file_bytes)
+                _regular(os.fstat(descriptor), uri, limit)
                 return os.fdopen(descriptor, "rb")
             except BaseException:
                 os.close(descriptor)
                 raise
 
-    def stat(self, uri: str) -> Entry:
+    def stat_file(self, uri: str, limit: int) -> Entry:
+        """Size, times and inode."""
         path = self.path(uri)
         with _unreadable(uri):
             found = os.stat(path)
-            _regular(found, uri, self.max_file_bytes)
+            _regular(found, uri, limit)
         return Entry(uri, found.st_size, found.st_mtime_ns, ctime_ns=found.st_ctime_ns, inode=_inode(found))
 
     def path(self, uri: str) -> str:
@@ -204,7 +245,7 @@ class LocalSource(Source):
 
     def _entry(self, uri: str) -> Entry:
         try:
-            return self.stat(uri)
+            return self.stat_file(uri, self.max_file_bytes)
         except UnreadableSample as refusal:
             return Entry(uri, 0, -1, refusal.reason, refusal.detail)
 
@@ -217,18 +258,20 @@ class UrlSource(Source):
         self.root = root.rstrip("/")
         self._fs, self._path = _file_system(root)
 
-    def open(self, uri: str) -> BinaryIO:
+    def open_file(self, uri: str, limit: int) -> BinaryIO:
+        """A file, whose size is looked at as it is read."""
         path = self._place(uri)
         with _unreadable(uri):
             return self._fs.open(path, "rb")
 
-    def stat(self, uri: str) -> Entry:
+    def stat_file(self, uri: str, limit: int) -> Entry:
+        """Size, and a number that changes with the content."""
         path = self._place(uri)
         with _unreadable(uri):
             info = self._fs.info(path)
         if info.get("type") not in ("file", None):
             raise UnreadableSample("not_a_file", f"a {info['type']}")
-        return self._entry(uri, info)
+        return self._entry(uri, info, limit)
 
     def scan(self, left: LeftOut | None = None) -> Iterator[Entry]:
         left = LeftOut() if left is None else left
@@ -247,14 +290,14 @@ class UrlSource(Source):
             else:
                 yield self._entry(uri, found[path])
 
-    def _entry(self, uri: str, info: dict) -> Entry:
+    def _entry(self, uri: str, info: dict, limit: int | None = None) -> Entry:
         version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
         version = version or info.get("last_modified") or info.get("created")
         stamp = (
             -1 if version is None else int.from_bytes(hashlib.blake2b(str(version).encode(), digest_size=7).digest())
         )
         size = int(info.get("size") or 0)
-        if size > self.max_file_bytes:
+        if size > (self.max_file_bytes if limit is None else limit):
             return Entry(uri, size, stamp, "too_large", f"{size:,} bytes, over source.max_file_bytes")
         return Entry(uri, size, stamp)
 
@@ -280,8 +323,18 @@ def open_source(spec: "Spec") -> Source:
     """
     section = spec.source
     place = section.path if section.kind == "folder" else section.root or _table_folder(spec)
+    if section.kind == "folder" and is_carrier_file(spec):
+        place = os.path.dirname(section.path) or _root_of(section.path)
     rules = {"follow_symlinks": section.follow_symlinks, "include": section.include, "exclude": section.exclude}
     return source_at(place, spec.base, max_file_bytes=section.max_file_bytes, **rules)
+
+
+def is_carrier_file(spec: "Spec") -> bool:
+    """Whether a folder source's path is one file that holds samples, such as a tar."""
+    from assay.sources.carriers import ARCHIVES, ROWS, ending
+
+    path = spec.source.path
+    return ending(path) in ARCHIVES | ROWS and "://" not in path and os.path.isfile(spec.base / path)
 
 
 def source_at(place: str, base: Path, **rules) -> Source:

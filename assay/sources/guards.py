@@ -26,6 +26,8 @@ MENDED_BY = {  # reason → what mends it
     "missing_text": "source.columns = { text = … } names another column",
     "missing_vector": "source.columns = { vector = … } names another column",
     "not_numeric": "source.columns = { vector = … } names another column, or a pattern such as f*",
+    "compressed_archive": "unpack it, or make it a plain tar",
+    "cut_off": "write the archive again",
     "not_found": "source.root is what a table's uri is relative to",
 }
 
@@ -128,5 +130,7 @@ def _reasons(rejects: pl.DataFrame) -> str:
     shown = []
     for reason, n in counts:
         example = rejects.filter(pl.col("reason") == reason).row(0, named=True)
-        shown.append(f"{n:,} {reason} (such as {example['uri'] or example['detail'] or example['sample_id']!r:.120})")
+        named = example["uri"] or example["detail"] or example["sample_id"]
+        why = f": {example['detail']}" if len(rejects) == 1 and example["uri"] and example["detail"] else ""
+        shown.append(f"{n:,} {reason} (such as {named!r:.120}{why:.400})")
     return "; ".join(shown)

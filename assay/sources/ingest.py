@@ -15,8 +15,9 @@ from assay.contracts.errors import SourceError, SpecError
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
+from assay.sources.carried import Carried, is_carrier, layout_paths, open_carriers
 from assay.sources.columns import printable
-from assay.sources.files import LocalSource, Source, open_source
+from assay.sources.files import UNLIMITED, Entry, LocalSource, Source, is_carrier_file, open_source
 from assay.sources.guards import (
     refuse_all_rejected,
     refuse_empty,
@@ -86,6 +87,7 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
             f'modality = "{modality.name}" comes from a table; give source.kind = "table" with a vector column'
         )
     source = open_source(spec)
+    alone = os.path.basename(spec.source.path) if is_carrier_file(spec) else ""
     if isinstance(source, LocalSource) and not os.path.isdir(source.root):
         raise SourceError(
             f"there is no folder at {source.root}; check source.path (relative to the spec's own file), "
@@ -93,15 +95,21 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
         )
     refuse_unready(spec, source)
     left = LeftOut()
-    found = [entry for entry in source.scan(left) if entry.uri != spec.source.ready_file]
-    entries = of_kind(found, modality.other_endings, source.patterns, left)
+    if alone:
+        found = [source.stat_file(alone, UNLIMITED)]
+    else:
+        found = [entry for entry in source.scan(left) if entry.uri != spec.source.ready_file]
+    entries, carried = _with_members(spec, source, found, left)
     refuse_empty(len(entries), source.root, modality.face.plural, left)
     listing = list_files(workspace, source, entries, "reading files", spec.source.reread_days)
 
     def body(writer: StageWriter) -> None:
         refused = listing.filter(pl.col("reason").is_not_null()).with_columns(sample_id="uri")
         rejects = refused.select("uri", "sample_id", "reason", "detail").to_dicts()
-        columns, layout = folder_columns(listing, spec.source.layout)
+        columns, layout = folder_columns(layout_paths(listing["uri"]), spec.source.layout)
+        if carried.labels:
+            own = pl.Series([carried.labels.get(uri) for uri in listing["uri"]], dtype=pl.String)
+            columns = columns.with_columns(label=pl.coalesce(own, pl.col("label")))
         samples = _of_files(listing.hstack(columns))
         if modality.content == "text":
             samples = _write_texts(spec, writer, source, samples, rejects)
@@ -109,9 +117,27 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
         split, _ = normalize_column(samples["split"])
         samples = samples.with_columns(label, split)
         told = _tell_folder(samples, layout, left)
+        told.rows += carried.notes()
         _write(spec, writer, samples, rejects, changed, set(), told=told)
 
-    return hash_text(_listing_digest(listing) + left.described()), body
+    described = left.described() + (repr(sorted(carried.labels.items())) if carried.labels else "")
+    return hash_text(_listing_digest(listing) + described), body
+
+
+def _with_members(spec: Spec, source: Source, found: list[Entry], left: LeftOut) -> tuple[list[Entry], Carried]:
+    """The samples of a folder. Archives and datasets in it are opened where no sample stands beside them, or the spec
+    says so; members of another kind of file are left out as files are."""
+    modality = find_modality(spec.modality)
+    carriers = [entry for entry in found if is_carrier(entry.uri, with_rows=modality.content == "file")]
+    names = {entry.uri for entry in carriers}
+    beside = [entry for entry in found if entry.uri not in names]
+    plain = of_kind(beside, modality.other_endings, source.patterns, LeftOut())
+    wanted = spec.source.archives
+    if not carriers or wanted == "leave" or (wanted == "auto" and plain):
+        return of_kind(found, modality.other_endings, source.patterns, left), Carried()
+    carried = open_carriers(source, carriers)
+    samples = of_kind([*beside, *carried.entries], modality.other_endings, source.patterns, left)
+    return [*samples, *carried.problems], carried
 
 
 def _of_files(listing: pl.DataFrame) -> pl.DataFrame:

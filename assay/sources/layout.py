@@ -161,9 +161,9 @@ def _classes(folders: Mapping[Steps, int], tops: Collection[str]) -> Layout:
     return Layout(("class",), doubts)
 
 
-def folder_columns(listing: pl.DataFrame, layout: str) -> tuple[pl.DataFrame, Layout]:
-    """The columns label, split and, where the layout has one, category of a listing's files; and the layout."""
-    folders = [tuple(uri.split("/")[:-1]) for uri in listing["uri"].to_list()]
+def folder_columns(paths: pl.Series, layout: str) -> tuple[pl.DataFrame, Layout]:
+    """The columns label, split and, where the layout has one, category of some files by their paths; and the layout."""
+    folders = [tuple(path.split("/")[:-1]) for path in paths.to_list()]
     counts: dict[Steps, int] = {}
     for steps in folders:
         counts[steps] = counts.get(steps, 0) + 1

@@ -1,4 +1,4 @@
-"""Parquet read in a process of its own: a file that ends its reader, or fills its memory, costs that file alone.
+"""Parquet and Arrow read in a process of its own: a file that ends its reader, or fills its memory, costs that file alone.
 
 Arrow's reader is C++ on bytes that anybody may have made. The worker has a limit on memory and nothing open but two
 pipes: the bytes of the file come to it through one as it asks for them, and what it made of them goes back through the
@@ -186,6 +186,7 @@ def _frame(pipe: IO[bytes], kind: bytes, payload: bytes) -> None:
 def work() -> None:
     """The worker: files are read until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
+    from assay.sources.arrow_reader import read_arrow
     from assay.sources.parquet_reader import read_parquet
 
     source, answer = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -194,7 +195,8 @@ def work() -> None:
     while len(head := source.read(8)) == 8:
         name, size = json.loads(_exactly(source, struct.unpack("<q", head)[0]))
         try:
-            for batch in read_parquet(_Asked(size, source, answer), name, Rules()):
+            read = read_arrow if name.endswith(".arrow") else read_parquet
+            for batch in read(_Asked(size, source, answer), name, Rules()):
                 if batch.said:
                     _frame(answer, b"s", json.dumps(batch.said).encode())
                 else:
