@@ -4,6 +4,7 @@ A member is `carrier#member`, such as `shard-000.tar#cat/0001.jpg` or `train.par
 disk. A carrier is opened once and its index kept, in each process, until others take its place.
 """
 
+import atexit
 import io
 import threading
 from collections import OrderedDict
@@ -106,6 +107,7 @@ def read_index(open_file: Callable[[], BinaryIO], name: str, most_bytes: int) ->
 
 
 _kept: OrderedDict[tuple[object, ...], Index] = OrderedDict()
+atexit.register(_kept.clear)  # while modules are still there: readers that are in the middle of a file end their worker
 _lock = threading.Lock()
 _opening: dict[tuple[object, ...], threading.Lock] = {}
 

@@ -1,4 +1,4 @@
-"""Members of a tar, WebDataset's labels among them. Links, devices and names that lead out are refused, never followed."""
+"""Members of a tar, WebDataset's labels among them. Links, devices and names that lead out are refused."""
 
 import json
 import tarfile

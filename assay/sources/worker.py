@@ -1,4 +1,5 @@
-"""Parquet and Arrow read in a process of its own: a file that ends its reader, or fills its memory, costs that file alone.
+"""Parquet and Arrow read in a process of its own: what ends its reader, or fills its memory, costs that file
+alone.
 
 Arrow's reader is C++ on bytes that anybody may have made. The worker has a limit on memory and nothing open but two
 pipes: the bytes of the file come to it through one as it asks for them, and what it made of them goes back through the

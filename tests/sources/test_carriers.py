@@ -414,7 +414,8 @@ def test_rows_without_bytes_are_rejects(folder):
     """A path alone is never followed; nothing at all is said, too."""
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     images = [
-        {"bytes": picture(1), "path": None}, {"bytes": None, "path": "/etc/passwd"}, {"bytes": None, "path": None}, None,
+        {"bytes": picture(1), "path": None}, {"bytes": None, "path": "/etc/passwd"}, {"bytes": None, "path": None},
+        None,
     ]  # fmt: skip
     pq.write_table(pa.table({"image": pa.array(images, kind)}), folder / "x.parquet")
     assert rejects_of(folder) == {
