@@ -15,6 +15,7 @@ from assay.contracts.errors import SourceError
 from assay.contracts.modality import Facts, find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
+from assay.sources.fragments import by_file
 from assay.sources.labels import distinct_classes
 from assay.sources.left_out import counted_endings
 from assay.sources.told import NUMBERS, Told, tell
@@ -97,7 +98,7 @@ def _complete(
     fingerprint = hash_text(repr(sorted(method(spec).items())))[:16]
     facts = FactStore(workspace, kind.table, fingerprint)
     failures = FactStore(workspace, "failures", fingerprint)
-    missing = failures.missing(facts.missing(samples["content_hash"]))
+    missing = failures.missing(facts.missing(by_file(samples)["content_hash"]))
     progress = Progress("contents measured", len(missing))
     problems = []
     todo = list(chunks(missing.to_list(), kind.chunk))

@@ -18,18 +18,21 @@ class Face:
     """How a sample is shown, small and large. A snapshot's manifest carries it, so that readers need no modality.
 
     Attributes:
-        kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, or `none`.
+        kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, `boxes` in a picture, or `none`.
         plural: what samples are called: images, texts, recordings.
         facts: the table that holds what is shown, by `content_hash`.
         preview: its column with a small picture (JPEG or PNG bytes), if any.
         text: its column with words, which are also searched, if any.
+        whole: of parts of pictures, its column with the hash of the file that a part is of; the part is in `x`, `y`,
+            `box_width`, `box_height` of a picture of `image_width` × `image_height` pixels.
     """
 
-    kind: Literal["picture", "text", "sound", "video", "none"]
+    kind: Literal["picture", "text", "sound", "video", "boxes", "none"]
     plural: str
     facts: str = ""
     preview: str = ""
     text: str = ""
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,11 @@ class Modality:
         readable: `(spec, content)` raises `SourceError` where the bytes cannot be decoded; used to plant defects.
         defects: kinds that can be planted.
         example: what `assay demo --modality NAME` runs on.
+        folder: `(spec, workspace)` → `assay.sources.own.OwnRows`, how `source.kind = "folder"` is read; by default a
+            file is a sample.
+        reader: `(spec, source)` → a function `(uris, content_hash) -> bytes`, for samples that are parts of files, as
+            `assay.sources.fragments` names them; by default the whole file.
+        tower: which tower of a two-tower model embeds it, `image` or `text`; by default that of its name.
     """
 
     name: str
@@ -159,6 +167,9 @@ class Modality:
     readable: Callable[..., Any] | None = None
     defects: Mapping[str, Defect] = field(default_factory=dict)
     example: Example | None = None
+    folder: Callable[..., Any] | None = None
+    reader: Callable[..., Any] | None = None
+    tower: str = ""
 
     def fact_tables(self) -> tuple[str, ...]:
         """The names of its tables of facts: none or one."""

@@ -112,6 +112,21 @@ class ImageFacts(Contract):
     thumbnail = dy.Binary()  # JPEG, at most 128 px on the longer side
 
 
+class ObjectFacts(ImageFacts):
+    """Measurements of one box: of its crop, which has a margin, as of an image; and where in its picture it is."""
+
+    VERSION = 1
+
+    image_hash = dy.String(min_length=32, max_length=32)  # content hash of the file
+    image_width = dy.Int32(min=1)  # pixels, after EXIF rotation
+    image_height = dy.Int32(min=1)
+    x = dy.Float64()  # of the box as it was given, in pixels
+    y = dy.Float64()
+    box_width = dy.Float64(min=0.0)
+    box_height = dy.Float64(min=0.0)
+    outside = _fraction(nullable=False)  # share of the box that lies outside of the picture
+
+
 class AudioFacts(Contract):
     """Measurements of one decoded sound; frames are 20 ms long."""
 
@@ -480,6 +495,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "rejects": Rejects,
     "failures": Failures,
     "image_facts": ImageFacts,
+    "object_facts": ObjectFacts,
     "audio_facts": AudioFacts,
     "text_facts": TextFacts,
     "vectors": Vectors,
@@ -514,7 +530,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "diff": Diff,
 }
 
-FACTS = ("image_facts", "audio_facts", "text_facts", "vectors")
+FACTS = ("image_facts", "object_facts", "audio_facts", "text_facts", "vectors")
 INTERNAL = (
     "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",

@@ -97,7 +97,7 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
 
 def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Plan:
     """A tower of an open_clip model, by default the one for the dataset's modality."""
-    return _plan_open_clip(spec, workspace, tower or spec.modality)
+    return _plan_open_clip(spec, workspace, tower or find_modality(spec.modality).tower or spec.modality)
 
 
 def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:

@@ -16,7 +16,8 @@ from assay.embedders.given import given_dimensions, given_norms, store_given
 from assay.embedders.pipeline import Refusals, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
 from assay.health.embedding import cut_row, health_rows, statistics
-from assay.sources.files import open_source, read_content
+from assay.modalities.contents import open_reader
+from assay.sources.fragments import by_file
 from assay.store.facts import FactStore
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
@@ -45,7 +46,7 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     had; never takes another one.
     """
     samples = tables.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
-    contents = samples.unique("content_hash", keep="first", maintain_order=True)
+    contents = by_file(samples.unique("content_hash", keep="first", maintain_order=True))
     given = given_dimensions(tables) if embedder_kind(spec) == "vectors" else None
     plan = _plan(spec, workspace, given, contents["content_hash"])
     store = FactStore(workspace, "vectors", plan.fingerprint)
@@ -113,7 +114,7 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, conten
     if not _must_fit(embedder):
         contents = contents.filter(pl.col("content_hash").is_in(list(itertools.chain(*chunks))))
     read = _reader(spec, tables, contents)
-    ready = _fit(embedder, read, spec)
+    ready = _fit(embedder, read, spec, contents)
     embedder.load()
     refusals = embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, f"embedding {spec.name}")
     forget_plan(store)
@@ -124,14 +125,17 @@ def _must_fit(embedder: Embedder) -> bool:
     return isinstance(embedder, FittedEmbedder) and not embedder.basis.is_fitted
 
 
-def _fit(embedder: Embedder, read: Callable, spec: Spec) -> dict:
-    """Fit on the basis's sample where that is still to be done; what was prepared for it need not be read again."""
+def _fit(embedder: Embedder, read: Callable, spec: Spec, contents: pl.DataFrame) -> dict:
+    """Fit on the basis's sample where that is still to be done, read in the order of `contents`; what was prepared for
+    it need not be read again."""
     if not _must_fit(embedder):
         return {}
-    ready = prepare_all(embedder, embedder.basis.sample().to_list(), read, f"reading {spec.name} to fit on")
+    chosen = embedder.basis.sample()
+    in_order = contents.filter(contents["content_hash"].is_in(chosen.implode()))["content_hash"].to_list()
+    ready = prepare_all(embedder, in_order, read, f"reading {spec.name} to fit on")
     if not ready:
         raise SourceError("none of the contents can be read any more; check the source, and run again")
-    embedder.fit(list(ready.values()))
+    embedder.fit([ready[name] for name in chosen if name in ready])
     return ready
 
 
@@ -140,11 +144,11 @@ def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable
     modality = find_modality(spec.modality)
     if modality.facts and modality.facts.prepared:
         return _prepared_reader(tables, contents, modality.facts)
-    source = open_source(spec)
+    read = open_reader(spec)
     samples = tables.scan("samples").select("content_hash", "uri", "position").sort("position")
     wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
     places = dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
-    return lambda content_hash: read_content(source, places[content_hash], content_hash)
+    return lambda content_hash: read(places[content_hash], content_hash)
 
 
 def _prepared_reader(tables: TableReader, contents: pl.DataFrame, kind: Facts) -> Callable[[str], str]:

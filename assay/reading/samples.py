@@ -8,10 +8,13 @@ import polars as pl
 
 from assay.contracts.errors import AssayError, UnreadableSample
 from assay.contracts.metrics import described
+from assay.reading.boxes import boxes_beside, is_part, whole_of
 from assay.reading.catalog import Category, Number
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
 from assay.reading.meanings import MEASURES, title
+from assay.sources.fragments import parted
+from assay.store.files import hash_bytes
 
 MOST_CARDS = 400
 SNIPPET = 600  # characters of text in a card
@@ -96,6 +99,7 @@ def detail(view: View, sample_id: str) -> dict:
         "group": duplicate_group(view, sample_id),
         "decisions": _decisions(view, sample_id),
         "proposals": view.scan("proposals").filter(here).drop("sample_id").collect().to_dicts(),
+        **({"boxes": boxes_beside(view, source["content_hash"])} if is_part(view) else {}),
     }
 
 
@@ -216,7 +220,7 @@ class Raw:
         return found.resolve() if found is not None and found.is_file() else None
 
     def bytes(self, row: int) -> bytes:
-        """The sample's file as it is.
+        """The sample's file as it is; of a part of a picture the whole of it.
 
         Raises:
             AssayError: it has none, it cannot be read any more, or it has changed since.
@@ -225,13 +229,14 @@ class Raw:
         uri = self.view.scan("samples").filter(pl.col("sample_id") == sample).select("uri", "content_hash").collect()
         if uri.is_empty() or uri["uri"][0] is None:
             raise AssayError("this sample has no file of its own")
+        place, content_hash = uri["uri"][0], uri["content_hash"][0]
+        if is_part(self.view):
+            place, content_hash = parted(place)[0], whole_of(self.view, content_hash)
         try:
-            data = self._open().read(uri["uri"][0])
+            data = self._open().read(place)
         except UnreadableSample as error:
             raise AssayError(f"the file cannot be read any more ({error.reason.replace('_', ' ')})") from None
-        from assay.store.files import hash_bytes
-
-        if hash_bytes(data) != uri["content_hash"][0]:
+        if hash_bytes(data) != content_hash:
             raise AssayError("the file has changed since this snapshot")
         return data
 

@@ -19,12 +19,12 @@ import polars as pl
 from assay.contracts.errors import SourceError, SpecError
 from assay.contracts.modality import Sample, find_modality
 from assay.contracts.spec import Spec, load_spec
+from assay.modalities.contents import open_reader
 from assay.night import run_spec
 from assay.selftest.count import FEW, Judged, by_kind, judge, read_table, summarize
 from assay.selftest.example import write_table
 from assay.selftest.mistakes import learn
 from assay.selftest.plant import Relabel, plant
-from assay.sources.files import open_source
 from assay.sources.ingest import ingest
 from assay.store.files import write_json
 from assay.store.snapshots import Snapshot
@@ -107,11 +107,11 @@ def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict], bytes | s
     """A function from a row of `ingested` to its content; None where it cannot be read or decoded."""
     modality = find_modality(spec.modality)
     if modality.content == "file":
-        source = open_source(spec)
+        open_content = open_reader(spec)
 
         def read(row: dict) -> bytes | None:
             try:
-                content = source.read(row["uri"])
+                content = open_content([row["uri"]], row["content_hash"])
                 if modality.readable:
                     modality.readable(spec, content)
                 return content

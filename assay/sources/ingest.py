@@ -31,6 +31,9 @@ from assay.sources.labels import distinct_classes, normalize_column
 from assay.sources.layout import Layout, folder_columns, reading_in_words
 from assay.sources.left_out import LeftOut, of_kind
 from assay.sources.listing import list_files
+from assay.sources.own import OwnRows
+from assay.sources.roles import Roles
+from assay.sources.rows import TableRows
 from assay.sources.schema import describe, refuse_lost_columns
 from assay.sources.table_files import file_beside, table_files, table_folder, with_digests
 from assay.sources.tables import content_role, file_text, read_rows, uri_listing
@@ -53,7 +56,8 @@ def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
         SourceError: the source is missing, empty, not ready, half-written, shrunk, has lost the column of its labels,
             splits or ids, or all of it was rejected.
     """
-    prepare = _folder if spec.source.kind == "folder" else _table
+    own = find_modality(spec.modality).folder
+    prepare = _table if spec.source.kind == "table" else _own if own else _folder
     digest, body = prepare(spec, workspace)
     return Work(_config(spec, digest), body, lambda output: _judge(spec, workspace, output))
 
@@ -186,6 +190,30 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
         _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
 
     return digest, body
+
+
+def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
+    """Digest of a folder that the modality reads in its own way, and the body that writes its rows."""
+    source = open_source(spec)
+    if isinstance(source, LocalSource) and not os.path.isdir(source.root):
+        raise SourceError(f"there is no folder at {source.root}; check source.path (relative to the spec's own file)")
+    found: OwnRows = find_modality(spec.modality).folder(spec, workspace)
+
+    def body(writer: StageWriter) -> None:
+        limit, separator = spec.clean.max_text_characters, spec.source.label_separator
+        rows = TableRows(writer, Roles("uri", {}, with_vector=False), limit, found.resolve, separator)
+        for batch in found.batches():
+            rows.take(batch, found.name, None, 0)
+        samples, rejects = rows.finish()
+        told = rows.told
+        told.rows = [*found.told.rows, *told.rows]
+        for words in found.told.doubts:
+            told.doubt(words)
+        told.rows.append((SCHEMA, float(len(rows.seen_columns)), describe(samples, rows.used_roles)))
+        skipped = rows.skipped_columns
+        _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
+
+    return found.digest, body
 
 
 def _write_texts(

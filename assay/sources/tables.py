@@ -11,6 +11,7 @@ from assay.contracts.spec import Spec
 from assay.sources.batches import Batch
 from assay.sources.columns import Fates, strings
 from assay.sources.files import Source, open_source
+from assay.sources.fragments import part_hash, parted, region_of
 from assay.sources.listing import list_files, refuse_change, stat_all
 from assay.sources.roles import Roles
 from assay.sources.rows import CELL_LIMIT, Resolve, TableRows
@@ -50,6 +51,8 @@ def uri_listing(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) ->
     uris = remembered(
         workspace, "uris", files, column + repr(rules_of(spec)), lambda: sorted(set(_uris(spec, files, column)))
     )
+    if find_modality(spec.modality).reader:
+        uris = sorted({parted(uri)[0] for uri in uris})
     source = open_source(spec)
     return list_files(workspace, source, stat_all(source, uris), "reading files", spec.source.reread_days)
 
@@ -96,13 +99,18 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
     """Content hash, size and (for a text) text of uris, out of a listing."""
     columns = ("uri", "content_hash", "size_bytes", "reason", "detail")
     known = {row[0]: row[1:] for row in listing.select(columns).iter_rows()}
-    source = open_source(spec) if find_modality(spec.modality).content == "text" else None
+    modality = find_modality(spec.modality)
+    source = open_source(spec) if modality.content == "text" else None
 
     def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         found = []
         for place, uri in enumerate(uris):
-            content_hash, size, reason, detail = known.get(uri, (None, 0, "missing_uri", "no uri"))
+            file, fragment = parted(uri) if modality.reader and uri else (uri, "")
+            content_hash, size, reason, detail = known.get(file, (None, 0, "missing_uri", "no uri"))
             text = None
+            if fragment and region_of(fragment) is None:
+                reason, detail = "no_box", f"{fragment!r:.60} is no box; wanted left,top,width,height"
+            content_hash = content_hash and part_hash(content_hash, fragment)
             if source and reason is None:
                 text, reason, detail = file_text(source, uri, spec.clean.max_text_characters, spec.source.encoding)
             if reason:

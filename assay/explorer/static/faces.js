@@ -33,12 +33,11 @@ async function sharpen(pane, data, snapshot, note) {
 const MARKED_ABOVE = 24; // of 255: a difference that small is compression
 
 // Where two pictures differ, as a picture: the second is scaled to the first; brighter is farther apart.
-async function pictureDifference(a, b, snapshot) {
+async function pictureDifference(a, b, snapshot, whole = true) {
+  const small = async (data) => (await fetch(api.thumbnail(snapshot, data.row))).blob();
   const load = async (data) =>
     createImageBitmap(
-      await api
-        .raw(snapshot, data.row)
-        .catch(async () => (await fetch(api.thumbnail(snapshot, data.row))).blob()),
+      whole ? await api.raw(snapshot, data.row).catch(() => small(data)) : await small(data),
     );
   const [left, right] = await Promise.all([load(a), load(b)]);
   const scale = Math.min(1, 512 / Math.max(left.width, left.height));
@@ -80,6 +79,39 @@ function marked(pieces) {
   );
 }
 
+// The whole picture with its boxes drawn in: this one thick, the others thin with their classes.
+async function drawBoxes(canvas, data, snapshot, note) {
+  try {
+    const image = await createImageBitmap(await api.raw(snapshot, data.row)),
+      scale = Math.min(1, 1200 / Math.max(image.width, image.height));
+    const width = (canvas.width = Math.max(1, Math.round(image.width * scale))),
+      height = (canvas.height = Math.max(1, Math.round(image.height * scale))),
+      pen = canvas.getContext("2d"),
+      unit = Math.max(width, height) / 400;
+    pen.drawImage(image, 0, 0, width, height);
+    pen.font = `${Math.round(11 * unit)}px sans-serif`;
+    pen.textBaseline = "top";
+    const own = (one) => one.id === data.id;
+    for (const one of [...data.boxes].sort((a, b) => own(a) - own(b))) {
+      const [x, y, w, h] = one.box.map((share, i) => share * (i % 2 ? height : width));
+      pen.strokeStyle = pen.fillStyle = own(one) ? "#ff3b30" : "#ffd60a";
+      pen.lineWidth = (own(one) ? 2.5 : 1) * unit;
+      pen.strokeRect(x, y, w, h);
+      const name = (one.label ?? "no label").slice(0, 30),
+        top = Math.max(0, y - 13 * unit);
+      pen.fillRect(x, top, pen.measureText(name).width + 4 * unit, 13 * unit);
+      pen.fillStyle = own(one) ? "#fff" : "#000";
+      pen.fillText(name, x + 2 * unit, top + unit);
+    }
+    canvas.setAttribute("aria-label", `${named(data)}, among ${data.boxes.length} boxes of its picture`);
+    const others = data.boxes.length - 1;
+    note.textContent = `${image.width} × ${image.height}; ${others === 0 ? "the only box" : `this box red, ${others} more`}.`;
+  } catch (error) {
+    canvas.replaceWith(thumbnail(data, snapshot));
+    note.textContent = `This is the box alone: ${error.message}`;
+  }
+}
+
 export const FACES = {
   picture: {
     shape: "tiles",
@@ -92,6 +124,19 @@ export const FACES = {
     },
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: pictureDifference,
+  },
+  // A box is its crop, small; large it is drawn in its picture.
+  boxes: {
+    shape: "tiles",
+    small: thumbnail,
+    large(data, snapshot) {
+      const note = h("figcaption", {}),
+        canvas = h("canvas", { role: "img", "aria-label": named(data), class: "boxes" });
+      drawBoxes(canvas, data, snapshot, note);
+      return h("figure", { class: "large" }, canvas, note);
+    },
+    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+    difference: (a, b, snapshot) => pictureDifference(a, b, snapshot, false),
   },
   // A sound is its spectrogram, small and large; large it also plays.
   sound: {

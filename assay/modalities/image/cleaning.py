@@ -75,7 +75,12 @@ def histogram_facts(brightness: np.ndarray, luminance: np.ndarray) -> dict[str, 
 
 def _rows(found: list[tuple[str, Measured | Unmeasured]]) -> pl.DataFrame:
     """The `image_facts` rows of those that were measured."""
-    measured = [result for _, result in found if isinstance(result, Measured)]
+    measured = [(name, result) for name, result in found if isinstance(result, Measured)]
+    return rows_of([name for name, _ in measured], [result for _, result in measured])
+
+
+def rows_of(names: list[str], measured: list[Measured]) -> pl.DataFrame:
+    """Rows of `image_facts` of some contents."""
     if not measured:
         return empty("image_facts")
     plain = ("format", "mode", "width", "height", "n_frames", "changes", "pixel_hash", "damage", "thumbnail")
@@ -86,7 +91,7 @@ def _rows(found: list[tuple[str, Measured | Unmeasured]]) -> pl.DataFrame:
         np.stack([image.luminance_counts for image in measured]),
     )
     columns = {
-        "content_hash": [name for name, result in found if isinstance(result, Measured)],
+        "content_hash": names,
         **{name: [getattr(image, name) for image in measured] for name in plain},
         **histograms,
         "sharpness": [image.sharpness for image in measured],

@@ -17,11 +17,11 @@ from PIL import Image
 
 from assay.contracts.errors import UnreadableSample
 from assay.contracts.spec import Spec
+from assay.modalities.contents import Read, open_reader
 from assay.modalities.image.comparison import SIDE, Difference, Picture, boxes_of, compare, refine_boxes
 from assay.modalities.image.decode import JPEGS, DecodedImage, decode_rgb, upright
 from assay.modalities.image.facts import reduced
 from assay.modalities.image.views import BLACK, WHITE, has_alpha
-from assay.sources.files import open_source, read_content
 from assay.store.executor import available_cores
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
@@ -42,7 +42,8 @@ class Comparer:
 
     def __init__(self, spec: Spec, samples: pl.DataFrame, workspace: Workspace, facts: Sequence[Path]):
         self._spec, self._hashes, self._uris = spec, samples["content_hash"], samples["uri"]
-        self._facts, self._workspace, self._source = facts, workspace, None
+        self._facts, self._workspace = facts, workspace
+        self._reader: Read | None = None
         self._lock = threading.Lock()
         self._picture = functools.lru_cache(KEPT)(self._read)
 
@@ -100,9 +101,9 @@ class Comparer:
         data = None
         if self._uris[row] is not None:
             with self._lock:
-                self._source = self._source or open_source(self._spec)
+                self._reader = self._reader or open_reader(self._spec)
             try:
-                data = read_content(self._source, [self._uris[row]], self._hashes[row])
+                data = self._reader([self._uris[row]], self._hashes[row])
             except UnreadableSample:
                 return None
         data = data or whole_thumbnail(self._facts, self._hashes[row])

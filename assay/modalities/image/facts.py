@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from assay.contracts.errors import UnreadableSample
-from assay.modalities.image.decode import decode_rgb
+from assay.modalities.image.decode import DecodedImage, decode_rgb
 from assay.modalities.image.identity import pixel_identity
 from assay.sources.files import Source, read_content
 
@@ -78,20 +78,31 @@ def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Mea
         UnreadableSample: as `assay.modalities.image.decode.decode_rgb`.
     """
     decoded = decode_rgb(data, max_pixels, at_least=max(WORKING_PIXELS, thumbnail_pixels), whole_up_to=WHOLE_UP_TO)
-    rgb = decoded.image
-    identity, damage = pixel_identity(decoded, data)
+    return measured(decoded, decoded.image, decoded.size, pixel_identity(decoded, data), thumbnail_pixels)
+
+
+def measured(
+    decoded: DecodedImage, rgb: Image.Image, size: tuple[int, int], identity: tuple[str, float], thumbnail_pixels: int
+) -> Measured:
+    """The measurements of a decoded picture, or of a part of it.
+
+    Args:
+        rgb: the part's pixels.
+        size: its width and height, which `rgb` may have at a scale.
+        identity: its pixel hash, and the share of it that is damaged.
+    """
     small = reduced(rgb, WORKING_PIXELS)
     gray, pixels = small.convert("L"), np.asarray(small)
     sample = pixels[::2, ::2] if max(small.size) == WORKING_PIXELS else pixels  # for what needs no neighbours
     return Measured(
         format=decoded.format,
         mode=decoded.mode,
-        width=decoded.size[0],
-        height=decoded.size[1],
+        width=size[0],
+        height=size[1],
         n_frames=decoded.n_frames,
         changes=list(decoded.changes),
-        pixel_hash=identity,
-        damage=damage,
+        pixel_hash=identity[0],
+        damage=identity[1],
         thumbnail=_jpeg(small if thumbnail_pixels == WORKING_PIXELS else reduced(rgb, thumbnail_pixels)),
         luminance=np.asarray(gray.resize((32, 32), Image.Resampling.BILINEAR)),
         brightness_counts=np.bincount(perceived_brightness(sample).ravel(), minlength=256),

@@ -32,12 +32,13 @@ class Pictures:
 
     method = 4
     rings = ((10, 0.8), (5, 2.5))
+    facts = "image_facts"
 
     def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
         self._bits = spec.dedup.perceptual_bits
-        self._hashes, self._parts = samples["content_hash"], tables.parts("image_facts")
+        self._hashes, self._parts = samples["content_hash"], tables.parts(self.facts)
         self._order = self._larger_first(tables)
-        method = hash_text(f"{self.method} {METHOD} {tables.config_of('image_facts').get('method')}")[:16]
+        method = hash_text(f"{self.method} {METHOD} {tables.config_of(self.facts).get('method')}")[:16]
         self._matches = FactStore(workspace, "picture_matches", method)
         self._comparer = Comparer(spec, samples, workspace, self._parts)
         self._small = np.zeros((0, MIDDLE, MIDDLE), dtype=np.uint8)
@@ -114,7 +115,7 @@ class Pictures:
         A crop is found more surely in the frame of the whole than the whole in that of the crop.
         """
         area = pl.col("width").cast(pl.Int64) * pl.col("height")
-        facts = tables.scan("image_facts").select("content_hash", area.alias("area")).unique("content_hash")
+        facts = tables.scan(self.facts).select("content_hash", area.alias("area")).unique("content_hash")
         rows = self._hashes.to_frame().lazy().join(facts, on="content_hash", how="left", maintain_order="left")
         order = pl.struct(-pl.col("area").fill_null(0), "content_hash").rank("dense")
         return rows.select(order).collect().to_series().to_numpy()
