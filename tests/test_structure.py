@@ -29,6 +29,7 @@ UPWARDS = {  # arrows that still run up, to be turned
     ("assay.modalities.image.modality", "assay.duplicates"),
     ("assay.modalities.audio.tiers", "assay.duplicates"),
     ("assay.modalities.text.modality", "assay.duplicates"),
+    ("assay.modalities.objects.modality", "assay.duplicates"),
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

@@ -90,14 +90,15 @@ class Defect:
 
     Attributes:
         how: a `copy` adds an altered twin of a sample, a `leak` adds it to another split, `damage` alters a sample in
-            place, a `stranger` is a sample that does not belong, `label` gives a sample another's label.
+            place, a `stranger` is a sample that does not belong, `label` gives a sample another's label; `source` is
+            in the rows of a source alone, and only an example that writes its own has it.
         found_by: `exact duplicates`, `near duplicates`, `leaks`, `unreadable files`, `outliers`, `label issues`, or a
             metric of `scores`.
         alter: `(content, rng) -> content`: what is done to a content; for a stranger, what is put beside it.
         also: other detectors that it may rightly trip, which is not held against them.
     """
 
-    how: Literal["copy", "leak", "damage", "stranger", "label"]
+    how: Literal["copy", "leak", "damage", "stranger", "label", "source"]
     found_by: str
     alter: Callable[..., Any] = lambda content, rng: content
     also: tuple[str, ...] = ()
@@ -170,6 +171,10 @@ class Modality:
     folder: Callable[..., Any] | None = None
     reader: Callable[..., Any] | None = None
     tower: str = ""
+
+    def plantable(self) -> dict[str, Defect]:
+        """The defects that can be planted into samples."""
+        return {kind: defect for kind, defect in self.defects.items() if defect.how != "source"}
 
     def fact_tables(self) -> tuple[str, ...]:
         """The names of its tables of facts: none or one."""

@@ -64,7 +64,7 @@ class Inputs:
     @functools.cached_property
     def samples(self) -> pl.DataFrame:
         """Our own columns of the samples, whose names are known: for SQL."""
-        return self.corpus.samples.select("sample_id", "position", "content_hash", "label", "split")
+        return self.corpus.samples.select("sample_id", "position", "uri", "content_hash", "label", "split")
 
     @functools.cached_property
     def carriers(self) -> pl.DataFrame:

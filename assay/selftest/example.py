@@ -53,7 +53,7 @@ def write_samples(
     modality: Modality, clean: Sequence[Sample], folder: Path, name: str, seed: int
 ) -> tuple[pl.DataFrame, str]:
     """Samples with defects planted: files as `NAME/SPLIT/CLASS/FILE`, others as a table. The truth, and the spec."""
-    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.defects.items()}
+    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.plantable().items()}
     counts = {kind: max(LEAST, round(rate * len(clean))) for kind, rate in rates.items()}
     samples, truth = plant(clean, counts, seed, modality.name)
     if modality.content != "file":

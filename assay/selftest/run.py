@@ -71,7 +71,7 @@ def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judge
     """All runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`, of all rounds."""
     before = publish_copy(spec, samples, folder, "before")
     modality = find_modality(spec.modality)
-    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.defects.items()}
+    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.plantable().items()}
     counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
     relabel, mistaken = mistakes(before)
     rounds = []

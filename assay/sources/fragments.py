@@ -1,4 +1,4 @@
-"""A part of a file by its uri, as W3C media fragments name one: `a.jpg#xywh=10,20,64,64`, `a.jpg#xywh=percent:5,5,20,20`.
+"""A part of a file by its uri, as W3C media fragments name one: `a.jpg#xywh=10,20,64,64`, or `percent:5,5,20,20`.
 
 Whoever reads parts reads them in the order of their files, so that each file is opened once.
 """
@@ -65,11 +65,9 @@ def by_file(samples: pl.DataFrame) -> pl.DataFrame:
     """Rows with a `uri` in such an order that those of one file stand together, files in the order of their first."""
     if not samples["uri"].str.contains("#", literal=True).any():
         return samples
-    file = pl.col("uri").str.split("#").list.first()
-    first = pl.int_range(pl.len()).min().over(file)
-    return samples.with_columns(first.fill_null(0).alias("first of file")).sort(
-        "first of file", maintain_order=True
-    ).drop("first of file")
+    file = pl.coalesce(pl.col("uri").str.split("#").list.first(), pl.lit(""))
+    numbered = samples.with_row_index("row of all").with_columns(pl.col("row of all").min().over(file).alias("first"))
+    return samples[numbered.sort("first", "row of all")["row of all"]]
 
 
 def _short(value: float, digits: int) -> str:

@@ -31,9 +31,7 @@ def read_coco(data: bytes, name: str) -> Found | None:
     return found
 
 
-def _named(
-    rows: Sequence[object], key: str, file: str, part: str, found: Found
-) -> dict[Hashable, str]:
+def _named(rows: Sequence[object], key: str, file: str, part: str, found: Found) -> dict[Hashable, str]:
     """`{id: name}` of the images or the categories; what is no such entry is told, and dangles."""
     names: dict[Hashable, str] = {}
     broken = twice = 0
@@ -44,7 +42,9 @@ def _named(
         elif names.setdefault(number, name) != name:
             twice += 1
     if broken:
-        found.doubts.append(f"{file}: {broken:,} entries of `{part}` lack an `id` or a `{key}`; their boxes are refused")
+        found.doubts.append(
+            f"{file}: {broken:,} entries of `{part}` lack an `id` or a `{key}`; their boxes are refused"
+        )
     if twice:
         found.doubts.append(f"{file}: {twice:,} ids of `{part}` stand for two things; the first is taken")
     return names

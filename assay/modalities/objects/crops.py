@@ -28,8 +28,8 @@ def crop_of(image: Image.Image, region: Region) -> Image.Image:
     if region.x >= width or region.y >= height or region.x + region.width <= 0 or region.y + region.height <= 0:
         raise UnreadableSample(
             "box_out_of_frame",
-            f"the box at {region.x:g}, {region.y:g} of {region.width:g} × {region.height:g} lies outside of the picture "
-            f"of {width} × {height}",
+            f"the box at {region.x:g}, {region.y:g} of {region.width:g} × {region.height:g} lies outside of the "
+            f"picture of {width} × {height}",
         )
     left, top = max(0, math.floor(region.x - across)), max(0, math.floor(region.y - down))
     right = min(width, math.ceil(region.x + region.width + across))

@@ -73,7 +73,8 @@ class Pictures:
             raise UnreadableSample("not_found", f"no picture {name!r:.100} is in the source")
         if len(found) > 1:
             raise UnreadableSample(
-                "ambiguous_image", f"{name!r:.100} is the end of {len(found):,} paths, such as {found[0]} and {found[1]}"
+                "ambiguous_image",
+                f"{name!r:.100} is the end of {len(found):,} paths, such as {found[0]} and {found[1]}",
             )
         return found[0]
 

@@ -17,7 +17,7 @@ from assay.modalities.objects.yolo import read_names, read_yolo
 from assay.sources.batches import BATCH_ROWS, Batch
 from assay.sources.columns import Fates
 from assay.sources.endings import CODE, MARKUP, OTHER, SOUND, VIDEO
-from assay.sources.files import Entry, Source, open_source
+from assay.sources.files import Source, open_source
 from assay.sources.fragments import part_hash, parted, with_region
 from assay.sources.guards import refuse_empty, refuse_unready
 from assay.sources.left_out import LeftOut, ending_of
@@ -158,8 +158,8 @@ def _read(source: Source, files: Sequence[str], pictures: Pictures) -> Reading:
         more = sum(pictures.beside(file) is not None for file in by_ending["txt"])
         if name != "YOLO" and more:
             reading.doubts.append(
-                f"{more:,} text files beside pictures are not read, as there are boxes in {name}: source.exclude leaves "
-                "out what is not meant"
+                f"{more:,} text files beside pictures are not read, as there are boxes in {name}: source.exclude "
+                "leaves out what is not meant"
             )
         return reading
     counts = Counter(map(ending_of, files))

@@ -18,7 +18,8 @@ with facts as (
     select
         samples.sample_id,
         samples.label,
-        facts.image_hash,
+        -- the file, up to the fragment: two copies of a picture are boxed each by themselves
+        coalesce(regexp_replace(samples.uri, '#xywh=[^#]*$', ''), facts.image_hash) as picture,
         facts.x,
         facts.y,
         facts.box_width,
@@ -28,7 +29,7 @@ with facts as (
         sqrt(facts.box_width * facts.box_height) as side_pixels,
         ln(facts.box_width / facts.box_height) as shape,
         ln(facts.box_width * facts.box_height / (facts.image_width::double * facts.image_height)) as size,
-        count(*) over (partition by facts.image_hash) as boxes_beside
+        count(*) over (partition by picture) as boxes_beside
     from samples
     inner join object_facts as facts on facts.content_hash = samples.content_hash
     where facts.box_width > 0 and facts.box_height > 0
@@ -51,7 +52,7 @@ classes as (
     group by label
 ),
 
-overlaps as (
+pairs as (
     select
         one.sample_id,
         other.label is not distinct from one.label as is_same_class,
@@ -60,10 +61,10 @@ overlaps as (
         ) * greatest(
             least(one.y + one.box_height, other.y + other.box_height) - greatest(one.y, other.y), 0.0
         ) as shared,
-        one.box_width * one.box_height + other.box_width * other.box_height as both
+        one.box_width * one.box_height + other.box_width * other.box_height as areas
     from distinct_facts as one
     inner join distinct_facts as other
-        on other.image_hash = one.image_hash and other.sample_id <> one.sample_id
+        on other.picture = one.picture and other.sample_id <> one.sample_id
         and other.x < one.x + one.box_width and one.x < other.x + other.box_width
     where one.boxes_beside <= 3000
 ),
@@ -71,9 +72,9 @@ overlaps as (
 closest as (
     select
         sample_id,
-        max(shared / (both - shared)) filter (where is_same_class) as same_class,
-        max(shared / (both - shared)) filter (where not is_same_class) as other_class
-    from overlaps
+        max(shared / (areas - shared)) filter (where is_same_class) as same_class,
+        max(shared / (areas - shared)) filter (where not is_same_class) as other_class
+    from pairs
     group by sample_id
 ),
 

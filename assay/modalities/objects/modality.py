@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import Copies, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import ObjectFacts
 from assay.modalities import alterations
@@ -79,6 +79,14 @@ def _facts() -> Facts:
     )
 
 
+def example(folder: Path, seed: int) -> pl.DataFrame:
+    """Writes boxed digits with planted defects."""
+    from assay.modalities.objects.example import write_example
+
+    return write_example(folder, seed)
+
+
+ELSEWHERE = ("outliers", "label issues", "near duplicates")  # what a box that is not around its digit may look like
 OBJECTS = Modality(
     name="objects",
     content="file",
@@ -88,22 +96,36 @@ OBJECTS = Modality(
     copies=Copies(
         columns=IMAGE.copies.columns if IMAGE.copies else (),
         largest=("width", "height"),
+        equal="pixels",
         tier=tier,
         confirmer=confirmer,
     ),
     other_endings=IMAGE.other_endings,
     readable=readable,
     defects={
-        "byte_duplicate": alterations.as_is,
-        "reencoded": alterations.reencode,
-        "resized": alterations.resize,
-        "cropped": alterations.crop,
-        "mirrored": alterations.mirror,
-        "leak": alterations.copy_or_reencode,
-        "corrupt": alterations.corrupt,
-        "off_topic": alterations.off_topic_picture,
-        "flipped_label": None,
+        "byte_duplicate": Defect("copy", "exact duplicates"),
+        "reencoded": Defect("copy", "near duplicates", alterations.reencode),
+        "resized": Defect("copy", "near duplicates", alterations.resize, also=("tiny_box",)),
+        "cropped": Defect("copy", "near duplicates", alterations.crop, also=("odd_box_shape",)),
+        "mirrored": Defect("copy", "near duplicates", alterations.mirror, also=("outliers",)),
+        "leak": Defect("leak", "leaks", alterations.copy_or_reencode),
+        "corrupt": Defect("damage", "unreadable files", alterations.corrupt),
+        "tiny": Defect("source", "tiny_box", also=("odd_box_size", *ELSEWHERE)),
+        "cut_off": Defect("source", "cut_by_frame", also=ELSEWHERE),
+        "stretched": Defect("source", "odd_box_shape", also=("odd_box_size", "tiny_box", "cut_by_frame", *ELSEWHERE)),
+        "blown_up": Defect("source", "odd_box_size", also=("odd_box_shape", *ELSEWHERE)),
+        "twice": Defect("source", "same_box", also=("other_class",)),
+        "two_classes": Defect("source", "other_class", also=("same_box", *ELSEWHERE)),
+        "off_topic": Defect("stranger", "outliers", alterations.off_topic_picture),
+        "flipped_label": Defect("label", "label issues"),
+        "wrong_class": Defect("source", "label issues"),
     },
+    example=Example(
+        "boxed-digits",
+        "handwritten digits, boxed in made pictures",
+        write=example,
+        spec='[source]\nkind = "folder"\npath = "boxed-digits"\n',
+    ),
     folder=folder,
     reader=reader,
     tower="image",

@@ -1,4 +1,4 @@
-"""YOLO: one text file a picture, a line a box, `class x y width height` with the middle first, in shares of the picture.
+"""YOLO: one text file a picture, a line a box, `class x y width height`, the middle first, in shares of the picture.
 
 A line of more numbers is an outline, `class x1 y1 x2 y2 …`, of which the box is taken; six are a box with a confidence.
 """
@@ -72,7 +72,9 @@ def _region(values: list[float], place: str) -> Region | Refused:
         x, y, width, height = (100 * value for value in values[:4])
         return checked_region([x - width / 2, y - height / 2, width, height], place, is_percent=True)
     if len(values) < 6 or len(values) % 2:
-        return Refused("no_box", f"{place}: {len(values)} numbers after the class; wanted 4, or the pairs of an outline")
+        return Refused(
+            "no_box", f"{place}: {len(values)} numbers after the class; wanted 4, or the pairs of an outline"
+        )
     across, down = [100 * x for x in values[::2]], [100 * y for y in values[1::2]]
     corner = min(across), min(down)
     return checked_region([*corner, max(across) - corner[0], max(down) - corner[1]], place, is_percent=True)

@@ -1,0 +1,390 @@
+"""Boxes in pictures: read from three formats, refused row by row, cropped, measured, carried through a whole night."""
+
+import io
+import json
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+import assay
+from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.spec import make_spec
+from assay.modalities.contents import open_reader
+from assay.modalities.objects import example
+from assay.modalities.objects.annotations import Annotation, Refused
+from assay.modalities.objects.coco import read_coco
+from assay.modalities.objects.crops import crop_of, outside
+from assay.modalities.objects.finding import Pictures, split_of
+from assay.modalities.objects.voc import read_voc
+from assay.modalities.objects.yolo import read_names, read_yolo
+from assay.sources.fragments import Region, by_file, part_hash, parted, region_of, with_region
+from assay.sources.ingest import ingest
+from assay.store.files import hash_bytes
+from assay.store.snapshots import newest_snapshot
+from assay.store.workspace import Workspace
+from tests.explorer.visit import client_of
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (120, 80)) -> bytes:
+    """A JPEG of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def coco(annotations: object, **more: object) -> bytes:
+    """A COCO file of one picture and two classes."""
+    whole = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 8, "name": "dog"}],
+        "annotations": annotations,
+    }
+    return json.dumps(whole | more).encode()
+
+
+def box(**more: object) -> dict[str, object]:
+    return {"image_id": 1, "category_id": 7, "bbox": [10, 20, 30, 40]} | more
+
+
+def spec_of(root, **more):
+    values = {"name": "boxes", "modality": "objects", "source": {"kind": "folder", "path": str(root), **more}}
+    return make_spec(values, root, "the test's spec")
+
+
+def test_a_region_is_told_as_a_media_fragment():
+    """There and back, in pixels and percents; file names may hold any other sign."""
+    for region in (Region(1, 2, 3.5, 4), Region(-2.25, 0, 10, 10), Region(12.5, 25, 50, 75.1234, True)):
+        file, fragment = parted(with_region("a#b/c.jpg", region))
+        assert file == "a#b/c.jpg" and region_of(fragment) == region
+    assert parted("a#b.jpg") == ("a#b.jpg", "")
+    assert Region(50, 50, 50, 25, True).in_pixels((200, 80)) == Region(100, 40, 100, 20)
+    for broken in ("", "1,2,3", "1,2,0,4", "1,2,3,nan", "1,2,inf,4", "a,b,c,d", "percent:"):
+        assert region_of(broken) is None
+
+
+def test_rows_of_one_file_stand_together():
+    """In the order of their files' first row; whole files stay as they are."""
+    uris = ["b#xywh=1,1,1,1", "a#xywh=1,1,1,1", "b#xywh=2,2,2,2", "c", "a#xywh=3,3,3,3"]
+    assert [uri[0] for uri in by_file(pl.DataFrame({"uri": uris}))["uri"]] == ["b", "b", "a", "a", "c"]
+    whole = pl.DataFrame({"uri": ["b", "a", None]})
+    assert by_file(whole)["uri"].to_list() == ["b", "a", None]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (box(), None),
+        (box(bbox=[10.5, 20, 1e-3, 40]), None),
+        (box(image_id=99), "dangling_image"),
+        (box(image_id=[1]), "dangling_image"),
+        (box(category_id=None), "dangling_category"),
+        (box(bbox=None), "no_box"),
+        (box(bbox=[1, 2, 3]), "no_box"),
+        (box(bbox="1234"), "no_box"),
+        (box(bbox=[1, 2, True, 4]), "no_box"),
+        (box(bbox=[1, 2, float("nan"), 4]), "box_not_finite"),
+        (box(bbox=[float("inf"), 2, 3, 4]), "box_not_finite"),
+        (box(bbox=[10**400, 2, 3, 4]), "box_not_finite"),
+        (box(bbox=[1, 2, 0, 4]), "box_empty"),
+        (box(bbox=[1, 2, 3, -4]), "box_empty"),
+        (box(bbox=[1e9, 2, 3, 4]), "box_out_of_range"),
+        ([1], "invalid_json"),
+        (None, "invalid_json"),
+    ],
+)
+def test_a_bad_annotation_of_coco_costs_its_row(row, reason):
+    """With its reason and its place; the rows beside it are read."""
+    found = read_coco(coco([box(), row, box(category_id=8)]), "x.json")
+    first, middle, last = found.rows
+    assert (first.label, last.label) == ("cat", "dog")
+    if reason:
+        assert isinstance(middle, Refused) and middle.reason == reason and "x.json, annotation 1" in middle.detail
+    else:
+        assert isinstance(middle, Annotation)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{}", b'{"images": 1, "annotations": []}', b"[" * 10**6])
+def test_other_json_is_no_coco(data):
+    """It is passed over, whatever it is."""
+    assert read_coco(data, "x.json") is None
+
+
+def test_coco_entries_that_are_none_dangle():
+    """A picture without a name or a class without an id is told, and its boxes are refused."""
+    images = [{"id": 1}, {"file_name": "b.jpg"}, {"id": 3, "file_name": "c.jpg"}, "x", {"id": 3, "file_name": "d.jpg"}]
+    found = read_coco(coco([box(), box(image_id=3)], images=images), "x.json")
+    assert [type(row) for row in found.rows] == [Refused, Annotation] and found.rows[1].image == "c.jpg"
+    assert len(found.doubts) == 2
+    captions = json.dumps({"images": [], "annotations": [{"caption": "x"}]}).encode()
+    assert read_coco(captions, "captions.json").rows == []
+
+
+VOC = """<annotation><filename>a.jpg</filename>{}</annotation>"""
+CORNERS = "<xmin>{}</xmin><ymin>2</ymin><xmax>30</xmax>{}"
+THING = f"<object><name>cat</name><difficult>1</difficult><bndbox>{CORNERS}</bndbox></object>"
+
+
+def test_pascal_voc():
+    """Corners become left, top, width, height; a bad object costs its row."""
+    good = THING.format("10", "<ymax>22</ymax>")
+    bad = [THING.format("ten", "<ymax>22</ymax>"), THING.format("10", ""), THING.format("40", "<ymax>22</ymax>"),
+           THING.format("nan", "<ymax>22</ymax>"), "<object><name>x</name></object>", "<object/>"]  # fmt: skip
+    found = read_voc(VOC.format(good + "".join(bad) + good).encode(), "a.xml")
+    assert found.rows[0] == found.rows[-1]._replace(place=found.rows[0].place)
+    assert found.rows[0].region == Region(10, 2, 20, 20) and found.rows[0].more["difficult"] is True
+    reasons = [row.reason for row in found.rows[1:-1]]
+    assert reasons == ["no_box", "no_box", "box_empty", "box_not_finite", "no_box", "missing_label"]
+
+
+LAUGHS = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f'<!DOCTYPE a [<!ENTITY a0 "ha">{LAUGHS}]><annotation>&a11;</annotation>',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation><filename>&x;</filename></annotation>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1/x.dtd"><annotation/>',
+        "<annotation>" * 5_000 + "</annotation>" * 5_000,
+        "<annotation><object>",
+        "<annotation>\x00</annotation>",
+        '<?xml version="1.0" encoding="no-such"?><annotation/>',
+    ],
+)
+def test_xml_that_is_a_bomb_or_broken_is_one_refused_row(data):
+    """At once, and nothing is fetched."""
+    started = time.monotonic()
+    (row,) = read_voc(data.encode(), "a.xml").rows
+    assert row.reason in ("unsafe_xml", "invalid_xml") and "a.xml" in row.detail
+    assert time.monotonic() - started < 2
+    assert read_voc(b"<svg/>", "a.svg") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1 0.5 0.5 0.2 0.4", None),
+        ("1 0.5 0.5 0.2 0.4 0.93", None),
+        ("1 0.1 0.1 0.3 0.1 0.3 0.5", None),
+        ("2 0.5 0.5 0.2 0.4", "class_out_of_range"),
+        ("-1 0.5 0.5 0.2 0.4", "class_out_of_range"),
+        ("1 320 240 20 40", "box_out_of_range"),
+        ("1 0.5 0.5 1.2 0.4", "box_out_of_range"),
+        ("1 -0.5 0.5 0.2 0.4", "box_out_of_range"),
+        ("1 0.5 0.5 0 0.4", "box_empty"),
+        ("1 0.5 nan 0.2 0.4", "box_not_finite"),
+        ("1 0.5 0.5", "no_box"),
+        ("1", "no_box"),
+        ("cat 0.5 0.5 0.2 0.4", "not_numeric"),
+        ("1.0 0.5 0.5 0.2 0.4", "not_numeric"),
+    ],
+)
+def test_a_bad_line_of_yolo_costs_its_row(line, reason):
+    """The lines beside it are read; an outline is boxed."""
+    found = read_yolo(f"0 0.5 0.5 1 1\n\n{line}\n".encode(), "a.txt", "a.jpg", ["cat", "dog"])
+    whole, row = found.rows
+    assert whole.region == Region(0, 0, 100, 100, True) and whole.label == "cat"
+    assert (row.reason if isinstance(row, Refused) else None) == reason
+    if reason is None:
+        assert row.label == "dog" and row.region.is_percent and row.region.height == pytest.approx(40)
+
+
+def test_yolo_names():
+    """A list, a map or lines; a bomb of aliases names nothing, at once."""
+    assert read_names(b"names: [a, b]", "data.yaml") == ["a", "b"]
+    assert read_names(b"names: {0: a, 2: c}", "data.yaml") == ["a", "1", "c"]
+    assert read_names(b"a\nb\n\n", "classes.txt") == ["a", "b"]
+    bomb = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40))
+    for broken in (bomb, "names: 3", "names: [[a]]", "names: {a: b}", "names: {99999999: b}", "[", "\xff", ""):
+        assert read_names(broken.encode("latin-1"), "data.yaml") is None
+    assert read_yolo(b"\xff\xfe", "a.txt", "a.jpg", None).rows[0].reason == "invalid_unicode"
+    assert read_yolo(b"41 .5 .5 .1 .1", "a.txt", "a.jpg", None).rows[0].label == "41"
+
+
+def test_pictures_are_found_by_their_names():
+    """Beside the annotations, below the root, or by the end of the path; never outside."""
+    pictures = Pictures(["train2017/1.jpg", "val2017/1.jpg", "val2017/2.jpg", "images/train/3.png"])
+    assert pictures.find("2.jpg", "annotations/instances_val2017.json") == "val2017/2.jpg"
+    assert pictures.find("1.jpg", "annotations/instances_val2017.json") == "val2017/1.jpg"
+    assert pictures.find("1.jpg", "train2017/_annotations.json") == "train2017/1.jpg"
+    assert pictures.find(".\\val2017\\2.jpg", "x.json") == "val2017/2.jpg"
+    assert pictures.beside("labels/train/3.txt") == "images/train/3.png"
+    assert pictures.beside("labels/train/4.txt") is None
+    for name, reason in {
+        "../../etc/passwd": "outside_root", "/etc/passwd": "outside_root", "val2017/../../x": "outside_root",
+        "C:\\1.jpg": "outside_root", "http://a/1.jpg": "outside_root", "9.jpg": "not_found", "": "not_found",
+        "1.jpg": "ambiguous_image",
+    }.items():  # fmt: skip
+        with pytest.raises(UnreadableSample) as raised:
+            pictures.find(name, "x.json")
+        assert raised.value.reason == reason, name
+    assert split_of("val2017/1.jpg", "x.json") == "val2017"
+    assert split_of("images/1.jpg", "annotations/instances_val2017.json") == "val2017"
+    assert split_of("images/1.jpg", "train_and_test.json") is None
+
+
+def test_a_crop_has_a_margin_and_ends_with_the_picture():
+    """A tenth on each side; nothing of a box outside is a refusal; how much is outside is measured."""
+    image = Image.new("RGB", (100, 80))
+    assert crop_of(image, Region(20, 20, 40, 20)).size == (48, 24)
+    assert crop_of(image, Region(-10, -10, 200, 200)).size == (100, 80)
+    assert crop_of(image, Region(99.5, 79.5, 0.2, 0.2)).size == (1, 1)
+    for beyond in (Region(100, 0, 5, 5), Region(-5, 0, 5, 5), Region(0, 90, 5, 5)):
+        with pytest.raises(UnreadableSample):
+            crop_of(image, beyond)
+    assert outside(Region(90, 0, 20, 80), image.size) == pytest.approx(0.5)
+    assert outside(Region(0, 0, 100, 80), image.size) == 0
+
+
+def write_all(root, kind: str) -> None:
+    """Three pictures, one without a box; the same two boxes in any format."""
+    for name in ("a", "b", "empty"):
+        place = root / ("images" if kind == "yolo" else "") / f"{name}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(picture(ord(name[0])))
+    regions = {"a": (12, 8, 24, 16), "b": (60, 40, 30, 20)}
+    if kind == "coco":
+        images = [{"id": n, "file_name": f"{name}.jpg"} for n, name in enumerate(regions)]
+        rows = [{"image_id": n, "category_id": 7 + n, "bbox": list(r)} for n, r in enumerate(regions.values())]
+        (root / "x.json").write_bytes(coco([*rows, {}], images=images))
+    for number, (name, (x, y, w, h)) in enumerate(regions.items()):
+        if kind == "voc":
+            corners = f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + w}</xmax><ymax>{y + h}</ymax>"
+            thing = f"<object><name>{('cat', 'dog')[number]}</name><bndbox>{corners}</bndbox></object><object/>"
+            (root / f"{name}.xml").write_text(VOC.replace("a.jpg", "wrong.png").format(thing))
+        if kind == "yolo":
+            (root / "labels").mkdir(exist_ok=True)
+            line = f"{number} {(x + w / 2) / 120} {(y + h / 2) / 80} {w / 120} {h / 80}\n9 0 0 0 0\n"
+            (root / "labels" / f"{name}.txt").write_text(line)
+            (root / "data.yaml").write_text("names: [cat, dog]")
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo"])
+def test_three_formats_give_the_same_boxes(tmp_path, kind):
+    """The same labels and crops; bad rows are rejects; the picture without a box is told."""
+    root = tmp_path / "data"
+    write_all(root, kind)
+    spec = spec_of(root)
+    found = ingest(spec, Workspace(tmp_path / "home", "boxes"))
+    rows = found.read("ingested").sort("uri")
+    assert rows["label"].to_list() == ["cat", "dog"] and len(found.read("rejects")) in (1, 2)
+    told = dict(found.read("dataset_metrics").select("metric", "value").iter_rows())
+    assert told["source_images_without_boxes"] == 1 and told["source_images"] == 3
+    read = open_reader(spec)
+    crops = [read([uri], name) for uri, name in rows.select("uri", "content_hash").iter_rows()]
+    assert [crop[:15].split()[1:3] for crop in crops] == [[b"30", b"20"], [b"36", b"24"]]
+    with pytest.raises(UnreadableSample) as raised:
+        read(rows["uri"].to_list(), "0" * 32)
+    assert raised.value.reason == "changed_meanwhile"
+
+
+def test_a_table_of_fragments(tmp_path):
+    """Boxes of any other origin, whole pictures among them; what is no box is refused."""
+    (tmp_path / "a.jpg").write_bytes(picture())
+    uris = [
+        "a.jpg#xywh=10,10,20,20",
+        "a.jpg",
+        "a.jpg#xywh=percent:0,0,50,50",
+        "a.jpg#xywh=1,2",
+        "../a.jpg#xywh=1,1,2,2",
+    ]
+    pl.DataFrame({"uri": uris, "label": ["x"] * 5}).write_csv(tmp_path / "t.csv")
+    values = {"name": "boxes", "modality": "objects", "source": {"kind": "table", "path": "t.csv"}}
+    found = ingest(make_spec(values, tmp_path, "spec"), Workspace(tmp_path / "home", "boxes"))
+    rows, file_hash = found.read("ingested").sort("position"), hash_bytes(picture())
+    assert rows["uri"].to_list() == uris[:3]
+    assert rows["content_hash"].to_list() == [part_hash(file_hash, parted(uri)[1]) for uri in uris[:3]]
+    assert set(found.read("rejects")["reason"]) == {"no_box", "outside_root"}
+
+
+def test_a_folder_without_annotations_says_what_is_wanted(tmp_path):
+    """And what it found instead."""
+    (tmp_path / "a.jpg").write_bytes(picture())
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(SourceError, match=r"1 \.txt.*COCO JSON"):
+        ingest(spec_of(tmp_path), Workspace(tmp_path / "home", "boxes"))
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """`(snapshot, truth, workspace)` of a part of the example."""
+    folder = tmp_path_factory.mktemp("objects")
+    whole = example.make_scenes
+    example.make_scenes = lambda rng: whole(rng, 420)
+    try:
+        truth = example.write_example(folder, 1)
+    finally:
+        example.make_scenes = whole
+    (folder / "boxed-digits" / "train" / "broken.jpg").write_bytes(picture()[:400])
+    path = folder / "boxed-digits" / "annotations.json"
+    whole_file = json.loads(path.read_text())
+    whole_file["images"].append({"id": 5_000, "file_name": "train/broken.jpg"})
+    whole_file["annotations"] += [
+        {"image_id": 5_000, "category_id": 1, "bbox": [1, 1, 9, 9]},
+        {"image_id": 1, "category_id": 1, "bbox": [9_000, 1, 9, 9]},
+    ]
+    path.write_text(json.dumps(whole_file))
+    text = 'name = "boxes"\nmodality = "objects"\n[source]\nkind = "folder"\npath = "boxed-digits"\n'
+    (folder / "spec.toml").write_text(text + '[project]\nmethods = ["pca"]\n')
+    assay.run(folder / "spec.toml", home=folder / "home")
+    workspace = Workspace(folder / "home", "boxes")
+    return newest_snapshot(workspace), truth, workspace
+
+
+def flagged(snapshot, metric: str) -> set[str]:
+    found = pl.read_parquet(snapshot.parts("scores")).filter(pl.col("is_issue") & (pl.col("metric") == metric))
+    return set(found["sample_id"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("tiny", "tiny_box"), ("cut_off", "cut_by_frame"), ("stretched", "odd_box_shape"), ("blown_up", "odd_box_size"),
+     ("twice", "same_box"), ("two_classes", "other_class")],
+)  # fmt: skip
+def test_planted_boxes_are_found(night, kind, metric):
+    """Each kind by its own metric."""
+    snapshot, truth, _ = night
+    planted = set(truth.filter(pl.col("kind") == kind)["uri"])
+    assert planted and planted <= flagged(snapshot, metric)
+    others = set(truth["uri"])
+    assert len(flagged(snapshot, metric) - others) <= 2
+
+
+def test_rejects_have_true_reasons(night):
+    """Broken rows, a broken picture, and a box beside its picture."""
+    reasons = pl.read_parquet(night[0].parts("rejects"))["reason"].to_list()
+    assert {"box_empty", "dangling_image", "dangling_category", "box_out_of_frame"} <= set(reasons)
+    assert len(reasons) == 5
+
+
+def test_boxes_of_one_picture_are_no_copies(night):
+    """Those in two splits are leaks."""
+    snapshot, truth, _ = night
+    leaks = pl.read_parquet(snapshot.parts("leaks"))
+    pairs = {frozenset(row) for row in leaks.select("sample_id", "other_id").iter_rows()}
+    planted = truth.filter(pl.col("kind") == "leak").select("uri", "of").iter_rows()
+    assert all(frozenset(pair) in pairs for pair in planted)
+    copies = pl.read_parquet(snapshot.parts("duplicates")).filter(~pl.col("tier").is_in(["bytes", "pixels"]))
+    assert not any(
+        parted(a)[0] == parted(b)[0] and a != b for a, b in copies.select("sample_id", "group_id").iter_rows()
+    )
+
+
+def test_the_explorer_shows_the_box_in_its_picture(night):
+    """The crop is small; large is the whole picture, with all of its boxes as shares of it."""
+    snapshot, truth, workspace = night
+    client = client_of(workspace)
+    assert client.get("/api/1/meta").json()["face"] == "boxes"
+    sample = truth.filter(pl.col("kind") == "twice")["uri"][0]
+    detail = client.get("/api/1/sample", params={"id": sample}).json()
+    ids = [one["id"] for one in detail["boxes"]]
+    assert sample in ids and len(ids) > 3 and all(len(one["box"]) == 4 for one in detail["boxes"])
+    answer = client.get("/api/1/raw", params={"row": detail["row"]})
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(answer.content)).size == (example.WIDTH, example.HEIGHT)
+    small = Image.open(io.BytesIO(client.get("/api/1/thumbnail", params={"row": detail["row"]}).content))
+    assert max(small.size) < 100
