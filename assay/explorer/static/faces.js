@@ -104,8 +104,9 @@ async function drawBoxes(canvas, data, snapshot, note) {
       pen.fillText(name, x + 2 * unit, top + unit);
     }
     canvas.setAttribute("aria-label", `${named(data)}, among ${data.boxes.length} boxes of its picture`);
-    const others = data.boxes.length - 1;
-    note.textContent = `${image.width} × ${image.height}; ${others === 0 ? "the only box" : `this box red, ${others} more`}.`;
+    const others = data.boxes.length - 1,
+      count = others === 0 ? "the only box" : `this box red, ${others} more`;
+    note.textContent = `${image.width} × ${image.height}; ${count}.`;
   } catch (error) {
     canvas.replaceWith(thumbnail(data, snapshot));
     note.textContent = `This is the box alone: ${error.message}`;
