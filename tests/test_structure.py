@@ -23,14 +23,6 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
     ("assay.cli", "assay"),
     ("assay.__main__",),
 )
-UPWARDS = {  # arrows that still run up, to be turned
-    ("assay.health.embedding", "assay.embedders"),
-    ("assay.modalities.image.pictures", "assay.duplicates"),
-    ("assay.modalities.image.modality", "assay.duplicates"),
-    ("assay.modalities.audio.tiers", "assay.duplicates"),
-    ("assay.modalities.text.modality", "assay.duplicates"),
-    ("assay.modalities.objects.modality", "assay.duplicates"),
-}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -66,8 +58,6 @@ def test_imports_go_down(path):
     for name in imports(path):
         if name.split(".")[0] in PACKAGES and name != "assay":
             other_height, other = room(name)
-            if (dotted(path), other) in UPWARDS:
-                continue
             assert other == where or other_height < height, f"{name} is not below {where}"
 
 

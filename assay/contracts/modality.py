@@ -72,7 +72,7 @@ class Copies:
     Attributes:
         columns: of the facts, that `tier` reads.
         largest: of the facts, whose product says which of two copies is the larger.
-        tier: `(spec, samples, facts, tables, workspace)` → the tiers before vectors, `assay.duplicates.exact.Tier`.
+        tier: `(spec, samples, facts, tables, workspace)` → the tiers before vectors, `assay.modalities.tier.Tier`.
         confirmer: `(spec, samples, tables, workspace)` → what confirms a pair whose vectors are close.
         equal: the name of the tier whose members are equal, for all that one can see or hear.
     """

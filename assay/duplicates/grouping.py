@@ -59,13 +59,6 @@ def _join_nearest(n: int, sources: np.ndarray, targets: np.ndarray, strengths: n
     return centre
 
 
-def first_of_equal(codes: np.ndarray) -> np.ndarray:
-    """For each entry the number of the first entry with the same code; codes below 0 are equal to nothing."""
-    own = np.arange(len(codes), dtype=np.int64)
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return np.where(codes < 0, own, first[inverse])
-
-
 def best_of_group(group: np.ndarray, preference: np.ndarray) -> np.ndarray:
     """For each entry the member of its group with the lowest preference; preferences differ from each other."""
     order = np.lexsort((preference, group))

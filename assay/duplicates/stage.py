@@ -14,11 +14,12 @@ import polars as pl
 
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
-from assay.duplicates.exact import Tier, codes, describe_pairs, exact_groups, preference
+from assay.duplicates.exact import describe_pairs, exact_groups, preference
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
 from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
 from assay.duplicates.reference import renewals
+from assay.modalities.tier import Tier, codes
 from assay.store.decisions import kept_by_decision, read_decisions
 from assay.store.files import hash_text
 from assay.store.stage import StageWriter, Work, stage, write_rows

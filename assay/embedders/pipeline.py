@@ -10,7 +10,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import polars as pl
 from assay.contracts.errors import UnreadableSample
 from assay.contracts.tables import empty
 from assay.embedders.base import Collect, Embedder, cpu_workers
+from assay.health.embedding import Refusals
 from assay.store.executor import available_cores, in_order
 from assay.store.facts import FactStore
 from assay.store.files import hash_text, write_json
@@ -30,16 +31,6 @@ CHUNK = 2_048  # contents in one part
 _IN_FLIGHT = 2  # batches on a GPU at once
 
 Read = Callable[[str], Any]
-
-
-@dataclass
-class Refusals:
-    """Contents without a vector, and why: content hash → (reason, detail)."""
-
-    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-    def count(self, reason: str) -> int:
-        return sum(found == reason for found, _ in self.reasons.values())
 
 
 @dataclass(frozen=True)

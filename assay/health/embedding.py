@@ -7,7 +7,16 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from assay.embedders.pipeline import Refusals
+
+@dataclass
+class Refusals:
+    """Contents without a vector, and why: content hash → (reason, detail)."""
+
+    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def count(self, reason: str) -> int:
+        return sum(found == reason for found, _ in self.reasons.values())
+
 
 MOST_CUT = 0.01  # share of the texts
 _RANK_SAMPLE = 4_096  # vectors that the effective rank is computed on

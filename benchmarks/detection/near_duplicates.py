@@ -26,11 +26,11 @@ import polars as pl
 
 from assay.contracts.spec import make_spec
 from assay.duplicates.grouping import star_groups
-from assay.duplicates.hamming import close_pairs
 from assay.duplicates.stage import dedup, near_dedup
 from assay.embedders.stage import embed
 from assay.facts import clean
 from assay.knn.stage import index
+from assay.modalities.hamming import close_pairs
 from assay.modalities.image.confirming import Comparer
 from assay.modalities.image.pictures import Pictures
 from assay.sources.ingest import ingest

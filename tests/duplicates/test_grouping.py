@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.duplicates.grouping import best_of_group, first_of_equal, star_groups
+from assay.duplicates.grouping import best_of_group, star_groups
+from assay.modalities.tier import first_of_equal
 
 
 @st.composite

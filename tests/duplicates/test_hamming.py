@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.duplicates import hamming
-from assay.duplicates.hamming import HUBS, WINDOW, close_pairs
+from assay.modalities import hamming
+from assay.modalities.hamming import HUBS, WINDOW, close_pairs
 
 
 def brute_force(hashes: np.ndarray, bits: int) -> set[tuple[int, int]]:

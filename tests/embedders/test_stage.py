@@ -214,5 +214,5 @@ def test_text_without_known_terms_is_rejected(tmp_path, workspace):
 
 def test_kind_must_fit_the_modality(pictures, workspace):
     """lsa on images is refused with the kinds that do embed images."""
-    with pytest.raises(EmbedderError, match="pca, open_clip, timm"):
+    with pytest.raises(EmbedderError, match="pca, open_clip, timm, autoencoder"):
         embed(pictures.spec(kind="lsa"), workspace, *pictures.inputs(workspace))

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from assay.duplicates.exact import Tier, codes
+from assay.modalities.tier import Tier, codes
 
 
 def waveform_tier(facts: pl.DataFrame) -> Tier:

@@ -40,8 +40,8 @@ def readable(spec: Spec, content: bytes) -> None:
 
 def tier(spec: Spec, samples: pl.DataFrame, facts: pl.DataFrame, tables: TableReader, workspace: Workspace) -> Any:
     """Equal pixels, and pictures that a perceptual hash finds alike and their files confirm."""
-    from assay.duplicates.exact import image_tier
     from assay.modalities.image.confirming import Comparer
+    from assay.modalities.image.tiers import image_tier
 
     comparer = Comparer(spec, samples, workspace, tables.parts("image_facts"))
     return image_tier(facts, spec.dedup.perceptual_bits, comparer.in_place)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
-from assay.duplicates.hamming import close_pairs
+from assay.modalities.hamming import close_pairs
 from assay.modalities.image.alignment import MIDDLE, SIDE, TURN_NAMES, TURNS, Alignment, compare_finely, match_coarsely
 from assay.modalities.image.confirming import METHOD, Comparer
 from assay.modalities.image.luminance import is_flat, luminance_matrix

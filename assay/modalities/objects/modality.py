@@ -49,8 +49,8 @@ def measure(
 
 def tier(spec: Spec, samples: pl.DataFrame, facts: pl.DataFrame, tables: TableReader, workspace: Workspace) -> Any:
     """Crops of equal pixels, and crops of two pictures that a perceptual hash finds alike and their pixels confirm."""
-    from assay.duplicates.exact import image_tier
     from assay.modalities.image.confirming import Comparer
+    from assay.modalities.image.tiers import image_tier
     from assay.modalities.objects.copies import apart, picture_codes
 
     comparer = Comparer(spec, samples, workspace, tables.parts("object_facts"))

@@ -36,7 +36,7 @@ def measure(
 
 def tier(spec: Spec, _: pl.DataFrame, facts: pl.DataFrame, *unused: Any) -> Any:
     """Equal texts once they are normalised, and texts that share most of their shingles."""
-    from assay.duplicates.exact import text_tier
+    from assay.modalities.text.tiers import text_tier
 
     return text_tier(facts, spec.dedup.minhash_jaccard)
 
