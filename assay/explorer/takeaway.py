@@ -1,4 +1,4 @@
-"""A selection, or the cleaned dataset, to take away: Parquet, CSV, JSONL, or tasks for Label Studio.
+"""A selection, or the cleaned dataset, to take away: Parquet, CSV, JSONL, COCO, or tasks for Label Studio.
 
 What is taken away can be a source again: `kind = "table"`, with `root` where the pictures are. Parquet and JSONL are
 exact; a CSV escapes what a spreadsheet would run, says so in a column, and is read back as it was.
@@ -12,6 +12,7 @@ import polars as pl
 
 from assay.contracts.spreadsheet import escape
 from assay.reading.columns import View
+from assay.sources.fragments import parted
 from assay.store.decisions import cleaned_samples
 
 FORMATS = {
@@ -19,9 +20,10 @@ FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
     "labelstudio": "application/json",
+    "coco": "application/json",
     "zip": "application/zip",
 }
-ENDINGS = {"labelstudio": "json"}  # of a file's name, where it is not the format's
+ENDINGS = {"labelstudio": "json", "coco": "json"}  # of a file's name, where it is not the format's
 ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
 
 
@@ -36,7 +38,7 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
     and whatever was dropped left out, accepted labels in the place of the given ones.
 
     Raises:
-        ExportError: no such kind or format.
+        ExportError: no such kind or format, or COCO of samples that are no boxes.
     """
     if what not in ("selection", "cleaned") or form not in FORMATS or form == "zip":
         raise ExportError(f"export is selection or cleaned, as {sorted(FORMATS)}; got {what!r}, {form!r}")
@@ -47,6 +49,8 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
         return buffer.getvalue()
     if form == "csv":
         return without_formulas(frame).write_csv().encode("utf-8", "replace")
+    if form == "coco":
+        return as_coco(frame, view)
     return as_label_studio(frame, view) if form == "labelstudio" else as_tasks(frame, what)
 
 
@@ -153,3 +157,35 @@ def as_label_studio(frame: pl.DataFrame, view: View) -> bytes:
                 )
         tasks.append(task)
     return json.dumps(tasks, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def as_coco(frame: pl.DataFrame, view: View) -> bytes:
+    """COCO JSON of boxes in pixels: `images`, `annotations` and `categories`, each with ids from 1; a box without a
+    label has the category `unlabelled`."""
+    face = view.face
+    if not face.get("whole"):
+        raise ExportError(
+            "COCO holds boxes of pictures; these samples are none. Take them as Parquet, CSV or JSON lines"
+        )
+    place = ["x", "y", "box_width", "box_height", "image_width", "image_height"]
+    facts = view.scan(face["facts"]).select("content_hash", *place).unique("content_hash", keep="any").collect()
+    boxes = frame.select("uri", "label", "content_hash").join(facts, on="content_hash", maintain_order="left")
+    rows = [(parted(uri)[0], label or "unlabelled", *numbers) for uri, label, _, *numbers in boxes.iter_rows()]
+    images = {file: size for file, _, _, _, _, _, *size in rows}
+    image_ids = {file: number for number, file in enumerate(sorted(images), start=1)}
+    classes = {name: number for number, name in enumerate(sorted({row[1] for row in rows}), start=1)}
+    whole = {
+        "images": [
+            {"id": number, "file_name": file, "width": images[file][0], "height": images[file][1]}
+            for file, number in image_ids.items()
+        ],
+        "categories": [{"id": number, "name": name} for name, number in classes.items()],
+        "annotations": [
+            {
+                "id": number, "image_id": image_ids[file], "category_id": classes[label], "bbox": [x, y, w, h],
+                "area": w * h, "iscrowd": 0,
+            }
+            for number, (file, label, x, y, w, h, *_) in enumerate(rows, start=1)
+        ],
+    }  # fmt: skip
+    return json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")

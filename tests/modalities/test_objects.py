@@ -12,6 +12,7 @@ from PIL import Image
 import assay
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.contracts.spec import make_spec
+from assay.explorer.takeaway import ExportError, export
 from assay.modalities.contents import open_reader
 from assay.modalities.objects import example
 from assay.modalities.objects.annotations import Annotation, Refused
@@ -20,6 +21,7 @@ from assay.modalities.objects.crops import crop_of, outside
 from assay.modalities.objects.finding import Pictures, split_of
 from assay.modalities.objects.voc import read_voc
 from assay.modalities.objects.yolo import read_names, read_yolo
+from assay.reading.columns import View
 from assay.sources.fragments import Region, by_file, part_hash, parted, region_of, with_region
 from assay.sources.ingest import ingest
 from assay.store.files import hash_bytes
@@ -388,3 +390,22 @@ def test_the_explorer_shows_the_box_in_its_picture(night):
     assert Image.open(io.BytesIO(answer.content)).size == (example.WIDTH, example.HEIGHT)
     small = Image.open(io.BytesIO(client.get("/api/1/thumbnail", params={"row": detail["row"]}).content))
     assert max(small.size) < 100
+
+
+def test_boxes_go_out_as_coco_and_come_back(night, tmp_path):
+    """The same boxes with the same classes, in pixels."""
+    view = View(night[0])
+    data = json.loads(export(view, np.ones(len(view), dtype=bool), "selection", "coco"))
+    assert len(data["annotations"]) == len(view)
+    (tmp_path / "boxes.json").write_text(json.dumps(data))
+    found = read_coco((tmp_path / "boxes.json").read_bytes(), "boxes.json")
+    again = {(with_region(row.image, row.region), row.label) for row in found.rows}
+    samples = night[0].read("samples").select("uri", pl.col("label").fill_null("unlabelled"))
+    assert again == set(samples.filter(~pl.col("uri").str.contains("percent")).rows())
+
+
+def test_pictures_do_not_go_out_as_coco(digits_night):
+    """The message says what to take instead."""
+    view = View(digits_night)
+    with pytest.raises(ExportError, match="Parquet, CSV or JSON"):
+        export(view, np.ones(len(view), dtype=bool), "selection", "coco")

@@ -20,6 +20,7 @@ const SELECTION = [
   ["labelstudio", "Label Studio", "tasks with the suggestions as predictions"],
   ["jsonl", "JSON lines", "a plain task a line"],
 ];
+const COCO = ["coco", "COCO", "the boxes, in pixels"];
 const CLEANED = [
   ["zip", "Folder", "the files, one folder a class, in a ZIP"],
   ["parquet", "Parquet", "to train on"],
@@ -27,13 +28,15 @@ const CLEANED = [
   ["jsonl", "JSON lines", "to train on, as Hugging Face reads them"],
 ];
 
+const withCoco = (forms) => (page.meta.face === "boxes" ? [COCO, ...forms] : forms);
+
 function download(what, form, filter) {
   return async () => {
     closeMenu();
     try {
       const { meta } = page,
         blob = await api.exported(meta.number, { what, format: form, filter });
-      const ending = { labelstudio: "json" }[form] ?? form;
+      const ending = { labelstudio: "json", coco: "json" }[form] ?? form;
       save(blob, `${meta.dataset}-v${meta.number}-${what}.${ending}`);
     } catch (error) {
       toast(error.message);
@@ -62,9 +65,9 @@ export function openExports(from, n, filter, plot = null) {
       "div",
       { class: "items" },
       h("p", { class: "small" }, `The ${counted(n, "selected sample")}, with what was found`),
-      SELECTION.map((form) => line(form, "selection", filter)),
+      withCoco(SELECTION).map((form) => line(form, "selection", filter)),
       h("p", { class: "small" }, "Cleaned: without copies and dropped ones, accepted labels put in"),
-      CLEANED.map((form) => line(form, "cleaned", filter)),
+      withCoco(CLEANED).map((form) => line(form, "cleaned", filter)),
       plot
         ? [
             h("p", { class: "small" }, "The view"),
