@@ -281,7 +281,7 @@ def embedders() -> None:
 
 @main.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--models", required=True, help="Embedders to compare, separated by commas.")
+@click.option("--models", default="", help="Separated by commas; default: all that work here without a network.")
 @click.option("--sample", type=click.IntRange(min=50), default=2000, show_default=True)
 @home_option
 def compare(spec: Path, models: str, sample: int, home: Path) -> None:

@@ -1,9 +1,13 @@
 """What can embed what, at what size and cost: the rows of `assay embedders`. Imports neither torch nor open_clip."""
 
+import contextlib
 import importlib.util
 import json
 from pathlib import Path
 
+from assay.contracts.errors import AssayError
+from assay.contracts.modality import find_modality
+from assay.contracts.plugins import registered
 from assay.embedders.weights import package_installed
 
 # Parameters and GFLOP an image, of the image tower: open_clip's docs/model_profile.csv.
@@ -24,28 +28,84 @@ def list_embedders() -> list[dict]:
 
     Returns:
         Rows with the keys `name` (what to write in the spec), `kind`, `modality`, `dimensions`, `parameters`,
-        `gflop` (of an item's forward pass), `available` (works here without a network) and `needs`; numbers are
-        None where they are not known.
+        `gflop` (of an item's forward pass), `cost` (in words), `available` (works here without a network), `needs`, and
+        `compare` (its name for `assay compare`); numbers are None where they are not known.
     """
-    return [*_fitted(), *_carried(), _sentences(), *_open_clip()]
+    rows = [*_fitted(), *_carried(), _sentences(), *_towers()]
+    return [*rows, *_others({row["kind"] for row in rows}), *_open_clip()]
+
+
+def works_here(modality: str) -> list[str]:
+    """The embedders of a modality that work here without a network, as `assay compare` names them."""
+    rows = [row for row in list_embedders() if row["available"] and row["compare"]]
+    return [row["compare"] for row in rows if modality in row["modality"].split(", ")]
 
 
 def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known) -> dict:
     row = {"name": name, "kind": kind, "modality": modality, "dimensions": dimensions}
-    return {**row, "parameters": None, "gflop": None, "available": False, "needs": needs, **known}
+    return {
+        **row, "parameters": None, "gflop": None, "cost": "", "available": False, "needs": needs, "compare": "",
+        **known,
+    }  # fmt: skip
 
 
 def _fitted() -> list[dict]:
     torch, learn = package_installed("torch"), package_installed("sklearn")
     own = "nothing: fitted on the dataset itself"
     return [
-        _row('kind = "pca"', "pca", "image", 128, own, parameters=196_608, gflop=0.0004, available=True),
-        _row('kind = "autoencoder"', "autoencoder", "image", 64, own, parameters=107_088, available=torch),
-        _row('kind = "lsa"', "lsa", "text", 256, own, available=learn),
+        _row('kind = "pca"', "pca", "image", 128, own, parameters=196_608, gflop=0.0004, available=True, compare="pca"),
+        _row('kind = "autoencoder"', "autoencoder", "image", 64, own, parameters=107_088, available=torch,
+             compare="autoencoder", cost="minutes of training"),
+        _row('kind = "logmel"', "logmel", "audio", 128, own, available=True, compare="logmel", cost="2 ms a clip"),
+        _row('kind = "lsa"', "lsa", "text", 256, own, available=learn, compare="lsa", cost="0.4 ms a text"),
+        _row('kind = "bow"', "bow", "text", 256, own, available=learn, compare="bow", cost="0.1 ms a text"),
+        _row('kind = "bow", model = "counts"', "bow", "text", 256, own, available=learn, compare="bow=counts",
+             cost="0.1 ms a text"),
+        _row('kind = "glove"', "glove", "text", 128, own, available=True, compare="glove", cost="0.2 ms a text"),
+        *_of_gensim(),
         _row('kind = "vectors"', "vectors", "vectors", None, "a `vector` column in the source", available=True),
         _row('model = "local-dir:PATH"', "open_clip", "image, text", None, "a folder in open_clip's format",
              available=package_installed("open_clip")),
     ]  # fmt: skip
+
+
+def _of_gensim() -> list[dict]:
+    """The embedders of words that gensim trains."""
+    known = {"available": package_installed("gensim")}
+    needs = "the package gensim; fitted on the dataset itself"
+    return [
+        _row('kind = "word2vec"', "word2vec", "text", 100, needs, compare="word2vec", cost="0.3 ms a text", **known),
+        _row('kind = "word2vec", model = "cbow"', "word2vec", "text", 100, needs, compare="word2vec=cbow",
+             cost="0.2 ms a text", **known),
+        _row('kind = "fasttext"', "fasttext", "text", 100, needs, compare="fasttext", cost="0.6 ms a text", **known),
+    ]  # fmt: skip
+
+
+def _towers() -> list[dict]:
+    """Models through timm and plain transformers, and a service."""
+    weights = "and its weights: a folder, or a network once"
+    return [
+        _row('kind = "timm", model = "local-dir:PATH" or NAME', "timm", "image", None, f"the package timm, {weights}"),
+        _row('kind = "transformers", model = "local-dir:PATH" or NAME', "transformers", "text, audio", None,
+             f"the package transformers, {weights}"),
+        _row('kind = "service", model = NAME', "service", "text, image", None,
+             "an embedding service: embed.service.url, and a key by embed.service.key_variable", cost="the service's"),
+    ]  # fmt: skip
+
+
+def _others(known: set[str]) -> list[dict]:
+    """Kinds of other rooms and packages: by the modalities that name them."""
+    takes: dict[str, list[str]] = {}
+    for modality in registered("assay.modalities"):
+        with contextlib.suppress(AssayError):
+            for kind in find_modality(modality).embedders:
+                takes.setdefault(kind, []).append(modality)
+    rows = []
+    for kind in registered("assay.embedders"):
+        if kind not in known and kind != "open_clip":
+            places = ", ".join(takes.get(kind, [])) or "another package's"
+            rows.append(_row(f'kind = "{kind}"', kind, places, None, "", available=True, compare=kind))
+    return rows
 
 
 def _carried() -> list[dict]:
@@ -58,6 +118,7 @@ def _carried() -> list[dict]:
             dimensions,
             f"the packages sentence-transformers and {model.removeprefix('package:')}",
             parameters=size,
+            compare=f"sentence_transformers={model}",
             available=library and package_installed(module),
         )
         for module, (model, dimensions, size) in _CARRIERS.items()

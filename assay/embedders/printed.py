@@ -2,7 +2,7 @@
 
 from assay.embedders.catalog import list_embedders
 
-COLUMNS = ("name", "modality", "dimensions", "parameters", "gflop", "available", "needs")
+COLUMNS = ("name", "modality", "dimensions", "parameters", "gflop", "cost", "available", "needs")
 
 
 def print_embedders() -> None:
@@ -14,7 +14,7 @@ def print_embedders() -> None:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

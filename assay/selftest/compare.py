@@ -1,7 +1,8 @@
 """`assay compare SPEC --models A,B,…`: embed a sample of the user's own data with each model, and rank them.
 
-A model is written as `pca`, `lsa` or `autoencoder`; `sentence_transformers=NAME`; an open_clip name, `local-dir:PATH`
-or `hf-hub:NAME`, with `@TAG` for the pretrained tag; or `spec` for what the spec itself asks for. The rank goes by the
+A model is written as the kind of an embedder, such as `pca`, `lsa` or `glove`; as KIND=MODEL, such as `word2vec=cbow`,
+`timm=local-dir:PATH`; an open_clip name, `local-dir:PATH` or `hf-hub:NAME`, with `@TAG` for the pretrained tag; or
+`spec` for what the spec itself asks for. Without any, all are compared that work here without a network. The rank goes by the
 out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are within
 one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
 """
@@ -16,7 +17,9 @@ import polars as pl
 
 from assay.contracts.errors import AssayError, SourceError, SpecError
 from assay.contracts.modality import find_modality
+from assay.contracts.plugins import registered
 from assay.contracts.spec import Embed, Spec, load_spec
+from assay.embedders.catalog import works_here
 from assay.embedders.stage import embed, make_embedder
 from assay.facts import clean
 from assay.metrics import probe
@@ -27,7 +30,6 @@ from assay.store.units import normalize
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
 
-FITTED = ("pca", "autoencoder", "lsa", "vectors", "auto")
 FOLDS = 5
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
 SILHOUETTE_SAMPLE = 2_000
@@ -56,6 +58,7 @@ def compare_models(spec_path: Path, models: list[str], size: int, home: Path) ->
         SourceError: the source cannot be used, or fewer than 10 samples can be.
     """
     spec = load_spec(spec_path)
+    models = models or works_here(spec.modality)
     if not models:
         raise SpecError("no models to compare; name them as in --models pca,local-dir:PATH")
     with tempfile.TemporaryDirectory(prefix="assay-compare-") as folder:
@@ -76,10 +79,10 @@ def embed_section(model: str, spec: Spec) -> Embed:
     if model == "spec":
         return spec.embed
     common = spec.embed.model_dump(include={"device", "batch_size", "precision", "storage", "seed"})
-    if model in FITTED:
-        return Embed(kind=model, dimensions=spec.embed.dimensions, **common)
-    if model.startswith("sentence_transformers="):
-        return Embed(kind="sentence_transformers", model=model.partition("=")[2], **common)
+    kind, _, variant = model.partition("=")
+    if kind in registered("assay.embedders") or kind == "auto":
+        service = spec.embed.service
+        return Embed(kind=kind, model=variant, dimensions=spec.embed.dimensions, service=service, **common)
     name, _, tag = model.partition("@")
     return Embed(kind="open_clip", model=name, pretrained=tag, **common)
 

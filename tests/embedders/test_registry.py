@@ -7,8 +7,9 @@ import shutil
 import pytest
 
 from assay.contracts.errors import EmbedderError
+from assay.contracts.plugins import registered
 from assay.embedders import registry, weights
-from assay.embedders.catalog import list_embedders
+from assay.embedders.catalog import list_embedders, works_here
 from assay.embedders.registry import make_embedder, plan_embedder
 from tests.embedders.conftest import ImageSet, TextSet
 
@@ -142,3 +143,6 @@ def test_list_of_embedders():
     assert named['kind = "pca"']["available"]
     assert named['model = "ViT-B-32"']["dimensions"] == 512
     assert json.dumps(rows)
+    assert {row["kind"] for row in rows} == set(registered("assay.embedders"))
+    assert all(row["needs"] or row["available"] for row in rows)
+    assert {"bow", "glove", "lsa"} <= set(works_here("text")) and works_here("audio") == ["logmel"]

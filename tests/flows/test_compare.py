@@ -46,6 +46,18 @@ def test_models_are_measured_ranked_and_kept(tmp_path, capsys):
     assert "recommended: lsa" in capsys.readouterr().out
 
 
+def test_all_that_work_here_are_compared(tmp_path, capsys):
+    """Without names; each is measured, those of the modality alone."""
+    rng = np.random.default_rng(0)
+    rows = [(" ".join(rng.choice(WORDS[label], 6)) + f" {n}", label) for n in range(60) for label in WORDS]
+    found = compare_models(write_spec(tmp_path, rows), [], 50, tmp_path / "home")
+    assert {"lsa", "bow", "bow=counts", "glove", "word2vec", "word2vec=cbow", "fasttext"} <= {
+        row.model for row in found
+    }
+    assert not [row for row in found if row.problem]
+    assert min(row.probe_accuracy for row in found) > 0.6
+
+
 def test_too_few_samples_are_refused(tmp_path):
     """Nine texts are no comparison."""
     path = write_spec(tmp_path, [(f"text number {n}", "a") for n in range(9)])
@@ -58,6 +70,8 @@ def test_names_stand_for_embed_sections():
     spec = toy_spec(embed={"model": "ViT-B-32", "device": "cpu"})
     assert embed_section("spec", spec) is spec.embed
     assert embed_section("lsa", spec).kind == "lsa"
+    cbow = embed_section("word2vec=cbow", spec)
+    assert (cbow.kind, cbow.model) == ("word2vec", "cbow")
     tagged = embed_section("RN50@openai", spec)
     assert (tagged.kind, tagged.model, tagged.pretrained, tagged.device) == ("open_clip", "RN50", "openai", "cpu")
     assert embed_section("local-dir:/a", spec).model == "local-dir:/a"
