@@ -80,6 +80,21 @@ def demo(modality: str, home: Path) -> None:
 
 
 @main.command()
+@click.argument("name", required=False)
+@click.option("--from", "given", type=click.Path(exists=True, path_type=Path), help="The file, or a folder of them.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where it goes; default: sandbox/NAME.")
+def sandbox(name: str | None, given: Path | None, folder: Path | None) -> None:
+    """A public dataset with a spec, fetched with its digest; without NAME: which there are."""
+    from assay.selftest.sandbox import make_sandbox, sandbox_table
+
+    if name is None:
+        print(sandbox_table())
+        return
+    stop_when_asked()
+    make_sandbox(name, folder or Path("sandbox") / name, given)
+
+
+@main.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @home_option
 @wait_option

@@ -2,9 +2,9 @@
 
 A model is written as the kind of an embedder, such as `pca`, `lsa` or `glove`; as KIND=MODEL, such as `word2vec=cbow`,
 `timm=local-dir:PATH`; an open_clip name, `local-dir:PATH` or `hf-hub:NAME`, with `@TAG` for the pretrained tag; or
-`spec` for what the spec itself asks for. Without any, all are compared that work here without a network. The rank goes by the
-out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are within
-one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
+`spec` for what the spec itself asks for. Without any, all are compared that work here without a network. The rank goes
+by the out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are
+within one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
 """
 
 import tempfile
