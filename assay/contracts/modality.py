@@ -18,21 +18,24 @@ class Face:
     """How a sample is shown, small and large. A snapshot's manifest carries it, so that readers need no modality.
 
     Attributes:
-        kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, `boxes` in a picture, or `none`.
+        kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, `boxes` in a picture, a `captioned`
+            picture, or `none`.
         plural: what samples are called: images, texts, recordings.
         facts: the table that holds what is shown, by `content_hash`.
         preview: its column with a small picture (JPEG or PNG bytes), if any.
         text: its column with words, which are also searched, if any.
         whole: of parts of pictures, its column with the hash of the file that a part is of; the part is in `x`, `y`,
             `box_width`, `box_height` of a picture of `image_width` × `image_height` pixels.
+        caption: of captioned pictures, the column of `samples` with the words.
     """
 
-    kind: Literal["picture", "text", "sound", "video", "boxes", "none"]
+    kind: Literal["picture", "text", "sound", "video", "boxes", "captioned", "none"]
     plural: str
     facts: str = ""
     preview: str = ""
     text: str = ""
     whole: str = ""
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ class Modality:
         reader: `(spec, source)` → a function `(uris, content_hash) -> bytes`, for samples that are parts of files, as
             `assay.sources.fragments` names them; by default the whole file.
         tower: which tower of a two-tower model embeds it, `image` or `text`; by default that of its name.
+        measures: `(spec, samples, unit, vectors)` → rows of `measures`, for what needs the samples' further columns and
+            the vectors; `unit` is the row of each sample's vector, −1 where it has none.
     """
 
     name: str
@@ -171,6 +176,7 @@ class Modality:
     folder: Callable[..., Any] | None = None
     reader: Callable[..., Any] | None = None
     tower: str = ""
+    measures: Callable[..., Any] | None = None
 
     def plantable(self) -> dict[str, Defect]:
         """The defects that can be planted into samples."""

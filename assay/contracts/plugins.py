@@ -15,6 +15,7 @@ from assay.contracts.errors import SpecError
 BUILT_IN = {
     "assay.modalities": {
         "image": "assay.modalities.image.modality:IMAGE",
+        "pairs": "assay.modalities.pairs.modality:PAIRS",
         "objects": "assay.modalities.objects.modality:OBJECTS",
         "audio": "assay.modalities.audio.modality:AUDIO",
         "text": "assay.modalities.text.modality:TEXT",

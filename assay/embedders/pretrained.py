@@ -52,7 +52,7 @@ def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: 
 
 def timm(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """An image model of timm: its features, or its logits. Raises `EmbedderError` as `transformers`."""
-    if find_modality(spec.modality).face.kind not in ("picture", "boxes"):
+    if find_modality(spec.modality).face.kind not in ("picture", "boxes", "captioned"):
         raise EmbedderError(f'embed.kind = "timm" embeds images, not {spec.modality}')
     name = spec.embed.model
     folder = _folder(spec, "timm", name if "/" in name or not name else f"timm/{name}")

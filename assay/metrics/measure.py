@@ -7,6 +7,7 @@ import polars as pl
 
 from assay.contracts.errors import AssayError
 from assay.contracts.metrics import Metric, from_outside
+from assay.contracts.modality import find_modality
 from assay.contracts.splits import split_kind
 from assay.metrics.annotators.model import annotator_tables
 from assay.metrics.content import content_issues, content_numbers
@@ -35,7 +36,7 @@ def measure(inputs: Inputs, references: Path, writer: StageWriter) -> dict[str, 
         graph = beside.submit(class_graph, inputs)
         order = beside.submit(order_numbers, inputs)
         judgement = judge(inputs)
-    measures = [*copies(inputs), *content_issues(inputs), *outlying.result(), *judgement.measures, *others(inputs)]
+    measures = [*copies(inputs), *content_issues(inputs), *outlying.result(), *judgement.measures, *own(inputs), *others(inputs)]
     classes = class_measures(inputs, judgement, graph.result())
     tables, numbers = further_columns(inputs, judgement, writer)
     numbers |= order.result() | content_numbers(inputs)
@@ -96,6 +97,13 @@ def further_columns(
         "consensus": consensus,
     }
     return tables, numbers
+
+
+def own(inputs: Inputs) -> list[pl.DataFrame]:
+    """What the modality measures of samples by their further columns and the vectors."""
+    measured = find_modality(inputs.spec.modality).measures
+    corpus = inputs.corpus
+    return [measured(inputs.spec, corpus.samples, corpus.unit, corpus.vectors)] if measured else []
 
 
 def others(inputs: Inputs) -> list[pl.DataFrame]:

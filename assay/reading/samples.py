@@ -38,6 +38,7 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
     suspicion, split = _optional(view, "label_issues.score"), _optional(view, "split")
     duplicate, decision = view.column("duplicate"), view.column("decision")
     column = view.column(sort) if sort and sort not in ("position", "similarity") else None
+    captions = captions_of(view)
     found = []
     for row, issues in zip(rows.tolist(), view.flags_of(rows), strict=True):
         card = {
@@ -54,10 +55,22 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
         }
         if similarity is not None:
             card["similarity"] = _json(similarity[row])
+        if captions is not None:
+            card["caption"] = (captions[row] or "")[:SNIPPET]
         if not view.has_thumbnails():
             card["text"] = (text(view, row) or "")[:SNIPPET]
         found.append(card)
     return found
+
+
+def captions_of(view: View) -> list[str | None] | None:
+    """The caption of each row, where samples are captioned pictures."""
+    column = view.face.get("caption")
+    if not column or column not in view.scan("samples").collect_schema():
+        return None
+    return view.once(
+        "captions", lambda: view.scan("samples").sort("position").select(pl.col(column).cast(pl.String)).collect()[column].to_list()
+    )
 
 
 def peek(view: View, row: int, most: int = 4) -> dict:

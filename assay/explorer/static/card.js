@@ -41,7 +41,7 @@ function caption(data, wrong, most) {
     return h(
       "span",
       { class: "caption" },
-      h("span", { class: "label" }, middle(data.label ?? "no label", 80)),
+      h("span", { class: "label" }, middle(data.label ?? data.caption ?? "no label", 80)),
     );
   return h(
     "span",

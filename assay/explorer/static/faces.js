@@ -126,6 +126,20 @@ export const FACES = {
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: pictureDifference,
   },
+  // A captioned picture is the picture, with its words below.
+  captioned: {
+    shape: "tiles",
+    small: thumbnail,
+    large(data, snapshot) {
+      const note = h("figcaption", {}),
+        pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
+      sharpen(pane, data, snapshot, note);
+      return h("figure", { class: "large" }, pane.node, note, h("div", { class: "text" }, data.caption || "no caption"));
+    },
+    peek: (data, snapshot) =>
+      h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),
+    difference: pictureDifference,
+  },
   // A box is its crop, small; large it is drawn in its picture.
   boxes: {
     shape: "tiles",
