@@ -2,8 +2,8 @@
 
     python benchmarks/pairs.py [FOLDER] [--model local-dir:PATH] [--classes 20]
 
-Captions are sentences about the class, 5% of them another class's. Digits have vectors by `pca`; a folder's pictures by the
-model where one is given, else by `pca` as well.
+Captions are sentences about the class, 5% of them another class's. Digits have vectors by `pca`; a folder's pictures by
+the model where one is given, else by `pca` as well.
 """
 
 import argparse

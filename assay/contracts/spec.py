@@ -336,7 +336,7 @@ class Spec(Section):
     """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
 
     name: str
-    modality: str  # image, audio, objects, text, vectors, or one of another package
+    modality: str  # image, audio, objects, pairs, text, vectors, or one of another package
     source: Source
     clean: Clean = Clean()
     dedup: Dedup = Dedup()

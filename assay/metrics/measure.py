@@ -36,7 +36,14 @@ def measure(inputs: Inputs, references: Path, writer: StageWriter) -> dict[str, 
         graph = beside.submit(class_graph, inputs)
         order = beside.submit(order_numbers, inputs)
         judgement = judge(inputs)
-    measures = [*copies(inputs), *content_issues(inputs), *outlying.result(), *judgement.measures, *own(inputs), *others(inputs)]
+    measures = [
+        *copies(inputs),
+        *content_issues(inputs),
+        *outlying.result(),
+        *judgement.measures,
+        *own(inputs),
+        *others(inputs),
+    ]
     classes = class_measures(inputs, judgement, graph.result())
     tables, numbers = further_columns(inputs, judgement, writer)
     numbers |= order.result() | content_numbers(inputs)

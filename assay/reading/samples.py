@@ -69,7 +69,10 @@ def captions_of(view: View) -> list[str | None] | None:
     if not column or column not in view.scan("samples").collect_schema():
         return None
     return view.once(
-        "captions", lambda: view.scan("samples").sort("position").select(pl.col(column).cast(pl.String)).collect()[column].to_list()
+        "captions",
+        lambda: (
+            view.scan("samples").sort("position").select(pl.col(column).cast(pl.String)).collect()[column].to_list()
+        ),
     )
 
 

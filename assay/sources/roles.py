@@ -57,7 +57,9 @@ class Roles:
         used = {role: self.name(role) for role in ROLES if self.name(role) in columns and self._is_used(role)}
         left_out = {self.name("vector")} & set(columns) if "vector" not in used else set()
         taken = set(used.values()) | left_out
-        caption = self.columns.get("text") if self.content == "uri" else None  # words beside files keep their role's name
+        caption = (
+            self.columns.get("text") if self.content == "uri" else None
+        )  # words beside files keep their role's name
         further = {"text" if name == caption else name: col for name, col in columns.items() if name not in taken}
         if has_split and "split" in used:
             raise SourceError(f"{file} has a `split` column, and source.files names its split too; keep one of them")

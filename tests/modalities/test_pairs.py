@@ -86,7 +86,9 @@ def test_copies_with_other_words():
     assert unlike["score"][0] < 0.1
 
 
-@pytest.mark.parametrize("texts", [[None] * 60, [""] * 60, ["!?"] * 60, ["\x00 \u202e"] * 60, ["x" * 50_000] * 60, ["a"] * 60])
+@pytest.mark.parametrize(
+    "texts", [[None] * 60, [""] * 60, ["!?"] * 60, ["\x00 \u202e"] * 60, ["x" * 50_000] * 60, ["a"] * 60]
+)
 def test_any_words_are_survived(texts):
     """No words, signs alone, a word without end: scores, and nothing else."""
     samples, vectors, _ = clusters(60)

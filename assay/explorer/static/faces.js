@@ -134,7 +134,8 @@ export const FACES = {
       const note = h("figcaption", {}),
         pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
       sharpen(pane, data, snapshot, note);
-      return h("figure", { class: "large" }, pane.node, note, h("div", { class: "text" }, data.caption || "no caption"));
+      const says = h("div", { class: "text" }, data.caption || "no caption");
+      return h("figure", { class: "large" }, pane.node, note, says);
     },
     peek: (data, snapshot) =>
       h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),

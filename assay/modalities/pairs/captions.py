@@ -1,10 +1,11 @@
 """Which captions do not belong to their pictures, from vectors of the pictures and the words of the captions.
 
-Words become a space of their own: TF-IDF of words and pairs of words, reduced by SVD. What a picture should be told by is
-learned from the other pictures: ridge regression from vectors to that space, plus the captions of its nearest neighbours.
-How well a caption fits is the cosine of that with itself. Other pictures' captions say how wrong ones fit. The share of
-wrong ones follows from how many captions fit as badly as the worse half, or less, of those do (Storey 2002), and how likely each is
-wrong from both densities: share × density of wrong ones ÷ density of all, falling with the cosine (isotonic regression).
+Words become a space of their own: TF-IDF of words and pairs of words, reduced by SVD. What a picture should be told by
+is learned from the other pictures: ridge regression from vectors to that space, plus the captions of its nearest
+neighbours. How well a caption fits is the cosine of that with itself. Other pictures' captions say how wrong ones fit.
+The share of wrong ones follows from how many captions fit as badly as the worse half, or less, of those do (Storey
+2002), and how likely each is wrong from both densities: share × density of wrong ones ÷ density of all, falling with
+the cosine (isotonic regression).
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the ridge; vectors are of length
 NEIGHBORS = 20
 POWER = 4  # of the cosine, by which neighbours count
 QUANTILES = (0.5, 0.3, 0.1)  # of how strange captions fit, by which the share of wrong ones is estimated
+ENOUGH = 100  # captions expected there, were all wrong
 MOST_WRONG = 0.5  # where more seem to be, the vectors do not tell captions apart, and nothing is said
 PER_PAIR = 20  # captions of others that say how wrong ones fit
 MANY = 5  # pictures of one caption
@@ -78,7 +80,9 @@ def caption_space(texts: list[str], seed: int) -> Floats:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
-        counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+        counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(
+            texts
+        )
     except ValueError:  # nothing but signs
         return np.zeros((len(texts), 1), dtype=np.float32)
     wanted = min(DIMENSIONS, min(counts.shape) - 1)
@@ -138,7 +142,8 @@ def wrong_captions(
     strange = np.einsum("ik,ijk->ij", told, space[other])[is_other].astype(np.float64)
     if not len(strange):
         return np.zeros(len(own)), own
-    share = min(float((own <= np.quantile(strange, q)).mean()) / q for q in QUANTILES)
+    tails = [q for q in QUANTILES if q * len(own) >= ENOUGH] or QUANTILES[:1]
+    share = min(float((own <= np.quantile(strange, q)).mean()) / q for q in tails)
     if share > MOST_WRONG:
         return np.zeros(len(own)), own
     cosines = np.concatenate([own, strange])

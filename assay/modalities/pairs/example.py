@@ -17,7 +17,7 @@ TRUTH = {"uri": pl.String, "kind": pl.String, "of": pl.String, "true_label": pl.
 
 
 def write_example(folder: Path, seed: int) -> pl.DataFrame:
-    """Pictures below `folder/captioned-digits`, a table of captions; the truth, as `assay.contracts.modality.Example`."""
+    """Pictures and a table of captions below `folder/captioned-digits`; the truth, as `Example.write` gives it."""
     rng = np.random.default_rng(seed)
     samples = digit_samples(seed)
     root = folder / "captioned-digits"
@@ -30,9 +30,7 @@ def write_example(folder: Path, seed: int) -> pl.DataFrame:
     for place in swapped:
         told[place] = str(rng.choice([name for name in NAMES if name != names[place]]))
     captions = [SAYS[int(rng.integers(len(SAYS)))].format(name) for name in told]
-    frame = pl.DataFrame(
-        {"uri": [s.name for s in samples], "text": captions, "split": [s.split for s in samples]}
-    )
+    frame = pl.DataFrame({"uri": [s.name for s in samples], "text": captions, "split": [s.split for s in samples]})
     frame.write_csv(root / "captions.csv")
     truth = [(samples[place].name, "swapped_caption", None, None) for place in swapped]
     return pl.DataFrame(truth, schema=TRUTH, orient="row").sort("uri")
