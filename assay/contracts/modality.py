@@ -159,8 +159,8 @@ class Modality:
         reader: `(spec, source)` → a function `(uris, content_hash) -> bytes`, for samples that are parts of files, as
             `assay.sources.fragments` names them; by default the whole file.
         tower: which tower of a two-tower model embeds it, `image` or `text`; by default that of its name.
-        measures: `(spec, samples, unit, vectors)` → rows of `measures`, for what needs the samples' further columns and
-            the vectors; `unit` is the row of each sample's vector, −1 where it has none.
+        measures: `(inputs)` → rows of `measures`, for what needs more than a SELECT over the facts; `inputs` is an
+            `assay.metrics.inputs.Inputs`.
     """
 
     name: str

@@ -107,10 +107,9 @@ def further_columns(
 
 
 def own(inputs: Inputs) -> list[pl.DataFrame]:
-    """What the modality measures of samples by their further columns and the vectors."""
+    """What the modality measures of samples beyond a SELECT over the facts."""
     measured = find_modality(inputs.spec.modality).measures
-    corpus = inputs.corpus
-    return [measured(inputs.spec, corpus.samples, corpus.unit, corpus.vectors)] if measured else []
+    return [measured(inputs)] if measured else []
 
 
 def others(inputs: Inputs) -> list[pl.DataFrame]:

@@ -10,6 +10,8 @@ from assay.contracts.spec import Spec
 from assay.metrics.corpus import read_corpus
 from assay.metrics.inputs import Inputs
 from assay.metrics.measure import measure
+from assay.store.files import hash_text
+from assay.store.predictions import read_predictions
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
@@ -45,12 +47,14 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     class_flags, class_measures, group_measures, annotators, consensus, proposals, proposal_quality, dataset_measures;
     debiased vectors as files in `debiased/` where asked for."""
 
+    brought = read_predictions(workspace) if find_modality(spec.modality).measures else None
+
     def body(writer: StageWriter) -> None:
         facts = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
         copies = {name: tables.read(name) for name in ("duplicates", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:
-            inputs = Inputs(spec, read_corpus(tables), copies | facts, Path(spill))
+            inputs = Inputs(spec, read_corpus(tables), copies | facts, Path(spill), brought)
             for name, frame in measure(inputs, workspace.facts / "reference", writer).items():
                 write_rows(writer, name, frame)
 
@@ -59,5 +63,6 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         "metrics": spec.part("metrics"),
         **({"label_separator": separator} if separator else {}),
         **({"from_outside": others} if others else {}),
+        **({"predictions": hash_text(brought.write_json())} if brought is not None else {}),
     }
     return Work(config, body)

@@ -19,12 +19,14 @@ from assay.modalities.objects.annotations import Annotation, Refused
 from assay.modalities.objects.coco import read_coco
 from assay.modalities.objects.crops import crop_of, outside
 from assay.modalities.objects.finding import Pictures, split_of
+from assay.modalities.objects.predicted import compare, overlaps
 from assay.modalities.objects.voc import read_voc
 from assay.modalities.objects.yolo import read_names, read_yolo
 from assay.reading.columns import View
 from assay.sources.fragments import Region, by_file, part_hash, parted, region_of, with_region
 from assay.sources.ingest import ingest
 from assay.store.files import hash_bytes
+from assay.store.predictions import keep_predictions
 from assay.store.snapshots import newest_snapshot
 from assay.store.workspace import Workspace
 from tests.explorer.visit import client_of
@@ -409,3 +411,39 @@ def test_pictures_do_not_go_out_as_coco(digits_night):
     view = View(digits_night)
     with pytest.raises(ExportError, match="Parquet, CSV or JSON"):
         export(view, np.ones(len(view), dtype=bool), "selection", "coco")
+
+
+def test_boxes_against_predictions():
+    """Another class, another place, a box that is missing; what agrees is clean, and no prediction says nothing."""
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]], dtype=float)
+    places = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [45, 0, 55, 10], [80, 0, 90, 10], [60, 0, 70, 10]], dtype=float)
+    sure = np.array([0.9, 0.9, 0.9, 0.8, 0.9])
+    found = compare(boxes, ["a", "a", "a", None], places, ["a", "b", "a", "a", "a"], sure)
+    swapped, placed, missing = (np.array(score) for score, _ in found)
+    assert swapped[0] == 0 and swapped[1] == pytest.approx(0.9 / 1.15) and swapped[2] == 0
+    assert placed[2] == pytest.approx(0.9 * (1 - 1 / 3)) and placed[:2].tolist() == [0, 0]
+    assert missing.tolist() == [0, 0, 0, 0.8]
+    same = np.array([[1.0, 1, 5, 5], [1, 1, 5, 5]])
+    assert overlaps(same, same).tolist() == [[1, 1], [1, 1]]
+
+
+def test_brought_predictions_are_measured_in_the_next_night(night):
+    """A class that a detector doubts, and a thing beside the boxes; pictures without predictions have no rows."""
+    _, _, workspace = night
+    samples = pl.read_parquet(newest_snapshot(workspace).parts("samples")).filter(pl.col("split") == "train")
+    wanted = samples["uri"][0]
+    file = parted(wanted)[0]
+    here = samples.filter(pl.col("uri").str.starts_with(file + "#")).select("uri", "label")
+    other = "7" if here["label"][0] != "7" else "3"
+    told = here.with_columns(label=pl.when(pl.col("uri") == wanted).then(pl.lit(other)).otherwise("label"))
+    beside = pl.DataFrame({"uri": [f"{file}#xywh=percent:90,90,9,9", "nowhere.jpg#xywh=1,1,2,2", "a.jpg#xywh=x"]})
+    told = pl.concat([told, beside.with_columns(label=pl.lit("1"))]).with_columns(probability=pl.lit(0.95))
+    keep_predictions(workspace, told.rename({"label": "predicted"}))
+    try:
+        assay.run(workspace.home.parent / "spec.toml", home=workspace.home)
+        scores = pl.read_parquet(newest_snapshot(workspace).parts("scores"))
+    finally:
+        (workspace.root / "predictions.parquet").unlink()
+    swapped = scores.filter(pl.col("metric") == "swapped_box")
+    assert set(swapped["sample_id"]) == set(here["uri"])
+    assert wanted in set(swapped.filter("is_issue")["sample_id"])

@@ -86,6 +86,13 @@ def example(folder: Path, seed: int) -> pl.DataFrame:
     return write_example(folder, seed)
 
 
+def predicted(inputs: Any) -> pl.DataFrame:
+    """What a detector's boxes say of the given ones, as rows of `measures`."""
+    from assay.modalities.objects.predicted import predicted_measures
+
+    return predicted_measures(inputs)
+
+
 ELSEWHERE = ("outliers", "label issues", "near duplicates")  # what a box that is not around its digit may look like
 OBJECTS = Modality(
     name="objects",
@@ -129,4 +136,5 @@ OBJECTS = Modality(
     folder=folder,
     reader=reader,
     tower="image",
+    measures=predicted,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,11 +28,12 @@ def measure(
     yield from measure_images(spec, tables, samples, chunks)
 
 
-def captions(spec: Spec, samples: pl.DataFrame, unit: np.ndarray, vectors: np.ndarray) -> pl.DataFrame:
-    """What is said of the captions, as rows of `measures`."""
+def captions(inputs: Any) -> pl.DataFrame:
+    """What is said of the captions, as rows of `measures`; `inputs` is an `assay.metrics.inputs.Inputs`."""
     from assay.modalities.pairs.captions import caption_measures
 
-    return caption_measures(spec, samples, unit.astype(np.int64), vectors)
+    corpus = inputs.corpus
+    return caption_measures(inputs.spec, corpus.samples, corpus.unit.astype(np.int64), corpus.vectors)
 
 
 def example(folder: Path, seed: int) -> pl.DataFrame:
