@@ -2,10 +2,10 @@
 
     python benchmarks/detection/boxes.py [PYTHON]
 
-On the boxes of the bundled example a detector is made up: it misses 8% of the objects, confuses 8% of the classes (then less
-sure of itself), is off by some percent of a box's size, and sees one thing in ten pictures that is not there. 5% of the given
-boxes get another class, 3% another place, and 3% are taken away. PYTHON: of an environment with cleanlab. A box that is
-missing is looked for by picture.
+On the boxes of the bundled example a detector is made up: it misses 8% of the objects, confuses 8% of the classes (then
+less sure of itself), is off by some percent of a box's size, and sees one thing in ten pictures that is not there. Of
+the given boxes 5% get another class, 3% another place, and 3% are taken away. PYTHON: of an environment with cleanlab.
+A box that is missing is looked for by picture.
 """
 
 import json
@@ -30,11 +30,13 @@ labels = [{"bboxes": np.array(p["boxes"]), "labels": np.array(p["labels"]), "ima
           for i, p in enumerate(found)]
 told = [np.array([np.array([[*b, s] for b, c, s in p["told"] if c == k] or np.zeros((0, 5))).reshape(-1, 5)
         for k in range(10)] + [None], dtype=object)[:-1] for p in found]
-print(json.dumps({
-    "swapped_box": [np.asarray(x).tolist() for x in rank.compute_swap_box_scores(labels=labels, predictions=told, **high)],
-    "badly_placed_box": [np.asarray(x).tolist() for x in rank.compute_badloc_box_scores(labels=labels, predictions=told)],
-    "missing_box": [np.asarray(x).tolist() for x in rank.compute_overlooked_box_scores(labels=labels, predictions=told, **high)],
-}))
+given = {"labels": labels, "predictions": told}
+scores = {
+    "swapped_box": rank.compute_swap_box_scores(**given, **high),
+    "badly_placed_box": rank.compute_badloc_box_scores(**given),
+    "missing_box": rank.compute_overlooked_box_scores(**given, **high),
+}
+print(json.dumps({name: [np.asarray(one).tolist() for one in found] for name, found in scores.items()}))
 """
 
 

@@ -422,7 +422,7 @@ def test_boxes_against_predictions():
     swapped, placed, missing = (np.array(score) for score, _ in found)
     assert swapped[0] == 0 and swapped[1] == pytest.approx(0.9 / 1.15) and swapped[2] == 0
     assert placed[2] == pytest.approx(0.9 * (1 - 1 / 3)) and placed[:2].tolist() == [0, 0]
-    assert missing.tolist() == [0, 0, 0, 0.8]
+    assert missing.tolist() == pytest.approx([0, 0, 0.9 * (1 - 2 / 3), 0.8])
     same = np.array([[1.0, 1, 5, 5], [1, 1, 5, 5]])
     assert overlaps(same, same).tolist() == [[1, 1], [1, 1]]
 
