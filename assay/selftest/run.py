@@ -52,7 +52,7 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
     """
     spec = load_spec(spec_path)
     modality = find_modality(spec.modality)
-    if not modality.defects or (modality.content != "vector" and spec.embed.kind == "vectors"):
+    if not modality.plantable() or (modality.content != "vector" and spec.embed.kind == "vectors"):
         raise SpecError(
             f"selftest has no defects to plant in `{spec.name}`: modality {spec.modality!r} with embed.kind "
             f"{spec.embed.kind!r}. Use it on a spec whose embedder assay runs itself"

@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import assay
-from assay.contracts.errors import SourceError
+from assay.contracts.errors import SourceError, SpecError
 from assay.contracts.spec import make_spec
 from assay.modalities.image.digits import digit_samples
 from assay.modalities.pairs import captions, example
+from assay.selftest.run import run_selftest
 from assay.store.snapshots import newest_snapshot
 from assay.store.workspace import Workspace
 from tests.explorer.visit import client_of
@@ -146,3 +147,10 @@ def test_a_table_without_captions_says_what_is_missing(tmp_path):
     (tmp_path / "spec.toml").write_text('name = "p"\nmodality = "pairs"\n[source]\nkind = "table"\npath = "t.csv"\n')
     with pytest.raises(SourceError, match="column `text`"):
         assay.run(tmp_path / "spec.toml", home=tmp_path / "home")
+
+
+def test_the_selftest_says_that_it_cannot_plant_captions(night):
+    """In words, before anything is run: what can be planted is altered content, and a caption is none."""
+    folder = night[2].home.parent
+    with pytest.raises(SpecError, match="no defects to plant"):
+        run_selftest(folder / "spec.toml", folder / "home")
