@@ -16,6 +16,7 @@ import numpy as np
 
 from assay.contracts.errors import AssayError, SpecError
 from assay.explorer.takeaway import cleaned
+from assay.reading.boxes import is_part
 from assay.reading.columns import View
 from assay.reading.facts import text
 from assay.reading.samples import Raw
@@ -109,6 +110,8 @@ def write_zip(view: View, mask: np.ndarray, target: BinaryIO) -> Taken:
 
 def check(view: View) -> None:
     """Raises `SpecError` where samples are neither files nor texts."""
+    if is_part(view):
+        raise SpecError("these samples are boxes in pictures, not files; take them as COCO, Parquet or CSV")
     if not view.has_thumbnails() and not view.face["text"]:
         raise SpecError("these samples are rows of a table, not files; take them as Parquet or CSV")
 

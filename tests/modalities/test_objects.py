@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 import assay
-from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.errors import SourceError, SpecError, UnreadableSample
 from assay.contracts.spec import make_spec
+from assay.explorer.folder import write_folder
 from assay.explorer.takeaway import ExportError, export
 from assay.modalities.contents import open_reader
 from assay.modalities.objects import example
@@ -447,3 +448,12 @@ def test_brought_predictions_are_measured_in_the_next_night(night):
     swapped = scores.filter(pl.col("metric") == "swapped_box")
     assert set(swapped["sample_id"]) == set(here["uri"])
     assert wanted in set(swapped.filter("is_issue")["sample_id"])
+
+
+def test_boxes_are_no_folder_of_files(night, tmp_path):
+    """A whole picture under the class of each of its boxes would be wrong; what to take instead is said."""
+    _, _, workspace = night
+    view = View(newest_snapshot(workspace))
+    with pytest.raises(SpecError, match="COCO"):
+        write_folder(view, np.ones(len(view), dtype=bool), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
