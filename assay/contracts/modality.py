@@ -3,12 +3,13 @@
 Each is one room of `assay/modalities/`, or comes from another package by the entry-point group `assay.modalities`.
 """
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from assay.contracts.errors import ContractError
+from assay.contracts.errors import ContractError, SpecError
 from assay.contracts.plugins import load_plugin
 from assay.contracts.tables import Contract, register_facts
 
@@ -159,6 +160,9 @@ class Modality:
         reader: `(spec, source)` → a function `(uris, content_hash) -> bytes`, for samples that are parts of files, as
             `assay.sources.fragments` names them; by default the whole file.
         tower: which tower of a two-tower model embeds it, `image` or `text`; by default that of its name.
+        parts: `(spec)` → a function `(content) -> [content of an image]`, for samples that are embedded by the mean of
+            their parts' vectors.
+        needs: packages without which it does not work: the module's name, and the command that installs it.
         measures: `(inputs)` → rows of `measures`, for what needs more than a SELECT over the facts; `inputs` is an
             `assay.metrics.inputs.Inputs`.
     """
@@ -177,6 +181,8 @@ class Modality:
     reader: Callable[..., Any] | None = None
     tower: str = ""
     measures: Callable[..., Any] | None = None
+    parts: Callable[..., Any] | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     def plantable(self) -> dict[str, Defect]:
         """The defects that can be planted into samples."""
@@ -185,6 +191,15 @@ class Modality:
     def fact_tables(self) -> tuple[str, ...]:
         """The names of its tables of facts: none or one."""
         return (self.facts.table,) if self.facts else ()
+
+
+def require(modality: Modality) -> None:
+    """Raises `SpecError` where a package that the modality needs is not installed; the message says how to."""
+    for module, command in modality.needs.items():
+        if importlib.util.find_spec(module) is None:
+            raise SpecError(
+                f'modality = "{modality.name}" needs the package {module}, which is not installed; run: {command}'
+            )
 
 
 def find_modality(name: str) -> Modality:

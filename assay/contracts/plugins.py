@@ -18,6 +18,7 @@ BUILT_IN = {
         "pairs": "assay.modalities.pairs.modality:PAIRS",
         "objects": "assay.modalities.objects.modality:OBJECTS",
         "audio": "assay.modalities.audio.modality:AUDIO",
+        "video": "assay.modalities.video.modality:VIDEO",
         "text": "assay.modalities.text.modality:TEXT",
         "vectors": "assay.modalities.vectors.modality:VECTORS",
     },

@@ -156,7 +156,8 @@ class Clean(Section):
 
     max_pixels: int = Field(default=178_956_970, gt=0)  # larger images are rejected as decompression bombs
     thumbnail_pixels: int = Field(default=128, ge=16, le=1024)
-    max_seconds: float = Field(default=3600.0, gt=0)  # longer sounds are rejected
+    max_seconds: float = Field(default=3600.0, gt=0)  # longer sounds and videos are rejected
+    max_frames: int = Field(default=250_000, gt=0)  # videos of more frames are rejected
     text_steps: tuple[TextStep, ...] = ("ftfy", "nfc", "control", "whitespace")
     max_text_characters: int = Field(default=1_000_000, gt=0)
     language: str = "en"  # of the stop words and the spelling dictionary
@@ -214,7 +215,7 @@ class Service(Section):
 
 
 class Embed(Section):
-    """Which model turns content into vectors. `auto`: pca for images, logmel for sound, lsa for text."""
+    """Which model turns content into vectors. `auto`: pca for images and videos, logmel for sound, lsa for text."""
 
     kind: str = "auto"  # one of `assay embedders`, or another package's
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; a sentence-transformers name or folder; or a variant
@@ -227,6 +228,7 @@ class Embed(Section):
     pooling: Literal["mean", "cls"] = "mean"  # of a text's tokens: transformers
     outputs: Literal["features", "logits"] = "features"  # of timm's models
     image_size: int = Field(default=0, ge=0, le=4096)  # pixels a side that timm gets; 0: the model's own, and its crop
+    frames: int = Field(default=8, ge=1, le=64)  # of a video, spread over it; its vector is the mean of theirs
     service: Service = Service()
     word_weights: Literal["idf", "equal"] = "idf"  # of the words in a text's mean: word2vec, fasttext, glove
     long_texts: Literal["cut", "windows"] = "cut"  # what of a text longer than the model reads: its start, or the whole

@@ -154,6 +154,38 @@ class AudioFacts(Contract):
     thumbnail = dy.Binary()  # JPEG of the spectrogram with the waveform below
 
 
+class VideoFacts(Contract):
+    """Measurements of one decoded video, on grey pictures of 32 × 32 cells, one a frame."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    format = dy.String()  # of the file: mp4, matroska, avi
+    codec = dy.String()  # of its pictures
+    width = dy.Int32(min=1)  # pixels, as it is shown
+    height = dy.Int32(min=1)
+    n_frames = dy.Int64(min=1)  # that were decoded
+    seconds = dy.Float64(min=0.0)  # from the first frame to the end of the last one
+    fps = dy.Float64(min=0.0, nullable=True)  # frames a second, by the median interval
+    brightness = _fraction()  # mean luminance
+    contrast = _fraction()  # standard deviation of a frame's luminance, times 2
+    movement = dy.Float64(min=0.0)  # mean change from frame to frame, in levels of 255
+    black = _fraction()  # share of frames that are black
+    static = _fraction()  # share of frames in which nothing has moved
+    frozen = _fraction()  # share of a moving video in which the picture stands for half a second or longer
+    n_cuts = dy.Int64(min=0)
+    letterbox = _fraction()  # share of the picture in black bars
+    corrupt = _fraction()  # share of frames that the decoder made up in part, or could not decode
+    missing = _fraction()  # share of what the file promises and has not
+    gaps = _fraction()  # share of the time in which frames are missing
+    jumps = _fraction()  # share of frames whose time is not after the one before
+    has_sound = dy.Bool()
+    sound_seconds = dy.Float64(min=0.0, nullable=True)  # null where there is no sound that can be decoded
+    loudness_db = dy.Float64(nullable=True)  # root mean square, in decibels under full scale
+    silence = _fraction()  # share of the sound in which nothing is heard
+    video_hash = dy.String(min_length=32, max_length=32)  # XXH3-128 of all pixels of all frames
+    luminance = dy.Binary()  # (steps, 16, 16) uint8: a picture each fifth of a second, two minutes at most
+    thumbnail = dy.Binary()  # JPEG of four frames
+
+
 class TextFacts(Contract):
     """Measurements of one text content."""
 

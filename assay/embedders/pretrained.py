@@ -3,6 +3,7 @@
 `embed.model` is a folder (`local-dir:PATH`), or a name on the hub. Only safetensors are read, and no code of a model's.
 """
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,30 +30,32 @@ from assay.store.workspace import Workspace
 FACES = {  # what is embedded → its class
     "text": ("assay.embedders.transformers_text", "TextTower"),
     "sound": ("assay.embedders.transformers_sound", "SoundTower"),
+    "video": ("assay.embedders.transformers_video", "VideoTower"),
 }
 
 
 def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
-    """A tower of transformers: of texts BERT and its kin, of sounds wav2vec2, HuBERT, CLAP, AST, Whisper.
+    """A tower of transformers: of texts BERT and its kin, of sounds wav2vec2, HuBERT, CLAP, AST, Whisper, of videos
+    VideoMAE, TimeSformer, ViViT, V-JEPA 2.
 
     Raises:
         EmbedderError: the package or the model's files cannot be had, or it does not take such data.
     """
     face = find_modality(spec.modality).face.kind
     if face not in FACES:
-        raise EmbedderError(f'embed.kind = "transformers" embeds texts and sounds, not {spec.modality}')
+        raise EmbedderError(f'embed.kind = "transformers" embeds texts, sounds and videos, not {spec.modality}')
     folder = _folder(spec, "transformers", spec.embed.model)
     module, name = FACES[face]
     settings = {
         "text": text_steps(spec), "long_texts": long_texts(spec, face), "preprocessing": 1,
         "pooling": spec.embed.pooling if face == "text" else None,
     }  # fmt: skip
-    return _plan(spec, "transformers", folder, module, name, settings)
+    return replace(_plan(spec, "transformers", folder, module, name, settings), whole=True)
 
 
 def timm(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """An image model of timm: its features, or its logits. Raises `EmbedderError` as `transformers`."""
-    if find_modality(spec.modality).face.kind not in ("picture", "boxes", "captioned"):
+    if find_modality(spec.modality).face.kind not in ("picture", "boxes", "captioned", "video"):
         raise EmbedderError(f'embed.kind = "timm" embeds images, not {spec.modality}')
     name = spec.embed.model
     folder = _folder(spec, "timm", name if "/" in name or not name else f"timm/{name}")

@@ -43,6 +43,7 @@ class Plan:
         build: makes it; imports what it needs.
         basis_overlap: of a fitted embedder, the share of contents that tonight's data and the data it was fitted on
             have in common (of all contents in either); None for others.
+        whole: it takes samples whole that others take in parts (`Modality.parts`).
         checks: further rows of `embedding_health`: check, value, wanted, ok, note.
         done: called when all is embedded.
     """
@@ -51,6 +52,7 @@ class Plan:
     fingerprint: str
     build: Callable[[], Embedder]
     basis_overlap: float | None = None
+    whole: bool = False
     checks: tuple[tuple[str, float, str, bool, str], ...] = ()
     done: Callable[[], None] = lambda: None
 
@@ -91,8 +93,13 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
     kind = embedder_kind(spec)
     if tower and kind != "open_clip":
         raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
-    plan = load_plugin("assay.embedders", kind)
-    return plan(spec, workspace, content_hashes, tower)
+    plan: Plan = load_plugin("assay.embedders", kind)(spec, workspace, content_hashes, tower)
+    parts = find_modality(spec.modality).parts
+    if parts is None or plan.whole or tower:
+        return plan
+    from assay.embedders.parts import of_parts
+
+    return of_parts(plan, parts(spec), spec)
 
 
 def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Plan:

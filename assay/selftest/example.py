@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SpecError
-from assay.contracts.modality import Modality, Sample, find_modality
+from assay.contracts.modality import Modality, Sample, find_modality, require
 from assay.contracts.plugins import registered
 from assay.selftest.plant import plant
 
@@ -26,8 +26,9 @@ def write_example(modality: Modality, folder: Path, seed: int = SEED) -> tuple[P
         same of the original of a copy) and `true_label` (of a flipped label).
 
     Raises:
-        SpecError: the modality has no example; the message names those that have one.
+        SpecError: the modality has no example, and the message names those that have one; or it needs a package.
     """
+    require(modality)
     example = modality.example
     if example is None:
         others = [name for name in registered("assay.modalities") if find_modality(name).example]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
-from assay.contracts.modality import find_modality
+from assay.contracts.modality import find_modality, require
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.carried import Carried, is_carrier, layout_paths, open_carriers
@@ -53,9 +53,11 @@ def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
     """source → ingested, contents (texts and vectors), rejects, dataset_metrics
 
     Raises:
+        SpecError: a package that the modality needs is not installed.
         SourceError: the source is missing, empty, not ready, half-written, shrunk, has lost the column of its labels,
             splits or ids, or all of it was rejected.
     """
+    require(find_modality(spec.modality))
     own = find_modality(spec.modality).folder
     prepare = _table if spec.source.kind == "table" else _own if own else _folder
     digest, body = prepare(spec, workspace)

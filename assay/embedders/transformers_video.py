@@ -1,0 +1,119 @@
+"""Videos through the video towers of transformers: VideoMAE, TimeSformer, ViViT, V-JEPA 2.
+
+A model gets as many frames as it was made for, spread evenly over the video; a video of fewer frames repeats some. The
+vector is the mean over the model's last hidden states.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import transformers
+from PIL import Image
+
+from assay.contracts.spec import Spec
+from assay.embedders.base import Collect, Embedder
+from assay.embedders.hub import broken_torchaudio
+from assay.embedders.torch_model import autocast, is_out_of_memory, out_of_memory
+from assay.embedders.transformers_text import refuse_random_weights
+from assay.embedders.weights import first_line, offline, refuse
+from assay.modalities.video.decode import Limits
+from assay.modalities.video.looking import pictures
+
+FRAME_AREA = 400 * 400  # pixels that the model's own preprocessing starts from
+INPUTS = ("pixel_values", "pixel_values_videos")
+
+Frames = npt.NDArray[np.uint8]
+
+
+class VideoTower(Embedder):
+    """`AutoModel` and `AutoVideoProcessor` of a folder; no code from the folder, and only safetensors."""
+
+    one_driver = True
+    batch_size = 4
+
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+        self.fingerprint = fingerprint
+        self._spec, self._folder, self._device, self._precision = spec, folder, device, precision
+        self._inner = spec.embed.batch_size or (1 if device == "cpu" else 8)
+        self._model: torch.nn.Module | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a vector."""
+        return self._dimensions
+
+    def load(self) -> None:
+        """Bring the tower into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
+        if self._model is not None:
+            return
+        transformers.utils.logging.disable_progress_bar()
+        options = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            with offline():
+                model, report = transformers.AutoModel.from_pretrained(
+                    str(self._folder), use_safetensors=True, output_loading_info=True, **options
+                )
+                self._frames = _frames_read(model.config)
+                if self._frames:
+                    self._process = transformers.AutoVideoProcessor.from_pretrained(str(self._folder), **options)
+        except Exception as error:
+            said = broken_torchaudio() or f"transformers cannot load {self._folder}: {first_line(error)}"
+            raise refuse(self._spec, said) from error
+        refuse_random_weights(self._spec, self._folder, report)
+        if not self._frames:
+            raise refuse(self._spec, f"{self._folder} is no model of videos: it names no number of frames")
+        self._extra = {"skip_predictor": True} if model.config.model_type == "vjepa2" else {}
+        self._model = model.eval().requires_grad_(False).to(self._device)
+        self._dimensions = self._run([np.zeros((self._frames, 64, 64, 3), dtype=np.uint8)]).shape[1]
+
+    def prepare(self, item: bytes) -> Frames:
+        """uint8 (frames, h, w, 3) of a video's bytes. Raises `UnreadableSample`."""
+        clean = self._spec.clean
+        limits = Limits(clean.max_pixels, clean.max_seconds, clean.max_frames)
+        found = pictures(item, limits, self._frames, FRAME_AREA)
+        places = (np.arange(self._frames) * len(found)) // self._frames
+        return np.stack([_sized(found[place], found[0].size) for place in places.tolist()])
+
+    def collate(self, prepared: Sequence[Frames]) -> list[Frames]:
+        """Videos of any size."""
+        return list(prepared)
+
+    def launch(self, batch: list[Frames], n: int) -> Collect:
+        """Vectors of a batch, in halves when memory runs out. Raises `EmbedderError` where one video is too much."""
+        rows: list[npt.NDArray[np.float32]] = []
+        done = 0
+        while done < n:
+            try:
+                rows.append(self._run(batch[done : min(done + self._inner, n)]))
+                done += len(rows[-1])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._inner == 1:
+                    raise out_of_memory(error) from error
+                self._inner //= 2
+        vectors = np.concatenate(rows)
+        return lambda: vectors
+
+    @torch.inference_mode()
+    def _run(self, videos: list[Frames]) -> npt.NDArray[np.float32]:
+        """(n, d) of some videos, in one forward pass."""
+        assert self._model is not None, "load first"
+        inputs = [self._process(list(frames), return_tensors="pt") for frames in videos]
+        name = next(name for name in INPUTS if name in inputs[0])
+        pixels = torch.cat([one[name] for one in inputs]).to(self._device)
+        with autocast(self._device, self._precision):
+            hidden = self._model(**{name: pixels}, **self._extra).last_hidden_state
+        return np.asarray(hidden.float().mean(dim=1).cpu().numpy(), dtype=np.float32)
+
+
+def _frames_read(config: transformers.PretrainedConfig) -> int:
+    """How many frames the model reads; 0 of one that is no model of videos."""
+    return int(getattr(config, "num_frames", 0) or getattr(config, "frames_per_clip", 0) or 0)
+
+
+def _sized(picture: Image.Image, size: tuple[int, int]) -> Frames:
+    return np.asarray(picture if picture.size == size else picture.resize(size))
