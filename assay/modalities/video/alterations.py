@@ -16,8 +16,6 @@ from assay.modalities.video.writing import Sound, write_mp4
 LIMITS = Limits(max_pixels=178_956_970, max_seconds=7_200.0, max_frames=500_000)
 MOST_FRAMES = 1_800  # of the original that go into an altered one: a minute
 MOST_AREA = 512 * 512  # pixels that an altered one has at most
-EACH = 12  # frames from one pattern of blots to the next
-
 Pixels = npt.NDArray[np.uint8]
 Edit = Callable[[list[Pixels]], Iterator[tuple[int, Pixels]]]
 
@@ -72,20 +70,17 @@ def cut_short(content: bytes, _: np.random.Generator) -> bytes:
     return whole[: len(whole) // 2]
 
 
-def noise(content: bytes, rng: np.random.Generator) -> bytes:
-    """Coloured blots that come and go, as long as the video."""
+def test_card(content: bytes, rng: np.random.Generator) -> bytes:
+    """A chequered card of strong colours that breathes, as long as the video."""
     played, frames = _read(content)
     height, width = frames[0].shape[:2]
-    small = rng.uniform(0, 255, (len(frames) // EACH + 2, 5, 7, 3))
-
-    def blots() -> Iterator[tuple[int, Pixels]]:
-        for place in range(len(frames)):
-            share = place % EACH / EACH
-            mixed = small[place // EACH] * (1 - share) + small[place // EACH + 1] * share
-            picture = Image.fromarray(mixed.astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-            yield place, np.asarray(picture)
-
-    return write_mp4(blots(), _fps(played))
+    down, across = (int(count) for count in rng.integers(3, 7, 2))
+    fields = np.indices((down, across)).sum(axis=0) % 2
+    card = np.where(fields[..., None] == 1, rng.uniform(180, 255, 3), rng.uniform(0, 60, 3)).astype(np.uint8)
+    whole = np.asarray(Image.fromarray(card).resize((width, height), Image.Resampling.NEAREST)).astype(np.float32)
+    breath = 0.85 + 0.15 * np.sin(np.arange(len(frames)) / rng.uniform(4, 9))
+    shown = ((place, (whole * light).astype(np.uint8)) for place, light in enumerate(breath.tolist()))
+    return write_mp4(shown, _fps(played))
 
 
 def _edited(

@@ -12,7 +12,8 @@ OVERLAP = 0.7  # of the shorter sequence at least
 LONGEST_RATIO = 4.0  # between the lengths of two copies
 NOISE = 1.5  # levels that coding anew changes a cell by: movement below it proves nothing
 LOOKS, STILL_LOOKS = 4.0, 16.0  # a correlation of pictures of 1 − x counts as 1 − 4 x; where nothing moves 1 − 20 x
-FRACTIONS = (0.0, 0.25, 0.5, 0.75)  # of a step, by which a lag may lie between steps
+FRACTIONS = (0.25, 0.5, 0.75)  # of a step, by which a lag may lie between steps
+HOPELESS = 0.5  # agreement at whole steps that no part of a step makes a copy's
 FEWEST = 3  # steps
 
 Floats = npt.NDArray[np.float64]
@@ -24,12 +25,11 @@ def match(one: Floats, other: Floats) -> float:
     short, long = (one, other) if len(one) <= len(other) else (other, one)
     if not len(short) or len(long) > LONGEST_RATIO * len(short):
         return 0.0
-    fractions = FRACTIONS if len(long) > 1 else FRACTIONS[:1]
-    return max(float(agreement(short, _between(long, fraction)).max(initial=0.0)) for fraction in fractions)
-
-
-def _between(sequence: Floats, fraction: float) -> Floats:
-    return sequence[:-1] * (1 - fraction) + sequence[1:] * fraction if fraction else sequence
+    best = float(agreement(short, long).max(initial=0.0))
+    if best < HOPELESS or len(long) < 2:
+        return best
+    between = (agreement(short, long[:-1] * (1 - part) + long[1:] * part) for part in FRACTIONS)
+    return max(best, *(float(values.max(initial=0.0)) for values in between))
 
 
 def agreement(a: Floats, b: Floats) -> Floats:

@@ -138,7 +138,7 @@ VIDEO = Modality(
         "gaps": Defect("damage", "time_gaps", altered("stuttering")),
         "letterboxed": Defect("damage", "letterboxed", altered("boxed")),
         "cut_short": Defect("damage", "damaged", altered("cut_short")),
-        "off_topic": Defect("stranger", "outliers", altered("noise"), also=SILENT),
+        "off_topic": Defect("stranger", "outliers", altered("test_card"), also=SILENT),
         "flipped_label": Defect("label", "label issues"),
     },
     example=Example("scenes", "made clips of four kinds of scenes, with sound", samples=scenes),

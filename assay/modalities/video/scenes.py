@@ -54,37 +54,44 @@ def hum(rng: np.random.Generator, seconds: float) -> bytes:
 
 
 def sea(rng: np.random.Generator, n: int) -> Iterator[tuple[int, Floats]]:
-    """Waves that roll towards the viewer below a bright sky."""
-    horizon = rng.uniform(30, 55)
-    sky, water = rng.uniform((150, 180, 210), (200, 220, 250)), rng.uniform((10, 60, 100), (50, 110, 160))
+    """Waves that roll towards the viewer below a bright sky, a swell under them, clouds above."""
+    horizon = rng.uniform(25, 70)
+    sky, water = rng.uniform((100, 140, 170), (150, 180, 210)), rng.uniform((10, 60, 100), (50, 110, 160))
     speed, length, slant = rng.uniform(0.15, 0.4), rng.uniform(0.8, 1.6), rng.uniform(-0.03, 0.03)
     depth = np.clip(DOWN - horizon, 0.5, None)
+    drift, clouds = rng.uniform(0.5, 2.0), 110 * _smooth(rng, (5, 8), (HEIGHT, 2 * WIDTH))
+    swell = _smooth(rng, (n // 6 + 2, 16), (n + 1, 16))
     for place in range(n):
         crests = np.sin(length * 40 / np.sqrt(depth) * 2 + slant * ACROSS + speed * place * np.pi)
-        light = np.where(DOWN > horizon, 35 * crests * np.minimum(depth / 30, 1), 0)
+        heave = 50 * np.interp(ACROSS, np.linspace(0, WIDTH, 16), swell[place]) - 25
+        shift = int(drift * place)
+        sea_light = (30 * crests + heave) * np.minimum(depth / 30, 1)
+        light = np.where(DOWN > horizon, sea_light, clouds[:, shift : shift + WIDTH])
         ground = np.where((DOWN > horizon)[..., None], water, sky + 0.4 * (DOWN - horizon)[..., None])
         yield place, ground + light[..., None]
 
 
 def fire(rng: np.random.Generator, n: int) -> Iterator[tuple[int, Floats]]:
-    """Flames that flicker in the dark."""
+    """Flames that flicker before a wall."""
     middle, spread = rng.uniform(50, 110), rng.uniform(14, 30)
+    wall = (60 + 35 * _smooth(rng, (4, 6), (HEIGHT, WIDTH)))[..., None] * rng.uniform((0.8, 0.7, 0.6), (1.2, 0.9, 0.8))
     field = _smooth(rng, (3 * n + HEIGHT, 12), (3 * n + HEIGHT, WIDTH))
     for place in range(n):
         drift = field[3 * place : 3 * place + HEIGHT]
         height = np.clip((DOWN - 25) / HEIGHT, 0, 1)
         heat = np.exp(-np.square((ACROSS - middle + 25 * (drift - 0.5)) / (spread * (0.3 + height)))) * height * 1.4
         heat = np.clip(heat * (0.5 + drift), 0, 1)[..., None]
-        yield place, np.clip(heat * (420, 230, 80), 0, 255) * heat + (12, 8, 10)
+        yield place, np.clip(heat * (420, 230, 80), 0, 255) * heat + wall * (1 - heat)
 
 
 def snow(rng: np.random.Generator, n: int) -> Iterator[tuple[int, Floats]]:
-    """Flakes that fall before a grey wood."""
+    """Flakes that fall before a grey wood, on white ground."""
     count = int(rng.integers(50, 110))
     x, y = rng.uniform(0, WIDTH, count), rng.uniform(0, HEIGHT, count)
     fall, wind, size = rng.uniform(1.5, 5, count), rng.uniform(-1.5, 1.5), rng.uniform(1, 2.6, count)
-    trunks = np.repeat(_smooth(rng, (1, 30), (1, WIDTH)), HEIGHT, axis=0)
-    wood = (70 + 90 * trunks)[..., None] * rng.uniform((0.8, 0.9, 1.0), (1.0, 1.05, 1.15))
+    trunks = np.repeat(_smooth(rng, (1, 7), (1, WIDTH)), HEIGHT, axis=0)
+    wood = (60 + 50 * trunks)[..., None] * rng.uniform((0.8, 0.9, 1.0), (1.0, 1.05, 1.15))
+    wood[DOWN > rng.uniform(75, 100)] = rng.uniform(190, 230)
     for place in range(n):
         picture = wood.copy()
         for left, top, radius in zip((x + wind * place) % WIDTH, (y + fall * place) % HEIGHT, size, strict=True):
