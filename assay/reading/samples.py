@@ -21,8 +21,10 @@ SNIPPET = 600  # characters of text in a card
 LARGEST = 1_600  # pixels on the longer side of a large view that is not sent as it is
 SOUND_TYPES = {
     b"RIFF": "audio/wav", b"fLaC": "audio/flac", b"OggS": "audio/ogg", b"ID3": "audio/mpeg", b"\xff\xfb": "audio/mpeg",
-    b"\xff\xf3": "audio/mpeg", b"FORM": "audio/aiff",
+    b"\xff\xf3": "audio/mpeg", b"FORM": "audio/aiff", b"\x1aE\xdf\xa3": "audio/webm", b"ftyp": "audio/mp4",
 }  # fmt: skip
+VIDEO_TYPES = {b"\x1aE\xdf\xa3": "video/webm", b"RIFF": "video/x-msvideo"}
+PLAYED = {"sound": (SOUND_TYPES, "audio/wav"), "video": (VIDEO_TYPES, "video/mp4")}  # by face: first bytes, or else
 BROWSER_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 
 
@@ -219,8 +221,9 @@ class Raw:
             AssayError: the source is gone, or this sample is.
         """
         data = self.bytes(row)
-        if self.view.face["kind"] == "sound":
-            return data, next((kind for magic, kind in SOUND_TYPES.items() if data.startswith(magic)), "audio/wav")
+        if self.view.face["kind"] in PLAYED:
+            kinds, usual = PLAYED[self.view.face["kind"]]
+            return data, next((kind for magic, kind in kinds.items() if magic in (data[: len(magic)], data[4:8])), usual)
         for magic, kind in BROWSER_TYPES.items():
             if data.startswith(magic):
                 return data, kind

@@ -113,6 +113,28 @@ async function drawBoxes(canvas, data, snapshot, note) {
   }
 }
 
+const MOST_PLAYERS = 4; // files that are held at a time; whoever looks on has left the others
+const held = [];
+
+function hold(file) {
+  held.push(URL.createObjectURL(file));
+  while (held.length > MOST_PLAYERS) URL.revokeObjectURL(held.shift());
+  return held.at(-1);
+}
+
+// The stored picture of a sound or video, and a player of its file below; or why it cannot be played.
+function played(kind, data, snapshot, says) {
+  const player = h(kind, { controls: "", preload: "metadata", "aria-label": named(data), class: "player" }),
+    picture = h("img", { src: api.thumbnail(snapshot, data.row), alt: "", class: "still" }),
+    give = (why) => player.replaceWith(h("p", { class: "quiet" }, `It cannot be played here: ${why}`));
+  player.addEventListener("error", () => player.src && give("this browser does not know how it is coded."));
+  api
+    .raw(snapshot, data.row)
+    .then((file) => (player.src = hold(file)))
+    .catch((error) => give(error.message));
+  return h("figure", { class: "large" }, picture, h("figcaption", {}, says), player);
+}
+
 export const FACES = {
   picture: {
     shape: "tiles",
@@ -158,18 +180,16 @@ export const FACES = {
   sound: {
     shape: "tiles",
     small: thumbnail,
-    large(data, snapshot) {
-      const note = h("figcaption", {}, "Pitch upwards, time to the right; the waveform below."),
-        player = h("audio", { controls: "", preload: "none", "aria-label": named(data) }),
-        picture = h("img", { src: api.thumbnail(snapshot, data.row), alt: "", class: "spectrogram" });
-      api
-        .raw(snapshot, data.row)
-        .then((file) => (player.src = URL.createObjectURL(file)))
-        .catch((error) =>
-          player.replaceWith(h("p", { class: "quiet" }, `It cannot be played: ${error.message}`)),
-        );
-      return h("figure", { class: "large" }, picture, player, note);
-    },
+    large: (data, snapshot) =>
+      played("audio", data, snapshot, "Pitch upwards, time to the right; the waveform below."),
+    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+    difference: () => null,
+  },
+  // A video is some of its frames, small and large; large it also plays.
+  video: {
+    shape: "tiles",
+    small: thumbnail,
+    large: (data, snapshot) => played("video", data, snapshot, "Four frames, evenly spread over the video."),
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: () => null,
   },

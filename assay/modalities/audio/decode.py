@@ -1,5 +1,9 @@
-"""Bytes of a sound file → its samples. wav, flac, ogg, mp3 and aiff, through libsndfile; bytes only, never a path."""
+"""Bytes of a sound file → its samples; bytes only, never a path.
 
+wav, flac, ogg, mp3 and aiff through libsndfile; m4a and webm through PyAV, where that is installed.
+"""
+
+import importlib.util
 import io
 import struct
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MPEG", "AIFF", "AU", "
 STREAMED = 0xFFFFFF00  # a wav header that says so many bytes or more was written before the end was known
 RATES = (1_000, 768_000)  # Hz
 MOST_CHANNELS = 64
+PYAV = 'pip install "assay[video]"'
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ def decode(data: bytes, max_seconds: float) -> Sound:
     Raises:
         UnreadableSample: it is no sound, of a format that is not read, without samples, or longer than `max_seconds`.
     """
+    if in_a_box(data):
+        return decode_boxed(data, max_seconds)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _refuse(file, max_seconds)
@@ -60,22 +67,49 @@ def decode(data: bytes, max_seconds: float) -> Sound:
         raise UnreadableSample("not_a_sound", f"cannot be decoded ({str(error)[:200]})") from None
     if not len(samples):
         raise UnreadableSample("no_samples", "the file has a header and no samples")
+    missing = max(0.0, 1.0 - len(samples) / promised) if promised else 0.0
+    return finite_sound(samples, rate, kind, missing)
+
+
+def finite_sound(samples: np.ndarray, rate: int, kind: str, missing: float) -> Sound:
+    """A `Sound` of samples (n, channels) that may be NaN or infinite."""
     finite = np.isfinite(samples)
     broken = 1.0 - float(finite.mean())
     if broken:
         samples = np.where(finite, samples, 0.0).astype(np.float32)
-    missing = max(0.0, 1.0 - len(samples) / promised) if promised else 0.0
     return Sound(samples, rate, kind, missing, broken)
+
+
+def in_a_box(data: bytes) -> bool:
+    """Whether it is a file of mp4's or Matroska's family, which libsndfile does not read."""
+    return data[4:8] in (b"ftyp", b"moov") or data[:4] == b"\x1aE\xdf\xa3"
+
+
+def decode_boxed(data: bytes, max_seconds: float) -> Sound:
+    """The first track of sound of an m4a, mp4, mkv or webm. Raises `UnreadableSample` as `decode`, or `needs_pyav`."""
+    if importlib.util.find_spec("av") is None:
+        raise UnreadableSample("needs_pyav", f"m4a and webm need the package av, which is not installed; run: {PYAV}")
+    from assay.modalities.audio.boxed import read_track
+
+    samples, rate, kind, missing = read_track(data, max_seconds)
+    check_shape(rate, samples.shape[1])
+    if not len(samples):
+        raise UnreadableSample("no_samples", "the file has a track of sound and no samples")
+    return finite_sound(samples, rate, kind, missing)
+
+
+def check_shape(rate: int, channels: int) -> None:
+    """Raises `UnreadableSample` where there are too few or too many channels or samples a second."""
+    if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= MOST_CHANNELS:
+        raise UnreadableSample(
+            "not_a_sound", f"{channels} channels at {rate} Hz; wanted 1 to {MOST_CHANNELS}, {RATES[0]} to {RATES[1]}"
+        )
 
 
 def _refuse(file: soundfile.SoundFile, max_seconds: float) -> None:
     if file.format not in FORMATS:
         raise UnreadableSample("not_a_sound", f"the format {file.format} is not read; wanted wav, flac, ogg, mp3, aiff")
-    if not RATES[0] <= file.samplerate <= RATES[1] or not 1 <= file.channels <= MOST_CHANNELS:
-        raise UnreadableSample(
-            "not_a_sound",
-            f"{file.channels} channels at {file.samplerate} Hz; wanted 1 to {MOST_CHANNELS}, {RATES[0]} to {RATES[1]}",
-        )
+    check_shape(file.samplerate, file.channels)
     if file.frames / file.samplerate > max_seconds:
         raise UnreadableSample(
             "too_long", f"{file.frames / file.samplerate:,.0f} s; clean.max_seconds allows {max_seconds:,.0f}"

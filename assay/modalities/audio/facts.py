@@ -47,7 +47,7 @@ def measure_contents(
         try:
             found.append(MeasuredSound(measure(decode(data, max_seconds))))
         except UnreadableSample as error:
-            found.append(Unmeasured(error.reason, error.detail, lasting=True))
+            found.append(Unmeasured(error.reason, error.detail, lasting=error.reason != "needs_pyav"))
     return found
 
 

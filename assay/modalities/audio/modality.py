@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import Copies, Defect, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality, Sample
 from assay.contracts.spec import Spec
 from assay.contracts.tables import AudioFacts
 from assay.modalities.audio import alterations
@@ -51,6 +51,13 @@ def confirmer(_spec: Spec, samples: pl.DataFrame, tables: Tables, _workspace: Wo
     return Sounds(samples, tables)
 
 
+def words(seed: int) -> list[Sample]:
+    """Made words."""
+    from assay.modalities.audio.words import word_samples
+
+    return word_samples(seed)
+
+
 AUDIO = Modality(
     name="audio",
     content="file",
@@ -73,7 +80,7 @@ AUDIO = Modality(
         tier=tier,
         confirmer=confirmer,
     ),
-    other_endings=IMAGE | VIDEO | MARKUP | CODE | OTHER,
+    other_endings=IMAGE | (VIDEO - {"webm"}) | MARKUP | CODE | OTHER,
     readable=readable,
     defects={
         "byte_duplicate": Defect("copy", "exact duplicates"),
@@ -88,4 +95,5 @@ AUDIO = Modality(
         "off_topic": Defect("stranger", "outliers", alterations.tone),
         "flipped_label": Defect("label", "label issues"),
     },
+    example=Example("words", "made words of a buzzing voice", samples=words),
 )

@@ -127,21 +127,24 @@ def upright(pixels: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[np.uint
     return np.rot90(pixels, rotation // 90) if rotation % 90 == 0 else pixels
 
 
+def samples_of(frame: av.AudioFrame) -> npt.NDArray[np.float32]:
+    """float32 (channels, n) of one piece of sound; full scale is 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128.0) / 128.0
+    if samples.dtype.kind == "i":
+        return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    return samples.astype(np.float32)
+
+
 def hear(frame: av.AudioFrame, played: Played) -> None:
     """Note the level of one piece of sound."""
-    samples = frame.to_ndarray()
-    if not samples.size or not frame.sample_rate:
-        return
-    channels = frame.layout.nb_channels
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, channels).T
-    wide = samples.astype(np.float64)
-    if samples.dtype.kind in "iu":
-        middle = 128.0 if samples.dtype == np.uint8 else 0.0
-        wide = (wide - middle) / (128.0 if samples.dtype == np.uint8 else float(np.iinfo(samples.dtype).max))
-    level = float(np.square(np.nan_to_num(wide)).mean(axis=1).max())
-    played.levels.append(level)
-    played.pieces.append(samples.shape[1] / frame.sample_rate)
+    samples = np.nan_to_num(samples_of(frame))
+    if samples.size and frame.sample_rate:
+        played.levels.append(float(np.square(samples, dtype=np.float64).mean(axis=1).max()))
+        played.pieces.append(samples.shape[1] / frame.sample_rate)
 
 
 def _described(container: InputContainer, stream: VideoStream) -> Played:

@@ -57,23 +57,30 @@ def sniff(data: bytes) -> str:
     raise UnreadableSample("not_a_video", f"the first bytes are of no format that is read; wanted {FORMATS}")
 
 
-@contextlib.contextmanager
-def opened(data: bytes, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first stream of moving pictures, ready to be decoded in this thread.
+def open_container(data: bytes) -> InputContainer:
+    """The container of a file of a format that `sniff` knows; close it.
 
     Raises:
-        UnreadableSample: as `sniff`; or `truncated` (what says where things are is not there), `not_a_video`,
-            `no_pictures` (sound alone), `decompression_bomb`.
+        UnreadableSample: as `sniff`; or `truncated` (what says where things are is not there), `not_a_video`.
     """
     name = sniff(data)
     try:
-        container = av.open(io.BytesIO(data), format=name, options=NOTHING_ELSE, metadata_errors="replace")
+        return av.open(io.BytesIO(data), format=name, options=NOTHING_ELSE, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
         cut = name == "mp4" and b"moov" not in data
         reason = "truncated" if cut else "not_a_video"
         why = "its index (moov) is not there: the file was cut, or never finished" if cut else _said(error)
         raise UnreadableSample(reason, f"cannot be opened ({why})") from None
-    with container:
+
+
+@contextlib.contextmanager
+def opened(data: bytes, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first stream of moving pictures, ready to be decoded in this thread.
+
+    Raises:
+        UnreadableSample: as `open_container`; or `no_pictures` (sound alone), `unknown_codec`, `decompression_bomb`.
+    """
+    with open_container(data) as container:
         yield container, _pictures(container, max_pixels)
 
 
