@@ -529,6 +529,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "image_facts": ImageFacts,
     "object_facts": ObjectFacts,
     "audio_facts": AudioFacts,
+    "video_facts": VideoFacts,
     "text_facts": TextFacts,
     "vectors": Vectors,
     "cut_contents": CutContents,
@@ -562,7 +563,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "diff": Diff,
 }
 
-FACTS = ("image_facts", "object_facts", "audio_facts", "text_facts", "vectors")
+FACTS = ("image_facts", "object_facts", "audio_facts", "video_facts", "text_facts", "vectors")
 INTERNAL = (
     "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",

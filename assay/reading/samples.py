@@ -223,7 +223,9 @@ class Raw:
         data = self.bytes(row)
         if self.view.face["kind"] in PLAYED:
             kinds, usual = PLAYED[self.view.face["kind"]]
-            return data, next((kind for magic, kind in kinds.items() if magic in (data[: len(magic)], data[4:8])), usual)
+            return data, next(
+                (kind for magic, kind in kinds.items() if magic in (data[: len(magic)], data[4:8])), usual
+            )
         for magic, kind in BROWSER_TYPES.items():
             if data.startswith(magic):
                 return data, kind

@@ -46,19 +46,19 @@ def in_batches(
     items: Sequence[Item],
     size: int,
     crashed: Callable[[Item], Result],
-    worth: int = WORTH,
+    worth: int | None = None,
     here: bool = True,
 ) -> Iterator[Result]:
     """The results of `function`, which takes `size` items at a time, one for each item in their order.
 
-    Each process gets `worth` items at least. Where that leaves one process the work is done in this one, unless `here`
-    is false: then what kills its process never kills this one.
+    Each process gets `worth` items at least (`WORTH` where it is None). Where that leaves one process the work is done
+    in this one, unless `here` is false: then what kills its process never kills this one.
 
     A worker that dies (a decoder's segmentation fault, no memory) costs nothing but its item: what was under way is
     done again by halves, and the item whose worker dies even alone has `crashed(item)` for a result.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
-    processes = min(available_cores(), len(items) // worth)
+    processes = min(available_cores(), len(items) // (worth or WORTH))
     if processes < 2 and here:
         yield from itertools.chain.from_iterable(map(function, batches))
         return

@@ -191,7 +191,7 @@ export const FACES = {
     small: thumbnail,
     large: (data, snapshot) => played("video", data, snapshot, "Four frames, evenly spread over the video."),
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
-    difference: () => null,
+    difference: (a, b, snapshot) => pictureDifference(a, b, snapshot, false),
   },
   text: {
     shape: "lines",

@@ -246,7 +246,8 @@ function beside(cards, around, head) {
     h("p", { class: "small" }, "Comparing …"),
   );
   Promise.resolve(faceOf(around.meta).difference?.(cards[0], cards[1], around.snapshot)).then(
-    (node) => node && differs.replaceChildren(h("p", { class: "question" }, "Difference"), node),
+    (node) =>
+      node ? differs.replaceChildren(h("p", { class: "question" }, "Difference"), node) : differs.remove(),
     () => differs.remove(),
   );
   return [

@@ -14,6 +14,9 @@
 -- damaged         share of the samples that the header promises and the file lacks; limit 0.005
 -- odd_duration    against the dataset: how many times the median, or a share of it; limit 4 times
 -- odd_loudness    against the dataset: decibels from the median; limit 20
+--
+-- What most of a dataset is like is no issue of a sample: all but damaged and out_of_range fade out where more than a
+-- quarter of the samples are beyond the limit, from half on to nothing (prevalence.sql says so once).
 with facts as (
     select samples.sample_id, facts.* exclude (content_hash, spectrogram, thumbnail, sound_hash)
     from samples
@@ -66,13 +69,26 @@ measured as (
     from facts
     cross join typical
     where typical.loudness_db is not null and facts.silence < 0.95
+),
+
+weighted as (
+    select
+        sample_id,
+        metric,
+        value,
+        ratio,
+        case
+            when metric in ('damaged', 'out_of_range') then 1.0
+            else least(greatest((0.5 - avg((ratio >= 1.0)::int) over (partition by metric)) / 0.25, 0.0), 1.0)
+        end as weight
+    from measured
 )
 
 select
     sample_id,
     metric,
     -- below the limit half the ratio, above it what is left to 1 halves with each further multiple
-    case when ratio <= 1.0 then 0.5 * greatest(ratio, 0.0) else 1.0 - 0.5 / ratio end as score,
+    weight * case when ratio <= 1.0 then 0.5 * greatest(ratio, 0.0) else 1.0 - 0.5 / ratio end as score,
     value
-from measured
+from weighted
 order by metric, sample_id

@@ -72,6 +72,7 @@ AUDIO = Modality(
         chunk=512,
         properties=("seconds", "loudness_db", "silence", "snr_db", "bandwidth", "rate"),
         issues=(Path(__file__).with_name("issues.sql"),),
+        prevalence=Path(__file__).with_name("prevalence.sql"),
     ),
     copies=Copies(
         columns=("sound_hash", "rate", "n_channels"),

@@ -37,6 +37,7 @@ def recording(word: str, rng: np.random.Generator) -> bytes:
     """A wav of one word, each time at another pitch, pace and loudness."""
     n = int(RATE * rng.uniform(0.5, 0.9))
     voiced = resonant(buzz(n, rng), word, rng)
+    voiced -= voiced.mean()
     voiced *= np.sin(np.pi * np.linspace(0, 1, n)) ** rng.uniform(0.4, 0.8)
     loud = voiced / np.abs(voiced).max() * rng.uniform(0.35, 0.7)
     silence = np.zeros(int(RATE * rng.uniform(0.02, 0.1)))

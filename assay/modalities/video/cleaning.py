@@ -18,7 +18,7 @@ Content = tuple[str, Sequence[str]]  # its hash, and the uris that hold it
 def video_facts(
     source: Source, chunks: Sequence[Sequence[Content]], limits: Limits
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
-    """Decode and measure many contents, chunk by chunk, always in worker processes: a decoder that dies takes one along.
+    """Decode and measure many contents, chunk by chunk, always in worker processes: a decoder that dies costs one.
 
     Yields:
         `(facts, failures, unread)` of each chunk, in its order: rows of `video_facts`; of `failures` for what is no

@@ -1,4 +1,4 @@
-"""What tells copies of a video: equal frames in any file; sequences of small grey pictures that agree at the best lag."""
+"""What tells copies of a video: equal frames in any file; sequences of small pictures that agree at the best lag."""
 
 import functools
 

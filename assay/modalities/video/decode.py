@@ -1,4 +1,4 @@
-"""One pass over a video: every frame of its pictures, and its sound. What a file lies about is counted, not believed."""
+"""One pass over a video: every frame of its pictures, and its sound. What a file says of itself is checked."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -105,7 +105,8 @@ class _Watch:
         self._first = moment if np.isnan(self._first) else self._first
         if moment - self._first > limits.max_seconds:
             raise UnreadableSample(
-                "too_long", f"{moment - self._first:,.0f} s and more; clean.max_seconds allows {limits.max_seconds:,.0f}"
+                "too_long",
+                f"{moment - self._first:,.0f} s and more; clean.max_seconds allows {limits.max_seconds:,.0f}",
             )
         if time.process_time() > self._until:
             raise UnreadableSample("too_slow", f"{len(played.times):,} frames took {SLOWEST:,.0f} s to decode")

@@ -96,5 +96,3 @@ def pictures(data: bytes, limits: Limits, n: int, area: int) -> list[Image.Image
     colours = Colours(4 * n, area)
     play(data, limits, colours.see)
     return colours.spread(n)
-
-

@@ -1,8 +1,8 @@
 """How well two sequences of small grey pictures agree, at the best lag.
 
-Two takes of one camera share their background, so the pictures' agreement alone tells little. What changes over time must
-agree as well: each cell's course about its own mean. A clip in which nothing moves has its picture alone, which must
-agree the better.
+Two takes of one camera share their background, so the pictures' agreement alone tells little. What changes over time
+must agree as well: each cell's course about its own mean. A clip in which nothing moves has its picture alone, which
+must agree the better.
 """
 
 import numpy as np
@@ -20,8 +20,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def match(one: Floats, other: Floats) -> float:
-    """The best agreement of two sequences (t, cells) over shifts in time, 0 … 1; all lags are tried that leave `OVERLAP`
-    of the shorter, in quarters of a step."""
+    """The best agreement of two sequences (t, cells) over shifts in time, 0 … 1.
+
+    All lags are tried that leave `OVERLAP` of the shorter, in quarters of a step.
+    """
     short, long = (one, other) if len(one) <= len(other) else (other, one)
     if not len(short) or len(long) > LONGEST_RATIO * len(short):
         return 0.0

@@ -1,7 +1,7 @@
 """Bytes of a video file → an open container, safely: bytes only, of a format that the bytes themselves name.
 
-FFmpeg follows what a playlist names, and takes a file for a playlist by its contents, whatever its name. So the format is
-told here by the first bytes, and pinned; and nothing but these bytes can be opened.
+FFmpeg follows what a playlist names, and takes a file for a playlist by its contents, whatever its name. So the format
+is told here by the first bytes, and pinned; and nothing but these bytes can be opened.
 """
 
 import contextlib
