@@ -25,6 +25,7 @@ GAP_TIMES, GAP_SECONDS = 2.5, 0.1  # an interval longer than so many usual ones,
 LIT = 0.5  # share of the cells beside a black bar that are not dark
 SILENT = 1e-6  # mean square: 60 dB under full scale
 MATCH_STEP, MATCH_STEPS, MATCH_SIDE = 0.2, 600, 16  # seconds, number and cells a side of the pictures that tell copies
+MATCH_BELL = 0.16  # seconds, standard deviation of the bell in time that makes such a picture
 
 Grid = npt.NDArray[np.uint8]
 
@@ -223,17 +224,22 @@ def sound(played: Played) -> dict[str, object]:
 
 
 def sequence(grid: Grid, times: npt.NDArray[np.float64], usual: float) -> npt.NDArray[np.uint8]:
-    """(steps, `MATCH_SIDE`, `MATCH_SIDE`) of the first two minutes: the mean picture of each fifth of a second.
+    """(steps, `MATCH_SIDE`, `MATCH_SIDE`) of the first two minutes: each fifth of a second the mean picture around it.
 
-    A step without a frame has the picture of the step before it. Frames without times are evenly spread.
+    The mean is weighted by a bell so wide that nothing faster than the steps can tell is left, so that two videos whose
+    steps lie between each other's can be compared. A frame counts as long as it is shown; frames without times are
+    evenly spread.
     """
-    moments = times - np.nanmin(times) if np.isfinite(times).all() and usual else np.arange(len(grid)) * (usual or 0.04)
-    steps = np.minimum(np.round(moments / MATCH_STEP, 6).astype(np.int64), MATCH_STEPS)
-    small = grid.reshape(len(grid), MATCH_SIDE, 2, MATCH_SIDE, 2).mean(axis=(2, 4), dtype=np.float32)
-    n = int(min(steps.max() + 1, MATCH_STEPS))
-    sums, counts = np.zeros((n + 1, MATCH_SIDE, MATCH_SIDE), dtype=np.float32), np.bincount(steps, minlength=n + 1)
-    np.add.at(sums, steps, small)
-    there = np.flatnonzero(counts[:n])
-    mean = sums[there] / counts[there, None, None]
-    nearest = np.maximum.accumulate(np.where(counts[:n] > 0, np.cumsum(counts[:n] > 0) - 1, 0))
-    return np.rint(mean[nearest]).astype(np.uint8)
+    if not np.isfinite(times).all() or not usual or (np.diff(times) <= 0).any():
+        times = np.arange(len(grid)) * (usual or 0.04)
+    shown = np.append(np.diff(times), usual or 0.04)
+    middle = times - times[0] + shown / 2.0
+    n = int(np.clip(np.ceil((times[-1] - times[0] + shown[-1]) / MATCH_STEP - 1e-6), 1, MATCH_STEPS))
+    within = middle <= n * MATCH_STEP + 4 * MATCH_BELL
+    small = grid[within].reshape(-1, MATCH_SIDE, 2, MATCH_SIDE, 2).mean(axis=(2, 4), dtype=np.float32)
+    apart = ((np.arange(n) + 0.5) * MATCH_STEP)[:, None] - middle[within]
+    logs = -0.5 * np.square(apart / MATCH_BELL) + np.log(shown[within])
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    mean = weights @ small.reshape(len(small), -1)
+    return np.rint(mean).astype(np.uint8).reshape(n, MATCH_SIDE, MATCH_SIDE)

@@ -82,9 +82,9 @@ class Colours:
 
 def scaled_size(width: int, height: int, area: int) -> tuple[int, int]:
     """Width and height of about `area` pixels in the same ratio, never larger than they were."""
-    scale = min(1.0, (area / (width * height)) ** 0.5)
-    least = max(1, round(max(width, height) * scale / HIGHEST_RATIO))
-    return max(least, round(width * scale), 1), max(least, round(height * scale), 1)
+    wide, high = max(width, height / HIGHEST_RATIO), max(height, width / HIGHEST_RATIO)
+    scale = min(1.0, (area / (wide * high)) ** 0.5)
+    return max(round(wide * scale), 1), max(round(high * scale), 1)
 
 
 def pictures(data: bytes, limits: Limits, n: int, area: int) -> list[Image.Image]:
