@@ -46,6 +46,15 @@ def test_an_item_that_kills_its_worker_costs_itself_only():
     assert found == ["crashed" if item < 0 else item * item for item in items]
 
 
+def test_work_that_may_kill_is_never_done_here():
+    """With `here=False` even one item has a process of its own, and costs itself only."""
+    (result, process), *none = in_batches(squares, [3], 1, crashed, worth=1, here=False)
+    assert result == 9 and process != os.getpid() and none == []
+    found = [result for result, _ in in_batches(squares, [1, -1, 2], 1, crashed, worth=1, here=False)]
+    assert found == [1, "crashed", 4]
+    assert list(in_batches(squares, [], 1, crashed, worth=1, here=False)) == []
+
+
 def broken(items: list[int]) -> list[int]:
     raise ValueError(f"cannot do {items[0]}")
 

@@ -36,9 +36,13 @@ def list_embedders() -> list[dict]:
 
 
 def works_here(modality: str) -> list[str]:
-    """The embedders of a modality that work here without a network, as `assay compare` names them."""
+    """The embedders of a modality that work here without a network, as `assay compare` names them.
+
+    What is embedded by its pictures has those of images as well.
+    """
+    takes = {modality, find_modality(modality).tower}
     rows = [row for row in list_embedders() if row["available"] and row["compare"]]
-    return [row["compare"] for row in rows if modality in row["modality"].split(", ")]
+    return [row["compare"] for row in rows if takes.intersection(row["modality"].split(", "))]
 
 
 def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known) -> dict:
@@ -86,7 +90,7 @@ def _towers() -> list[dict]:
     weights = "and its weights: a folder, or a network once"
     return [
         _row('kind = "timm", model = "local-dir:PATH" or NAME', "timm", "image", None, f"the package timm, {weights}"),
-        _row('kind = "transformers", model = "local-dir:PATH" or NAME', "transformers", "text, audio", None,
+        _row('kind = "transformers", model = "local-dir:PATH" or NAME', "transformers", "text, audio, video", None,
              f"the package transformers, {weights}"),
         _row('kind = "service", model = NAME', "service", "text, image", None,
              "an embedding service: embed.service.url, and a key by embed.service.key_variable", cost="the service's"),

@@ -236,6 +236,67 @@ def test_a_wav2vec2_vector_is_the_mean_of_its_last_layer(workspace, tmp_path):
     assert np.allclose(embedder.encode([data])[0], wanted, atol=1e-4)
 
 
+def video_towers() -> list:
+    """Configurations of tiny video models."""
+    config = {"image_size": 32, "patch_size": 16, "num_frames": 4, **SMALL}
+    config.pop("vocab_size", None)
+    return [
+        transformers.VideoMAEConfig(**config, tubelet_size=2),
+        transformers.TimesformerConfig(**config),
+        transformers.VivitConfig(**{**config, "tubelet_size": [2, 16, 16]}),
+        transformers.VJEPA2Config(
+            crop_size=32, patch_size=16, frames_per_clip=4, tubelet_size=2, hidden_size=16, num_hidden_layers=1,
+            num_attention_heads=2, pred_hidden_size=16, pred_num_attention_heads=2, pred_num_hidden_layers=1,
+        ),
+    ]  # fmt: skip
+
+
+def videos_spec(folder: Path, **section):
+    """A spec over no videos."""
+    source = {"kind": "folder", "path": str(folder)}
+    return make_spec({"name": "s", "modality": "video", "source": source, "embed": section}, base=folder)
+
+
+@pytest.mark.parametrize("config", video_towers(), ids=lambda config: config.model_type)
+def test_video_towers(config, workspace, tmp_path):
+    """Each is the mean of the last hidden states of the frames that it reads, the same alone and in a batch; a video of
+    fewer frames has a vector, too."""
+    pytest.importorskip("av")
+    from assay.modalities.video import scenes
+    from assay.modalities.video.looking import pictures
+    from assay.modalities.video.modality import limits_of
+    from assay.modalities.video.writing import write_mp4
+
+    kind = transformers.VJEPA2VideoProcessor if config.model_type == "vjepa2" else transformers.VideoMAEImageProcessor
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "tower")
+    kind(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path / "tower")
+    spec = videos_spec(tmp_path, kind="transformers", model="local-dir:tower", device="cpu")
+    embedder = make_embedder(spec, workspace)
+    rng = np.random.default_rng(0)
+    clips = [
+        scenes.clip("balls", rng),
+        scenes.clip("sea", rng),
+        write_mp4([(0, np.full((64, 64, 3), 90, np.uint8))], 5),
+    ]
+    got = embedder.encode(clips)
+    assert got.shape == (3, 16) == (3, embedder.dimensions) and np.isfinite(got).all()
+    assert np.allclose(embedder.encode(clips[1:2])[0], got[1], atol=1e-5)
+    frames = [np.asarray(picture) for picture in pictures(clips[0], limits_of(spec), 4, 400 * 400)]
+    model = transformers.AutoModel.from_pretrained(str(tmp_path / "tower")).eval()
+    extra = {"skip_predictor": True} if config.model_type == "vjepa2" else {}
+    with torch.inference_mode():
+        inputs = transformers.AutoVideoProcessor.from_pretrained(str(tmp_path / "tower"))(frames, return_tensors="pt")
+        wanted = model(**inputs, **extra).last_hidden_state[0].mean(dim=0)
+    assert np.allclose(got[0], wanted, atol=1e-4)
+
+
+@NEEDS_MINILM
+def test_a_text_model_is_no_model_of_videos(workspace, tmp_path):
+    """Refused, in words."""
+    with pytest.raises(EmbedderError, match="no model of videos"):
+        make_embedder(videos_spec(tmp_path, kind="transformers", model=f"local-dir:{minilm()}"), workspace).load()
+
+
 @NEEDS_MINILM
 def test_a_text_model_is_no_model_of_sounds(workspace, tmp_path):
     """Refused, in words."""

@@ -90,6 +90,23 @@ def test_other_kinds_of_data_have_an_example_too(tmp_path, name):
     assert load_spec(spec).modality == name and set(truth["kind"]) == set(modality.defects)
 
 
+def test_made_files_have_an_example_too(tmp_path, monkeypatch):
+    """Words and scenes, with every planted defect among them."""
+    from assay.modalities.audio import words
+
+    modality = find_modality("audio")
+    monkeypatch.setattr(words, "word_samples", lambda seed, all_words=words.word_samples: all_words(seed, 6))
+    spec, truth = write_example(modality, tmp_path / "audio")
+    assert load_spec(spec).modality == "audio" and set(truth["kind"]) == set(modality.defects)
+    pytest.importorskip("av")
+    from assay.modalities.video import scenes
+
+    modality = find_modality("video")
+    monkeypatch.setattr(scenes, "scene_samples", lambda seed, all_scenes=scenes.scene_samples: all_scenes(seed, 8))
+    spec, truth = write_example(modality, tmp_path / "video")
+    assert load_spec(spec).modality == "video" and set(truth["kind"]) == set(modality.defects)
+
+
 def test_a_kind_without_an_example_is_refused(tmp_path):
     """The message names those that have one."""
     with pytest.raises(SpecError, match="no example of 'bare'; there are image,"):

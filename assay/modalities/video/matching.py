@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 def match(one: Floats, other: Floats) -> float:
     """The best agreement of two sequences (t, cells) over shifts in time, 0 … 1.
 
-    All lags are tried that leave `OVERLAP` of the shorter, in quarters of a step. The first and the last step, which are
-    means over less time, are left out of all but the shortest.
+    All lags are tried that leave `OVERLAP` of the shorter, in quarters of a step. The first and the last step, which
+    are means over less time, are left out of all but the shortest.
     """
     one, other = (sequence[1:-1] if len(sequence) >= EDGED else sequence for sequence in (one, other))
     short, long = (one, other) if len(one) <= len(other) else (other, one)
