@@ -136,7 +136,7 @@ def test_predictions_that_are_brought_are_evaluated(open_page, workspace, tmp_pa
     errors = int((predicted["predicted"] != samples["label"]).sum())
     page = open_page(path=at(p="evaluation"))
     try:
-        page.set_input_files("input[type=file]", tmp_path / "predictions.csv")
+        page.set_input_files("#evaluation input[type=file]", tmp_path / "predictions.csv")
         page.wait_for_selector("#evaluation[data-ready=true]")
         assert "too sure of itself" in page.locator("#evaluation").inner_text()
         page.locator("#evaluation .headline .link").click()
