@@ -13,7 +13,7 @@ from assay.modalities.video.matching import Floats, match
 from assay.store.tables import TableReader
 from assay.store.units import normalize
 
-CONFIRMED = 0.9  # agreement; two takes of one movement by one camera come to .71 at most
+CONFIRMED = 0.9  # agreement; two takes of one movement by one camera come to .87 at most
 CONTAINED = 0.5  # of the longer video: what is shorter is a part of it, not a copy
 CANDIDATES = 10  # videos that look most like one
 ALIKE = 0.8  # cosine of looks below which no copy is looked for
