@@ -95,7 +95,7 @@ def measure(data: bytes, limits: Limits) -> dict[str, object]:
 
 
 def contrast(grid: Grid) -> float:
-    """Mean over the frames of the standard deviation of their cells, in levels; some frames at a time, to spare memory."""
+    """Mean over the frames of the standard deviation of their cells, in levels; some frames at a time, for memory."""
     spreads = [grid[start : start + 4_096].std(axis=(1, 2)) for start in range(0, len(grid), 4_096)]
     return float(np.concatenate(spreads).mean())
 
