@@ -24,9 +24,10 @@ from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.report.page import write_report
 from assay.sources.schema import source_changes
 from assay.sources.told import source_notes
-from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree, write_json
+from assay.store.digests import FileDigest, problem_of, take, write_sealed
+from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree
 from assay.store.parts import write_part
-from assay.store.snapshots import Snapshot, diff, file_sha256, newest_snapshot, read_snapshot, snapshot_numbers
+from assay.store.snapshots import Snapshot, diff, newest_snapshot, read_snapshot, snapshot_numbers
 from assay.store.stage import StageOutput
 from assay.store.workspace import Workspace
 
@@ -46,7 +47,8 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
     aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=workspace.snapshots))
     aside.chmod(0o755)
     try:
-        tables = gather_tables(stages, aside)
+        written: dict[str, FileDigest] = {}
+        tables = gather_tables(stages, aside, written)
         manifest = {
             "dataset": spec.name,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -61,22 +63,32 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         tables["diff"] = write_diff(parent, tables, aside, manifest)
         manifest["headline"] = headline(tables)
         manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
-        manifest["tables"] = {name: describe_table(name, parts, aside) for name, parts in sorted(tables.items())}
+        manifest["tables"] = {
+            name: describe_table(name, parts, aside, written) for name, parts in sorted(tables.items())
+        }
         write_report(tables, report_context(spec, manifest, next_number(workspace.snapshots)), aside / "report.html")
         write_contracts(tables, aside)
-        manifest["files"] = [describe_file(path, aside) for path in other_files(aside, manifest)]
+        manifest["files"] = [describe_file(path, aside, written) for path in other_files(aside, manifest)]
         sync_tree(aside)
-        write_json(aside / "manifest.json", manifest)
+        write_sealed(aside / "manifest.json", manifest)
         sync_path(aside)
         return read_snapshot(move_to_next_number(aside, workspace.snapshots))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[Path]]:
-    """Link the published tables and `FOLDERS` of all stages into `aside`; the parts of one table in stage order."""
+def gather_tables(stages: Sequence[StageOutput], aside: Path, written: dict[str, FileDigest]) -> dict[str, list[Path]]:
+    """Link the published tables and `FOLDERS` of all stages into `aside`; the parts of one table in stage order.
+
+    Args:
+        written: is given the digests that the stages took, by path below `aside`.
+
+    Raises:
+        SnapshotError: a file is not what its stage wrote.
+    """
     tables: dict[str, list[Path]] = {}
     for stage in stages:
+        digests = stage.digests()
         for table in stage.tables:
             if table in INTERNAL:
                 continue
@@ -84,15 +96,34 @@ def gather_tables(stages: Sequence[StageOutput], aside: Path) -> dict[str, list[
             parts = tables.setdefault(table, [])
             for part in stage.parts(table):
                 target = aside / table / f"part-{len(parts):05d}.parquet"
-                link_or_copy(part, target)
+                take_in(stage, digests, part, target, aside, written)
                 parts.append(target)
         for folder in FOLDERS:
-            if (stage.path / folder).is_dir():
-                shutil.copytree(stage.path / folder, aside / folder, copy_function=link_or_copy)
+            for file in sorted((stage.path / folder).rglob("*")):
+                target = aside / file.relative_to(stage.path)
+                if file.is_file():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    take_in(stage, digests, file, target, aside, written)
     for table in ("embedding_health", "dataset_metrics"):
         if len(tables.get(table, ())) > 1:
             require_unique(table, tables[table])
     return tables
+
+
+def take_in(
+    stage: StageOutput,
+    digests: dict[str, FileDigest],
+    file: Path,
+    target: Path,
+    aside: Path,
+    written: dict[str, FileDigest],
+) -> None:
+    """Link one file of a stage, as it was written, into the snapshot."""
+    digest = digests[str(file.relative_to(stage.path))]
+    if problem := problem_of(file, digest):
+        raise SnapshotError(f"{file} was damaged while the night ran ({problem}); run again, and it is made anew")
+    link_or_copy(file, target)
+    written[target.relative_to(aside).as_posix()] = digest
 
 
 def require_unique(table: str, parts: list[Path]) -> None:
@@ -179,9 +210,9 @@ def report_context(spec: Spec, manifest: dict, number: int) -> dict:
     }
 
 
-def describe_table(name: str, parts: list[Path], aside: Path) -> dict:
+def describe_table(name: str, parts: list[Path], aside: Path, written: dict[str, FileDigest]) -> dict:
     """A table's entry in the manifest: its files, rows, contract version and digest over its files' digests."""
-    files = [describe_file(part, aside) | {"rows": pq.read_metadata(part).num_rows} for part in parts]
+    files = [describe_file(part, aside, written) | {"rows": pq.read_metadata(part).num_rows} for part in parts]
     return {
         "contract": CONTRACTS[name].VERSION,
         "rows": sum(file["rows"] for file in files),
@@ -190,9 +221,11 @@ def describe_table(name: str, parts: list[Path], aside: Path) -> dict:
     }
 
 
-def describe_file(path: Path, aside: Path) -> dict:
-    """A file's entry in the manifest."""
-    return {"path": path.relative_to(aside).as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+def describe_file(path: Path, aside: Path, written: dict[str, FileDigest]) -> dict:
+    """A file's entry in the manifest, with the digest that its stage took; of a file that was just written, a new one."""
+    name = path.relative_to(aside).as_posix()
+    digest = written.get(name) or take(path)
+    return {"path": name, "bytes": digest["bytes"], "sha256": digest["sha256"]}
 
 
 def other_files(aside: Path, manifest: dict) -> list[Path]:

@@ -2,15 +2,21 @@
 
     HOME/DATASET/facts/NAME/FINGERPRINT/part-*.parquet
 
-A part is written aside and renamed: it is there or not.
+A part is written aside and renamed: it is there or not. Its name ends in the digest of its bytes, which is checked when
+it is used; a part that has rotted is put aside, and what it held is found out again.
 """
 
+import io
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import xxhash
 
 from assay.contracts.tables import empty
+from assay.store.digests import fast_digest
 from assay.store.files import atomic_file, hash_text
 from assay.store.parts import check, write_part
 from assay.store.workspace import Workspace
@@ -30,7 +36,7 @@ class FactStore:
 
     def known(self) -> pl.DataFrame:
         """Columns `content_hash`, `part` (file name) of every stored fact."""
-        parts = sorted(self.folder.glob("part-*.parquet"))
+        parts = [part for part in sorted(self.folder.glob("part-*.parquet")) if _is_whole(part)]
         if not parts:
             return pl.DataFrame(schema={"content_hash": pl.String, "part": pl.String})
         frames = [
@@ -61,12 +67,29 @@ class FactStore:
             return
         frame = check(self.table, frame)
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = hash_text("\n".join(frame["content_hash"]))[:16]
+        buffer = io.BytesIO()
+        write_part(self.table, frame, buffer)
+        data = buffer.getbuffer()
+        name = f"{hash_text(chr(10).join(frame['content_hash']))[:16]}-{xxhash.xxh3_128_hexdigest(data)}"
         with atomic_file(self.folder / f"part-{name}.parquet") as aside:
-            write_part(self.table, frame, aside)
+            aside.write_bytes(data)
 
     def parts_for(self, content_hashes: pl.Series) -> list[Path]:
         """The parts that hold at least one of `content_hashes`, ordered by the first of them that each holds."""
         order = content_hashes.unique(maintain_order=True).alias("content_hash").to_frame()
         needed = order.join(self.known(), on="content_hash", how="inner", maintain_order="left")
         return [self.folder / name for name in needed["part"].unique(maintain_order=True)]
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a part's bytes are those that its name says; a part of before there were digests is believed. One that is
+    not is put aside under a hidden name, and told."""
+    digest = part.stem.split("-")[2:]
+    try:
+        if not digest or fast_digest(part) == digest[0]:
+            return True
+        os.replace(part, part.with_name(f".damaged-{part.name}"))
+    except FileNotFoundError:  # gone, or put aside by another process
+        return False
+    print(f"damaged: {part}: its content is not what was written; it is found out again", file=sys.stderr)
+    return False

@@ -1,6 +1,7 @@
 """Parts: the Parquet files of a table, each held to its contract."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -37,7 +38,7 @@ def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return good.hstack(frame.select(further)) if further else good
 
 
-def write_part(table: str, frame: pl.DataFrame, path: Path) -> None:
+def write_part(table: str, frame: pl.DataFrame, path: Path | BinaryIO) -> None:
     """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows.
 
     Vectors neither repeat nor compress, and groups of some megabytes of them are decoded side by side.

@@ -8,7 +8,6 @@ A snapshot folder that is there is whole: it was written aside, fsynced and rena
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from assay.contracts.errors import SnapshotError
+from assay.store.digests import read_sealed
 from assay.store.tables import TableReader
 from assay.store.workspace import Workspace
 
@@ -139,7 +139,7 @@ def read_snapshot(path: Path) -> Snapshot:
         SnapshotError: its manifest is absent, is not one of ours, or names files elsewhere.
     """
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_sealed(path / "manifest.json")
         found = Snapshot(int(NAME.fullmatch(path.name)[1]), path, {"tables": {}, **manifest})
         outside = [file["path"] for file in all_files(found.manifest) if not is_inside(file["path"])]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +25,8 @@ import polars as pl
 from assay.contracts.errors import ContractError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS
-from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree, write_json
+from assay.store.digests import FileDigest, problem_of, read_sealed, take, write_sealed
+from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree
 from assay.store.parts import check, write_part
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
@@ -44,7 +46,11 @@ class StageOutput(TableReader):
     @property
     def config(self) -> dict:
         """What it was made with, besides its inputs."""
-        return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))["config"]
+        return read_sealed(self.path / "manifest.json")["config"]
+
+    def digests(self) -> dict[str, FileDigest]:
+        """Of each file, by its path below the output's folder, as it was written."""
+        return read_sealed(self.path / "manifest.json")["files"]
 
     def parts(self, table: str) -> list[Path]:
         """The table's Parquet files in row order."""
@@ -189,7 +195,7 @@ def run_stage(
     key = stage_key(stage, version, tables, config, inputs)
     path = workspace.work / f"{stage}-{key}"
     found = StageOutput(stage, key, path, tuple(tables))
-    if (path / "manifest.json").exists():
+    if is_whole(found):
         os.utime(path / "manifest.json")  # gc keeps what was used lately
         return found
     workspace.work.mkdir(parents=True, exist_ok=True)
@@ -208,17 +214,38 @@ def run_stage(
             "config": config,
             "inputs": {output.stage: output.key for output in inputs},
             "seconds": round(time.monotonic() - started, 3),
+            "files": {str(file.relative_to(aside)): take(file) for file in sorted(aside.rglob("*")) if file.is_file()},
         }
         sync_tree(aside)
-        write_json(aside / "manifest.json", manifest)
+        write_sealed(aside / "manifest.json", manifest)
         sync_path(aside)
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)  # a folder without a manifest: an older, interrupted move
+            shutil.rmtree(path)  # a folder without a manifest, an older, interrupted move; or a damaged one
         os.rename(aside, path)
         sync_path(workspace.work)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return found
+
+
+def is_whole(output: StageOutput) -> bool:
+    """Whether an output is there and is what was written. What is not is told, and made again."""
+    path = output.path / "manifest.json"
+    if not path.exists():
+        return False
+    try:
+        manifest = read_sealed(path)
+        files, known = manifest.get("files"), manifest.get("key") == output.key
+        problems = {name: problem_of(output.path / name, file) for name, file in (files or {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        files, known, problems = {}, True, {"manifest.json": str(error)}
+    if files is None or not known:
+        return False  # of an earlier version
+    for name, problem in problems.items():
+        if problem:
+            print(f"damaged: {output.path / name}: {problem}; `{output.stage}` is made again", file=sys.stderr)
+            return False
+    return True
 
 
 def write_rows(writer: StageWriter, table: str, frame: pl.DataFrame) -> None:

@@ -1,0 +1,104 @@
+"""Digests of files: taken when a file is written, carried beside it, checked when it is used.
+
+A digest is never taken anew from what lies there later: it would only say that what has rotted is what has rotted. The
+fast one (XXH3) is checked whenever a file is taken into use, once a process; SHA-256 is what a snapshot publishes.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TypedDict
+
+import xxhash
+
+from assay.store.files import hash_text, write_json
+
+BLOCK = 2**20
+SEAL = "seal"  # the key of a JSON file that holds the digest of all others
+
+
+class FileDigest(TypedDict):
+    """A file as it was written: its size and two digests, in hexadecimal."""
+
+    bytes: int
+    sha256: str
+    xxh3: str
+
+
+_seen: dict[tuple[int, int, int, int], str] = {}
+_lock = threading.Lock()
+
+
+def take(path: Path) -> FileDigest:
+    """The digests of a file that was just written, in one pass."""
+    slow, fast, size = hashlib.sha256(), xxhash.xxh3_128(), 0
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            slow.update(block)
+            fast.update(block)
+            size += len(block)
+    with _lock:
+        _seen[_state(path)] = fast.hexdigest()
+    return {"bytes": size, "sha256": slow.hexdigest(), "xxh3": fast.hexdigest()}
+
+
+def fast_digest(path: Path) -> str:
+    """XXH3 of 128 bits of a file, read once a process, whatever the number of its names."""
+    state = _state(path)
+    with _lock:
+        if state in _seen:
+            return _seen[state]
+    fast = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            fast.update(block)
+    with _lock:
+        _seen[state] = fast.hexdigest()
+    return fast.hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    """What changes when somebody writes to a file."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def problem_of(path: Path, written: FileDigest) -> str | None:
+    """What is wrong with a file, in words; None where it is as it was written."""
+    try:
+        size = path.stat().st_size
+        if size != written["bytes"]:
+            return f"{size:,} bytes, written as {written['bytes']:,}"
+        return None if fast_digest(path) == written["xxh3"] else "its content is not what was written"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def sealed(values: dict) -> dict:
+    """The same with a digest of itself, as a JSON file is to hold it."""
+    rest = {key: value for key, value in values.items() if key != SEAL}
+    return rest | {SEAL: hash_text(json.dumps(rest, sort_keys=True, default=str))}
+
+
+def write_sealed(path: Path, values: dict) -> None:
+    """Sorted, indented JSON with a digest of itself, atomically."""
+    write_json(path, sealed(values))
+
+
+def read_sealed(path: Path) -> dict:
+    """What `write_sealed` wrote; a file without a seal, of before there was one, is believed.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON object, or not what was written.
+    """
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    if SEAL in values and values[SEAL] != sealed(values)[SEAL]:
+        raise ValueError("its content is not what was written")
+    return values
