@@ -13,6 +13,7 @@ from assay.contracts.tables import FACTS, PUBLISHED, empty
 from assay.night import sweep
 from assay.publishing.stage import publish
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
+from assay.store.digests import write_sealed
 from assay.store.facts import FactStore
 from assay.store.garbage import collect_garbage
 from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
@@ -192,7 +193,7 @@ def test_a_manifest_cannot_point_outside(workspace, path):
     snapshot = publish_toy(workspace, ["a"])
     manifest = json.loads((snapshot.path / "manifest.json").read_text())
     manifest["tables"]["samples"]["files"][0]["path"] = path
-    (snapshot.path / "manifest.json").write_text(json.dumps(manifest))
+    write_sealed(snapshot.path / "manifest.json", manifest)
     with pytest.raises(SnapshotError, match="outside the snapshot"):
         open_snapshot(workspace, 1)
 

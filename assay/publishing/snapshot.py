@@ -222,7 +222,7 @@ def describe_table(name: str, parts: list[Path], aside: Path, written: dict[str,
 
 
 def describe_file(path: Path, aside: Path, written: dict[str, FileDigest]) -> dict:
-    """A file's entry in the manifest, with the digest that its stage took; of a file that was just written, a new one."""
+    """A file's entry in the manifest, with the digest that its stage took; one of our own gets its first one here."""
     name = path.relative_to(aside).as_posix()
     digest = written.get(name) or take(path)
     return {"path": name, "bytes": digest["bytes"], "sha256": digest["sha256"]}
