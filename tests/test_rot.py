@@ -91,7 +91,7 @@ def wanted(clean, tmp_path_factory) -> dict[str, pl.DataFrame]:
         "work/clean-*/samples/*.parquet",
         "work/index-*/neighbors/*.parquet",
         "work/embed-*/manifest.json",
-        "work/index-*/index/*.npy",
+        "work/judge-*/scores/*.parquet",
         "snapshots/v00000001/manifest.json",
         "snapshots/v00000001/samples/*.parquet",
         "snapshots/v00000001/scores/*.parquet",

@@ -341,11 +341,11 @@ def test_leftovers_of_a_killed_night_go(workspace):
 
 
 def test_a_parent_that_lost_its_files_does_not_stop_the_night(workspace):
-    """Where there is nothing left to compare with, the next snapshot has an empty diff."""
+    """Where there is nothing left to compare with, the next snapshot has no parent and an empty diff."""
     first = publish_toy(workspace, ["a"])
     first.parts("samples")[0].unlink()
     second = publish_toy(workspace, ["a", "b"])
-    assert second.manifest["parent"] == 1 and pl.read_parquet(second.parts("diff")).is_empty()
+    assert second.manifest["parent"] is None and pl.read_parquet(second.parts("diff")).is_empty()
 
 
 def test_a_damaged_old_snapshot_is_left_out_of_the_history(workspace):

@@ -9,7 +9,7 @@ from assay.health.fidelity import trustworthiness_continuity
 from assay.health.inputs import input_rows, unit_labels
 from assay.health.neighbourhood import knn_accuracy, knn_votes, mean_similarity
 from assay.health.previous import VectorSample, by_class, identity, previous_sample, take_sample
-from assay.store.snapshots import newest_snapshot
+from assay.store.snapshots import last_night
 from assay.store.stage import StageWriter, Work, stage
 from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
@@ -51,7 +51,7 @@ def validate(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 @stage(version=VERSION, reads=("samples", "vectors"), writes=TABLES, hours=1)
 def drift(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, vectors, and those of the last snapshot → embedding_health, dataset_metrics."""
-    snapshot = newest_snapshot(workspace)
+    snapshot = last_night(workspace)
 
     def body(writer: StageWriter) -> None:
         sample = take_sample(tables, DRIFT_SAMPLE)

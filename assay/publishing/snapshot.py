@@ -27,7 +27,7 @@ from assay.sources.told import source_notes
 from assay.store.digests import FileDigest, problem_of, take, write_sealed
 from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree
 from assay.store.parts import write_part
-from assay.store.snapshots import Snapshot, diff, newest_snapshot, read_snapshot, snapshot_numbers
+from assay.store.snapshots import Snapshot, diff, last_night, read_snapshot, snapshot_numbers
 from assay.store.stage import StageOutput
 from assay.store.workspace import Workspace
 
@@ -43,7 +43,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         ContractError: two stages wrote the same key of a table that they share.
     """
     workspace.snapshots.mkdir(parents=True, exist_ok=True)
-    parent = newest_snapshot(workspace)
+    parent = last_night(workspace)
     aside = Path(tempfile.mkdtemp(prefix=".aside-", dir=workspace.snapshots))
     aside.chmod(0o755)
     try:
@@ -225,7 +225,7 @@ def describe_file(path: Path, aside: Path, written: dict[str, FileDigest]) -> di
     """A file's entry in the manifest, with the digest that its stage took; one of our own gets its first one here."""
     name = path.relative_to(aside).as_posix()
     digest = written.get(name) or take(path)
-    return {"path": name, "bytes": digest["bytes"], "sha256": digest["sha256"]}
+    return {"path": name, **digest}
 
 
 def other_files(aside: Path, manifest: dict) -> list[Path]:

@@ -10,7 +10,7 @@ from assay.contracts.spec import Spec
 from assay.sources.files import Source
 from assay.sources.left_out import LeftOut
 from assay.sources.told import source_notes
-from assay.store.snapshots import newest_snapshot
+from assay.store.snapshots import last_night
 from assay.store.stage import StageOutput
 from assay.store.workspace import Workspace
 
@@ -99,7 +99,7 @@ def refuse_shrunk(spec: Spec, workspace: Workspace, output: StageOutput) -> None
 
 def published_samples(workspace: Workspace) -> int:
     """Samples in the newest published snapshot; 0 where there is none that says."""
-    snapshot = newest_snapshot(workspace)
+    snapshot = last_night(workspace)
     return int(snapshot.manifest["tables"].get("samples", {}).get("rows", 0)) if snapshot else 0
 
 

@@ -8,7 +8,7 @@ from assay.contracts.errors import SourceError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.told import SCHEMA
-from assay.store.snapshots import Snapshot, newest_snapshot
+from assay.store.snapshots import Snapshot, last_night
 from assay.store.stage import StageOutput
 from assay.store.workspace import Workspace
 
@@ -72,7 +72,7 @@ def refuse_lost_columns(spec: Spec, workspace: Workspace, output: StageOutput) -
         SourceError: the column of the labels, the splits or the ids is gone, or empty, and `source.may_be_absent` does
             not name it.
     """
-    parent, numbers = newest_snapshot(workspace), output.read("dataset_metrics", ["metric", "note"])
+    parent, numbers = last_night(workspace), output.read("dataset_metrics", ["metric", "note"])
     found = source_changes(parent, numbers)
     if not found:
         return _relabelled(parent, output)

@@ -8,8 +8,9 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import xxhash
 
@@ -65,13 +66,18 @@ def _state(path: Path) -> tuple[int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def problem_of(path: Path, written: FileDigest) -> str | None:
-    """What is wrong with a file, in words; None where it is as it was written."""
+def problem_of(path: Path, written: Mapping[str, Any]) -> str | None:
+    """What is wrong with a file, in words; None where it is as it was written, or nobody took its fast digest.
+
+    Args:
+        written: a `FileDigest`, or what a snapshot's manifest says of a file.
+    """
     try:
         size = path.stat().st_size
         if size != written["bytes"]:
             return f"{size:,} bytes, written as {written['bytes']:,}"
-        return None if fast_digest(path) == written["xxh3"] else "its content is not what was written"
+        wanted = written.get("xxh3")
+        return "its content is not what was written" if wanted and fast_digest(path) != wanted else None
     except FileNotFoundError:
         return "missing"
     except OSError as error:

@@ -10,13 +10,14 @@ import contextlib
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from assay.contracts.errors import SnapshotError
-from assay.store.digests import read_sealed
+from assay.store.digests import problem_of, read_sealed
 from assay.store.tables import TableReader
 from assay.store.workspace import Workspace
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+COMPARED = ("samples", "scores", "vectors", "dataset_metrics")  # tables that a night reads of the one before
 NAME = re.compile(r"v(\d{8})")
 DIFF_SQL = Path(__file__).with_name("diff.sql")
 
@@ -103,6 +105,25 @@ def newest_snapshot(workspace: Workspace) -> Snapshot | None:
     for number in reversed(snapshot_numbers(workspace.snapshots)):
         with contextlib.suppress(SnapshotError):
             return read_snapshot(workspace.snapshots / f"v{number:08d}")
+    return None
+
+
+def last_night(workspace: Workspace) -> Snapshot | None:
+    """The newest snapshot of which all that the next night compares itself with is as it was published. One that is
+    damaged is named, and the one before it is taken."""
+    for number in reversed(snapshot_numbers(workspace.snapshots)):
+        try:
+            found = read_snapshot(workspace.snapshots / f"v{number:08d}")
+        except SnapshotError as error:
+            print(f"damaged: {error}", file=sys.stderr)
+            continue
+        files = [file for table in COMPARED for file in found.manifest["tables"].get(table, {}).get("files", [])]
+        problems = {file["path"]: problem_of(found.path / file["path"], file) for file in files}
+        wrong = {name: problem for name, problem in problems.items() if problem}
+        if not wrong:
+            return found
+        name, problem = next(iter(wrong.items()))
+        print(f"damaged: {found.path / name}: {problem}; the snapshot before it is compared with", file=sys.stderr)
     return None
 
 
