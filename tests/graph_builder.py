@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.tables import empty
+from assay.store.digests import take, write_sealed
 from assay.store.stage import StageOutput
 from assay.store.vectors import vectors_frame
 from assay.store.workspace import Workspace
@@ -40,7 +41,11 @@ def _embed_output(path, key: str, stored: pl.DataFrame) -> StageOutput:
     from assay.store.parts import write_part
 
     (path / "vectors").mkdir(parents=True, exist_ok=True)
-    write_part("vectors", stored, path / "vectors" / "part-00000.parquet")
+    part = path / "vectors" / "part-00000.parquet"
+    write_part("vectors", stored, part)
+    write_sealed(
+        path / "manifest.json", {"key": key, "config": {}, "files": {"vectors/part-00000.parquet": take(part)}}
+    )
     return StageOutput("embed", key, path, ("vectors",))
 
 
