@@ -228,7 +228,12 @@ def _spec_of(spec: str | os.PathLike[str] | Mapping[str, Any], sections: Mapping
 
 
 def _brought(
-    given: Mapping[str, Any], label: str, labels: Sequence[Any] | None, name: str, home: Path, sections: Mapping
+    given: Mapping[str, Any],
+    label: str,
+    labels: Sequence[Any] | None,
+    name: str,
+    home: Path,
+    sections: Mapping[str, Any],
 ) -> "Spec":
     """The spec of data that was handed over; what is in memory is kept below the home, so that it can be run again."""
     from assay.contracts.spec import make_spec

@@ -8,6 +8,7 @@ import functools
 import zlib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import polars as pl
 
@@ -44,7 +45,7 @@ def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     return Work(config, functools.partial(_clean, spec, workspace, tables))
 
 
-def method(spec: Spec) -> dict:
+def method(spec: Spec) -> dict[str, Any]:
     """Everything that a fact depends on besides the content: a change of it measures all contents anew."""
     facts, settings = find_modality(spec.modality).facts, spec.part("clean")
     return {

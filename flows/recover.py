@@ -6,7 +6,7 @@ knows only what it was told last. Of the nights that nobody started in time, and
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def recover(
     return [said for identity, name in deployments.items() if (said := _recover_one(client, identity, name, is_alive))]
 
 
-def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_alive: Callable) -> str:
+def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_alive: Callable[..., Any]) -> str:
     from prefect.states import Cancelled, Crashed, Scheduled
 
     dead = [run for run in _runs(client, deployment, "RUNNING", "PENDING", "CANCELLING") if not is_alive(run)]

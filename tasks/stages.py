@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow.parquet as pq
 from prefect import Task, task
@@ -54,7 +55,7 @@ def run_as_task(stage: Stage, spec: Spec, workspace: Workspace, *outputs: StageO
     return TASKS[stage.name](spec, workspace, *outputs)
 
 
-def as_task(name: str, function: Callable, hours: float, show: Callable[..., None]) -> Task:
+def as_task(name: str, function: Callable[..., Any], hours: float, show: Callable[..., None]) -> Task[Any, Any]:
     """A function `(spec, workspace, *outputs)` as a Prefect task.
 
     The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves what

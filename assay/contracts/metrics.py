@@ -8,7 +8,7 @@ spec can be checked by names alone, and nothing of theirs is imported before it 
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from assay.contracts.errors import AssayError, ContractError
 from assay.contracts.plugins import load_plugin, registered
@@ -44,7 +44,7 @@ class Metric:
     dismissed_by: tuple[str, ...] = ()
     adjustable: bool = False
     version: int = 1
-    compute: Callable | None = None
+    compute: Callable[..., Any] | None = None
 
 
 _LABEL = {"threshold": None, "page": "label", "dismissed_by": ("reject_label",)}

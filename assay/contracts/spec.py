@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from unicodedata import is_normalized
 from urllib.parse import urlsplit
 
@@ -371,7 +371,7 @@ class Spec(Section):
             )
         return name
 
-    def part(self, name: str) -> dict:
+    def part(self, name: str) -> dict[str, Any]:
         """One section as plain JSON values, for a stage's key and the manifest."""
         return getattr(self, name).model_dump(mode="json")
 
@@ -396,7 +396,7 @@ def load_spec(path: str | Path) -> Spec:
     return make_spec(values, base=path.resolve().parent, where=str(path))
 
 
-def make_spec(values: dict, base: Path, where: str = "spec") -> Spec:
+def make_spec(values: dict[str, Any], base: Path, where: str = "spec") -> Spec:
     """A checked `Spec` from plain values. Raises `SpecError` as `load_spec` does."""
     if "base" in values:
         raise SpecError(f"{where}: unknown key `base`")
@@ -421,7 +421,7 @@ def _expanded(path: str) -> str:
     return found
 
 
-def _explain(problem: dict) -> str:
+def _explain(problem: dict[str, Any]) -> str:
     """One of pydantic's findings in the words of a spec's author."""
     path = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":
@@ -436,7 +436,7 @@ def _explain(problem: dict) -> str:
     return f"`{path}` is {problem['input']!r:.80}: {problem['msg']}"
 
 
-def _known_keys(loc: tuple) -> list[str]:
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `loc` knows."""
     model: type[BaseModel] | None = Spec
     for step in loc:

@@ -11,6 +11,7 @@ hold contents that a snapshot no longer has: join them from `samples`. All other
 import hashlib
 import json
 import re
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -583,7 +584,7 @@ def register_facts(name: str, contract: type[Contract]) -> None:
         raise ContractError(f"two modalities have a table `{name}`; wanted one contract for it")
 
 
-def describe(name: str) -> dict:
+def describe(name: str) -> dict[str, Any]:
     """What a contract says, as plain JSON values: the columns, their types and rules, and the key."""
     contract = CONTRACTS[name]
     columns = {

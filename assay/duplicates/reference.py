@@ -9,6 +9,7 @@ night it is measured again and held against the stored one; `renew_references` h
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, Any]:
     """What a file holds; empty where there is none, or none that is whole."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 from assay.contracts.errors import AssayError
 from assay.contracts.modality import find_modality
@@ -23,7 +24,7 @@ _CARRIERS = {
 }  # packages with their model inside
 
 
-def list_embedders() -> list[dict]:
+def list_embedders() -> list[dict[str, Any]]:
     """One row an embedder, those that need no weights first.
 
     Returns:
@@ -45,7 +46,7 @@ def works_here(modality: str) -> list[str]:
     return [row["compare"] for row in rows if takes.intersection(row["modality"].split(", "))]
 
 
-def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known) -> dict:
+def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known) -> dict[str, Any]:
     row = {"name": name, "kind": kind, "modality": modality, "dimensions": dimensions}
     return {
         **row, "parameters": None, "gflop": None, "cost": "", "available": False, "needs": needs, "compare": "",
@@ -53,7 +54,7 @@ def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str
     }  # fmt: skip
 
 
-def _fitted() -> list[dict]:
+def _fitted() -> list[dict[str, Any]]:
     torch, learn = package_installed("torch"), package_installed("sklearn")
     own = "nothing: fitted on the dataset itself"
     return [
@@ -73,7 +74,7 @@ def _fitted() -> list[dict]:
     ]  # fmt: skip
 
 
-def _of_gensim() -> list[dict]:
+def _of_gensim() -> list[dict[str, Any]]:
     """The embedders of words that gensim trains."""
     known = {"available": package_installed("gensim")}
     needs = "the package gensim; fitted on the dataset itself"
@@ -85,7 +86,7 @@ def _of_gensim() -> list[dict]:
     ]  # fmt: skip
 
 
-def _towers() -> list[dict]:
+def _towers() -> list[dict[str, Any]]:
     """Models through timm and plain transformers, and a service."""
     weights = "and its weights: a folder, or a network once"
     return [
@@ -97,7 +98,7 @@ def _towers() -> list[dict]:
     ]  # fmt: skip
 
 
-def _others(known: set[str]) -> list[dict]:
+def _others(known: set[str]) -> list[dict[str, Any]]:
     """Kinds of other rooms and packages: by the modalities that name them."""
     takes: dict[str, list[str]] = {}
     for modality in registered("assay.modalities"):
@@ -112,7 +113,7 @@ def _others(known: set[str]) -> list[dict]:
     return rows
 
 
-def _carried() -> list[dict]:
+def _carried() -> list[dict[str, Any]]:
     library = package_installed("sentence_transformers")
     return [
         _row(
@@ -129,14 +130,14 @@ def _carried() -> list[dict]:
     ]
 
 
-def _sentences() -> dict:
+def _sentences() -> dict[str, Any]:
     needs = "the package sentence-transformers, and its weights: a folder, or a network once"
     return _row(
         'kind = "sentence_transformers", model = "local-dir:PATH" or NAME', "sentence_transformers", "text", None, needs
     )
 
 
-def _open_clip() -> list[dict]:
+def _open_clip() -> list[dict[str, Any]]:
     """Every architecture that the installed open_clip knows, read from its configuration files."""
     rows = []
     for name, config in sorted(_configurations().items()):
@@ -147,7 +148,7 @@ def _open_clip() -> list[dict]:
     return rows
 
 
-def _configurations() -> dict[str, dict]:
+def _configurations() -> dict[str, dict[str, Any]]:
     found = importlib.util.find_spec("open_clip")
     places = [Path(place) / "model_configs" for place in (found.submodule_search_locations or [])] if found else []
     return {

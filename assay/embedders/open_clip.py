@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -134,7 +135,7 @@ class OpenClip(TorchEmbedder):
         added = self._tokenizer.context_length - self._room
         return prepared.n_read + added, prepared.n_whole + added
 
-    def collate(self, prepared: Sequence) -> "torch.Tensor | tuple[torch.Tensor, list[int]]":
+    def collate(self, prepared: Sequence[Any]) -> "torch.Tensor | tuple[torch.Tensor, list[int]]":
         """A batch of images; of texts all windows, and how many each text has."""
         if self._tower == "image":
             return super().collate(prepared)

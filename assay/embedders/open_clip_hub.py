@@ -1,6 +1,7 @@
 """The files of an open_clip model that is named and not given: looked up, and fetched once into the usual cache."""
 
 from pathlib import Path
+from typing import Any
 
 import open_clip
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf, get_pretrained_cfg
@@ -13,7 +14,7 @@ from assay.embedders.weights import first_line, refuse
 HUB = "hf-hub:"
 
 
-def fetch_files(spec: Spec, name: str, pretrained: str) -> tuple[list[Path], dict]:
+def fetch_files(spec: Spec, name: str, pretrained: str) -> tuple[list[Path], dict[str, Any]]:
     """The weight files of a model, and the rest of its description as JSON values.
 
     Raises:
@@ -36,7 +37,7 @@ def fetch_files(spec: Spec, name: str, pretrained: str) -> tuple[list[Path], dic
         raise refuse(spec, f"the weights of {name} ({pretrained}) cannot be fetched: {first_line(error)}") from error
 
 
-def _fetch_from_hub(spec: Spec, repository: str) -> tuple[list[Path], dict]:
+def _fetch_from_hub(spec: Spec, repository: str) -> tuple[list[Path], dict[str, Any]]:
     try:
         config = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
         refuse_foreign_code(spec, config.parent, [config])

@@ -122,7 +122,9 @@ def prepare_all(embedder: Embedder, hashes: Sequence[str], read: Read, label: st
     return found
 
 
-def _prepare(embedder: Embedder, hashes: Sequence[str], read: Read, ready: dict[str, Any]) -> tuple[dict, dict]:
+def _prepare(
+    embedder: Embedder, hashes: Sequence[str], read: Read, ready: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Prepared items by content hash, and the refused ones."""
     prepared, refused = {}, {}
     for name in hashes:
@@ -159,9 +161,9 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
     return _on_threads(embedder, lambda task: launch(prepare(task)), tasks)
 
 
-def _ahead(items: Iterable, count: int) -> Iterator:
+def _ahead(items: Iterable[Any], count: int) -> Iterator[Any]:
     """`items`, each handed on only when `count` more have been started."""
-    waiting: deque = deque()
+    waiting: deque[Any] = deque()
     for item in items:
         waiting.append(item)
         if len(waiting) > count:
@@ -169,7 +171,7 @@ def _ahead(items: Iterable, count: int) -> Iterator:
     yield from waiting
 
 
-def _on_threads(embedder: Embedder, function: Callable, tasks: Iterable) -> Iterator:
+def _on_threads(embedder: Embedder, function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
     """`function` of each task on threads, in order."""
     workers = available_cores() if embedder.one_driver else cpu_workers()
     pool = ThreadPoolExecutor(workers, "embed", initializer=embedder.start_thread)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -117,7 +118,7 @@ def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) ->
     raise EmbedderError(f'vectors brought by the user are taken as they are: modality = "{spec.modality}" has no model')
 
 
-def text_steps(spec: Spec) -> dict | None:
+def text_steps(spec: Spec) -> dict[str, Any] | None:
     """What decides a text's cleaned form, beside the text; None for other modalities."""
     if find_modality(spec.modality).content != "text":
         return None
@@ -167,7 +168,7 @@ def _open_clip_files(spec: Spec, folder: Path) -> list[Path]:
     return files
 
 
-def _download(spec: Spec, workspace: Workspace, name: str, pretrained: str) -> dict:
+def _download(spec: Spec, workspace: Workspace, name: str, pretrained: str) -> dict[str, Any]:
     """Fetch a named model's files into the usual cache (or find them there), and remember what they digest to."""
     from assay.embedders.open_clip_hub import fetch_files
 
@@ -178,7 +179,7 @@ def _download(spec: Spec, workspace: Workspace, name: str, pretrained: str) -> d
     return weights
 
 
-def _remembered(workspace: Workspace, name: str, pretrained: str) -> dict | None:
+def _remembered(workspace: Workspace, name: str, pretrained: str) -> dict[str, Any] | None:
     """What `_download` found last time, where the files are still the same ones."""
     try:
         memory = json.loads(_memory(workspace, name, pretrained).read_text(encoding="utf-8"))

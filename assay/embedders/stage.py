@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
@@ -125,7 +126,7 @@ def _must_fit(embedder: Embedder) -> bool:
     return isinstance(embedder, FittedEmbedder) and not embedder.basis.is_fitted
 
 
-def _fit(embedder: Embedder, read: Callable, spec: Spec, contents: pl.DataFrame) -> dict:
+def _fit(embedder: Embedder, read: Callable[..., Any], spec: Spec, contents: pl.DataFrame) -> dict[str, Any]:
     """Fit on the basis's sample where that is still to be done, read in the order of `contents`; what was prepared for
     it need not be read again."""
     if not _must_fit(embedder):

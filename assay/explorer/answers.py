@@ -1,5 +1,7 @@
 """What the page asks for and only reads: points, counts, cards, lists, one sample, two snapshots compared."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from starlette.requests import Request
@@ -34,7 +36,7 @@ def query(request: Request, name: str) -> int:
     return asked.whole(request.query_params, name, 0)
 
 
-def page_of(body: dict, limit: int) -> tuple[int, int]:
+def page_of(body: dict[str, Any], limit: int) -> tuple[int, int]:
     """Offset and limit of a request; `limit` where it names none."""
     return asked.whole(body, "offset", 0), asked.whole(body, "limit", limit)
 
@@ -44,7 +46,7 @@ def refused(status: int, words: str) -> JSONResponse:
     return JSONResponse({"error": words[:1_000].encode("utf-8", "replace").decode()}, status)
 
 
-def snapshots(explorer: Explorer, request: Request, _) -> dict:
+def snapshots(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Every snapshot with its headline, newest last; the broken ones named."""
     there = list_snapshots(explorer.workspace)
     good = {snapshot.number for snapshot in there if snapshot.parts("samples")}
@@ -59,12 +61,12 @@ def snapshots(explorer: Explorer, request: Request, _) -> dict:
     return {"dataset": explorer.workspace.dataset, "snapshots": lines, "broken": broken}
 
 
-def meta(explorer: Explorer, request: Request, _) -> dict:
+def meta(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """What one snapshot has."""
     return describe(explorer.view(number_of(request)))
 
 
-def describe(view: View) -> dict:
+def describe(view: View) -> dict[str, Any]:
     """Size, projections, columns, face of a sample, and what can be searched."""
     manifest = view.snapshot.manifest
     return {
@@ -86,7 +88,7 @@ def describe(view: View) -> dict:
     }
 
 
-def points(explorer: Explorer, request: Request, body: dict) -> Response:
+def points(explorer: Explorer, request: Request, body: dict[str, Any]) -> Response:
     """The points to draw, as `points.packed` lays them out."""
     number = number_of(request)
     mask = explorer.selections(number).mask(body.get("filter") or {})
@@ -94,7 +96,7 @@ def points(explorer: Explorer, request: Request, body: dict) -> Response:
     return Response(data, media_type="application/octet-stream")
 
 
-def facets(explorer: Explorer, request: Request, body: dict) -> dict:
+def facets(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Counts of the selection, whole and by each column asked for."""
     number = number_of(request)
     view, mask = explorer.view(number), explorer.selections(number).mask(body.get("filter") or {})
@@ -107,13 +109,13 @@ def facets(explorer: Explorer, request: Request, body: dict) -> dict:
     }
 
 
-def lifts(explorer: Explorer, request: Request, body: dict) -> dict:
+def lifts(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """For each condition of a filter that lets nothing through: what would pass without it."""
     number = number_of(request)
     return {"lifts": without_each(explorer.view(number), checked(body.get("filter") or {}))}
 
 
-def overview(explorer: Explorer, request: Request, _) -> dict:
+def overview(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """The first page."""
     number = number_of(request)
     view, there = explorer.view(number), list_snapshots(explorer.workspace)
@@ -124,7 +126,7 @@ def overview(explorer: Explorer, request: Request, _) -> dict:
     return overviews.told(view, view.snapshot.manifest, history, queueing.queues(view), view.face["plural"])
 
 
-def queue(explorer: Explorer, request: Request, body: dict) -> dict:
+def queue(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """The items of one review queue, and all queues with their progress."""
     number = number_of(request)
     view = explorer.view(number)
@@ -132,7 +134,7 @@ def queue(explorer: Explorer, request: Request, body: dict) -> dict:
     return queueing.queue(view, asked.given(body, "key"), mask) | {"queues": queueing.queues(view)}
 
 
-def cards(explorer: Explorer, request: Request, body: dict) -> dict:
+def cards(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Cards of some rows, in their order."""
     view = explorer.view(number_of(request))
     rows = np.array(asked.rows(body, "rows")[: samples.MOST_CARDS], dtype=np.int64)
@@ -141,14 +143,14 @@ def cards(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"cards": samples.cards(view, rows)}
 
 
-def names(explorer: Explorer, request: Request, _) -> dict:
+def names(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """What to write on the plot, and where."""
     view = explorer.view(number_of(request))
     method = request.query_params.get("method") or next(iter(view.layouts()), None)
     return {"names": map_names(view, method) if method else []}
 
 
-def classes(explorer: Explorer, request: Request, _) -> dict:
+def classes(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Every class of the dataset and every tag in use: what a new label or tag is completed from."""
     view = explorer.view(number_of(request))
     label, standing = view.column("label"), view.decisions()
@@ -160,7 +162,7 @@ def classes(explorer: Explorer, request: Request, _) -> dict:
     return {"classes": found, "tags": [list(row) for row in tags.iter_rows()]}
 
 
-def evaluation(explorer: Explorer, request: Request, body: dict) -> dict:
+def evaluation(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """How the model does whose predictions were brought; `n` 0 and `brought` false where none were."""
     number = number_of(request)
     view = explorer.view(number)
@@ -169,7 +171,7 @@ def evaluation(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"brought": True} | evaluate(view, explorer.selections(number).mask(body.get("filter") or {}))
 
 
-def gallery(explorer: Explorer, request: Request, body: dict) -> dict:
+def gallery(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Some cards of the selection, sorted."""
     number = number_of(request)
     view, wanted, sort = explorer.view(number), body.get("filter") or {}, asked.text(body, "sort") or "position"
@@ -179,19 +181,19 @@ def gallery(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"total": len(rows), "cards": samples.cards(view, page, sort, similarity_of(view, wanted))}
 
 
-def picture(explorer: Explorer, request: Request, body: bytes) -> dict:
+def picture(explorer: Explorer, request: Request, body: bytes) -> dict[str, Any]:
     """The name of a picture to search by, which is the whole of the body."""
     return {"name": explorer.encoder(number_of(request)).keep(body)}
 
 
-def duplicates(explorer: Explorer, request: Request, body: dict) -> dict:
+def duplicates(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Duplicate groups that the selection touches."""
     number = number_of(request)
     mask = explorer.selections(number).mask(body.get("filter") or {})
     return tables.duplicate_groups(explorer.view(number), mask, *page_of(body, 30))
 
 
-def leaks(explorer: Explorer, request: Request, body: dict) -> dict:
+def leaks(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Pairs across splits that the selection touches."""
     number = number_of(request)
     mask = explorer.selections(number).mask(body.get("filter") or {})
@@ -199,24 +201,24 @@ def leaks(explorer: Explorer, request: Request, body: dict) -> dict:
     return tables.leaks(explorer.view(number), mask, asked.text(body, "pair"), offset, limit)
 
 
-def confusion(explorer: Explorer, request: Request, _) -> dict:
+def confusion(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Flagged labels, given × suggested."""
     return tables.confusion(explorer.view(number_of(request)))
 
 
-def table(explorer: Explorer, request: Request, _) -> dict:
+def table(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Rows of one of the small tables."""
     limit = query(request, "limit") or tables.MOST_ROWS
     name = request.path_params["table"]
     return tables.plain(explorer.view(number_of(request)), name, query(request, "offset"), limit)
 
 
-def sample(explorer: Explorer, request: Request, _) -> dict:
+def sample(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Everything about one sample."""
     return samples.detail(explorer.view(number_of(request)), asked.given(request.query_params, "id"))
 
 
-def peek(explorer: Explorer, request: Request, _) -> dict:
+def peek(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """The card of one row, with its highest scores: what hovering shows."""
     view, row = explorer.view(number_of(request)), query(request, "row")
     if not 0 <= row < len(view):
@@ -224,7 +226,7 @@ def peek(explorer: Explorer, request: Request, _) -> dict:
     return samples.peek(view, row)
 
 
-def history(explorer: Explorer, request: Request, _) -> dict:
+def history(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """One sample across snapshots."""
     return {"history": samples.history(list_snapshots(explorer.workspace), asked.given(request.query_params, "id"))}
 
@@ -251,14 +253,14 @@ def _picture(data: bytes, kind: str) -> Response:
     })  # fmt: skip
 
 
-def compare(explorer: Explorer, request: Request, _) -> dict:
+def compare(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """What changed between two snapshots; the older one is `other`."""
     old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
     wanted = request.query_params
     return comparing.compare(old, new, wanted.get("change", ""), wanted.get("metric", ""))
 
 
-def compare_plots(explorer: Explorer, request: Request, _) -> dict:
+def compare_plots(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """Both plots."""
     old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
     return comparing.plots(old, new, request.query_params.get("method", ""))

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 MOST_DEPTH = 12
 MOST_VALUES = 300_000  # in one request
@@ -21,7 +22,7 @@ class AskedError(ValueError):
     """A request asks for something that cannot be; the message says what was found and what was wanted."""
 
 
-def parse(data: bytes) -> dict:
+def parse(data: bytes) -> dict[str, Any]:
     """The JSON object of a request's body.
 
     Raises:
@@ -42,7 +43,7 @@ def parse(data: bytes) -> dict:
     return found
 
 
-def whole(body: Mapping, name: str, default: int, least: int = 0) -> int:
+def whole(body: Mapping[str, Any], name: str, default: int, least: int = 0) -> int:
     """The whole number `name` of a request's body or query; `default` where it is absent or null.
 
     Raises:
@@ -61,7 +62,7 @@ def whole(body: Mapping, name: str, default: int, least: int = 0) -> int:
     return int(value)
 
 
-def text(body: Mapping, name: str, most: int = 1_000) -> str:
+def text(body: Mapping[str, Any], name: str, most: int = 1_000) -> str:
     """The text `name` of a request; empty where it is absent or null.
 
     Raises:
@@ -77,7 +78,7 @@ def text(body: Mapping, name: str, most: int = 1_000) -> str:
     return value
 
 
-def given(body: Mapping, name: str, most: int = MOST_CHARACTERS) -> str:
+def given(body: Mapping[str, Any], name: str, most: int = MOST_CHARACTERS) -> str:
     """As `text`, which must be there.
 
     Raises:
@@ -88,7 +89,7 @@ def given(body: Mapping, name: str, most: int = MOST_CHARACTERS) -> str:
     return text(body, name, most)
 
 
-def rows(body: Mapping, name: str) -> list[int]:
+def rows(body: Mapping[str, Any], name: str) -> list[int]:
     """The list of whole numbers `name` of a request; empty where it is absent.
 
     Raises:
@@ -117,7 +118,7 @@ def _constant(name: str) -> float:
     raise AskedError(f"the number {name}; wanted finite numbers")
 
 
-def _check(found: dict) -> None:
+def _check(found: dict[str, Any]) -> None:
     """Depth, size and text of everything in `found`. Raises `AskedError`."""
     level, count, depth = [found], 0, 0
     while level:

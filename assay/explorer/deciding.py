@@ -3,6 +3,7 @@
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ from assay.store.predictions import keep_predictions
 from assay.store.views import read_views, save_view
 
 
-def decide(explorer: Explorer, request: Request, body: dict) -> dict:
+def decide(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Write one decision for every sample of a filter (or of `ids`, or `rows`) that it changes something for.
 
     With `dry` nothing is written: the answer says what would be. Answer: `n` samples decided, `unchanged` by reason
@@ -44,7 +45,7 @@ def decide(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"batch": batch, "n": len(rows), "unchanged": unchanged}
 
 
-def _rows(explorer: Explorer, number: int, body: dict) -> np.ndarray:
+def _rows(explorer: Explorer, number: int, body: dict[str, Any]) -> np.ndarray:
     wanted = body["filter"] if "filter" in body else {"ids": body["ids"]}
     return np.flatnonzero(explorer.selections(number).mask(wanted))
 
@@ -89,7 +90,7 @@ def changing(view: View, rows: np.ndarray, kind: str, value: str | None):
     return rows[kept], values, {reason: n for reason, n in unchanged.items() if n}
 
 
-def undo(explorer: Explorer, request: Request, body: dict) -> dict:
+def undo(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Take one batch back."""
     batch = asked.given(body, "batch")
     made = read_decisions(explorer.workspace)
@@ -100,7 +101,7 @@ def undo(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"undone": batch}
 
 
-def decisions(explorer: Explorer, request: Request, _) -> dict:
+def decisions(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """The batches ever decided, newest first, with what was undone."""
     made = read_decisions(explorer.workspace)
     undone = set(made.filter(pl.col("kind") == "undo")["value"])
@@ -119,12 +120,12 @@ def decisions(explorer: Explorer, request: Request, _) -> dict:
     return {"batches": lines, "total": len(batches)}
 
 
-def views(explorer: Explorer, request: Request, _) -> dict:
+def views(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     """The saved views."""
     return {"views": read_views(explorer.workspace)}
 
 
-def keep_view(explorer: Explorer, request: Request, body: dict) -> dict:
+def keep_view(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Save a view by name; without a state, remove it."""
     state = body.get("state")
     if state is not None and not isinstance(state, dict):
@@ -133,7 +134,7 @@ def keep_view(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"views": read_views(explorer.workspace)}
 
 
-def predictions(explorer: Explorer, request: Request, body: dict) -> dict:
+def predictions(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Keep the predictions of a CSV file that was dropped on the page, which comes as its lines."""
     lines = body.get("lines")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
@@ -147,7 +148,7 @@ def predictions(explorer: Explorer, request: Request, body: dict) -> dict:
     return {"n": n}
 
 
-def export(explorer: Explorer, request: Request, body: dict) -> Response:
+def export(explorer: Explorer, request: Request, body: dict[str, Any]) -> Response:
     """A selection or the cleaned dataset as a file."""
     number = number_of(request)
     what, form = asked.text(body, "what") or "selection", asked.text(body, "format") or "parquet"
@@ -160,7 +161,7 @@ def export(explorer: Explorer, request: Request, body: dict) -> Response:
     return Response(data, media_type=takeaway.FORMATS[form], headers=attached)
 
 
-def _zip(view: View, mask: np.ndarray, headers: dict) -> Response:
+def _zip(view: View, mask: np.ndarray, headers: dict[str, Any]) -> Response:
     """The cleaned files, made on disk and removed once they are sent."""
     with tempfile.NamedTemporaryFile(prefix="assay-", suffix=".zip", delete=False) as file:
         path = Path(file.name)

@@ -11,6 +11,7 @@ import re
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -101,7 +102,7 @@ def bundle() -> str:
     return "".join(parts).replace("</script", "<\\/script")
 
 
-def collect(view: View) -> dict:
+def collect(view: View) -> dict[str, Any]:
     """Everything that the page asks for, as JSON values; arrays as base64 of little-endian bytes."""
     manifest = view.snapshot.manifest
     flags = view.flags()
@@ -132,7 +133,7 @@ def collect(view: View) -> dict:
     }  # fmt: skip
 
 
-def _line(view: View) -> dict:
+def _line(view: View) -> dict[str, Any]:
     manifest = view.snapshot.manifest
     return {
         "number": view.snapshot.number, "created_at": manifest.get("created_at", ""),
@@ -152,13 +153,13 @@ def _searched(view: View) -> list[str]:
     return frame["all"].to_list()
 
 
-def _layout(view: View, method: str) -> dict:
+def _layout(view: View, method: str) -> dict[str, Any]:
     layout = view.layout(method)
     axes = {"x": layout.x, "y": layout.y, "z": layout.z}
     return {axis: None if values is None else _packed(values, "<f4") for axis, values in axes.items()}
 
 
-def _column(view: View, key: str) -> dict:
+def _column(view: View, key: str) -> dict[str, Any]:
     column = view.column(key)
     if isinstance(column, Category):
         return {"names": column.names, "codes": _packed(column.codes, "<i4")}
@@ -183,7 +184,7 @@ def _neighbors(view: View) -> tuple[np.ndarray, np.ndarray]:
     return near, similarity
 
 
-def _groups(view: View) -> list:
+def _groups(view: View) -> list[Any]:
     """Duplicate groups, largest first, each `[row, keep, tier, similarity]` with the kept one first."""
     frame = view.scan("duplicates").sort(["group_id", "keep", "sample_id"], descending=[False, True, False]).collect()
     frame = frame.with_columns(row=pl.Series(view.rows_of(frame["sample_id"]), dtype=pl.Int64))
@@ -192,7 +193,7 @@ def _groups(view: View) -> list:
     return sorted(groups, key=len, reverse=True)
 
 
-def _leaks(view: View) -> list:
+def _leaks(view: View) -> list[Any]:
     return tables.leak_rows(view).select("a", "b", "tier", "similarity", "pair").rows()
 
 

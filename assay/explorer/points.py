@@ -1,6 +1,7 @@
 """The points of a plot, chosen and packed for the browser."""
 
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from assay.reading.sampling import thin
 MOST_POINTS = 200_000
 
 
-def packed(view: View, mask: np.ndarray, wanted: dict) -> bytes:
+def packed(view: View, mask: np.ndarray, wanted: dict[str, Any]) -> bytes:
     """The points to draw, as columns of little-endian bytes after a header of four uint32.
 
     Header: points, samples in the region, selected samples in all, 1 where z is sent. Then x and y float32,

@@ -3,6 +3,8 @@
 A browser holds rows, which are places in one snapshot; whatever is kept or shared uses sample ids.
 """
 
+from typing import Any
+
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -91,7 +93,7 @@ def _bytes(answer):
     return handle
 
 
-def _answered(answer, request: Request, body: dict | bytes) -> Response:
+def _answered(answer, request: Request, body: dict[str, Any] | bytes) -> Response:
     """The answer, or the mistake in words."""
     try:
         found = answer(request.app.state.explorer, request, body)

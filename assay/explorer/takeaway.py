@@ -6,6 +6,7 @@ exact; a CSV escapes what a spreadsheet would run, says so in a column, and is r
 
 import io
 import json
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -147,7 +148,7 @@ def as_label_studio(frame: pl.DataFrame, view: View) -> bytes:
     for row in frame.iter_rows(named=True):
         data = {name: value for name, value in row.items() if name not in ADDED and value is not None}
         data |= {shown: row["text"] if shown == "text" else row["uri"], "issues": row.get("issues") or ""}
-        task: dict = {"data": data}
+        task: dict[str, Any] = {"data": data}
         for name, score in (("suggested_label", row.get("label_confidence")), ("label", None)):
             if row.get(name) is not None:
                 choice = {"from_name": "label", "to_name": shown, "type": "choices", "value": {"choices": [row[name]]}}

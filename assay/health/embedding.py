@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -49,7 +50,7 @@ class VectorStatistics:
             self.sample.append(wide[:room].copy())
 
 
-def statistics(parts: list, contents: pl.Series) -> VectorStatistics:
+def statistics(parts: list[Any], contents: pl.Series) -> VectorStatistics:
     """The statistics of the vectors of `contents` in some fact parts."""
     found = VectorStatistics()
     wanted = contents.unique().to_frame("content_hash")
@@ -131,7 +132,7 @@ def cut_row(cut: pl.DataFrame, n_contents: int, unit: str) -> pl.DataFrame:
     return pl.DataFrame([row], schema=["check", "value", "wanted", "ok", "note"], orient="row", strict=False)
 
 
-def _spread(stats: VectorStatistics) -> list[tuple]:
+def _spread(stats: VectorStatistics) -> list[tuple[Any, ...]]:
     """How much the vectors differ from each other."""
     hashes = np.concatenate(stats.hashes)
     duplicates = 1.0 - len(np.unique(hashes)) / len(hashes)
@@ -146,11 +147,11 @@ def _spread(stats: VectorStatistics) -> list[tuple]:
     ]  # fmt: skip
 
 
-def _count(check: str, value: int, note: str) -> tuple:
+def _count(check: str, value: int, note: str) -> tuple[Any, ...]:
     return check, float(value), "== 0", value == 0, note
 
 
-def _quantiles(check: str, values: np.ndarray, wanted: str, is_ok, note: str) -> list[tuple]:
+def _quantiles(check: str, values: np.ndarray, wanted: str, is_ok, note: str) -> list[tuple[Any, ...]]:
     if not len(values):
         return []
     found = {"min": values.min(), "median": np.median(values), "max": values.max()}

@@ -3,6 +3,8 @@
 Nothing of this stops a night. Each has a row in `embedding_health`, so that an empty table is not taken for clean data.
 """
 
+from typing import Any
+
 import polars as pl
 
 from assay.sources.label_text import classes_of, count_confusable
@@ -22,7 +24,7 @@ def unit_labels(tables: TableReader, units: pl.DataFrame) -> pl.DataFrame:
 
 def input_rows(
     labels: pl.DataFrame, n_units: int, n_neighbors: int, separator: str, tables: TableReader
-) -> list[tuple]:
+) -> list[tuple[Any, ...]]:
     """Rows of `embedding_health`; `labels` as of `unit_labels`."""
     sizes = class_sizes(labels["label"], separator)
     few = units_note(n_units, int(labels["n"].sum()))
@@ -56,7 +58,7 @@ def units_note(n: int, n_samples: int) -> str:
     return note
 
 
-def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> tuple:
+def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> tuple[Any, ...]:
     """How many classes there are to tell apart. A dataset without labels is nothing wrong."""
     n = len(sizes)
     if n == 0:
@@ -71,7 +73,7 @@ def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> 
     return "label_classes", float(n), ">= 2", n != 1, note
 
 
-def ones_row(sizes: pl.DataFrame) -> tuple:
+def ones_row(sizes: pl.DataFrame) -> tuple[Any, ...]:
     """Classes that have one unit: nothing says whether their label is right."""
     alone = sizes.filter(pl.col("n") == 1)["label"].to_list()
     note = "classes of one unit cannot be judged; the score is 0"
@@ -83,13 +85,13 @@ def ones_row(sizes: pl.DataFrame) -> tuple:
     return "label_classes_of_one", float(len(alone)), "== 0", not alone, note
 
 
-def twins_row(names: list[str]) -> tuple:
+def twins_row(names: list[str]) -> tuple[Any, ...]:
     """Classes whose names differ in case or Unicode form only."""
     n = count_confusable(names)
     return "label_twins", float(n), "== 0", n == 0, "pairs of classes whose names differ only in case or Unicode form"
 
 
-def opinions(tables: TableReader) -> list[dict]:
+def opinions(tables: TableReader) -> list[dict[str, Any]]:
     """What the metrics stage says that it did not judge."""
     notes = tables.scan("dataset_measures").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
     return notes.sort("metric").collect().to_dicts()

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ class VectorSample:
     labels: np.ndarray
 
 
-def identity(snapshot: Snapshot | None) -> list:
+def identity(snapshot: Snapshot | None) -> list[Any]:
     """What a stage's key holds about the snapshot: its number and the digest of its manifest."""
     if snapshot is None:
         return []

@@ -1,5 +1,7 @@
 """validate: can the vectors, and the pictures of them, be trusted? drift: have they moved since the last snapshot?"""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -61,12 +63,12 @@ def drift(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     return Work({"previous": identity(snapshot)}, body)
 
 
-def _write(writer: StageWriter, health: list[tuple], numbers: list[tuple]) -> None:
+def _write(writer: StageWriter, health: list[tuple[Any, ...]], numbers: list[tuple[Any, ...]]) -> None:
     writer.write("embedding_health", pl.DataFrame(health, schema=HEALTH, orient="row"))
     writer.write("dataset_metrics", pl.DataFrame(numbers, schema=METRICS, orient="row"))
 
 
-def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, tables: TableReader) -> list[tuple]:
+def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, tables: TableReader) -> list[tuple[Any, ...]]:
     """Trustworthiness and continuity of each projection on a seeded sample of the units."""
     projection = tables.read("projection")
     sample = np.sort(np.random.default_rng(0).choice(len(units), min(len(units), FIDELITY_SAMPLE), replace=False))
@@ -96,7 +98,7 @@ def neighbourhood_rows(
     similarities: np.ndarray,
     tables: TableReader,
     are_sets: bool = False,
-) -> tuple[list[tuple], list[tuple]]:
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Rows of `embedding_health` and of `dataset_metrics` on what neighbours have in common."""
     names = units["label"].drop_nulls().unique().sort()
     codes = units["label"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
@@ -125,7 +127,7 @@ def neighbourhood_rows(
 
 def drift_rows(
     sample: VectorSample, embedder: str, previous: tuple[str, VectorSample] | None, separator: str = ""
-) -> tuple[list[tuple], list[tuple]]:
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Rows of `embedding_health` and of `dataset_metrics` on the movement since the previous snapshot."""
     reason = ""
     if previous is None:

@@ -16,6 +16,7 @@ import queue
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -231,7 +232,7 @@ def _search(
     tied = np.zeros(m, dtype=bool)
     workers = torch.get_num_threads() if device == "cpu" else 1
     block = _block_rows(n, m, workers, device)
-    buffers: queue.SimpleQueue = queue.SimpleQueue()
+    buffers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for _ in range(workers):
         buffers.put(torch.empty((block, n), device=device))
 
@@ -266,7 +267,7 @@ def _block_rows(n: int, m: int, workers: int, device: str) -> int:
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 
 
-def _side_by_side(work: Callable[[object], None], blocks: list, workers: int) -> None:
+def _side_by_side(work: Callable[[object], None], blocks: list[Any], workers: int) -> None:
     """Call `work` with each block in as many threads, each with one of torch's: none waits for half of its own work."""
     if workers == 1 or len(blocks) == 1:
         for block in blocks:

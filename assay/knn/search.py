@@ -85,7 +85,7 @@ def load_index(folder: Path) -> SavedIndex:
     return SavedIndex(meta["method"], ids, meta["dimensions"], meta["ef"], basis, graph)
 
 
-def _read_meta(folder: Path) -> dict:
+def _read_meta(folder: Path) -> dict[str, Any]:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         right = (
@@ -102,7 +102,7 @@ def _read_meta(folder: Path) -> dict:
     return meta
 
 
-def _load_graph(folder: Path, meta: dict) -> Any:
+def _load_graph(folder: Path, meta: dict[str, Any]) -> Any:
     import hnswlib
 
     graph = hnswlib.Index(space="ip", dim=meta["graph_dimensions"])

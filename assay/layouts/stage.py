@@ -1,5 +1,7 @@
 """project: where each sample lies in two or three dimensions, the same from night to night."""
 
+from typing import Any
+
 import polars as pl
 
 from assay.contracts.spec import Spec
@@ -82,7 +84,7 @@ def _places(
     return places, generation
 
 
-def _health_row(method: str, n: int, generation: int) -> tuple:
+def _health_row(method: str, n: int, generation: int) -> tuple[Any, ...]:
     note = f"layout {generation}: known contents keep their places; it is fitted again when over 20% are new"
     if n < SMALLEST and method != "pca":
         note = f"{n} units are too few for {method}: drawn by their principal components"

@@ -1,6 +1,7 @@
 """What was found of the labels: one shape for labels of one class, for sets of classes, and for what is not judged."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -85,7 +86,7 @@ def not_judged(inputs: Inputs) -> Judgement:
     )
 
 
-def finding_rows(inputs: Inputs, rows: np.ndarray, found: dict) -> pl.DataFrame:
+def finding_rows(inputs: Inputs, rows: np.ndarray, found: dict[str, Any]) -> pl.DataFrame:
     """Rows of `label_findings` of the samples `rows`, from the columns after their labels."""
     head = inputs.corpus.samples.select("sample_id", "label")[rows]
     return pl.DataFrame({"sample_id": head["sample_id"], "label": head["label"], **found}, schema=FINDINGS)

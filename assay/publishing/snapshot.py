@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -135,7 +136,7 @@ def require_unique(table: str, parts: list[Path]) -> None:
         raise ContractError(f"table `{table}` has the key {twice.head(3).rows()} in more than one stage")
 
 
-def write_diff(parent: Snapshot | None, tables: dict, aside: Path, manifest: dict) -> list[Path]:
+def write_diff(parent: Snapshot | None, tables: dict[str, Any], aside: Path, manifest: dict[str, Any]) -> list[Path]:
     """The `diff` table against the parent; no rows in a first snapshot, or where the parent is damaged."""
     names = ("samples", "scores")
     described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
@@ -175,7 +176,7 @@ def source_in_words(parent: Snapshot | None, tables: dict[str, list[Path]]) -> d
     return source_notes(numbers) | {"changes": source_changes(parent, numbers)}
 
 
-def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict]:
+def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict[str, Any]]:
     """Each gate of the spec against `dataset_metrics`; a metric that is not there fails its gate."""
     judged = []
     for metric, gate in sorted(spec.gates.items()):
@@ -194,7 +195,7 @@ def write_contracts(tables: dict[str, list[Path]], aside: Path) -> None:
         (aside / "contracts" / f"{name}.odcs.yaml").write_text(contract_text(name), encoding="utf-8")
 
 
-def report_context(spec: Spec, manifest: dict, number: int) -> dict:
+def report_context(spec: Spec, manifest: dict[str, Any], number: int) -> dict[str, Any]:
     """What the report says besides the tables."""
     return {
         "dataset": spec.name,
@@ -210,7 +211,7 @@ def report_context(spec: Spec, manifest: dict, number: int) -> dict:
     }
 
 
-def describe_table(name: str, parts: list[Path], aside: Path, written: dict[str, FileDigest]) -> dict:
+def describe_table(name: str, parts: list[Path], aside: Path, written: dict[str, FileDigest]) -> dict[str, Any]:
     """A table's entry in the manifest: its files, rows, contract version and digest over its files' digests."""
     files = [describe_file(part, aside, written) | {"rows": pq.read_metadata(part).num_rows} for part in parts]
     return {
@@ -221,14 +222,14 @@ def describe_table(name: str, parts: list[Path], aside: Path, written: dict[str,
     }
 
 
-def describe_file(path: Path, aside: Path, written: dict[str, FileDigest]) -> dict:
+def describe_file(path: Path, aside: Path, written: dict[str, FileDigest]) -> dict[str, Any]:
     """A file's entry in the manifest, with the digest that its stage took; one of our own gets its first one here."""
     name = path.relative_to(aside).as_posix()
     digest = written.get(name) or take(path)
     return {"path": name, **digest}
 
 
-def other_files(aside: Path, manifest: dict) -> list[Path]:
+def other_files(aside: Path, manifest: dict[str, Any]) -> list[Path]:
     """Files of the snapshot that belong to no table: the report, the index, debiased vectors."""
     named = {file["path"] for table in manifest["tables"].values() for file in table["files"]}
     paths = sorted(path for path in aside.rglob("*") if path.is_file())

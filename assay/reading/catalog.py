@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -48,7 +48,7 @@ class Number:
         return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
 
-def entries(view: "View") -> Iterator[dict]:
+def entries(view: "View") -> Iterator[dict[str, Any]]:
     """The descriptors of `View.catalog`, in the order in which the page lists them."""
     yield _describe("label", "Label", "category", "both", "as given")
     if view.once(
@@ -85,7 +85,7 @@ def entries(view: "View") -> Iterator[dict]:
     yield _describe("decision", "Decision", "category", "both", "what somebody decided")
 
 
-def _describe(key, name, kind, page, meaning, n_issues=None, metric=None) -> dict:
+def _describe(key, name, kind, page, meaning, n_issues=None, metric=None) -> dict[str, Any]:
     return {
         "key": key, "title": name, "kind": kind, "page": page, "meaning": meaning, "issues": n_issues, "metric": metric
     }  # fmt: skip

@@ -7,6 +7,7 @@ handle that the browser uses for it within one snapshot.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,10 +42,10 @@ class View:
     encode: Callable[[str, str], np.ndarray] | None = None  # ("words", text) or ("picture", name) → a vector
     ids: pl.Series = field(init=False)
     hashes: pl.Series = field(init=False)
-    _cache: dict = field(default_factory=dict, repr=False)
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
     _forgotten: int = field(default=0, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _locks: dict = field(default_factory=dict, repr=False)
+    _locks: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         samples = self.scan("samples").select("sample_id", "content_hash", "position").collect()
@@ -65,7 +66,7 @@ class View:
         return self.snapshot.manifest.get("config", {}).get("source", {}).get("label_separator", "")
 
     @property
-    def face(self) -> dict:
+    def face(self) -> dict[str, Any]:
         """How samples are shown, as `assay.contracts.modality.Face`."""
         return face_of(self.snapshot.manifest)
 
@@ -209,7 +210,7 @@ class View:
         mask[rows[rows >= 0]] = True
         return mask
 
-    def catalog(self) -> list[dict]:
+    def catalog(self) -> list[dict[str, Any]]:
         """Every column that can colour, sort or filter: key, title, kind, page, meaning. Reads no column."""
         return self.once("catalog", lambda: list(entries(self)))
 
@@ -249,7 +250,7 @@ class View:
         return self.once("decisions", load)
 
 
-def face_of(manifest: dict) -> dict:
+def face_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """The face that a manifest names; of snapshots without one, by what they have."""
     there = (face for face in OLDER_FACES if manifest["tables"].get(face["facts"], {}).get("rows"))
     return manifest.get("face") or next(there, NO_FACE)
@@ -277,7 +278,7 @@ def _bits(hashes: pl.Series) -> np.ndarray:
     return hashes.str.slice(0, 15).str.to_integer(base=16).to_numpy()
 
 
-def _decision_schema() -> dict:
+def _decision_schema() -> dict[str, Any]:
     from assay.store.decisions import SCHEMA
 
     return SCHEMA

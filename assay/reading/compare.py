@@ -1,5 +1,7 @@
 """Two snapshots of one dataset: what was added, removed, newly flagged, resolved; both plots on the same ground."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -16,7 +18,7 @@ def changes(old: View, new: View) -> pl.DataFrame:
     return new.once(("changes", old.snapshot.number), lambda: diff(old.snapshot, new.snapshot))
 
 
-def compare(old: View, new: View, change: str = "", metric: str = "") -> dict:
+def compare(old: View, new: View, change: str = "", metric: str = "") -> dict[str, Any]:
     """Counts by change and metric, headline numbers of both, and cards of the samples of one change."""
     rows = changes(old, new)
     counts = rows.group_by("change", "metric").len().sort("change", "metric")
@@ -33,7 +35,7 @@ def compare(old: View, new: View, change: str = "", metric: str = "") -> dict:
     }
 
 
-def plots(old: View, new: View, method: str) -> dict:
+def plots(old: View, new: View, method: str) -> dict[str, Any]:
     """Both projections as columns, with the code of each point's change (0: unchanged, 1: added or removed,
     2: newly flagged or worse, 3: resolved, 4: label, content or name changed)."""
     code = {"added": 1, "removed": 1, "new_issue": 2, "worse": 2, "resolved": 3}

@@ -1,5 +1,7 @@
 """How a model does on a snapshot, and what its errors have to do with the data: from predictions that were brought."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -23,7 +25,7 @@ def outcome(view: View) -> Category:
     return Category(np.where(known, np.where(same, 0, 1), -1).astype(np.int32), ["right", "wrong"])
 
 
-def evaluation(view: View, mask: np.ndarray) -> dict:
+def evaluation(view: View, mask: np.ndarray) -> dict[str, Any]:
     """Accuracy, confusions, classes, calibration, and the errors by kind of issue and by group.
 
     Args:
@@ -57,7 +59,7 @@ def _confusion(view: View, rows: np.ndarray) -> list[tuple[str, str, int]]:
     return counted.head(2_000).rows()
 
 
-def _classes(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
+def _classes(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict[str, Any]]:
     """Recall and precision of each class, the most errors first."""
     frame = pl.DataFrame({
         "label": _named(view.column("label"), rows), "predicted": _named(view.column("predicted"), rows),
@@ -70,7 +72,7 @@ def _classes(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
     return joined.sort(["errors", "n", "label"], descending=[True, True, False]).head(MOST_LINES).to_dicts()
 
 
-def _calibration(view: View, rows: np.ndarray, wrong: np.ndarray) -> dict | None:
+def _calibration(view: View, rows: np.ndarray, wrong: np.ndarray) -> dict[str, Any] | None:
     """Accuracy by how sure the model is, and the expected calibration error; None without probabilities.
 
     Guo et al. 2017: ECE = Σ_b n_b / n · |accuracy_b − mean probability_b|.
@@ -90,7 +92,7 @@ def _calibration(view: View, rows: np.ndarray, wrong: np.ndarray) -> dict | None
     return {"bins": bins, "error": error, "sure": float(sure.mean()), "right": float(right.mean())}
 
 
-def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
+def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict[str, Any]]:
     """For each kind of issue: how many of the errors have it, and how often the model errs with and without it."""
     lines = []
     for metric in view.flags():
@@ -106,7 +108,7 @@ def _by_issue(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
     return sorted(lines, key=lambda line: -line["errors"])
 
 
-def _by_group(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
+def _by_group(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict[str, Any]]:
     """Error rates by split and by the values of the source's further columns, the worst first."""
     lines = []
     names = [entry for entry in view.catalog() if entry["kind"] == "category"]
@@ -123,7 +125,7 @@ def _by_group(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict]:
     return sorted(lines, key=lambda line: (-line["rate"], -line["n"]))[:MOST_LINES]
 
 
-def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dict]) -> list[str]:
+def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dict[str, Any]]) -> list[str]:
     """What the errors have in common, in words: over all, and in the worst classes."""
     says = [
         f"{_share(line['share'])} of the errors have the issue “{line['title'].lower()}”; the model errs on "

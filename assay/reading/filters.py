@@ -13,6 +13,7 @@ Strokes of a lasso add up in their order: the first chooses, later ones add to i
 """
 
 import math
+from typing import Any
 
 MOST_WORDS = 2_000  # characters that are searched for
 MOST_COLUMNS = 100
@@ -25,7 +26,7 @@ class FilterError(ValueError):
     """The filter is not one; the message says what was found and what was wanted."""
 
 
-def checked(wanted: object) -> dict:
+def checked(wanted: object) -> dict[str, Any]:
     """The parts of a filter that ask for something.
 
     Raises:

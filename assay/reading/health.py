@@ -1,6 +1,7 @@
 """The checks of `embedding_health` in words: a sentence a part, and what is wrong in each."""
 
 from collections.abc import Iterable
+from typing import Any
 
 PARTS = {  # part: its title, the checks it holds (by prefix), what is true where they all pass
     "vectors": (
@@ -20,7 +21,7 @@ PARTS = {  # part: its title, the checks it holds (by prefix), what is true wher
 }
 
 
-def in_words(checks: Iterable[dict]) -> list[dict]:
+def in_words(checks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """A line a part, parts with a failed check first.
 
     Args:
@@ -45,7 +46,7 @@ def _part_of(check: str) -> str | None:
     return next((part for part, (_, prefixes, _) in PARTS.items() if check.startswith(prefixes)), None)
 
 
-def _line(part: str, title: str, says: str, rows: list[dict]) -> dict:
+def _line(part: str, title: str, says: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     failed = [row for row in rows if not row["ok"]]
     if failed:
         n = len(failed)

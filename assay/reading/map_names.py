@@ -1,5 +1,7 @@
 """Names on the plot: of each class where its samples are densest, or, without labels, of each cluster in its words."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -12,7 +14,7 @@ CLUSTERS = 16
 WORDS = 3  # of a cluster
 
 
-def map_names(view: View, method: str) -> list[dict]:
+def map_names(view: View, method: str) -> list[dict[str, Any]]:
     """`{name, x, y, n, kind}`: what to write where, the largest first; `kind` is "class" or "words".
 
     Raises:
@@ -21,7 +23,7 @@ def map_names(view: View, method: str) -> list[dict]:
     return view.once(("map_names", method), lambda: _make(view, method))
 
 
-def _make(view: View, method: str) -> list[dict]:
+def _make(view: View, method: str) -> list[dict[str, Any]]:
     layout, label = view.layout(method), view.column("label")
     finite = np.isfinite(layout.x) & np.isfinite(layout.y)
     if len(label.names) > 1:
@@ -31,7 +33,7 @@ def _make(view: View, method: str) -> list[dict]:
     return []
 
 
-def _classes(layout, label, finite: np.ndarray) -> list[dict]:
+def _classes(layout, label, finite: np.ndarray) -> list[dict[str, Any]]:
     found = []
     counts = label.counts(finite)[:-1]
     for code in np.argsort(-counts, kind="stable")[:MOST_NAMES]:
@@ -58,7 +60,7 @@ def _bins(values: np.ndarray) -> np.ndarray:
     return np.minimum(((values - low) * (CELLS / max(high - low, 1e-12))).astype(np.int64), CELLS - 1)
 
 
-def _clusters(view: View, layout, finite: np.ndarray) -> list[dict]:
+def _clusters(view: View, layout, finite: np.ndarray) -> list[dict[str, Any]]:
     """Clusters of the plot by k-means, each with the words that set it apart from the others by tf-idf."""
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -4,7 +4,7 @@ The report's top and the explorer's first page are both made from this.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -28,13 +28,13 @@ class Readable(Protocol):
     def scan(self, table: str) -> pl.LazyFrame: ...
 
 
-def verdict(headline: dict) -> list[tuple[int, str]]:
+def verdict(headline: dict[str, Any]) -> list[tuple[int, str]]:
     """The findings as counts with their words, none of them zero."""
     found = [(int(headline.get(key) or 0), one, many) for key, one, many in HEADLINE]
     return [(n, one if n == 1 else many) for n, one, many in found if n]
 
 
-def sentence(headline: dict, n_classes: int, plural: str, judged: bool = True) -> str:
+def sentence(headline: dict[str, Any], n_classes: int, plural: str, judged: bool = True) -> str:
     """The headline as one or two sentences; `plural` is what the samples are called."""
     n = int(headline.get("n_samples") or 0)
     start = f"{n:,} {plural}"
@@ -47,7 +47,7 @@ def sentence(headline: dict, n_classes: int, plural: str, judged: bool = True) -
     return f"{start}: {last}."
 
 
-def changes(tables: Readable) -> dict:
+def changes(tables: Readable) -> dict[str, Any]:
     """What the `diff` table says, in three words: fixed, new, judged anew.
 
     `fixed`: an issue is gone because the sample was changed or removed; `new`: an issue of a sample that was added or
@@ -71,12 +71,12 @@ def changes(tables: Readable) -> dict:
     }
 
 
-def _by_metric(issues: pl.DataFrame) -> dict:
+def _by_metric(issues: pl.DataFrame) -> dict[str, Any]:
     counted = issues.group_by("metric").len().sort(["len", "metric"], descending=[True, False])
     return {"n": len(issues), "metrics": [list(row) for row in counted.iter_rows()]}
 
 
-def rejects(tables: Readable) -> list[dict]:
+def rejects(tables: Readable) -> list[dict[str, Any]]:
     """What was not carried on, by reason: count, stage and one example."""
     found = (
         tables.scan("rejects").group_by("reason", "stage")
@@ -89,7 +89,9 @@ def rejects(tables: Readable) -> list[dict]:
     ]  # fmt: skip
 
 
-def worth_doing(tables: Readable, queues: Sequence[dict], gates: Sequence[dict], n_rejects: int) -> list[dict]:
+def worth_doing(
+    tables: Readable, queues: Sequence[dict[str, Any]], gates: Sequence[dict[str, Any]], n_rejects: int
+) -> list[dict[str, Any]]:
     """At most `MOST_WORTH` things, the most useful first: what, how many are left, why, and where the button leads.
 
     `go` is a partial state of the page: `{"page": "review", "queue": "label_issue"}`.
@@ -120,12 +122,12 @@ WHY = {
 }
 
 
-def _thing(title: str, n: int, unit: str, why: str, go: dict, button: str, done: int = 0) -> dict:
+def _thing(title: str, n: int, unit: str, why: str, go: dict[str, Any], button: str, done: int = 0) -> dict[str, Any]:
     why = why[:1].upper() + why[1:]
     return {"title": title, "n": n, "unit": unit, "why": why, "go": go, "button": button, "done": done}
 
 
-def _gate(gate: dict) -> dict:
+def _gate(gate: dict[str, Any]) -> dict[str, Any]:
     limits = " and ".join(f"{word} {gate[side]:g}" for side, word in (("min", "at least"), ("max", "at most"))
                           if gate.get(side) is not None)  # fmt: skip
     value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
@@ -133,7 +135,7 @@ def _gate(gate: dict) -> dict:
                   {"page": "tables", "sheet": "health"}, "See it")  # fmt: skip
 
 
-def _noisy_classes(tables: Readable) -> list[dict]:
+def _noisy_classes(tables: Readable) -> list[dict[str, Any]]:
     noisy = tables.scan("classes").filter(pl.col("noise") >= NOISY_CLASS).select("label", "noise").collect()
     if noisy.is_empty():
         return []
@@ -143,7 +145,7 @@ def _noisy_classes(tables: Readable) -> list[dict]:
                    {"page": "tables", "sheet": "classes"}, "See them")]  # fmt: skip
 
 
-def _erring(tables: Readable) -> list[dict]:
+def _erring(tables: Readable) -> list[dict[str, Any]]:
     erring = tables.scan("annotators").filter(pl.col("error_rate") >= ERRING).select("annotator", "error_rate")
     rows = erring.collect().sort(["error_rate", "annotator"], descending=[True, False])
     if rows.is_empty():
@@ -154,7 +156,13 @@ def _erring(tables: Readable) -> list[dict]:
                    {"page": "tables", "sheet": "annotators"}, "See them")]  # fmt: skip
 
 
-def told(tables: Readable, manifest: dict, history: Sequence[dict], queues: Sequence[dict], plural: str) -> dict:
+def told(
+    tables: Readable,
+    manifest: dict[str, Any],
+    history: Sequence[dict[str, Any]],
+    queues: Sequence[dict[str, Any]],
+    plural: str,
+) -> dict[str, Any]:
     """Everything on the first page.
 
     Args:
@@ -185,7 +193,7 @@ def told(tables: Readable, manifest: dict, history: Sequence[dict], queues: Sequ
     }
 
 
-def trend(history: Sequence[dict]) -> list[dict]:
+def trend(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A line a headline number over the snapshots, oldest first; None where a snapshot lacks it."""
     names = ["n_samples", *(key for key, _, _ in HEADLINE)]
     names += sorted({key for line in history for key in line["headline"]} - set(names))

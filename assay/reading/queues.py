@@ -4,6 +4,8 @@ An item is what one decision settles: a sample, a group of duplicates, a pair ac
 read from the decisions that stand, so progress outlives the page, the server and the night.
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -25,20 +27,20 @@ MOST_ITEMS = 5_000
 OF_LABEL, OF_MEMBER = ("accept_label", "reject_label"), ("keep", "drop")
 
 
-def queues(view: View) -> list[dict]:
+def queues(view: View) -> list[dict[str, Any]]:
     """Every queue that has items, the most useful first: key, title, meaning, unit, total, done."""
     settled = {key: _settled(view, key) for key in keys(view)}
     return [in_words(key, len(items), int(items["done"].sum())) for key, items in settled.items() if len(items)]
 
 
-def in_words(key: str, total: int, done: int = 0) -> dict:
+def in_words(key: str, total: int, done: int = 0) -> dict[str, Any]:
     """One queue in words: key, title, meaning, unit (one, many), total, done."""
     metric = described(key)
     name, one, many = TITLES.get(key, (metric.title, "sample", "samples"))
     return {"key": key, "title": name, "says": metric.meaning, "unit": [one, many], "total": total, "done": done}
 
 
-def of_counts(counts: dict[str, int]) -> list[dict]:
+def of_counts(counts: dict[str, int]) -> list[dict[str, Any]]:
     """Queues of which only the sizes are known, in the order of `keys`; those without items are left out."""
     largest = sorted(counts, key=lambda key: (-counts[key], key))
     return [in_words(key, counts[key]) for key in in_order(largest) if counts.get(key)]
@@ -56,7 +58,7 @@ def keys(view: View) -> list[str]:
     return in_order(counted["metric"].to_list())
 
 
-def queue(view: View, key: str, mask: np.ndarray | None = None) -> dict:
+def queue(view: View, key: str, mask: np.ndarray | None = None) -> dict[str, Any]:
     """The items of one queue, worst first: `rows` of each, whether it is `done`, and how many there are in all.
 
     Args:
@@ -93,20 +95,20 @@ def _decided_rows(view: View) -> dict[int, set[str]]:
     return kinds
 
 
-def _label_settled(kinds: dict, rows: list[int]) -> bool:
+def _label_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
     return bool(kinds.get(rows[0], set()) & {*OF_LABEL, "drop"})
 
 
-def _sample_settled(kinds: dict, rows: list[int]) -> bool:
+def _sample_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
     return bool(kinds.get(rows[0], set()) & {*OF_MEMBER, "accept_label"})
 
 
-def _group_settled(kinds: dict, rows: list[int]) -> bool:
+def _group_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
     """All but one of the copies are decided about."""
     return sum(bool(kinds.get(row, set()) & set(OF_MEMBER)) for row in rows) >= len(rows) - 1
 
 
-def _pair_settled(kinds: dict, rows: list[int]) -> bool:
+def _pair_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
     """One end is dropped, or both are kept."""
     ends = [kinds.get(row, set()) for row in rows]
     return any("drop" in end for end in ends) or all("keep" in end for end in ends)

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -34,7 +35,7 @@ def name_at(column: Category, row: int) -> str | None:
     return None if code < 0 else column.names[code]
 
 
-def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray | None = None) -> list[dict]:
+def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray | None = None) -> list[dict[str, Any]]:
     """What a gallery shows of some rows, in their order."""
     label, suggested = view.column("label"), _optional(view, "suggested")
     suspicion, split = _optional(view, "label_issues.score"), _optional(view, "split")
@@ -78,7 +79,7 @@ def captions_of(view: View) -> list[str | None] | None:
     )
 
 
-def peek(view: View, row: int, most: int = 4) -> dict:
+def peek(view: View, row: int, most: int = 4) -> dict[str, Any]:
     """The card of one row, with its `most` highest scores as `[metric, score]`."""
     names = [entry["key"] for entry in view.catalog() if entry["key"].startswith("scores.")]
     found = [(name.split(".", 1)[1], _json(view.number(name)[row])) for name in names]
@@ -94,7 +95,7 @@ def _json(value) -> float | None:
     return None if not np.isfinite(value) else round(float(value), 6)
 
 
-def detail(view: View, sample_id: str) -> dict:
+def detail(view: View, sample_id: str) -> dict[str, Any]:
     """Everything known about one sample. Raises `KeyError` where the snapshot does not have it."""
     row = int(view.rows_of(pl.Series([sample_id], dtype=pl.String))[0])
     if row < 0:
@@ -125,7 +126,7 @@ def _plain(value):
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
-def _facts(view: View, row: int) -> list[dict]:
+def _facts(view: View, row: int) -> list[dict[str, Any]]:
     names = [entry["key"].split(".", 1)[1] for entry in view.catalog() if entry["key"].startswith("facts.")]
     return [
         {"name": title(name), "value": _json(view.number(f"facts.{name}")[row]), "unit": MEASURES.get(name, "")}
@@ -133,7 +134,7 @@ def _facts(view: View, row: int) -> list[dict]:
     ]
 
 
-def neighbors(view: View, sample_id: str, most: int = 24) -> list[dict]:
+def neighbors(view: View, sample_id: str, most: int = 24) -> list[dict[str, Any]]:
     """The nearest neighbours of the unit that the sample belongs to, nearest first, as cards with similarity."""
     unit = view.scan("units").filter(pl.col("sample_id") == sample_id).collect()["unit_id"].to_list()
     found = (
@@ -149,7 +150,7 @@ def neighbors(view: View, sample_id: str, most: int = 24) -> list[dict]:
     return [card | {"similarity": _json(value)} for card, value in zip(near, similarity, strict=True)]
 
 
-def duplicate_group(view: View, sample_id: str) -> list[dict]:
+def duplicate_group(view: View, sample_id: str) -> list[dict[str, Any]]:
     """The members of the sample's duplicate group, the kept one first; empty where it has none."""
     group = view.scan("duplicates").filter(pl.col("sample_id") == sample_id).select("group_id").collect()
     if group.is_empty():
@@ -160,7 +161,7 @@ def duplicate_group(view: View, sample_id: str) -> list[dict]:
     )
 
 
-def group_cards(view: View, members: pl.DataFrame) -> list[dict]:
+def group_cards(view: View, members: pl.DataFrame) -> list[dict[str, Any]]:
     """Cards of rows of `duplicates`, with tier, keep and similarity."""
     rows = view.rows_of(members["sample_id"])
     lines = [line for line, row in zip(members.to_dicts(), rows, strict=True) if row >= 0]
@@ -170,12 +171,12 @@ def group_cards(view: View, members: pl.DataFrame) -> list[dict]:
     ]
 
 
-def _decisions(view: View, sample_id: str) -> list[dict]:
+def _decisions(view: View, sample_id: str) -> list[dict[str, Any]]:
     rows = view.decisions().filter(pl.col("sample_id") == sample_id)
     return rows.with_columns(pl.col("at").dt.to_string("%Y-%m-%d %H:%M")).to_dicts()
 
 
-def history(snapshots: list, sample_id: str, most: int = 12) -> list[dict]:
+def history(snapshots: list[Any], sample_id: str, most: int = 12) -> list[dict[str, Any]]:
     """The sample in the newest `most` snapshots, oldest first: label, content, flagged metrics, label suspicion.
 
     A snapshot that has lost the tables for it is passed over.
@@ -198,7 +199,7 @@ def history(snapshots: list, sample_id: str, most: int = 12) -> list[dict]:
     return lines
 
 
-def _judged(snapshot, here: pl.Expr) -> dict:
+def _judged(snapshot, here: pl.Expr) -> dict[str, Any]:
     issues, suspicion = [], []
     if parts := snapshot.parts("scores"):
         issues = pl.scan_parquet(parts).filter(here & pl.col("is_issue")).collect()["metric"].sort().to_list()

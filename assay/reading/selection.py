@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ MOST_VERTICES = 4_000
 MOST_TERMS = 20
 
 
-def select(view: View, wanted: dict) -> np.ndarray:
+def select(view: View, wanted: dict[str, Any]) -> np.ndarray:
     """Mask, bool of shape (n,), of the rows that pass.
 
     Raises:
@@ -57,7 +58,7 @@ def inside(points: np.ndarray, x: np.ndarray, y: np.ndarray, order: np.ndarray |
     return mask
 
 
-def without_each(view: View, wanted: dict) -> list[dict]:
+def without_each(view: View, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     """For each condition: how many samples pass when it alone is lifted. What an empty result is explained with."""
     found = []
     for key in wanted:
@@ -69,7 +70,7 @@ def without_each(view: View, wanted: dict) -> list[dict]:
     return found
 
 
-def _lasso(view: View, value: dict | list[dict]) -> np.ndarray:
+def _lasso(view: View, value: dict[str, Any] | list[dict[str, Any]]) -> np.ndarray:
     strokes = value if isinstance(value, list) else [value]
     mask = np.zeros(len(view), dtype=bool)
     for place, stroke in enumerate(strokes):
@@ -78,7 +79,7 @@ def _lasso(view: View, value: dict | list[dict]) -> np.ndarray:
     return mask
 
 
-def _stroke(view: View, value: dict) -> np.ndarray:
+def _stroke(view: View, value: dict[str, Any]) -> np.ndarray:
     points = np.asarray(value["points"], dtype=np.float64)
     if (
         points.ndim != 2
@@ -99,7 +100,7 @@ def _stroke(view: View, value: dict) -> np.ndarray:
     return inside(points, layout.x, layout.y, order)
 
 
-def _ranges(view: View, value: dict) -> np.ndarray:
+def _ranges(view: View, value: dict[str, Any]) -> np.ndarray:
     mask = np.ones(len(view), dtype=bool)
     for key, (low, high) in value.items():
         values = view.number(key)
@@ -107,14 +108,14 @@ def _ranges(view: View, value: dict) -> np.ndarray:
     return mask
 
 
-def _codes(column, names: list) -> np.ndarray:
+def _codes(column, names: list[Any]) -> np.ndarray:
     if not isinstance(column, Category):
         raise ValueError("only a column of names can be filtered by values")
     place = {name: code for code, name in enumerate(column.names)} | {None: -1}
     return np.array([place[name] for name in names if name in place], dtype=np.int32)
 
 
-def _values(view: View, value: dict) -> np.ndarray:
+def _values(view: View, value: dict[str, Any]) -> np.ndarray:
     mask = np.ones(len(view), dtype=bool)
     for key, names in value.items():
         column = view.column(key)
@@ -122,7 +123,7 @@ def _values(view: View, value: dict) -> np.ndarray:
     return mask
 
 
-def _hidden(view: View, value: dict) -> np.ndarray:
+def _hidden(view: View, value: dict[str, Any]) -> np.ndarray:
     mask = np.ones(len(view), dtype=bool)
     for key, names in value.items():
         column = view.column(key)
@@ -130,7 +131,7 @@ def _hidden(view: View, value: dict) -> np.ndarray:
     return mask
 
 
-def _carries(view: View, value: list) -> np.ndarray:
+def _carries(view: View, value: list[Any]) -> np.ndarray:
     """Labels that are sets with all of these classes; a label that is one class has that one."""
     label, separator = view.column("label"), view.label_separator
     sets = [set(classes_of(name, separator)) if separator else {name} for name in label.names]
@@ -138,14 +139,14 @@ def _carries(view: View, value: list) -> np.ndarray:
     return np.isin(label.codes, [code for code, classes in enumerate(sets) if wanted <= classes])
 
 
-def _flags(view: View, value: list) -> np.ndarray:
+def _flags(view: View, value: list[Any]) -> np.ndarray:
     mask = np.zeros(len(view), dtype=bool)
     for metric in value:
         mask |= view.issue(metric)
     return mask
 
 
-def _cell(view: View, value: list) -> np.ndarray:
+def _cell(view: View, value: list[Any]) -> np.ndarray:
     given, suggested = value
     return (
         _values(view, {"label": [given]}) & _values(view, {"suggested": [suggested]}) & view.label_issue()
@@ -178,15 +179,15 @@ def _contains(name: str, words: str) -> pl.Expr:
     return pl.col(name).str.to_lowercase().str.contains(words, literal=True).fill_null(False)
 
 
-def _similar(view: View, value: dict) -> np.ndarray:
+def _similar(view: View, value: dict[str, Any]) -> np.ndarray:
     return _top(similarity_of(view, {"similar": value}), int(value.get("k", 200)))
 
 
-def _words(view: View, value: dict) -> np.ndarray:
+def _words(view: View, value: dict[str, Any]) -> np.ndarray:
     return _top(similarity_of(view, {"words": value}), int(value.get("k", 200)))
 
 
-def similarity_of(view: View, wanted: dict) -> np.ndarray | None:
+def similarity_of(view: View, wanted: dict[str, Any]) -> np.ndarray | None:
     """Cosine similarity of every row to what a filter asks for, −inf without a vector; None: it asks for nothing."""
     if wanted.get("similar"):
         sample = str(wanted["similar"]["id"])
@@ -228,11 +229,11 @@ def _top(values: np.ndarray, k: int) -> np.ndarray:
     return mask
 
 
-def _picture(view: View, value: dict) -> np.ndarray:
+def _picture(view: View, value: dict[str, Any]) -> np.ndarray:
     return _top(similarity_of(view, {"picture": value}), int(value.get("k", 200)))
 
 
-def _ids(view: View, value: list) -> np.ndarray:
+def _ids(view: View, value: list[Any]) -> np.ndarray:
     return view.spread_mask(pl.Series([str(name) for name in value], dtype=pl.String))
 
 
@@ -243,7 +244,7 @@ _PARTS = {
 }  # fmt: skip
 
 
-def ordered(view: View, mask: np.ndarray, sort: str, descending: bool, wanted: dict) -> np.ndarray:
+def ordered(view: View, mask: np.ndarray, sort: str, descending: bool, wanted: dict[str, Any]) -> np.ndarray:
     """The rows of a mask, sorted: by a number column (nulls last), by name, by `similarity`, else by position."""
     rows = np.flatnonzero(mask)
     if sort == "position" or not sort:
@@ -269,16 +270,16 @@ class Selections:
     def __init__(self, view: View, keep: int = 6):
         self.view, self.keep = view, keep
         self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._orders: OrderedDict[tuple, np.ndarray] = OrderedDict()
+        self._orders: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
-        self._making: dict = {}
+        self._making: dict[str, Any] = {}
         self._forgotten = 0
 
-    def mask(self, wanted: dict) -> np.ndarray:
+    def mask(self, wanted: dict[str, Any]) -> np.ndarray:
         """As `select`."""
         return self._get(self._masks, json.dumps(wanted, sort_keys=True), lambda: select(self.view, wanted))
 
-    def rows(self, wanted: dict, sort: str, descending: bool) -> np.ndarray:
+    def rows(self, wanted: dict[str, Any], sort: str, descending: bool) -> np.ndarray:
         """As `ordered`."""
         key = (json.dumps(wanted, sort_keys=True), sort, descending)
         return self._get(
@@ -292,7 +293,7 @@ class Selections:
             self._masks.clear()
             self._orders.clear()
 
-    def _get(self, store: OrderedDict, key, make):
+    def _get(self, store: OrderedDict[Any, Any], key, make):
         """The kept value, or a new one; who asks for the same meanwhile waits for it instead of making it twice."""
         with self._lock:
             if key in store:

@@ -1,5 +1,7 @@
 """The lists of the two pages: confusion matrix, duplicate groups, leaks, rejects, class and health tables."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -20,7 +22,7 @@ class NoSuchTable(KeyError):
     """A table that the page may not list."""
 
 
-def plain(view: View, table: str, offset: int, limit: int) -> dict:
+def plain(view: View, table: str, offset: int, limit: int) -> dict[str, Any]:
     """Some rows of a small table, as they are."""
     if table not in PLAIN:
         raise NoSuchTable(f"no list of {table!r}; there are {PLAIN}")
@@ -33,7 +35,7 @@ def _finite(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def confusion(view: View) -> dict:
+def confusion(view: View) -> dict[str, Any]:
     """Flagged labels by given × suggested: the classes that occur most, and the count of each cell."""
     given, suggested, flagged = view.column("label"), view.column("suggested"), view.label_issue()
     chosen = np.flatnonzero(flagged & (given.codes >= 0) & (suggested.codes >= 0))
@@ -54,7 +56,7 @@ def confusion(view: View) -> dict:
     return {"classes": shown, "cells": inside.rows(), "total": len(chosen), "left_out": max(len(names) - len(shown), 0)}
 
 
-def duplicate_groups(view: View, mask: np.ndarray, offset: int, limit: int) -> dict:
+def duplicate_groups(view: View, mask: np.ndarray, offset: int, limit: int) -> dict[str, Any]:
     """Groups with a member in `mask`, largest first: cards of their members, the kept one first."""
     members = view.once("duplicates_by_group", lambda: _with_rows(view))
     if len(members) and not mask.all():
@@ -78,7 +80,7 @@ def _with_rows(view: View) -> pl.DataFrame:
     return frame.filter(pl.col("row") >= 0)
 
 
-def leaks(view: View, mask: np.ndarray, pair: str, offset: int, limit: int) -> dict:
+def leaks(view: View, mask: np.ndarray, pair: str, offset: int, limit: int) -> dict[str, Any]:
     """Pairs across splits with either end in `mask`; the counts per pair of splits; most similar first."""
     frame = view.once("leaks_by_pair", lambda: leak_rows(view))
     counts = frame.group_by("pair").len().sort(["len", "pair"], descending=[True, False]).rows()
@@ -114,7 +116,7 @@ def leak_rows(view: View) -> pl.DataFrame:
     return once.sort(["similarity", "a"], descending=[True, False])
 
 
-def facet(view: View, key: str, mask: np.ndarray, whole: bool) -> dict:
+def facet(view: View, key: str, mask: np.ndarray, whole: bool) -> dict[str, Any]:
     """Counts of one column in a selection, beside those of the whole snapshot."""
     column = view.column(key)
     rows = None if whole else mask

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ METHODS = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA"}
 FLAGS = {"label_issue": 1, "outlier": 2, "duplicate": 4, "leak": 8}
 
 
-def embedding_map(tables: Tables) -> dict | None:
+def embedding_map(tables: Tables) -> dict[str, Any] | None:
     """What the page's script draws, as JSON values; None without a projection. Arrays are base64, little endian.
 
     Coordinates are uint16 pairs over the box that holds all points; scores are uint8, 255 for 1.
@@ -134,7 +135,7 @@ def captions(tables: Tables, points: pl.DataFrame) -> list[str]:
     return out
 
 
-def picture_sheet(tables: Tables, points: pl.DataFrame) -> dict | None:
+def picture_sheet(tables: Tables, points: pl.DataFrame) -> dict[str, Any] | None:
     """One JPEG of `CELL`-pixel squares, and which point each belongs to: half flagged ones, half spread evenly."""
     if not tables.parts.get(tables.shown["facts"]) or not tables.shown["preview"] or points.is_empty():
         return None

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 SNAPSHOT_NAME = "v{:08d}"
 
 
-def write_report(tables: Mapping[str, list[Path]], context: dict, target: Path) -> None:
+def write_report(tables: Mapping[str, list[Path]], context: dict[str, Any], target: Path) -> None:
     """Write the report of a snapshot.
 
     Args:
@@ -43,7 +44,7 @@ def write_report(tables: Mapping[str, list[Path]], context: dict, target: Path) 
     target.write_text(page, encoding="utf-8")
 
 
-def gather(tables: Tables, context: dict) -> dict:
+def gather(tables: Tables, context: dict[str, Any]) -> dict[str, Any]:
     """Everything the template shows."""
     numbers = {row["metric"]: row for row in collect(tables.scan("dataset_metrics").sort("metric")).to_dicts()}
     values = {
@@ -82,7 +83,7 @@ def gather(tables: Tables, context: dict) -> dict:
 WHERE = {"label_issue": "labels", "duplicate": "duplicates", "leak": "leaks"}  # a queue's section, else `samples`
 
 
-def first_words(tables: Tables, context: dict, values: dict) -> dict:
+def first_words(tables: Tables, context: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """What the page begins with, in the words that the explorer begins with: `assay.reading.overview`."""
     headline = {
         "n_samples": values["n_samples"], "n_label_issues": values["labels"]["total"],
@@ -101,7 +102,7 @@ def first_words(tables: Tables, context: dict, values: dict) -> dict:
     return told
 
 
-def are_sets(spec: dict) -> bool:
+def are_sets(spec: dict[str, Any]) -> bool:
     """Whether labels are sets of classes."""
     return bool((spec.get("source") or {}).get("label_separator"))
 
@@ -112,7 +113,7 @@ def split_sizes(tables: Tables) -> list[tuple[str, int]]:
     return list(sizes.sort("len", "split", descending=[True, False]).iter_rows())
 
 
-def judge(spec: dict, numbers: dict) -> list[dict]:
+def judge(spec: dict[str, Any], numbers: dict[str, Any]) -> list[dict[str, Any]]:
     """The spec's gates on `dataset_metrics`, for a context that does not say how they went."""
     judged = []
     for metric, gate in sorted((spec.get("gates") or {}).items()):
@@ -123,7 +124,7 @@ def judge(spec: dict, numbers: dict) -> list[dict]:
     return judged
 
 
-def shown_ids(values: dict) -> list[str]:
+def shown_ids(values: dict[str, Any]) -> list[str]:
     """The samples that appear on cards, in the order in which they deserve a picture."""
     ids = [row["sample_id"] for row in values["labels"]["rows"]]
     for pair in values["leaks"]["pairs"]:

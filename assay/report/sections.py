@@ -1,5 +1,7 @@
 """The sections of the report, as plain values for the template: what to show, worst first, and how many."""
 
+from typing import Any
+
 import polars as pl
 
 from assay.contracts.metrics import described, in_order
@@ -34,7 +36,7 @@ SPLIT_TIERS = {
 }
 
 
-def label_issues(tables: Tables, numbers: dict[str, dict], are_sets: bool = False) -> dict:
+def label_issues(tables: Tables, numbers: dict[str, dict[str, Any]], are_sets: bool = False) -> dict[str, Any]:
     """The most suspicious labels with what they are more likely to be, or a note of why none was judged; sets are not
     confused with one another."""
     frame = tables.scan("label_issues").filter(pl.col("is_issue") & pl.col("label").is_not_null())
@@ -46,13 +48,13 @@ def label_issues(tables: Tables, numbers: dict[str, dict], are_sets: bool = Fals
     return {"total": len(flagged), "labelled": labelled, "note": note, "rows": worst.to_dicts(), "matrix": matrix}
 
 
-def confusion(flagged: pl.DataFrame) -> dict:
+def confusion(flagged: pl.DataFrame) -> dict[str, Any]:
     """Given against suggested label of the flagged samples, in counts."""
     pairs = flagged.drop_nulls("suggested_label").group_by("label", "suggested_label").len("value")
     return matrix(pairs.rename({"suggested_label": "other"}).with_columns(pl.col("value").cast(pl.Float64)))
 
 
-def noise(tables: Tables) -> dict:
+def noise(tables: Tables) -> dict[str, Any]:
     """The estimated noise matrix, and the share of wrong labels over all classes (None where not estimated)."""
     frame = collect(tables.scan("label_noise"))
     wrong = frame.filter(pl.col("label") != pl.col("true_label"))
@@ -69,7 +71,7 @@ def noise(tables: Tables) -> dict:
     }
 
 
-def matrix(pairs: pl.DataFrame) -> dict:
+def matrix(pairs: pl.DataFrame) -> dict[str, Any]:
     """The `MATRIX_CLASSES` labels that matter most in `label, other, value`, as a square of cells."""
     weights = pl.concat([pairs.select("label", "value"), pairs.select(pl.col("other").alias("label"), "value")])
     ranked = weights.group_by("label").agg(pl.col("value").sum()).sort("value", "label", descending=[True, False])
@@ -87,12 +89,12 @@ def matrix(pairs: pl.DataFrame) -> dict:
     return {"labels": labels, "cells": cells, "omitted": len(ranked) - len(labels), "gutter": gutter}
 
 
-def natural(label: str) -> tuple:
+def natural(label: str) -> tuple[Any, ...]:
     """Sort key that puts numbers in order of size, before words."""
     return (0, int(label), label) if label.isascii() and label.isdigit() and len(label) < 18 else (1, 0, label)
 
 
-def metric_galleries(tables: Tables) -> list[dict]:
+def metric_galleries(tables: Tables) -> list[dict[str, Any]]:
     """Each kind of issue that has no section of its own: its count, its worst samples, the spread of its scores; in
     the order of their records. Where there are no outliers, the farthest samples stand for them."""
     scores = tables.scan("scores").filter(~pl.col("metric").is_in(OWN_SECTION))
@@ -108,7 +110,7 @@ def metric_galleries(tables: Tables) -> list[dict]:
     return [_metric_gallery(name, flagged, counts[name], spread) for name in in_order(set(counts))]
 
 
-def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.DataFrame) -> dict:
+def _metric_gallery(metric: str, flagged: pl.DataFrame, total: int, spread: pl.DataFrame) -> dict[str, Any]:
     title, says = described(metric).title, sentence(described(metric).meaning)
     if not total:
         says = "None lies beyond what the spread of the whole leads one to expect; these lie farthest."
@@ -130,7 +132,7 @@ def _height(count: int, highest: int) -> float:
     return round(30 * (count / highest) ** 0.5, 1)
 
 
-def duplicate_groups(tables: Tables) -> dict:
+def duplicate_groups(tables: Tables) -> dict[str, Any]:
     """Groups side by side: those that contradict themselves in label first, then the largest."""
     members = collect(tables.scan("duplicates"))
     labels = (
@@ -163,14 +165,14 @@ def spread_out(ranked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([top, rest])
 
 
-def _group(row: dict, members: pl.DataFrame) -> dict:
+def _group(row: dict[str, Any], members: pl.DataFrame) -> dict[str, Any]:
     here = members.filter(pl.col("group_id") == row["group_id"])
     ordered = here.sort("keep", "similarity", "sample_id", descending=[True, True, False])
     shown = [dict(m, how=SPLIT_TIERS.get(m["tier"], m["tier"])) for m in ordered.head(GROUP_MEMBERS).to_dicts()]
     return {"size": row["size"], "conflict": row["conflict"], "members": shown}
 
 
-def leak_pairs(tables: Tables, numbers: dict[str, dict]) -> dict:
+def leak_pairs(tables: Tables, numbers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Leaks by pair of splits: which share of either stands in the other, how many pairs, and the most similar ones."""
     leaks = collect(tables.scan("leaks"))
     swap = pl.col("split") > pl.col("other_split")
@@ -189,12 +191,12 @@ def leak_pairs(tables: Tables, numbers: dict[str, dict]) -> dict:
     return {"total": len(leaks), "pairs": out[:12]}
 
 
-def leakage(numbers: dict[str, dict], split: str, other: str) -> float | None:
+def leakage(numbers: dict[str, dict[str, Any]], split: str, other: str) -> float | None:
     """The share of one split's samples that have a copy in the other."""
     return numbers.get(f"leakage:{split}→{other}", {}).get("value")
 
 
-def classes(tables: Tables) -> dict:
+def classes(tables: Tables) -> dict[str, Any]:
     """The class table: the noisiest first, then the largest."""
     frame = collect(tables.scan("classes")).with_columns((pl.col("noise").fill_null(0.0) * pl.col("n")).alias("wrong"))
     ranked = frame.sort("wrong", "n", "label", descending=[True, True, False], nulls_last=True)
@@ -205,7 +207,7 @@ def classes(tables: Tables) -> dict:
     return {"total": len(frame), "rows": rows, "largest": largest}
 
 
-def group_rows(tables: Tables) -> dict[str, list[dict]]:
+def group_rows(tables: Tables) -> dict[str, list[dict[str, Any]]]:
     """The most common values of each group column, each with the issues that are far more frequent there."""
     frame = collect(tables.scan("groups")).sort("column", "n", "value", descending=[False, True, False])
     more = collect(more_frequent(tables.scan("group_issues")))
@@ -227,7 +229,7 @@ def more_frequent(issues: pl.LazyFrame) -> pl.LazyFrame:
     return chosen.sort("column", "value", "rate", "metric", descending=[False, False, True, False])
 
 
-def annotators(tables: Tables) -> dict:
+def annotators(tables: Tables) -> dict[str, Any]:
     """Who labelled how much and errs how often, the worst first; and the contents on which several disagree."""
     frame = collect(tables.scan("annotators"))
     ranked = frame.sort("error_rate", "n", "annotator", descending=[True, True, False], nulls_last=True)
@@ -237,7 +239,7 @@ def annotators(tables: Tables) -> dict:
     return {"total": len(frame), "rows": ranked.head(ANNOTATOR_ROWS).to_dicts(), **shared.row(0, named=True)}
 
 
-def rejects(tables: Tables) -> dict:
+def rejects(tables: Tables) -> dict[str, Any]:
     """What was not carried on, by stage and reason, with examples."""
     frame = collect(tables.scan("rejects").with_columns(pl.col("detail").str.slice(0, 200)))
     reasons = []
@@ -248,7 +250,7 @@ def rejects(tables: Tables) -> dict:
     return {"total": len(frame), "reasons": reasons}
 
 
-def changes(tables: Tables) -> dict:
+def changes(tables: Tables) -> dict[str, Any]:
     """What the `diff` table says: counts by change, and new and resolved issues by metric."""
     counted = collect(tables.scan("diff").group_by("change", "metric").len())
     by_change = dict(counted.group_by("change").agg(pl.col("len").sum()).iter_rows())
@@ -261,7 +263,7 @@ def changes(tables: Tables) -> dict:
 SHOWN_COVERAGES = (0.5, 0.8, 0.9, 1.0)
 
 
-def proposal_curves(tables: Tables, numbers: dict[str, dict]) -> list[dict]:
+def proposal_curves(tables: Tables, numbers: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """For each column with gaps: how many got a proposal and how many none, and the measured precision of proposals
     at each coverage, as points of a 200 × 100 drawing and as figures."""
     frame = collect(tables.scan("proposal_quality")).drop_nulls("precision").sort("column", "coverage")
@@ -287,7 +289,7 @@ WORTH = {
 }
 
 
-def worth(numbers: dict[str, dict]) -> dict:
+def worth(numbers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What acting on the findings is worth: a row per step, and the surest gain in a sentence."""
 
     def value(metric: str) -> float | None:
@@ -303,7 +305,7 @@ def worth(numbers: dict[str, dict]) -> dict:
     return {"rows": rows, "says": in_words(rows)}
 
 
-def in_words(rows: list[dict]) -> str:
+def in_words(rows: list[dict[str, Any]]) -> str:
     """The best of the label repairs, as mistakes avoided in a thousand, or that none can be told from chance."""
     raw = next((row["value"] for row in rows if row["step"] == "raw"), None)
     judged = [row for row in rows if row["low"] is not None]
@@ -342,7 +344,7 @@ SPURIOUS = 0.1  # share from which a property is worth a warning
 DRIFTS = 0.01  # p-value below which the order of the file is no accident
 
 
-def dataset_facts(numbers: dict[str, dict]) -> list[dict]:
+def dataset_facts(numbers: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """What is true of the dataset as a whole, in words: the rows of `dataset_metrics` that need no other section."""
     facts = []
     for key, (title, kind, says) in DATASET.items():
@@ -357,7 +359,7 @@ def dataset_facts(numbers: dict[str, dict]) -> list[dict]:
     return facts
 
 
-def _told(key: str, about: str, row: dict, numbers: dict[str, dict]) -> tuple[str, bool]:
+def _told(key: str, about: str, row: dict[str, Any], numbers: dict[str, dict[str, Any]]) -> tuple[str, bool]:
     """What one number says, where that depends on it; and whether it is a warning."""
     if key.startswith("order_"):
         p = numbers.get(key.replace("gap_ratio", "p_value"), {}).get("value")
@@ -370,7 +372,7 @@ def _told(key: str, about: str, row: dict, numbers: dict[str, dict]) -> tuple[st
     return "", False
 
 
-def erasures(numbers: dict[str, dict]) -> list[dict]:
+def erasures(numbers: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """How well each erased column can be read off the vectors before and after."""
     before = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_before_debias:")}
     after = {m.partition(":")[2]: r["value"] for m, r in numbers.items() if m.startswith("leakage_after_debias:")}

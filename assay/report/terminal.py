@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.reading import overview, queues
 from assay.reading.columns import View
@@ -38,7 +38,7 @@ def last_words(snapshot: Snapshot, seconds: float) -> None:
     console.print()
 
 
-def _changed(changes: dict, parent: int) -> str:
+def _changed(changes: dict[str, Any], parent: int) -> str:
     anew = changes["anew"]["up"]["n"] + changes["anew"]["down"]["n"]
     moved = [f"{n:,} {change.replace('_', ' ')}" for change, n in changes["counts"].items()]
     samples = f"; samples: {', '.join(moved)}" if moved else ""

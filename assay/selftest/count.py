@@ -10,6 +10,7 @@ planted ones are taken as a fair sample of them (Elkan & Noto 2008).
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -352,7 +353,7 @@ def share_bad(score: np.ndarray, planted: np.ndarray, already: float, weight: np
 
 
 def bootstrap(
-    ranking: Ranking, already: Sequence[float], draws: int, seed: int, measure: Callable = average_precision
+    ranking: Ranking, already: Sequence[float], draws: int, seed: int, measure: Callable[..., Any] = average_precision
 ) -> tuple[float, float]:
     """95% percentile interval of a measure, planted ones drawn one by one and the others by the sample.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -73,7 +74,7 @@ def write_samples(
 
 def write_table(content: str, samples: Sequence[Sample], path: Path) -> None:
     """Samples as Parquet: `sample_id, label, split` where there are any, and the content where it is no file."""
-    columns: dict[str, pl.Series | list] = {
+    columns: dict[str, pl.Series | list[Any]] = {
         "sample_id": [sample.name for sample in samples],
         "label": pl.Series([sample.label for sample in samples], dtype=pl.String),
         "split": pl.Series([sample.split for sample in samples], dtype=pl.String),

@@ -7,6 +7,7 @@ No sample is the target of two kinds, so each has one truth.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,7 +104,7 @@ def _can_be_target(sample: Sample, kind: str, how: str) -> bool:
 
 def _plant_one(
     planted: list[Sample],
-    truth: list[tuple],
+    truth: list[tuple[Any, ...]],
     position: int,
     kind: str,
     defect: Defect,
@@ -130,7 +131,7 @@ def any_label(label: str, others: list[str], rng: np.random.Generator) -> str:
 
 def _flip_label(
     planted: list[Sample],
-    truth: list[tuple],
+    truth: list[tuple[Any, ...]],
     position: int,
     kind: str,
     samples: Sequence[Sample],
@@ -146,7 +147,7 @@ def _flip_label(
 
 def _add_strangers(
     planted: list[Sample],
-    truth: list[tuple],
+    truth: list[tuple[Any, ...]],
     samples: Sequence[Sample],
     count: int,
     kind: str,

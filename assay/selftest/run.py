@@ -12,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,13 +104,13 @@ def read_samples(spec: Spec, folder: Path, size: int) -> list[Sample]:
     return samples
 
 
-def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict], bytes | str | np.ndarray | None]:
+def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict[str, Any]], bytes | str | np.ndarray | None]:
     """A function from a row of `ingested` to its content; None where it cannot be read or decoded."""
     modality = find_modality(spec.modality)
     if modality.content == "file":
         open_content = open_reader(spec)
 
-        def read(row: dict) -> bytes | None:
+        def read(row: dict[str, Any]) -> bytes | None:
             try:
                 content = open_content([row["uri"]], row["content_hash"])
                 if modality.readable:
@@ -138,7 +139,7 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
     return run_spec(place / "spec.toml", folder / "home")
 
 
-def copied_spec(spec: Spec, place: Path) -> dict:
+def copied_spec(spec: Spec, place: Path) -> dict[str, Any]:
     """The user's spec as plain values, on the copy: same cleaning, embedder and thresholds; no layout, no groups."""
     values = {name: spec.part(name) for name in KEPT_SECTIONS}
     values["embed"] |= found_from_anywhere(spec)
@@ -157,7 +158,7 @@ def copied_spec(spec: Spec, place: Path) -> dict:
     }
 
 
-def found_from_anywhere(spec: Spec) -> dict:
+def found_from_anywhere(spec: Spec) -> dict[str, Any]:
     """The keys of `embed` that name a model, with paths, which are relative to the spec, made absolute."""
     model, weights = spec.embed.model, spec.base / spec.embed.pretrained
     folder = spec.base / Path(model.removeprefix(LOCAL)).expanduser()
@@ -166,10 +167,10 @@ def found_from_anywhere(spec: Spec) -> dict:
     return {"model": model, "pretrained": str(weights.resolve()) if weights.is_file() else spec.embed.pretrained}
 
 
-def to_toml(values: dict) -> str:
+def to_toml(values: dict[str, Any]) -> str:
     """Plain values and one level of tables as TOML; None is left out."""
 
-    def lines_of(section: dict) -> list[str]:
+    def lines_of(section: dict[str, Any]) -> list[str]:
         plain = {key: value for key, value in section.items() if value is not None and not isinstance(value, dict)}
         return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
 

@@ -4,7 +4,7 @@ say; and the rules by which they read."""
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -25,7 +25,7 @@ class Batch:
     """Some rows: their numbers in the file (from 0), their columns (lists or Arrow arrays), and rows set aside."""
 
     rows: list[int] = field(default_factory=list)
-    columns: dict[str, Sequence | pa.Array] = field(default_factory=dict)
+    columns: dict[str, Sequence[Any] | pa.Array] = field(default_factory=dict)
     refused: list[tuple[int, str, str]] = field(default_factory=list)  # row, reason, detail
     is_untyped: bool = False  # every value is text (CSV), whatever it stands for
     untyped: frozenset[str] = frozenset()  # or these columns are

@@ -4,6 +4,7 @@ import datetime
 import zoneinfo
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -38,7 +39,7 @@ class Fates:
             self.reasons[place], self.details[place] = reason, detail
 
 
-def values_of(column: Sequence | pa.Array) -> list:
+def values_of(column: Sequence[Any] | pa.Array) -> list[Any]:
     """A column as Python values. Bytes that are not UTF-8 become lone surrogates, as in Python's own file names."""
     if not isinstance(column, pa.Array):
         return list(column)
@@ -84,7 +85,7 @@ def printable(text: str) -> str:
 
 
 def strings(
-    column: Sequence | pa.Array,
+    column: Sequence[Any] | pa.Array,
     fates: Fates,
     name: str,
     limit: int,
@@ -109,7 +110,7 @@ def strings(
     return found
 
 
-def kept_values(column: Sequence | pa.Array, fates: Fates, name: str) -> list:
+def kept_values(column: Sequence[Any] | pa.Array, fates: Fates, name: str) -> list[Any]:
     """`values_of`, with null for what Python cannot hold, which `fates` counts."""
     values = values_of(column)
     n = sum(value is UNKEPT for value in values) if isinstance(column, pa.Array) else 0
@@ -118,7 +119,7 @@ def kept_values(column: Sequence | pa.Array, fates: Fates, name: str) -> list:
     return [None if value is UNKEPT else value for value in values] if n else values
 
 
-def group_column(column: Sequence | pa.Array, fates: Fates, name: str, limit: int) -> pl.Series | None:
+def group_column(column: Sequence[Any] | pa.Array, fates: Fates, name: str, limit: int) -> pl.Series | None:
     """A further column as a typed series; None for bytes, which are no group."""
     if isinstance(column, pa.Array):
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):

@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from assay.contracts.errors import SourceError, UnreadableSample
@@ -196,7 +196,7 @@ class LocalSource(Source):
         if is_empty and folder:
             left.empty.append(folder)
 
-    def _child(self, child: os.DirEntry, uri: str, above: frozenset[str], left: LeftOut) -> Iterator[Entry]:
+    def _child(self, child: os.DirEntry[str], uri: str, above: frozenset[str], left: LeftOut) -> Iterator[Entry]:
         """The entries of one thing in a folder: itself, or what is below it."""
         if self.patterns.is_litter(child.name):
             left.names[_printable(child.name)] += 1
@@ -290,7 +290,7 @@ class UrlSource(Source):
             else:
                 yield self._entry(uri, found[path])
 
-    def _entry(self, uri: str, info: dict, limit: int | None = None) -> Entry:
+    def _entry(self, uri: str, info: dict[str, Any], limit: int | None = None) -> Entry:
         version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
         version = version or info.get("last_modified") or info.get("created")
         stamp = (

@@ -8,6 +8,7 @@ half-written, empty or shrunk stops the night.
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
@@ -75,7 +76,7 @@ def _judge(spec: Spec, workspace: Workspace, output: StageOutput) -> None:
         tell("changed", words)
 
 
-def _config(spec: Spec, digest: str) -> dict:
+def _config(spec: Spec, digest: str) -> dict[str, Any]:
     """What the output depends on: the rules and the data, not where they are or what stops a night."""
     section = spec.part("source")
     names = ("kind", "layout", "columns", "null_values", "max_file_bytes", "delimiter", "quote", "encoding")
@@ -219,7 +220,7 @@ def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter],
 
 
 def _write_texts(
-    spec: Spec, writer: StageWriter, source: Source, samples: pl.DataFrame, rejects: list[dict]
+    spec: Spec, writer: StageWriter, source: Source, samples: pl.DataFrame, rejects: list[dict[str, Any]]
 ) -> pl.DataFrame:
     """Write the text behind each file to `contents`; the samples that have one. The others join `rejects`."""
     seen: set[str] = set()
@@ -246,7 +247,7 @@ def _write(
     spec: Spec,
     writer: StageWriter,
     samples: pl.DataFrame,
-    rejects: list[dict],
+    rejects: list[dict[str, Any]],
     changed: int,
     skipped: set[str],
     n_lists: int = 0,
@@ -273,7 +274,7 @@ def _write(
     writer.write("dataset_metrics", numbers.vstack(told.frame()))
 
 
-def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict]]:
+def _keep_contract(samples: pl.DataFrame) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     """Rows that keep the contract of `ingested`, and a reject for each that does not, the rule as its reason."""
     names = list(Ingested.columns())
     good, failure = Ingested.filter(samples.select(names), cast=True)

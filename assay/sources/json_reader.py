@@ -3,7 +3,7 @@
 import codecs
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from assay.contracts.errors import SourceError
 from assay.sources.batches import (
@@ -72,7 +72,7 @@ def _json_lines(file: BinaryIO, name: str) -> Iterator[tuple[bytes | None, bool]
         yield None, True
 
 
-def _json_object(line: bytes | None, encoding: str) -> tuple[dict, str, str]:
+def _json_object(line: bytes | None, encoding: str) -> tuple[dict[str, Any], str, str]:
     """`(object, reason, detail)` of one line."""
     if line is None:
         return {}, "too_large", f"a line of more than {LINE_LIMIT:,} bytes"
@@ -95,7 +95,7 @@ class _TwoKeys(ValueError):
     pass
 
 
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [key for key, _ in pairs]
@@ -103,7 +103,7 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
     return found
 
 
-def _with_objects(batch: Batch, objects: list[dict], name: str) -> Batch:
+def _with_objects(batch: Batch, objects: list[dict[str, Any]], name: str) -> Batch:
     keys = list(dict.fromkeys(key for found in objects for key in found))
     unique_names(keys, name)
     batch.is_sparse = True

@@ -1,6 +1,7 @@
 """A column of labels that are sets: lists, or texts split at a separator, as one text a row; or a reason against it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -8,7 +9,9 @@ from assay.sources.columns import Fates, is_unicode, values_of
 from assay.sources.label_text import classes_of, keeps_apart, tidy, value_text
 
 
-def set_texts(column: Sequence | pa.Array, fates: Fates, name: str, separator: str, limit: int) -> list[str | None]:
+def set_texts(
+    column: Sequence[Any] | pa.Array, fates: Fates, name: str, separator: str, limit: int
+) -> list[str | None]:
     """Each row's set as text, classes in the order given; None where it is missing or refused.
 
     Refused are lists of lists or objects, classes that the separator stands in, what is not Unicode, and more than
@@ -44,7 +47,7 @@ def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, st
     return text, "", ""
 
 
-def count_lists(column: Sequence | pa.Array) -> int:
+def count_lists(column: Sequence[Any] | pa.Array) -> int:
     """How many of a column's values are lists."""
     if isinstance(column, pa.Array) and not pa.types.is_nested(column.type):
         return 0

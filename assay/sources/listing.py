@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -138,7 +138,7 @@ def _reason(entry: Entry) -> tuple[str | None, str | None]:
     return entry.reason or None, entry.detail or None
 
 
-def _read(source: Source, row: tuple) -> tuple:
+def _read(source: Source, row: tuple[Any, ...]) -> tuple[Any, ...]:
     """One row of a listing with its content hash or its reason."""
     uri, size, stamp = row[:3]
     try:
@@ -169,7 +169,7 @@ def _load(place: Path) -> dict[str, Known]:
     return {row[0]: Known(*row[1:]) for row in frame.select("uri", *Known._fields).iter_rows()}
 
 
-def _save(place: Path, rows: list[tuple], entries: list[Entry], read_at: list[float | None]) -> None:
+def _save(place: Path, rows: list[tuple[Any, ...]], entries: list[Entry], read_at: list[float | None]) -> None:
     kept = [
         (*row[:4], entry.ctime_ns, entry.inode, at)
         for row, entry, at in zip(rows, entries, read_at, strict=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,7 +87,7 @@ def _class_label(feature: object) -> list[str]:
     return list(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
-def named(column: pa.Array, names: list[str]) -> pa.Array | list:
+def named(column: pa.Array, names: list[str]) -> pa.Array | list[Any]:
     """Numbers of classes by name: -1 is none, and a number without a name stays as it is."""
     if pa.types.is_integer(column.type):
         codes = column.cast(pa.int64())

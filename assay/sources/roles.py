@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,7 @@ class Roles:
         """The file's name for a role."""
         return self.columns.get(role, role)
 
-    def assign(self, batch: Batch, file: str, has_split: bool) -> tuple[dict, dict, set[str]]:
+    def assign(self, batch: Batch, file: str, has_split: bool) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
         """A batch's columns by role, the further ones by name, and the names of those left out.
 
         Raises:
@@ -119,7 +120,7 @@ class Roles:
         )
 
 
-def _refuse_clash(further: Mapping, file: str) -> None:
+def _refuse_clash(further: Mapping[str, Any], file: str) -> None:
     if len(further) > COLUMN_LIMIT:
         raise SourceError(f"{file} has {len(further):,} columns; wanted at most {COLUMN_LIMIT:,}")
     for name in further:
@@ -149,7 +150,7 @@ def numbered_families(names: Sequence[str]) -> dict[str, list[str]]:
     return whole
 
 
-def _stacked(columns: Sequence, n: int) -> list:
+def _stacked(columns: Sequence[Any], n: int) -> list[Any]:
     """One row of numbers for each of `n` rows out of a column a number; a row with anything else is no vector."""
     matrix = np.full((n, len(columns)), np.nan)
     is_number = np.ones(n, dtype=bool)

@@ -6,6 +6,7 @@ are large, go to the writer as they come.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -60,7 +61,7 @@ class TableRows:
         self._again: dict[str, int] = {}
         self._untyped: set[str] = set()
         self._frames: list[pl.DataFrame] = []
-        self._rejects: list[dict] = []
+        self._rejects: list[dict[str, Any]] = []
         self._dimensions: int | None = None
 
     def take(self, batch: Batch, file: str, split: str | None, first: int) -> None:
@@ -117,7 +118,7 @@ class TableRows:
             names = ", ".join(sorted(batch.partitions))
             self.told.say("partitions", len(batch.partitions), f"columns that the folders' names give: {names}")
 
-    def finish(self) -> tuple[pl.DataFrame, list[dict]]:
+    def finish(self) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
         """All samples with typed group columns in one frame, and the rejects. Writes the last contents."""
         self._contents.flush()
         for name, n in sorted(self.lost.items()):
@@ -127,7 +128,7 @@ class TableRows:
             )
         return unify_columns(self._frames, self._untyped), self._rejects
 
-    def _cells(self, named: dict, fates: Fates) -> dict[str, list[str | None]]:
+    def _cells(self, named: dict[str, Any], fates: Fates) -> dict[str, list[str | None]]:
         """The text of each role but the vector's."""
         plain = {role: column for role, column in named.items() if role != "vector"}
         sets = {}
@@ -142,13 +143,13 @@ class TableRows:
         }
         return texts | sets
 
-    def _groups(self, further: dict, untyped: set[str], fates: Fates) -> dict[str, pl.Series]:
+    def _groups(self, further: dict[str, Any], untyped: set[str], fates: Fates) -> dict[str, pl.Series]:
         columns = {name: group_column(column, fates, name, CELL_LIMIT) for name, column in further.items()}
         self.skipped_columns |= {name for name, column in columns.items() if column is None}
         self._untyped |= untyped
         return {name: column for name, column in columns.items() if column is not None}
 
-    def _contents_of(self, cells: dict, vector: object, fates: Fates) -> pl.DataFrame:
+    def _contents_of(self, cells: dict[str, Any], vector: object, fates: Fates) -> pl.DataFrame:
         """The frame of each row's content; what has none is refused."""
         matrix = self._matrix(vector, fates) if vector is not None else None
         if self.roles.content == "vector":
@@ -186,7 +187,9 @@ class TableRows:
                     fates.refuse(place, "duplicate_sample_id", "an earlier row has the same sample_id")
                 self._ids.add(sample_id)
 
-    def _keep(self, positions: list[int], cells: dict, contents: pl.DataFrame, groups: dict, fates: Fates) -> None:
+    def _keep(
+        self, positions: list[int], cells: dict[str, Any], contents: pl.DataFrame, groups: dict[str, Any], fates: Fates
+    ) -> None:
         """Keep the rows that nothing refused."""
         kept = pl.Series([reason is None for reason in fates.reasons], dtype=pl.Boolean)
         nothing = [None] * len(positions)
@@ -213,6 +216,6 @@ class TableRows:
         self._rejects.append({"uri": shown[0], "sample_id": shown[1], "reason": reason, "detail": detail})
 
 
-def _is_text(column: Sequence | pa.Array) -> bool:
+def _is_text(column: Sequence[Any] | pa.Array) -> bool:
     """Whether a column's first cells are text."""
     return any(isinstance(cell, str) for cell in values_of(column[:50]))

@@ -1,6 +1,7 @@
 """The source's columns from night to night: what the last snapshot had and is gone, new, or of another type."""
 
 import json
+from typing import Any
 
 import polars as pl
 
@@ -29,7 +30,7 @@ def describe(samples: pl.DataFrame, roles: dict[str, str], layout: str = "") -> 
     return json.dumps({"roles": named, "columns": columns, "layout": layout}, ensure_ascii=False)
 
 
-def changes(before: dict, now: dict) -> list[str]:
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What is different between two nights' sources, in words; the gravest first."""
     found = []
     names = set(before["columns"]) | set(before["roles"].values())
@@ -51,7 +52,7 @@ def changes(before: dict, now: dict) -> list[str]:
     return found
 
 
-def schema_of(numbers: pl.DataFrame) -> dict | None:
+def schema_of(numbers: pl.DataFrame) -> dict[str, Any] | None:
     """What `describe` wrote into `dataset_metrics`; None where there is none."""
     notes = numbers.filter(pl.col("metric") == SCHEMA)["note"].to_list()
     return json.loads(notes[0]) if notes and notes[0] else None

@@ -1,6 +1,7 @@
 """Samples from tables: what holds them, which files their uris name, and their rows read in one pass."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -154,5 +155,5 @@ def _matrix_beside(spec: Spec, files: Sequence[TableFile]) -> np.ndarray | None:
     return matrix
 
 
-def _rows_beside(matrix: np.ndarray, batch: Batch) -> list:
+def _rows_beside(matrix: np.ndarray, batch: Batch) -> list[Any]:
     return [matrix[row] if row < len(matrix) else None for row in batch.rows]

@@ -16,7 +16,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -110,7 +110,7 @@ def append_decisions(
     workspace: Workspace,
     samples: pl.DataFrame,
     kind: str,
-    values: str | list | None,
+    values: str | list[Any] | None,
     who: str,
     snapshot: int,
 ) -> str:

@@ -84,18 +84,18 @@ def problem_of(path: Path, written: Mapping[str, Any]) -> str | None:
         return f"cannot be read ({error.strerror})"
 
 
-def sealed(values: dict) -> dict:
+def sealed(values: dict[str, Any]) -> dict[str, Any]:
     """The same with a digest of itself, as a JSON file is to hold it."""
     rest = {key: value for key, value in values.items() if key != SEAL}
     return rest | {SEAL: hash_text(json.dumps(rest, sort_keys=True, default=str))}
 
 
-def write_sealed(path: Path, values: dict) -> None:
+def write_sealed(path: Path, values: dict[str, Any]) -> None:
     """Sorted, indented JSON with a digest of itself, atomically."""
     write_json(path, sealed(values))
 
 
-def read_sealed(path: Path) -> dict:
+def read_sealed(path: Path) -> dict[str, Any]:
     """What `write_sealed` wrote; a file without a seal, of before there was one, is believed.
 
     Raises:

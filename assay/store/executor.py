@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loky import ProcessPoolExecutor
 
@@ -29,10 +29,10 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(pool: Executor, function: Callable, tasks: Iterable, ahead: int) -> Iterator:
+def in_order(pool: Executor, function: Callable[..., Any], tasks: Iterable[Any], ahead: int) -> Iterator[Any]:
     """`function` of each task on the pool's workers, results in the order of the tasks, at most `ahead` before they
     are asked for."""
-    pending: deque[Future] = deque()
+    pending: deque[Future[Any]] = deque()
     for task in tasks:
         pending.append(pool.submit(function, task))
         if len(pending) > ahead:
@@ -74,7 +74,7 @@ def in_batches(
         batches = batches[done:]
 
 
-def _in_processes(function: Callable, batches: Sequence, processes: int) -> Iterator:
+def _in_processes(function: Callable[..., Any], batches: Sequence[Any], processes: int) -> Iterator[Any]:
     """`function` of each batch in a pool of worker processes, in order."""
     pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(os.getpid(),), env=_ONE_THREAD)
     try:
@@ -83,7 +83,7 @@ def _in_processes(function: Callable, batches: Sequence, processes: int) -> Iter
         pool.shutdown(wait=True, kill_workers=True)
 
 
-def _by_halves(function: Callable, batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:
+def _by_halves(function: Callable[..., Any], batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:
     try:
         return next(_in_processes(function, [batch], 1))
     except BrokenProcessPool:

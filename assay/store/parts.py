@@ -1,7 +1,7 @@
 """Parts: the Parquet files of a table, each held to its contract."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -46,7 +46,7 @@ def write_part(table: str, frame: pl.DataFrame, path: Path | BinaryIO) -> None:
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata({"assay.table": table, "assay.contract": str(CONTRACTS[table].VERSION)})
     vectors = [field.name for field in arrow.schema if pa.types.is_fixed_size_list(field.type)]
-    options: dict = {"compression": "zstd", "row_group_size": ROW_GROUP}
+    options: dict[str, Any] = {"compression": "zstd", "row_group_size": ROW_GROUP}
     if vectors:
         words = [name for name in arrow.schema.names if name not in vectors]
         size = sum(arrow.column(name).nbytes for name in vectors) // max(len(arrow), 1)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import SnapshotError
 from assay.store.digests import problem_of, read_sealed
@@ -36,7 +36,7 @@ class Snapshot(TableReader):
 
     number: int
     path: Path
-    manifest: dict
+    manifest: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -228,7 +228,7 @@ def verify(snapshot: Snapshot) -> list[str]:
     return problems
 
 
-def all_files(manifest: dict) -> list[dict]:
+def all_files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Every file entry of a manifest: the tables' parts, then the others."""
     files = [file for table in sorted(manifest["tables"]) for file in manifest["tables"][table].get("files", [])]
     return files + manifest.get("files", [])

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -44,7 +45,7 @@ class StageOutput(TableReader):
     tables: tuple[str, ...]
 
     @property
-    def config(self) -> dict:
+    def config(self) -> dict[str, Any]:
         """What it was made with, besides its inputs."""
         return read_sealed(self.path / "manifest.json")["config"]
 
@@ -112,7 +113,7 @@ class Work:
         check: looks at the output, also at one that was there; raises to stop the night.
     """
 
-    config: Mapping
+    config: Mapping[str, Any]
     body: Callable[[StageWriter], None]
     check: Callable[[StageOutput], None] = _passes
 
@@ -165,7 +166,9 @@ def names(tables: Names, spec: Spec) -> tuple[str, ...]:
     return tables(spec) if callable(tables) else tables
 
 
-def stage_key(stage: str, version: int, tables: Iterable[str], config: Mapping, inputs: Iterable[StageOutput]) -> str:
+def stage_key(
+    stage: str, version: int, tables: Iterable[str], config: Mapping[str, Any], inputs: Iterable[StageOutput]
+) -> str:
     """Hex key of everything that a stage's output depends on."""
     described = {
         "stage": stage,
@@ -183,7 +186,7 @@ def run_stage(
     *,
     version: int,
     tables: Sequence[str],
-    config: Mapping,
+    config: Mapping[str, Any],
     inputs: Sequence[StageOutput],
     body: Callable[[StageWriter], None],
 ) -> StageOutput:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import ContractError
 
@@ -52,7 +52,7 @@ class Tables(TableReader):
         """
         return [part for output in self._writers(table) for part in output.parts(table)]
 
-    def config_of(self, table: str) -> dict:
+    def config_of(self, table: str) -> dict[str, Any]:
         """What the table was made with, besides the inputs of its stage; empty where nobody wrote it."""
         return next((output.config for output in self._writers(table)), {})
 

@@ -5,6 +5,7 @@ HOME/DATASET/decisions/views.json
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from assay.contracts.errors import AssayError
 from assay.store.files import atomic_file
@@ -14,7 +15,7 @@ MOST_VIEWS = 200
 LONGEST_NAME, LONGEST_STATE = 80, 60_000  # characters
 
 
-def read_views(workspace: Workspace) -> list[dict]:
+def read_views(workspace: Workspace) -> list[dict[str, Any]]:
     """`{name, state, who, at}` of each, by name; none where the file is absent or not one."""
     try:
         views = json.loads(_file(workspace).read_text(encoding="utf-8"))
@@ -23,7 +24,7 @@ def read_views(workspace: Workspace) -> list[dict]:
     return sorted(views, key=lambda view: view["name"].casefold()) if isinstance(views, list) else []
 
 
-def save_view(workspace: Workspace, name: str, state: dict | None, who: str) -> None:
+def save_view(workspace: Workspace, name: str, state: dict[str, Any] | None, who: str) -> None:
     """Save a view under a name, over one of the same name; `state` None removes it.
 
     Raises:

@@ -1,6 +1,7 @@
 """What is found of the labels: which are wrong, how surely, and what they should be."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -70,7 +71,7 @@ def wilson(rate: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray
     return np.clip(center - half, 0.0, 1.0), np.clip(center + half, 0.0, 1.0)
 
 
-def add_noise_rate(metrics: dict, rate: float, interval: tuple[float, float], note: str) -> None:
+def add_noise_rate(metrics: dict[str, Any], rate: float, interval: tuple[float, float], note: str) -> None:
     """`estimated_noise_rate` and the ends of its interval, as entries of `dataset_metrics`."""
     metrics["estimated_noise_rate"] = (rate, note)
     metrics["estimated_noise_rate_low"] = (interval[0], "95% interval, lower end")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,7 +33,7 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     own = groups.unit_codes(corpus, inputs.labels.codes) if inputs.sets is None else np.full(n, -1)
     size = outliers.clump_sizes(cluster, own)
 
-    def reference(measurements: dict[str, np.ndarray]) -> dict:
+    def reference(measurements: dict[str, np.ndarray]) -> dict[str, Any]:
         return outliers.stored_reference(references, corpus.embedder, measurements, n)
 
     scales = reference({**raw, "off_class": off[np.isfinite(off)]})
@@ -51,7 +52,9 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     ]
 
 
-def directions_of(inputs: Inputs, reference: Callable[[dict[str, np.ndarray]], dict]) -> dict[str, np.ndarray]:
+def directions_of(
+    inputs: Inputs, reference: Callable[[dict[str, np.ndarray]], dict[str, Any]]
+) -> dict[str, np.ndarray]:
     """The measurements along the vectors' directions, where those have heavy tails; none elsewhere. That they have is
     found when an embedder is first used, and kept with its `reference`."""
     found = directions.directions(inputs.corpus.vectors)

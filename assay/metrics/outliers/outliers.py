@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -46,7 +47,7 @@ def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
     return out
 
 
-def stored_reference(folder: Path, embedder: str, measurements: dict[str, np.ndarray], n: int) -> dict:
+def stored_reference(folder: Path, embedder: str, measurements: dict[str, np.ndarray], n: int) -> dict[str, Any]:
     """The reference of an embedder: the stored one, or tonight's, stored. One made from few units is outgrown; a
     measurement that it lacks is added."""
     path, kept, made_of = folder / hash_text(embedder)[:16] / "reference.json", {}, n
@@ -127,7 +128,11 @@ def combined(agreed: np.ndarray, far: np.ndarray, dense: np.ndarray, size: np.nd
 
 
 def outlier_z(
-    raw: dict[str, np.ndarray], size: np.ndarray, scales: dict, reference: Callable, along: dict[str, np.ndarray]
+    raw: dict[str, np.ndarray],
+    size: np.ndarray,
+    scales: dict[str, Any],
+    reference: Callable[..., Any],
+    along: dict[str, np.ndarray],
 ) -> np.ndarray:
     """z of `outlier`. `scales`: the references of `raw`; `reference({name: values})` gives those of others; `along`:
     the measurements of `directions.py`, which take the place of the distance where there are any."""

@@ -6,6 +6,7 @@ Levels are in decibels under full scale (dBFS), shares from 0 to 1. Frames are 2
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ MATCH_FLOOR_DB = 36.0  # under the peak: deeper, noise counts; shallower, two ta
 class MeasuredSound:
     """A row of `audio_facts` without its content hash."""
 
-    values: dict
+    values: dict[str, Any]
 
 
 def measure_contents(
@@ -51,7 +52,7 @@ def measure_contents(
     return found
 
 
-def measure(sound: Sound) -> dict:
+def measure(sound: Sound) -> dict[str, Any]:
     """All facts of one sound."""
     mono = sound.mono()
     levels = frame_levels(mono, sound.rate)

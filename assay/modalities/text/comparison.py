@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import regex
 from rapidfuzz.distance import OSA, Indel
@@ -224,7 +225,7 @@ def _negations(text: Text, places: list[int]) -> int:
     return sum(word in NEGATIONS or word.endswith(("n't", "n’t")) for word in words) if len(words) <= FEW else 0
 
 
-def _facts(text: Text, places: list[int]) -> tuple[Counter, Counter]:
+def _facts(text: Text, places: list[int]) -> tuple[Counter[Any], Counter[Any]]:
     """The numbers and the names among the words at some places."""
     words = [(text.words[place], text.names[place]) for place in places]
     numbers = Counter(word for word, _ in words if NUMBER.search(word) or word in NUMERALS)

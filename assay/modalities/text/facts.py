@@ -11,6 +11,7 @@ scripts that put no blanks between words (Han, kana, Thai, Lao, Khmer, Burmese) 
 import functools
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 import regex
@@ -67,7 +68,7 @@ def text_facts(
     return facts, pl.DataFrame(failures, schema=empty("failures").schema, orient="row")
 
 
-def measure(text: str, steps: Sequence[str], language: str) -> dict:
+def measure(text: str, steps: Sequence[str], language: str) -> dict[str, Any]:
     """All of a row of `text_facts` but `content_hash` and `minhash`."""
     damaged = damaged_share(text)
     text = SURROGATE.sub("\ufffd", text)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import av
 import av.error
@@ -167,7 +168,7 @@ def _described(container: InputContainer, stream: VideoStream) -> Played:
     )
 
 
-def _packets(packets: Iterable[av.Packet], played: Played) -> Iterator[av.Packet]:
+def _packets(packets: Iterable[av.Packet[Any]], played: Played) -> Iterator[av.Packet[Any]]:
     """Packets until the file ends, or breaks off."""
     walk = iter(packets)
     while True:
@@ -182,7 +183,7 @@ def _packets(packets: Iterable[av.Packet], played: Played) -> Iterator[av.Packet
         yield packet
 
 
-def _decoded(decode: Callable[[], Iterable[object]], played: Played) -> list:
+def _decoded(decode: Callable[[], Iterable[object]], played: Played) -> list[Any]:
     """What a packet holds; nothing, and a count, where it cannot be decoded."""
     try:
         return list(decode())
