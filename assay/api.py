@@ -32,7 +32,7 @@ class Snapshot:
         manifest: what it was made of and with.
     """
 
-    def __init__(self, stored: "Stored"):
+    def __init__(self, stored: "Stored") -> None:
         self._stored = stored
         self.dataset: str = stored.path.parents[1].name
         self.number, self.path, self.manifest = stored.number, stored.path, stored.manifest

@@ -377,7 +377,7 @@ def workspace_of(home: Path, dataset: str):
 def print_relation(relation, output: str) -> None:
     """A query's rows on standard output."""
     if output == "table":
-        relation.show(max_rows=1000, max_width=sys.stdout.isatty() and os.get_terminal_size().columns or 200)
+        relation.show(max_rows=1000, max_width=(sys.stdout.isatty() and os.get_terminal_size().columns) or 200)
         return
     from assay.reading.printed import write_rows
 

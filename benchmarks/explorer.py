@@ -32,9 +32,9 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
-from tests.explorer.make_snapshot import make_snapshot  # noqa: E402
-from tests.explorer.page_driver import MAP  # noqa: E402
+from tests.conftest import ARGUMENTS, CHROMIUM
+from tests.explorer.make_snapshot import make_snapshot
+from tests.explorer.page_driver import MAP
 
 SERVE = (
     "import sys; from pathlib import Path; from assay.store.workspace import Workspace; "

@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from assay.store.snapshots import list_snapshots, read_snapshot, verify
 from assay.store.workspace import Workspace
-from tests.corpus import write_digits  # noqa: E402
-from tests.nightly import DIGITS_SPEC  # noqa: E402
+from tests.corpus import write_digits
+from tests.nightly import DIGITS_SPEC
 
 
 def start(spec: Path, home: Path) -> subprocess.Popen:

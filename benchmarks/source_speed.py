@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from assay.contracts.spec import make_spec  # noqa: E402
-from assay.sources.ingest import ingest  # noqa: E402
+from assay.contracts.spec import make_spec
+from assay.sources.ingest import ingest
 from assay.store.workspace import Workspace
 
 

@@ -58,7 +58,7 @@ def configured_server() -> str:
 class Server:
     """A server of our own: its address, its process, and where it keeps its files."""
 
-    def __init__(self, folder: Path, listening: socket.socket):
+    def __init__(self, folder: Path, listening: socket.socket) -> None:
         self.folder, self.listening = folder, listening
         self.port = listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
@@ -210,7 +210,7 @@ class Guard:
     at this machine names itself in `Host`.
     """
 
-    def __init__(self, app: Any, hosts: Sequence[str]):
+    def __init__(self, app: Any, hosts: Sequence[str]) -> None:
         self.app, self.hosts = app, frozenset(hosts)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -223,6 +223,7 @@ class Guard:
             if not known or any(origin.partition("://")[2] != hosts[0] for origin in origins):
                 return await self.refuse(scope["type"], send)
         await self.app(scope, receive, send)
+        return None
 
     async def refuse(self, kind: str, send: Any) -> None:
         """403."""

@@ -98,7 +98,7 @@ def _fails_nothing(stage: str) -> Iterator[None]:
 class _progress_artifact:
     """While inside, `Progress` also moves a Prefect progress artifact (at most every two seconds)."""
 
-    def __init__(self, stage: str, dataset: str):
+    def __init__(self, stage: str, dataset: str) -> None:
         self.stage, self.dataset = stage, dataset
         self._artifact, self._shown = None, 0.0
         self._context = contextvars.copy_context()  # progress is also reported by threads that know of no task run

@@ -35,7 +35,7 @@ class SourceError(AssayError):
 class UnreadableSample(SourceError):
     """One sample cannot be read or decoded; `reason` is a code of `rejects.reason`."""
 
-    def __init__(self, reason: str, detail: str = ""):
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason, self.detail = reason, detail
 

@@ -83,7 +83,7 @@ def leak_rows(
     close &= similarity > 0
     left, right, tiers, similarity = left[close], right[close], tiers[close], similarity[close]
     names = splits.fill_null("").to_numpy()
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "sample_id": sample_ids[left].tolist(),
             "other_id": sample_ids[right].tolist(),
@@ -97,7 +97,6 @@ def leak_rows(
             "tier": pl.String, "similarity": pl.Float64,
         },
     )  # fmt: skip
-    return frame
 
 
 def _pairs_across(group: np.ndarray, split: np.ndarray, close_keys: list[np.ndarray]) -> tuple[np.ndarray, bool]:

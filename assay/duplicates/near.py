@@ -173,7 +173,7 @@ class Vectors:
     method = 2
     rings = ((RANKS, NEAR),)
 
-    def __init__(self, samples: pl.DataFrame, graph: Graph, tables: TableReader):
+    def __init__(self, samples: pl.DataFrame, graph: Graph, tables: TableReader) -> None:
         self._hashes, self._n, self._tables = samples["content_hash"], len(samples), tables
         packed = np.minimum(graph.left, graph.right) * self._n + np.maximum(graph.left, graph.right)
         self._edges, first = np.unique(packed, return_index=True)

@@ -25,7 +25,7 @@ _STEPS, _EPOCHS, _ROWS = 1_500, 40, 64  # training stops at whichever of steps a
 class Autoencoder(TorchEmbedder, FittedEmbedder):
     """The encoder half of the trained network."""
 
-    def __init__(self, spec: Spec, basis: Basis, device: str):
+    def __init__(self, spec: Spec, basis: Basis, device: str) -> None:
         TorchEmbedder.__init__(self, device, "fp32")
         FittedEmbedder.__init__(self, basis)
         self._spec = spec

@@ -87,7 +87,7 @@ class Embedder:
 class FittedEmbedder(Embedder):
     """One that learns from the dataset itself; `basis` says from which contents, and where that is kept."""
 
-    def __init__(self, basis: Basis):
+    def __init__(self, basis: Basis) -> None:
         self.basis = basis
         self.fingerprint = basis.fingerprint
 

@@ -74,7 +74,7 @@ def _slope(residual: sparse.csr_matrix, others: npt.NDArray[np.float32]) -> npt.
 class _Adam:
     """Adam (Kingma and Ba 2015), in place."""
 
-    def __init__(self, values: npt.NDArray[np.float32]):
+    def __init__(self, values: npt.NDArray[np.float32]) -> None:
         self.values = values
         self.mean, self.square, self.steps = np.zeros_like(values), np.zeros_like(values), 0
 

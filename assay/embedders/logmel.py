@@ -21,7 +21,7 @@ STILL = 20.0  # a last, constant dimension: where a sound without any contrast p
 class LogMel(FittedEmbedder):
     """`patch(sound) @ components`, then `STILL`; float32."""
 
-    def __init__(self, spec: Spec, basis: Basis):
+    def __init__(self, spec: Spec, basis: Basis) -> None:
         super().__init__(basis)
         self._max_seconds = spec.clean.max_seconds
         self._wanted = spec.embed.dimensions or DIMENSIONS

@@ -27,7 +27,7 @@ class Lsa(FittedEmbedder):
 
     ngrams = NGRAMS
 
-    def __init__(self, spec: Spec, basis: Basis):
+    def __init__(self, spec: Spec, basis: Basis) -> None:
         super().__init__(basis)
         self._wanted = spec.embed.dimensions or DIMENSIONS
         self._seed, self._model = spec.embed.seed, spec.embed.model

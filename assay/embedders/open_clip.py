@@ -43,7 +43,7 @@ class OpenClip(TorchEmbedder):
 
     def __init__(
         self, spec: Spec, fingerprint: str, tower: str, name: str, pretrained: str | None, device: str, precision: str
-    ):
+    ) -> None:
         super().__init__(device, precision)
         self.fingerprint = fingerprint
         self._spec, self._tower, self._name, self._pretrained = spec, tower, name, pretrained

@@ -25,7 +25,7 @@ class PartBatch:
 class MeanOfParts(Embedder):
     """The mean over a sample's parts of what another embedder makes of each."""
 
-    def __init__(self, inner: Embedder, parts: Parts, most: int, fingerprint: str):
+    def __init__(self, inner: Embedder, parts: Parts, most: int, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self._inner, self._parts, self._most = inner, parts, most
         self.one_driver = inner.one_driver
@@ -68,7 +68,7 @@ class MeanOfParts(Embedder):
 class FittedMeanOfParts(MeanOfParts, FittedEmbedder):
     """The same of an embedder that learns from the parts of all samples."""
 
-    def __init__(self, inner: FittedEmbedder, parts: Parts, most: int, fingerprint: str):
+    def __init__(self, inner: FittedEmbedder, parts: Parts, most: int, fingerprint: str) -> None:
         super().__init__(inner, parts, most, fingerprint)
         self.basis = inner.basis
         self._fitted = inner

@@ -24,7 +24,7 @@ _FAINTEST = 1e-7  # components with less than this share of the first one's vari
 class ImagePca(FittedEmbedder):
     """`contrast(features) @ components`, then `FLAT`; float32."""
 
-    def __init__(self, spec: Spec, basis: Basis):
+    def __init__(self, spec: Spec, basis: Basis) -> None:
         super().__init__(basis)
         self._max_pixels = spec.clean.max_pixels
         self._wanted = spec.embed.dimensions or DIMENSIONS

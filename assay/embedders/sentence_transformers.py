@@ -16,7 +16,7 @@ from assay.embedders.weights import first_line, offline, refuse
 class Sentences(TextModel):
     """`SentenceTransformer.encode`; no code from the model's folder is run, and only safetensors are read."""
 
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
         super().__init__(spec, fingerprint, device, precision)
         self._folder = folder
         self._model: SentenceTransformer | None = None

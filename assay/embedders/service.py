@@ -50,7 +50,7 @@ class Picture:
 class ServiceEmbedder(Embedder):
     """Texts or images through a service; batches are sent from several threads."""
 
-    def __init__(self, spec: Spec, fingerprint: str, client: Client):
+    def __init__(self, spec: Spec, fingerprint: str, client: Client) -> None:
         self.fingerprint = fingerprint
         self._spec, self._client = spec, client
         self._pictures = find_modality(spec.modality).content == "file"

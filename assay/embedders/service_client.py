@@ -35,7 +35,7 @@ sleep = time.sleep
 class Lost(Exception):
     """The service may answer if it is asked again; `wait` is what it asked for, in seconds."""
 
-    def __init__(self, said: str, wait: float | None = None):
+    def __init__(self, said: str, wait: float | None = None) -> None:
         super().__init__(said)
         self.wait = wait
 
@@ -43,7 +43,7 @@ class Lost(Exception):
 class Client:
     """Asks one service for vectors; used from several threads."""
 
-    def __init__(self, embed: Embed):
+    def __init__(self, embed: Embed) -> None:
         self._embed, self._service = embed, embed.service
         self._refuse_plain_http()
         self._key = self._read_key()

@@ -27,7 +27,7 @@ class TextModel(Embedder):
     _limit: int | None = None
     _room: int | None = None
 
-    def __init__(self, spec: Spec, fingerprint: str, device: str, precision: str):
+    def __init__(self, spec: Spec, fingerprint: str, device: str, precision: str) -> None:
         self.fingerprint = fingerprint
         self._spec, self._device, self._precision = spec, device, precision
         self._inner = spec.embed.batch_size or (32 if device == "cpu" else 256)

@@ -23,7 +23,7 @@ from assay.modalities.image.decode import decode_rgb
 class TimmModel(TorchEmbedder):
     """`timm.create_model` of a folder in timm's format (`config.json`, `model.safetensors`)."""
 
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
         super().__init__(device, precision)
         self.fingerprint = fingerprint
         self._spec, self._folder = spec, folder

@@ -36,7 +36,7 @@ def autocast(device: str, precision: str) -> torch.autocast:
 class TorchEmbedder(Embedder):
     """An embedder whose `_forward` maps one tensor of raw values on the device to a tensor (n, d)."""
 
-    def __init__(self, device: str, precision: str):
+    def __init__(self, device: str, precision: str) -> None:
         self.device = torch.device(device)
         self.precision = precision
         self.one_driver = self.device.type != "cpu"

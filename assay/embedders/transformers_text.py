@@ -17,7 +17,7 @@ from assay.embedders.weights import first_line, offline, refuse
 class TextTower(TextModel):
     """`AutoModel` and `AutoTokenizer` of a folder; no code from the folder is run, and only safetensors are read."""
 
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
         super().__init__(spec, fingerprint, device, precision)
         self._folder = folder
         self._model: torch.nn.Module | None = None

@@ -34,7 +34,7 @@ class VideoTower(Embedder):
     one_driver = True
     batch_size = 4
 
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str):
+    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
         self.fingerprint = fingerprint
         self._spec, self._folder, self._device, self._precision = spec, folder, device, precision
         self._inner = spec.embed.batch_size or (1 if device == "cpu" else 8)

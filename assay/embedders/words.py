@@ -33,7 +33,7 @@ class WordMeans(FittedEmbedder):
 
     default_dimensions = DIMENSIONS
 
-    def __init__(self, spec: Spec, basis: Basis):
+    def __init__(self, spec: Spec, basis: Basis) -> None:
         super().__init__(basis)
         self.wanted = spec.embed.dimensions or self.default_dimensions
         self.seed, self.model = spec.embed.seed, spec.embed.model

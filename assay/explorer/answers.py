@@ -138,7 +138,7 @@ def cards(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[st
     """Cards of some rows, in their order."""
     view = explorer.view(number_of(request))
     rows = np.array(asked.rows(body, "rows")[: samples.MOST_CARDS], dtype=np.int64)
-    if len(rows) and not (0 <= rows.min() and rows.max() < len(view)):
+    if len(rows) and not (rows.min() >= 0 and rows.max() < len(view)):
         raise KeyError("no such row")
     return {"cards": samples.cards(view, rows)}
 

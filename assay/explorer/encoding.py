@@ -23,7 +23,7 @@ NEEDS_WORDS = "this snapshot's embedder has no text tower; search by meaning nee
 class Encoder:
     """Vectors of words and pictures in the space of one snapshot. The model is loaded at the first question."""
 
-    def __init__(self, workspace: Workspace, view: View):
+    def __init__(self, workspace: Workspace, view: View) -> None:
         self._workspace, self._view = workspace, view
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()

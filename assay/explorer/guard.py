@@ -80,7 +80,7 @@ def new_token() -> str:
 class Guard:
     """ASGI middleware around the explorer: lets `visitors` in and hands on whole, bounded bodies."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors):
+    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
         self.app, self.visitors = app, visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,6 +104,7 @@ class Guard:
                 return await _answer(send, *body, {"connection": "close"})
             receive = _again(body, receive)
         await self.app({**scope, WHO: self.visitors.name_of(token, scope)}, receive, _sealed(send))
+        return None
 
     def refuse(self, scope: Scope, headers: Mapping[str, str]) -> Refusal | None:
         """Status and words of a refusal, or None: what can be told before the token is looked at."""

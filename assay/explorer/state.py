@@ -18,7 +18,7 @@ KEPT_VIEWS = 2
 class Explorer:
     """One dataset: its open views and what is remembered of each."""
 
-    def __init__(self, workspace: Workspace):
+    def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._log = DecisionLog(workspace)
         self._decided = part_names(workspace)

@@ -10,7 +10,7 @@ def knn_votes(labels: np.ndarray, rows: np.ndarray, similarities: np.ndarray, n_
         labels: int (n,), −1 where unlabelled.
         rows, similarities: the graph, (n, k). Equal votes go to the lower label.
     """
-    n, k = rows.shape
+    n, _k = rows.shape
     votes = np.full(n, -1, dtype=np.int64)
     for start in range(0, n if n_classes else 0, max(1, 2**24 // max(1, n_classes))):
         near = labels[rows[start : start + max(1, 2**24 // n_classes)]]

@@ -26,7 +26,7 @@ class Cells:
     cell's centre is farther from a row of the first cell than that row's own, in cosine.
     """
 
-    def __init__(self, space: torch.Tensor):
+    def __init__(self, space: torch.Tensor) -> None:
         """Cells of the rows of `space` (n, d)."""
         n = len(space)
         sample = normalize(space[evenly(n, SAMPLE)])

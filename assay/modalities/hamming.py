@@ -4,7 +4,7 @@ Two hashes that differ in at most b bits agree on at least t of any b + t blocks
 t blocks bring every such pair together (Norouzi, Punjani, Fleet, 2012). t is chosen to make the whole cheapest.
 """
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -45,7 +45,7 @@ def close_values(values: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]
     if t == 0:
         return _all_pairs(values, bits)
     edges = np.linspace(0, 64, bits + t + 1).round().astype(int)
-    blocks = [((1 << int(high)) - 1) ^ ((1 << int(low)) - 1) for low, high in zip(edges, edges[1:], strict=False)]
+    blocks = [((1 << int(high)) - 1) ^ ((1 << int(low)) - 1) for low, high in pairwise(edges)]
     found = [_pairs_with_equal_key(values, np.uint64(sum(chosen)), bits) for chosen in combinations(blocks, t)]
     pairs = np.unique(np.concatenate(found))
     return np.divmod(pairs, len(values))

@@ -19,7 +19,7 @@ MOST_BYTES = 200 * 2**20  # of row groups kept by one reader
 class FactReader:
     """Values of one column of one facts table, by row of the view."""
 
-    def __init__(self, view: View, table: str, column: str):
+    def __init__(self, view: View, table: str, column: str) -> None:
         self.column = column
         self._parts = view.snapshot.parts(table)
         self._place = view.place(table)

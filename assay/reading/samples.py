@@ -211,7 +211,7 @@ def _judged(snapshot, here: pl.Expr) -> dict[str, Any]:
 class Raw:
     """The raw samples behind a snapshot, read through the spec that its manifest keeps."""
 
-    def __init__(self, view: View):
+    def __init__(self, view: View) -> None:
         self.view = view
         self._source = None
 

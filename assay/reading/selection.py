@@ -267,7 +267,7 @@ def ordered(view: View, mask: np.ndarray, sort: str, descending: bool, wanted: d
 class Selections:
     """The last few selections of one view, so that scrolling and drawing do not select again."""
 
-    def __init__(self, view: View, keep: int = 6):
+    def __init__(self, view: View, keep: int = 6) -> None:
         self.view, self.keep = view, keep
         self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
         self._orders: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()

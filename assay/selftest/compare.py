@@ -174,7 +174,7 @@ def silhouette(vectors: np.ndarray, labels: pl.Series) -> float | None:
 def coded(labels: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """`(codes, rows)` of the labelled rows; codes count the labels in sorted order."""
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
-    names, codes = np.unique(labels.drop_nulls().to_numpy().astype(str), return_inverse=True)
+    _names, codes = np.unique(labels.drop_nulls().to_numpy().astype(str), return_inverse=True)
     return codes.astype(np.int64), rows
 
 

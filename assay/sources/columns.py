@@ -28,7 +28,7 @@ class Fates:
     """Why each row of a batch is refused, if it is; the first reason stands. `lost`: cells of a column that became
     null, since no type can hold them."""
 
-    def __init__(self, n: int):
+    def __init__(self, n: int) -> None:
         self.lost: Counter[str] = Counter()
         self.reasons: list[str | None] = [None] * n
         self.details: list[str] = [""] * n

@@ -36,7 +36,7 @@ def read_tsv(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
 class _Records:
     """The records of one file, its header first."""
 
-    def __init__(self, lines: "_Lines", name: str, dialect: Dialect, nulls: frozenset[str]):
+    def __init__(self, lines: "_Lines", name: str, dialect: Dialect, nulls: frozenset[str]) -> None:
         self._lines, self._name, self._dialect, self._nulls = lines, name, dialect, nulls
         for _ in range(dialect.skip):
             next(lines, None)
@@ -146,7 +146,7 @@ class _Lines:
     """The lines of a text file, each bounded. `is_over`: the end was met; `ended`: the last line had its line end;
     `taken`: the lines since whoever reads them last cleared it."""
 
-    def __init__(self, file: BinaryIO, name: str, encoding: str):
+    def __init__(self, file: BinaryIO, name: str, encoding: str) -> None:
         errors = (
             "strict" if encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")) else "surrogateescape"
         )

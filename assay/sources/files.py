@@ -55,7 +55,7 @@ class Source:
         follow_symlinks: bool = False,
         include: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
-    ):
+    ) -> None:
         self.max_file_bytes, self.follow_symlinks = max_file_bytes, follow_symlinks
         self.patterns = Patterns(include, exclude)
 
@@ -133,7 +133,7 @@ class Source:
 class LocalSource(Source):
     """Files below a folder of this machine."""
 
-    def __init__(self, root: str | Path, **rules):
+    def __init__(self, root: str | Path, **rules) -> None:
         super().__init__(**rules)
         self.root = os.path.realpath(root)
 
@@ -253,7 +253,7 @@ class LocalSource(Source):
 class UrlSource(Source):
     """Files below an fsspec URL (`s3://bucket/folder`, `https://host/folder`, `memory://…`)."""
 
-    def __init__(self, root: str, **rules):
+    def __init__(self, root: str, **rules) -> None:
         super().__init__(**rules)
         self.root = root.rstrip("/")
         self._fs, self._path = _file_system(root)

@@ -48,7 +48,7 @@ def row_index(open_file: Callable[[], BinaryIO], name: str, most_bytes: int) -> 
 class _Reader:
     """Reads rows in about their order: what was passed over is read again from the start."""
 
-    def __init__(self, open_file: Callable[[], BinaryIO], name: str):
+    def __init__(self, open_file: Callable[[], BinaryIO], name: str) -> None:
         self._open, self._name = open_file, name
         self._lock = threading.Lock()
         self._recent: list[Batch] = []

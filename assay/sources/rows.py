@@ -47,7 +47,7 @@ class TableRows:
         max_characters: int,
         resolve: Resolve | None = None,
         separator: str = "",
-    ):
+    ) -> None:
         self._separator = separator
         self.roles, self.labels_normalized, self.labels_as_lists = roles, 0, 0
         self.told = Told()

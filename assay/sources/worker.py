@@ -150,7 +150,7 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
 class _Asked(io.RawIOBase):
     """In the worker: the file whose bytes come through the pipe."""
 
-    def __init__(self, size: int, source: IO[bytes], answer: IO[bytes]):
+    def __init__(self, size: int, source: IO[bytes], answer: IO[bytes]) -> None:
         self._at, self._size, self._in, self._out = 0, size, source, answer
 
     def readable(self) -> bool:

@@ -72,7 +72,7 @@ def part_names(workspace: Workspace) -> tuple[str, ...]:
 class DecisionLog:
     """The decisions of a dataset, read part by part: a part never changes, so each is read once."""
 
-    def __init__(self, workspace: Workspace):
+    def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._parts: dict[str, pl.DataFrame] = {}
         self._lock = threading.Lock()

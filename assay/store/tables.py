@@ -40,7 +40,7 @@ class Tables(TableReader):
     A table that several of them wrote (`rejects`) reads as all of it, in the order of the outputs.
     """
 
-    def __init__(self, stage: str, reads: Iterable[str], outputs: Iterable["StageOutput"]):
+    def __init__(self, stage: str, reads: Iterable[str], outputs: Iterable["StageOutput"]) -> None:
         self.stage, self.reads = stage, frozenset(reads)
         self.outputs = [output for output in outputs if self.reads.intersection(output.tables)]
 

@@ -26,7 +26,7 @@ from vectors import VECTORS, load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from assay.metrics import probe  # noqa: E402
+from assay.metrics import probe
 
 ANNOTATOR = "annotator"  # the name of this noise, beside those of `corrupt.py`
 ANNOTATORS = 5

@@ -9,7 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from assay.metrics.corpus import Corpus  # noqa: E402
+from assay.metrics.corpus import Corpus
 
 
 def exact_corpus(vectors: np.ndarray, k: int = 50) -> Corpus:

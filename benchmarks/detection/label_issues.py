@@ -25,9 +25,9 @@ from trials import arguments, corpora, keep, stored
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from assay.metrics import probe  # noqa: E402
-from assay.metrics.corpus import cases_frame  # noqa: E402
-from assay.metrics.labels import beliefs, confident  # noqa: E402
+from assay.metrics import probe
+from assay.metrics.corpus import cases_frame
+from assay.metrics.labels import beliefs, confident
 
 SCORES = {
     "assay": "assay",

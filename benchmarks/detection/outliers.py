@@ -23,7 +23,7 @@ from vectors import QUOTATIONS, load
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from assay.metrics.outliers import outliers  # noqa: E402
+from assay.metrics.outliers import outliers
 
 RESULTS = ROOT / "benchmarks/results/outliers.json"
 DRAWS = 5

@@ -34,16 +34,16 @@ from vectors import caltech_files
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from assay.contracts.spec import make_spec  # noqa: E402
-from assay.metrics import probe  # noqa: E402
-from assay.metrics.corpus import Corpus  # noqa: E402
-from assay.metrics.groups import gaps as numbers  # noqa: E402
-from assay.metrics.groups.filling import fill_groups  # noqa: E402
-from assay.metrics.inputs import Inputs  # noqa: E402
-from assay.metrics.labels import beliefs  # noqa: E402
-from assay.metrics.labels.confident import wilson  # noqa: E402
-from assay.metrics.labels.judge import judge_labels  # noqa: E402
-from assay.metrics.labels.proposals import ABSTAIN_BELOW, COVERAGES  # noqa: E402
+from assay.contracts.spec import make_spec
+from assay.metrics import probe
+from assay.metrics.corpus import Corpus
+from assay.metrics.groups import gaps as numbers
+from assay.metrics.groups.filling import fill_groups
+from assay.metrics.inputs import Inputs
+from assay.metrics.labels import beliefs
+from assay.metrics.labels.confident import wilson
+from assay.metrics.labels.judge import judge_labels
+from assay.metrics.labels.proposals import ABSTAIN_BELOW, COVERAGES
 
 RESULTS = ROOT / "benchmarks/results/proposals.json"
 MISSING, FEW = 0.3, 5

@@ -21,15 +21,15 @@ import polars as pl
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import selftest_data  # noqa: E402
-from annotators import ANNOTATOR  # noqa: E402
+import selftest_data
+from annotators import ANNOTATOR
 
-import assay.selftest.run as selftest  # noqa: E402
-from assay.contracts.modality import find_modality  # noqa: E402
-from assay.contracts.spec import Spec, make_spec  # noqa: E402
-from assay.selftest.count import JUDGEMENT, Judged, judge, read_table, summarize  # noqa: E402
+import assay.selftest.run as selftest
+from assay.contracts.modality import find_modality
+from assay.contracts.spec import Spec, make_spec
+from assay.selftest.count import JUDGEMENT, Judged, judge, read_table, summarize
 from assay.store.snapshots import Snapshot, read_snapshot
-from tests.nightly import run_nightly  # noqa: E402
+from tests.nightly import run_nightly
 
 RESULTS = ROOT / "benchmarks/results/selftest.json"
 NOISES = ("symmetric", "asymmetric", ANNOTATOR)

@@ -18,17 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import assay  # noqa: E402, F401, I001  (first: it says how the threads of NumPy and torch wait)
+import assay  # noqa: F401, I001  (first: it says how the threads of NumPy and torch wait)
 
-import numpy as np  # noqa: E402
-from label_issues import PEERS  # noqa: E402
+import numpy as np
+from label_issues import PEERS
 
-from assay.contracts.spec import make_spec  # noqa: E402
-from assay.duplicates.stage import near_dedup  # noqa: E402
-from assay.knn.stage import index  # noqa: E402
-from assay.metrics.stage import metrics  # noqa: E402
+from assay.contracts.spec import make_spec
+from assay.duplicates.stage import near_dedup
+from assay.knn.stage import index
+from assay.metrics.stage import metrics
 from assay.store.workspace import Workspace
-from tests.graph_builder import vector_stages  # noqa: E402
+from tests.graph_builder import vector_stages
 
 RESULTS = ROOT / "benchmarks/results/detection_speed.json"
 PEER = """

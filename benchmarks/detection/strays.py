@@ -22,7 +22,7 @@ from vectors import load
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from assay.metrics.outliers import directions, outliers  # noqa: E402
+from assay.metrics.outliers import directions, outliers
 
 RESULTS = ROOT / "benchmarks/results/strays.json"
 STRAYS = 0.02

@@ -22,7 +22,7 @@ class Sounds:
     method = 1
     rings = ((10, 3.0),)
 
-    def __init__(self, samples: pl.DataFrame, tables: TableReader):
+    def __init__(self, samples: pl.DataFrame, tables: TableReader) -> None:
         wanted = samples.select("content_hash")
         facts = tables.scan("audio_facts").select("content_hash", "spectrogram", "rate")
         found = facts.join(wanted.lazy().unique(), on="content_hash", how="semi").collect().unique("content_hash")

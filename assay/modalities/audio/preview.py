@@ -1,6 +1,7 @@
 """A sound as a small picture: its spectrogram, with the waveform below."""
 
 import io
+import itertools
 
 import numpy as np
 from PIL import Image
@@ -35,7 +36,7 @@ def waveform(mono: np.ndarray) -> np.ndarray:
     """uint8 (WAVE, WIDTH, 3): the largest swing of each column's samples, scaled to the clip's peak."""
     edges = np.linspace(0, len(mono), WIDTH + 1).astype(int)
     peak = max(float(np.abs(mono).max(initial=0.0)), 1e-9)
-    high = np.array([np.abs(mono[a : max(b, a + 1)]).max(initial=0.0) for a, b in zip(edges, edges[1:], strict=False)])
+    high = np.array([np.abs(mono[a : max(b, a + 1)]).max(initial=0.0) for a, b in itertools.pairwise(edges)])
     reach = np.maximum(1, np.rint(high / peak * WAVE / 2)).astype(int)
     rows = np.abs(np.arange(WAVE) - WAVE // 2)[:, None]
     return np.where((rows < reach)[..., None], INK, PAPER).astype(np.uint8)

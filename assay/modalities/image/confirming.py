@@ -40,7 +40,7 @@ class Comparer:
         facts: the parts of `image_facts`. What has no file is seen by its thumbnail, where that is all of the picture.
     """
 
-    def __init__(self, spec: Spec, samples: pl.DataFrame, workspace: Workspace, facts: Sequence[Path]):
+    def __init__(self, spec: Spec, samples: pl.DataFrame, workspace: Workspace, facts: Sequence[Path]) -> None:
         self._spec, self._hashes, self._uris = spec, samples["content_hash"], samples["uri"]
         self._facts, self._workspace = facts, workspace
         self._reader: Read | None = None

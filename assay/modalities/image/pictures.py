@@ -34,7 +34,7 @@ class Pictures:
     rings = ((10, 0.8), (5, 2.5))
     facts = "image_facts"
 
-    def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
+    def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> None:
         self._bits = spec.dedup.perceptual_bits
         self._hashes, self._parts = samples["content_hash"], tables.parts(self.facts)
         self._order = self._larger_first(tables)
@@ -175,7 +175,7 @@ def turn_hashes(luminance: np.ndarray) -> list[np.ndarray]:
     serves all.
     """
     n = len(luminance)
-    side = int(round(luminance.shape[1] ** 0.5)) if luminance.size else 32
+    side = round(luminance.shape[1] ** 0.5) if luminance.size else 32
     k, x = np.arange(DCT_SIDE)[:, None], np.arange(side)[None, :]
     basis = np.cos(np.pi * k * (2 * x + 1) / (2 * side)).astype(np.float32)
     coefficients = basis @ luminance.reshape(n, side, side).astype(np.float32) @ basis.T

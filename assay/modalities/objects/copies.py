@@ -19,7 +19,7 @@ class Crops(Pictures):
 
     facts = "object_facts"
 
-    def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace):
+    def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> None:
         super().__init__(spec, samples, tables, workspace)
         self._picture = picture_codes(samples, tables)
 

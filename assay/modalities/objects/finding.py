@@ -11,7 +11,7 @@ from assay.contracts.splits import split_kind
 class Pictures:
     """The pictures of a folder by the names that annotations give them."""
 
-    def __init__(self, uris: Iterable[str]):
+    def __init__(self, uris: Iterable[str]) -> None:
         self._uris = set(uris)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)

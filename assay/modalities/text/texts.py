@@ -27,7 +27,7 @@ Pairs = tuple[np.ndarray, np.ndarray]
 class TextPairs:
     """Compares pairs of some texts of a dataset. `left` and `right` are rows of `texts`, of those in `rows`."""
 
-    def __init__(self, texts: Sequence[str | None], rows: np.ndarray):
+    def __init__(self, texts: Sequence[str | None], rows: np.ndarray) -> None:
         self._texts, self._rows = texts, rows
         self._normalized = [normalize(texts[row] or "") for row in rows.tolist()]
         self._found = fingerprint(self._normalized)
@@ -105,7 +105,7 @@ class Texts:
     method = 2
     rings = ((10, 1.2),)
 
-    def __init__(self, samples: pl.DataFrame, tables: TableReader):
+    def __init__(self, samples: pl.DataFrame, tables: TableReader) -> None:
         wanted = samples.select("content_hash")
         facts = tables.scan("text_facts").select("content_hash", "text")
         found = facts.join(wanted.lazy().unique(), on="content_hash", how="semi").collect().unique("content_hash")

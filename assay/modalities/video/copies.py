@@ -49,7 +49,7 @@ class Videos:
     method = 1
     rings = ((10, 2.0),)
 
-    def __init__(self, samples: pl.DataFrame, tables: TableReader):
+    def __init__(self, samples: pl.DataFrame, tables: TableReader) -> None:
         wanted = samples.select("content_hash")
         facts = tables.scan("video_facts").select("content_hash", "luminance")
         found = facts.join(wanted.lazy().unique(), on="content_hash", how="semi").collect().unique("content_hash")

@@ -92,7 +92,7 @@ def play(data: bytes, limits: Limits, see: Callable[[av.VideoFrame, float], None
 class _Watch:
     """Notes each frame, and stops at a limit."""
 
-    def __init__(self, limits: Limits, played: Played, see: Callable[[av.VideoFrame, float], None]):
+    def __init__(self, limits: Limits, played: Played, see: Callable[[av.VideoFrame, float], None]) -> None:
         self._limits, self._played, self._see = limits, played, see
         self._first, self._until = float("nan"), time.process_time() + SLOWEST
 

@@ -53,7 +53,7 @@ class Colours:
         area: pixels that a kept frame has about, never more than the frame itself.
     """
 
-    def __init__(self, most: int, area: int):
+    def __init__(self, most: int, area: int) -> None:
         self._most, self._area, self._stride, self._seen = most + most % 2, area, 1, 0
         self._scale = VideoReformatter()
         self._kept: list[npt.NDArray[np.uint8]] = []

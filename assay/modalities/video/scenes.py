@@ -66,8 +66,8 @@ def sea(rng: np.random.Generator, n: int) -> Iterator[tuple[int, Floats]]:
         heave = 50 * np.interp(ACROSS, np.linspace(0, WIDTH, 16), swell[place]) - 25
         shift = int(drift * place)
         sea_light = (30 * crests + heave) * np.minimum(depth / 30, 1)
-        light = np.where(DOWN > horizon, sea_light, clouds[:, shift : shift + WIDTH])
-        ground = np.where((DOWN > horizon)[..., None], water, sky + 0.4 * (DOWN - horizon)[..., None])
+        light = np.where(horizon < DOWN, sea_light, clouds[:, shift : shift + WIDTH])
+        ground = np.where((horizon < DOWN)[..., None], water, sky + 0.4 * (DOWN - horizon)[..., None])
         yield place, ground + light[..., None]
 
 
@@ -91,7 +91,7 @@ def snow(rng: np.random.Generator, n: int) -> Iterator[tuple[int, Floats]]:
     fall, wind, size = rng.uniform(1.5, 5, count), rng.uniform(-1.5, 1.5), rng.uniform(1, 2.6, count)
     trunks = np.repeat(_smooth(rng, (1, 7), (1, WIDTH)), HEIGHT, axis=0)
     wood = (60 + 50 * trunks)[..., None] * rng.uniform((0.8, 0.9, 1.0), (1.0, 1.05, 1.15))
-    wood[DOWN > rng.uniform(75, 100)] = rng.uniform(190, 230)
+    wood[rng.uniform(75, 100) < DOWN] = rng.uniform(190, 230)
     for place in range(n):
         picture = wood.copy()
         for left, top, radius in zip((x + wind * place) % WIDTH, (y + fall * place) % HEIGHT, size, strict=True):

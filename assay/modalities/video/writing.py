@@ -67,7 +67,7 @@ def write_mp4(
 class _Beside:
     """A track of sound, copied packet by packet. One that the container cannot hold is left out."""
 
-    def __init__(self, out: av.container.OutputContainer, sound: Sound):
+    def __init__(self, out: av.container.OutputContainer, sound: Sound) -> None:
         self._out, self._sound, self._track = out, sound, None
         with av.open(io.BytesIO(sound.content), format=sound.format) as source:
             if source.streams.audio and source.streams.audio[0].codec_context is not None:
