@@ -98,7 +98,7 @@ class Snapshot:
 
         explorer = start(self._stored, port)
         if _in_notebook():
-            from IPython.display import IFrame, display
+            from IPython.display import IFrame, display  # type: ignore[import-not-found,unused-ignore]
 
             display(IFrame(explorer.link, "100%", FRAME_HEIGHT))
         else:

@@ -11,11 +11,17 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.contracts.errors import AssayError, SpecError
 from assay.stopping import end_when_asked, say_stopped, stop_when_asked
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from assay.store.workspace import Workspace
 
 EXIT_GATE_FAILED = 3
 
@@ -42,10 +48,10 @@ wait_option = click.option(
 class Commands(click.Group):
     """Shows commands in the order in which one meets them, and turns our errors into messages and exit statuses."""
 
-    def list_commands(self, context):
+    def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
 
-    def invoke(self, context):
+    def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except AssayError as error:
@@ -365,7 +371,7 @@ def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, wait: float, 
     print(f"{len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)
 
 
-def workspace_of(home: Path, dataset: str):
+def workspace_of(home: Path, dataset: str) -> "Workspace":
     """The workspace of a dataset named on the command line."""
     from assay.store.workspace import Workspace
 
@@ -374,7 +380,7 @@ def workspace_of(home: Path, dataset: str):
     return Workspace(home.resolve(), dataset)
 
 
-def print_relation(relation, output: str) -> None:
+def print_relation(relation: "duckdb.DuckDBPyRelation", output: str) -> None:
     """A query's rows on standard output."""
     if output == "table":
         relation.show(max_rows=1000, max_width=(sys.stdout.isatty() and os.get_terminal_size().columns) or 200)

@@ -43,4 +43,4 @@ def run_flow(spec_path: Path, home: Path) -> Path:
 
         if server is not None:
             server.wait()
-        return Path(quality_snapshot(str(spec_path.resolve()), str(home.resolve()), dataset))
+        return Path(str(quality_snapshot(str(spec_path.resolve()), str(home.resolve()), dataset)))

@@ -99,7 +99,8 @@ class Server:
     def end(self) -> None:
         """Let go of the process, which ends, and of the port."""
         if self.process is not None:
-            self.process.stdin.close()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
         self.listening.close()

@@ -34,11 +34,12 @@ def recover(
 
 
 def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_alive: Callable[..., Any]) -> str:
+    from prefect.client.schemas.objects import State, StateType
     from prefect.states import Cancelled, Crashed, Scheduled
 
     dead = [run for run in _runs(client, deployment, "RUNNING", "PENDING", "CANCELLING") if not is_alive(run)]
     for run in dead:
-        if run.state.is_cancelling():
+        if run.state_type == StateType.CANCELLING:
             client.set_flow_run_state(run.id, Cancelled(message="Stopped, as was asked."), force=True)
         else:
             message = "The processes that ran it ended without a word: killed, or the machine went down."
@@ -54,18 +55,18 @@ def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_al
         client.set_flow_run_state(
             run.id, Cancelled(message="Nobody was there to start it; one later run makes up for all."), force=True
         )
-    died = [run for run in dead if not run.state.is_cancelling()]
+    died = [run for run in dead if run.state_type != StateType.CANCELLING]
     if not died and not missed:
         return ""
     counted = [f"{len(died)} run(s) died under way"] if died else []
     if missed:
-        last = max(run.next_scheduled_start_time for run in missed)
+        last = max(run.next_scheduled_start_time for run in missed if run.next_scheduled_start_time)
         counted.append(f"{len(missed)} night(s) were missed, the last of {last:%Y-%m-%d %H:%M} UTC")
     said = f"`{name}`: " + " and ".join(counted)
     if not missed and all(MADE_UP in run.tags for run in died):
         return said + "; it was to make up for another, so it is left at that until the next night"
     if not any(MADE_UP in run.tags for run in scheduled):
-        state = Scheduled(message="Makes up for what was missed.")
+        state: State[Any] = Scheduled(message="Makes up for what was missed.")
         client.create_flow_run_from_deployment(deployment, state=state, tags=[MADE_UP])
     return said + "; one run makes up for it now"
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 if __name__ == "__main__":
@@ -27,6 +27,7 @@ from flows.recover import recover
 from flows.served import served
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.deployments.runner import RunnerDeployment
     from prefect.runner import Runner
 
@@ -62,8 +63,9 @@ def schedule_specs(specs: Sequence[Path], home: Path) -> None:
                     file=sys.stderr, flush=True,
                 )  # fmt: skip
             runner = start_runner({path: (spec, home) for path, spec in loaded.items()}, own=server is not None)
-            if server is None:
+            if server is None or server.process is None:
                 threading.Event().wait()
+                return
             status = server.process.wait()
             print(f"assay: Prefect's server ended (status {status})", file=sys.stderr, flush=True)
             del runner
@@ -117,11 +119,11 @@ def start_runner(specs: dict[Path, tuple[Spec, Path]], own: bool) -> "Runner":
     from prefect.runner import Runner
 
     runner = Runner(name="assay", pause_on_shutdown=False)
-    deployments = {}
+    deployments: dict[UUID, str] = {}
     for path, (spec, home) in specs.items():
         ours = deployment(path, spec, home)
         ours.apply()  # a new one; where its code is comes with the update
-        deployments[runner.add_deployment(ours)] = spec.name
+        deployments[cast(UUID, runner.add_deployment(ours))] = spec.name
     with get_client(sync_client=True) as client:
         if own:
             pause_others(client, deployments)
@@ -138,7 +140,7 @@ def start_runner(specs: dict[Path, tuple[Spec, Path]], own: bool) -> "Runner":
     return runner
 
 
-def pause_others(client, deployments: dict[UUID, str]) -> None:
+def pause_others(client: "SyncPrefectClient", deployments: dict[UUID, str]) -> None:
     """Deployments in our own database that nobody serves any more: no more runs are scheduled for them."""
     for other in client.read_deployments(limit=200):
         if other.id not in deployments and not other.paused:
@@ -168,7 +170,7 @@ def main() -> None:
         print(f"assay: {error.filename or chosen.home}: {error.strerror or error}", file=sys.stderr, flush=True)
         os._exit(1)
     except SystemExit as end:
-        os._exit(end.code)
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self, cast
 
 import pyarrow.parquet as pq
 from prefect import Task, task
@@ -24,6 +24,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
 from assay.contracts.errors import AssayError
@@ -44,7 +45,7 @@ NO_TAGS = "ASSAY_NO_TAGS"
 SQLite can wait for seconds; nobody can have set a limit on a server that is seconds old."""
 
 
-def is_worth_retrying(_task, _run, state) -> bool:
+def is_worth_retrying(_task: object, _run: object, state: State[Any]) -> bool:
     """Retry what may pass (a network file system, a busy device); never a user's mistake or a broken contract."""
     error = state.data if isinstance(state.data, BaseException) else getattr(state.data, "exception", None)
     return isinstance(error, OSError) and not isinstance(error, AssayError) and not is_disk_full(error)
@@ -52,7 +53,7 @@ def is_worth_retrying(_task, _run, state) -> bool:
 
 def run_as_task(stage: Stage, spec: Spec, workspace: Workspace, *outputs: StageOutput) -> StageOutput:
     """How the flow runs a stage: as its task."""
-    return TASKS[stage.name](spec, workspace, *outputs)
+    return cast(StageOutput, TASKS[stage.name](spec, workspace, *outputs))
 
 
 def as_task(name: str, function: Callable[..., Any], hours: float, show: Callable[..., None]) -> Task[Any, Any]:
@@ -100,14 +101,15 @@ class _progress_artifact:
 
     def __init__(self, stage: str, dataset: str) -> None:
         self.stage, self.dataset = stage, dataset
-        self._artifact, self._shown = None, 0.0
+        self._artifact: Any = None
+        self._shown = 0.0
         self._context = contextvars.copy_context()  # progress is also reported by threads that know of no task run
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._token = LISTENER.set(self._show if TaskRunContext.get() else None)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         LISTENER.reset(self._token)
 
     def _show(self, label: str, fraction: float) -> None:

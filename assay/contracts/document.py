@@ -3,7 +3,9 @@
 import inspect
 import re
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, TypeGuard, get_args, get_origin
+
+import dataframely as dy
 
 from assay.contracts.metrics import BUILT_IN
 from assay.contracts.spec import Section, Spec, Thresholds
@@ -73,7 +75,7 @@ def section_chapter(name: str, section: type[Section]) -> str:
     lines = [
         f"## [{name}]",
         "",
-        inspect.getdoc(section),
+        inspect.getdoc(section) or "",
         "",
         "| key | values | default | meaning |",
         "|---|---|---|---|",
@@ -88,7 +90,7 @@ def section_chapter(name: str, section: type[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def values_text(annotation) -> str:
+def values_text(annotation: Any) -> str:
     """A key's type, or its allowed values."""
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
@@ -100,7 +102,7 @@ def values_text(annotation) -> str:
     return values_text(parts[0]) if parts else getattr(annotation, "__name__", str(annotation))
 
 
-def _is_section(candidate) -> bool:
+def _is_section(candidate: object) -> TypeGuard[type[Section]]:
     return isinstance(candidate, type) and issubclass(candidate, Section)
 
 
@@ -117,7 +119,7 @@ def chapter(name: str) -> str:
     """One table: what it is, and a row per column with its type, rules and meaning."""
     contract = CONTRACTS[name]
     kind = " *(facts)*" if name in FACTS else ""
-    lines = [f"## {name}{kind}", "", inspect.getdoc(contract), f"Contract version {contract.VERSION}.", ""]
+    lines = [f"## {name}{kind}", "", inspect.getdoc(contract) or "", f"Contract version {contract.VERSION}.", ""]
     lines += ["| column | type | null | meaning |", "|---|---|---|---|"]
     notes = comments(contract)
     for column, definition in contract.columns().items():
@@ -128,7 +130,7 @@ def chapter(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def type_text(definition) -> str:
+def type_text(definition: dy.Column) -> str:
     """A column's type in DuckDB's words."""
     names = {"String": "VARCHAR", "Float32": "FLOAT", "Float64": "DOUBLE", "Boolean": "BOOLEAN", "Binary": "BLOB"}
     names |= {"Int32": "INTEGER", "Int64": "BIGINT", "UInt16": "USMALLINT", "UInt32": "UINTEGER", "UInt64": "UBIGINT"}
@@ -138,7 +140,7 @@ def type_text(definition) -> str:
     return names.get(text, "FLOAT[d]" if text in ("Null", "Unknown") else text)
 
 
-def rule_text(definition) -> str:
+def rule_text(definition: dy.Column) -> str:
     """A numeric column's range."""
     low, high = getattr(definition, "min", None), getattr(definition, "max", None)
     if low is not None and high is not None:

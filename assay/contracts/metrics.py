@@ -6,6 +6,7 @@ spec can be checked by names alone, and nothing of theirs is imported before it 
 """
 
 import difflib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -47,14 +48,12 @@ class Metric:
     compute: Callable[..., Any] | None = None
 
 
-_LABEL = {"threshold": None, "page": "label", "dismissed_by": ("reject_label",)}
+_of_label = functools.partial(Metric, threshold=None, page="label", dismissed_by=("reject_label",))
 BUILT_IN = (
-    Metric("label_issue", "Label issues", "how likely the given label is wrong", "confidence in the suggestion",
-           **_LABEL),
-    Metric("wrong_class", "Wrong classes", "how likely a class that it carries is wrong", "classes", **_LABEL),
-    Metric("missing_class", "Missing classes", "how likely a class that it does not carry is missing", "classes",
-           **_LABEL),
-    Metric("label_conflict", "Conflicting labels", "a copy of it carries another label", "copies", **_LABEL),
+    _of_label("label_issue", "Label issues", "how likely the given label is wrong", "confidence in the suggestion"),
+    _of_label("wrong_class", "Wrong classes", "how likely a class that it carries is wrong", "classes"),
+    _of_label("missing_class", "Missing classes", "how likely a class that it does not carry is missing", "classes"),
+    _of_label("label_conflict", "Conflicting labels", "a copy of it carries another label", "copies"),
     Metric("off_class", "Off-class", "how far it is from the other samples of its class",
            "distance ÷ the class's median", 0.5, "label", ("reject_label",)),
     Metric("duplicate", "Duplicates", "a copy of another sample", "similarity", None, dismissed_by=("keep",)),

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from assay.contracts.errors import ContractError, SpecError
 from assay.contracts.plugins import load_plugin
@@ -213,5 +213,5 @@ def find_modality(name: str) -> Modality:
     if not isinstance(found, Modality):
         raise ContractError(f"the modality {name!r} is a {type(found).__name__}; wanted an assay Modality")
     if found.facts:
-        register_facts(found.facts.table, cast(type[Contract], found.facts.contract))
+        register_facts(found.facts.table, found.facts.contract)
     return found

@@ -7,8 +7,9 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from unicodedata import is_normalized
 from urllib.parse import urlsplit
 
@@ -130,13 +131,13 @@ class Source(Section):
         return sign
 
     @model_validator(mode="after")
-    def separator_is_of_a_table(self):
+    def separator_is_of_a_table(self) -> Self:
         if self.label_separator and self.kind != "table":
             raise ValueError('`label_separator` is for kind = "table"; a folder gives each file one class')
         return self
 
     @model_validator(mode="after")
-    def one_place(self):
+    def one_place(self) -> Self:
         if bool(self.path) == bool(self.files):
             raise ValueError("source needs either `path` or `files` (a table of split = file), not both, not neither")
         if self.files and self.kind != "table":
@@ -241,13 +242,13 @@ class Embed(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def model_means_open_clip(cls, values):
+    def model_means_open_clip(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("model") and "kind" not in values:
             return {**values, "kind": "open_clip"}
         return values
 
     @model_validator(mode="after")
-    def model_is_named(self):
+    def model_is_named(self) -> Self:
         if self.kind in ("open_clip", "sentence_transformers") and not self.model:
             raise ValueError(f'embed.kind = "{self.kind}" needs embed.model')
         return self
@@ -282,7 +283,7 @@ class Thresholds(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def metrics_are_known(cls, values):
+    def metrics_are_known(cls, values: Any) -> Any:
         wrong = [found for name in values if (found := complaint(str(name)))] if isinstance(values, dict) else []
         if wrong:
             raise ValueError("; ".join(wrong))
@@ -306,14 +307,14 @@ class Metrics(Section):
     annotator_labels: tuple[str, ...] = ()  # or the columns that each hold one annotator's labels
 
     @model_validator(mode="after")
-    def annotators_are_told_one_way(self):
+    def annotators_are_told_one_way(self) -> Self:
         if self.annotator and self.annotator_labels:
             raise ValueError("name `annotator` or `annotator_labels`, not both")
         return self
 
     @field_validator("group_columns", "debias", "annotator_labels")
     @classmethod
-    def columns_are_named_once(cls, names: tuple[str, ...] | None):
+    def columns_are_named_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if len(set(names or ())) < len(names or ()):
             raise ValueError("names a column twice")
         return names
@@ -345,14 +346,14 @@ class Spec(Section):
     embed: Embed = Embed()
     index: Index = Index()
     project: Project = Project()
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = Field(default_factory=lambda: Thresholds.model_validate({}))
     metrics: Metrics = Metrics()
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}
     base: Path = Field(default=Path("."), exclude=True)
 
     @model_validator(mode="after")
-    def annotators_give_one_class(self):
+    def annotators_give_one_class(self) -> Self:
         if self.source.label_separator and (self.metrics.annotator or self.metrics.annotator_labels):
             raise ValueError("annotators are judged on labels of one class; leave out source.label_separator")
         return self
@@ -421,7 +422,7 @@ def _expanded(path: str) -> str:
     return found
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: Mapping[str, Any]) -> str:
     """One of pydantic's findings in the words of a spec's author."""
     path = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":

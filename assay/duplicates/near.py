@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -110,7 +110,7 @@ def near_groups(
         return Near(unit, lambda left, right: np.zeros(len(left)), 0.0, by_embedding, [])
     graph = read_graph(samples, tables)
     copies = find_modality(spec.modality).copies
-    confirmer = copies.confirmer(spec, samples, tables, workspace) if copies else Vectors(samples, graph, tables)
+    confirmer: Any = copies.confirmer(spec, samples, tables, workspace) if copies else Vectors(samples, graph, tables)
     scope = f"{spec.modality} {confirmer.method}"
     reference, health = _reference(workspace, embedder_of(tables), scope, graph, confirmer, tables)
     candidates = graph.near(confirmer.rings, reference["radius"]) if reference else (unit[:0], unit[:0])

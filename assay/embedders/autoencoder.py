@@ -54,7 +54,9 @@ class Autoencoder(TorchEmbedder, FittedEmbedder):
         return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
 
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return self._encoder(batch.float() / 255.0) - self._centre
+        assert self._encoder is not None, "load first"
+        codes: torch.Tensor = self._encoder(batch.float() / 255.0)
+        return codes - self._centre
 
     def fit(self, prepared: list[np.ndarray]) -> None:
         """Train on the prepared images and store the encoder and the mean of its codes."""

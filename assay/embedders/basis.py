@@ -50,7 +50,7 @@ class Basis:
         """Store what was learned, whole or not at all."""
         contents = np.frombuffer(bytes.fromhex("".join(self.content_hashes)), dtype=np.uint8).reshape(-1, 16)
         with atomic_file(self.path) as aside, aside.open("wb") as stream:
-            np.savez(stream, algorithm=np.array(self.algorithm), contents=contents, **arrays)
+            np.savez(stream, algorithm=np.array(self.algorithm), contents=contents, **arrays)  # type: ignore[arg-type]
 
     def load(self) -> dict[str, np.ndarray]:
         """What was learned.

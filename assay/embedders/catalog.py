@@ -46,7 +46,7 @@ def works_here(modality: str) -> list[str]:
     return [row["compare"] for row in rows if takes.intersection(row["modality"].split(", "))]
 
 
-def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known) -> dict[str, Any]:
+def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known: object) -> dict[str, Any]:
     row = {"name": name, "kind": kind, "modality": modality, "dimensions": dimensions}
     return {
         **row, "parameters": None, "gflop": None, "cost": "", "available": False, "needs": needs, "compare": "",

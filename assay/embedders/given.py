@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assay.embedders.pipeline import Refusals, normalize
+from assay.embedders.pipeline import normalize
+from assay.health.embedding import Refusals
 from assay.store.facts import FactStore
 from assay.store.progress import Progress
 from assay.store.tables import TableReader
@@ -63,7 +64,7 @@ def _parts(tables: TableReader) -> Iterator[pl.DataFrame]:
     seen: set[str] = set()
     for part in tables.parts("contents"):
         for batch in pq.ParquetFile(part).iter_batches(_ROWS, columns=["content_hash", "vector"]):
-            frame = pl.from_arrow(pa.Table.from_batches([batch]))
+            frame = pl.DataFrame(pa.Table.from_batches([batch]))
             frame = frame.unique("content_hash", keep="first", maintain_order=True)
             frame = frame.filter(~pl.col("content_hash").is_in(list(seen & set(frame["content_hash"]))))
             seen.update(frame["content_hash"])

@@ -5,6 +5,7 @@ Deerwester et al. 1990; the randomized SVD is Halko et al. 2011 (scikit-learn's)
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -37,6 +38,7 @@ class Lsa(FittedEmbedder):
 
     @property
     def dimensions(self) -> int:
+        assert self._components is not None, "load first"
         return self._components.shape[1]
 
     def load(self) -> None:
@@ -63,6 +65,7 @@ class Lsa(FittedEmbedder):
         return [text[: self._limit] for text in prepared]
 
     def launch(self, batch: list[str], n: int) -> Collect:
+        assert self._components is not None, "load first"
         counts = [counter.transform(batch) if counter.vocabulary else _nothing(n) for counter in self._counters]
         vectors = (self._weighted(counts, self._idf) @ self._components).astype(np.float32)
         return lambda: vectors[:n]
@@ -83,7 +86,7 @@ class Lsa(FittedEmbedder):
         return tfidf(counts, idf)
 
 
-def _counter(kind: str, ngrams: tuple[int, int], **options) -> CountVectorizer:
+def _counter(kind: str, ngrams: tuple[int, int], **options: Any) -> CountVectorizer:
     pattern = r"(?u)\b\w+\b" if kind == "word" else None
     return CountVectorizer(analyzer=kind, ngram_range=ngrams, token_pattern=pattern, dtype=np.float32, **options)
 
@@ -99,7 +102,7 @@ def _count(kind: str, ngrams: tuple[int, int], texts: list[str]) -> tuple[sparse
 
 
 def _nothing(n: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((n, 0), dtype=np.float32)
+    return sparse.csr_matrix(np.zeros((n, 0), dtype=np.float32))
 
 
 def tfidf(counts: list[sparse.csr_matrix], idf: np.ndarray) -> sparse.csr_matrix:

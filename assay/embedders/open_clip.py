@@ -47,7 +47,7 @@ class OpenClip(TorchEmbedder):
         super().__init__(device, precision)
         self.fingerprint = fingerprint
         self._spec, self._tower, self._name, self._pretrained = spec, tower, name, pretrained
-        self._model: torch.nn.Module | None = None
+        self._model: Any = None
         self._tokenizing = threading.Lock()  # Hugging Face's fast tokenizers refuse to be used by two threads at once
 
     @property
@@ -68,17 +68,17 @@ class OpenClip(TorchEmbedder):
                 model, _, transform = open_clip.create_model_and_transforms(
                     self._name, pretrained=self._pretrained, weights_only=True, require_pretrained=True
                 )
-                self._tokenizer = open_clip.get_tokenizer(self._name) if self._tower == "text" else None
+                self._tokenizer: Any = open_clip.get_tokenizer(self._name) if self._tower == "text" else None
             except Exception as error:  # open_clip, timm and the hub raise anything
                 raise refuse(self._spec, f"open_clip cannot load {self._name!r}: {first_line(error)}") from error
-        self._room = self._tokens_read() if self._tower == "text" else None
+        self._room = self._tokens_read() if self._tower == "text" else 0
         self._dimensions = int(open_clip.get_model_config(self._name)["embed_dim"])
         if self._tower == "image":
             self._set_preprocessing(transform)
         self.batch_size = sized_batch(self.device.type, self._spec.embed.batch_size, self._pixels)
         self._keep_tower(model)
 
-    def _keep_tower(self, model) -> None:
+    def _keep_tower(self, model: Any) -> None:
         """Hold on to the tower that is used and let go of the other."""
         others = ("transformer", "token_embedding", "text", "text_decoder") if self._tower == "image" else ("visual",)
         for name in others:
@@ -90,7 +90,7 @@ class OpenClip(TorchEmbedder):
         torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
         self._model = model.to(self.device)
 
-    def _set_preprocessing(self, transform) -> None:
+    def _set_preprocessing(self, transform: Any) -> None:
         """Split open_clip's transform into its geometry (on the worker) and its scaling (on the device)."""
         *self._geometry, to_tensor, normalize = transform.transforms
         if not isinstance(normalize, Normalize) or type(to_tensor).__name__ not in ("MaybeToTensor", "ToTensor"):
@@ -102,7 +102,7 @@ class OpenClip(TorchEmbedder):
 
     _pixels = 77 * 77  # of a text: a small input
 
-    def prepare(self, item: bytes | str) -> "np.ndarray | TokenWindows":
+    def prepare(self, item: Any) -> "np.ndarray | TokenWindows":
         """An image's bytes as uint8 (height, width, 3) of the model's size, or a text as token ids of its windows.
 
         Raises:
@@ -130,18 +130,18 @@ class OpenClip(TorchEmbedder):
 
     def cut(self, prepared: "np.ndarray | TokenWindows") -> tuple[int, int] | None:
         """Of a text, in tokens."""
-        if self._tower == "image" or prepared.n_read == prepared.n_whole:
+        if isinstance(prepared, np.ndarray) or prepared.n_read == prepared.n_whole:
             return None
         added = self._tokenizer.context_length - self._room
         return prepared.n_read + added, prepared.n_whole + added
 
-    def collate(self, prepared: Sequence[Any]) -> "torch.Tensor | tuple[torch.Tensor, list[int]]":
+    def collate(self, prepared: Sequence[Any]) -> Any:
         """A batch of images; of texts all windows, and how many each text has."""
         if self._tower == "image":
             return super().collate(prepared)
         return super().collate([row for text in prepared for row in text.ids]), [len(text.ids) for text in prepared]
 
-    def launch(self, batch, n: int) -> Collect:
+    def launch(self, batch: Any, n: int) -> Collect:
         """As `TorchEmbedder.launch`; a text's vector is the mean of its windows'."""
         if self._tower == "image":
             return super().launch(batch, n)
@@ -156,7 +156,7 @@ class OpenClip(TorchEmbedder):
             image = step(image)
         return np.asarray(image)
 
-    def _forward(self, batch):
+    def _forward(self, batch: torch.Tensor) -> Any:
         """Vectors of a batch of pixels (uint8, channels last) or of token ids."""
         if self._tower == "text":
             return self._model.encode_text(batch)

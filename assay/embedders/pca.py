@@ -33,6 +33,7 @@ class ImagePca(FittedEmbedder):
 
     @property
     def dimensions(self) -> int:
+        assert self._components is not None, "load first"
         return self._components.shape[1] + 1
 
     def load(self) -> None:

@@ -99,7 +99,7 @@ def _store(store: FactStore, names: list[str], matrix: np.ndarray, storage: str,
 def normalize(matrix: np.ndarray) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
     """Rows of length 1, and the rows that cannot be: row → (reason, detail)."""
     wide = matrix.astype(np.float64)
-    finite = np.isfinite(wide).all(axis=1)
+    finite = np.asarray(np.isfinite(wide).all(axis=1))
     lengths = np.sqrt((np.where(finite[:, None], wide, 0.0) ** 2).sum(axis=1))
     problems = {int(row): ("vector_not_finite", "the vector holds NaN or infinity") for row in np.flatnonzero(~finite)}
     for row in np.flatnonzero(finite & (lengths == 0)):

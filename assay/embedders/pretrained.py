@@ -46,7 +46,7 @@ def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: 
         raise EmbedderError(f'embed.kind = "transformers" embeds texts, sounds and videos, not {spec.modality}')
     folder = _folder(spec, "transformers", spec.embed.model)
     module, name = FACES[face]
-    settings = {
+    settings: dict[str, object] = {
         "text": text_steps(spec), "long_texts": long_texts(spec, face), "preprocessing": 1,
         "pooling": spec.embed.pooling if face == "text" else None,
     }  # fmt: skip
@@ -59,7 +59,7 @@ def timm(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> 
         raise EmbedderError(f'embed.kind = "timm" embeds images, not {spec.modality}')
     name = spec.embed.model
     folder = _folder(spec, "timm", name if "/" in name or not name else f"timm/{name}")
-    settings = {
+    settings: dict[str, object] = {
         "outputs": spec.embed.outputs, "image_size": spec.embed.image_size, "preprocessing": 1,
         "library": version("timm"),
     }  # fmt: skip

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -94,7 +94,8 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
     kind = embedder_kind(spec)
     if tower and kind != "open_clip":
         raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
-    plan: Plan = load_plugin("assay.embedders", kind)(spec, workspace, content_hashes, tower)
+    makes = cast(Callable[..., Plan], load_plugin("assay.embedders", kind))
+    plan = makes(spec, workspace, content_hashes, tower)
     parts = find_modality(spec.modality).parts
     if parts is None or plan.whole or tower:
         return plan

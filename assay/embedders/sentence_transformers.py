@@ -25,7 +25,7 @@ class Sentences(TextModel):
     def dimensions(self) -> int:
         """Numbers of a vector."""
         assert self._model is not None, "load first"
-        return int(self._model.get_embedding_dimension())
+        return int(self._model.get_embedding_dimension() or 0)
 
     def load(self) -> None:
         """Bring the model into memory. Raises `EmbedderError` where its files are damaged or not safetensors."""

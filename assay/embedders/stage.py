@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import polars as pl
 
@@ -14,15 +14,18 @@ from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
-from assay.embedders.pipeline import Refusals, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
+from assay.embedders.pipeline import cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
-from assay.health.embedding import cut_row, health_rows, statistics
+from assay.health.embedding import Refusals, cut_row, health_rows, statistics
 from assay.modalities.contents import open_reader
 from assay.sources.fragments import by_file
 from assay.store.facts import FactStore
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assay.embedders.words import WordMeans
 
 __all__ = ["embed", "make_embedder"]
 
@@ -82,7 +85,7 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 def _words(plan: Plan, n_contents: int) -> pl.DataFrame:
     """The words that the embedder learned; none where there was nothing to learn from."""
-    return plan.build().words().frame() if n_contents else empty("words")
+    return cast("WordMeans", plan.build()).words().frame() if n_contents else empty("words")
 
 
 def _cut(store: FactStore, contents: pl.DataFrame) -> pl.DataFrame:
@@ -122,7 +125,7 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, conten
     return refusals
 
 
-def _must_fit(embedder: Embedder) -> bool:
+def _must_fit(embedder: Embedder) -> TypeGuard[FittedEmbedder]:
     return isinstance(embedder, FittedEmbedder) and not embedder.basis.is_fitted
 
 

@@ -5,6 +5,7 @@ used. Only safetensors are read.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,11 @@ class TimmModel(TorchEmbedder):
         if not (self._folder / "model.safetensors").is_file():
             raise refuse(self._spec, f"{self._folder} holds no model.safetensors")
         size = self._spec.embed.image_size
-        options = {"num_classes": 0} if self._spec.embed.outputs == "features" else {}
+        options: dict[str, Any] = {"num_classes": 0} if self._spec.embed.outputs == "features" else {}
         try:
             with offline():
                 model = timm.create_model(f"{LOCAL}{self._folder}", pretrained=True, **options)
-                seen = timm.data.resolve_model_data_config(model)
+                seen: dict[str, Any] = timm.data.resolve_model_data_config(model)  # type: ignore[attr-defined,no-untyped-call]
                 self._prepare_geometry(seen, size)
                 model.eval().requires_grad_(False)
                 side = self._shape(Image.new("RGB", (64, 48))).shape
@@ -57,14 +58,14 @@ class TimmModel(TorchEmbedder):
         self._mean, self._std = (
             torch.tensor(seen[name], device=self.device).view(1, 3, 1, 1) for name in ("mean", "std")
         )
-        self._model = model.to(self.device, memory_format=torch.channels_last)
+        self._model = model.to(self.device).to(memory_format=torch.channels_last)
 
-    def _prepare_geometry(self, seen: dict[str, object], size: int) -> None:
+    def _prepare_geometry(self, seen: dict[str, Any], size: int) -> None:
         mode = InterpolationMode(str(seen["interpolation"]))
         if size:
             self._steps = [Resize((size, size), mode)]
             return
-        height, width = (int(side) for side in tuple(seen["input_size"])[1:])  # type: ignore[arg-type]
+        height, width = (int(side) for side in tuple(seen["input_size"])[1:])
         whole = max(1.0, 1.0 / float(str(seen["crop_pct"])))
         self._steps = [Resize(int(min(height, width) * whole), mode), CenterCrop((height, width))]
 

@@ -70,7 +70,7 @@ def mean_of_windows(vectors: np.ndarray, counts: Sequence[int]) -> np.ndarray:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int)
     found = vectors[starts].astype(np.float32) if len(counts) else vectors[:0]
     for row in np.flatnonzero(np.asarray(counts) > 1):
-        part = vectors[starts[row] : starts[row] + counts[row]].astype(np.float64)
+        part = vectors[starts[row] : starts[row] + counts[int(row)]].astype(np.float64)
         lengths = np.linalg.norm(part, axis=1, keepdims=True)
         found[row] = (part / np.where(lengths > 0, lengths, 1.0)).mean(axis=0)
     return found

@@ -46,7 +46,7 @@ def refused(status: int, words: str) -> JSONResponse:
     return JSONResponse({"error": words[:1_000].encode("utf-8", "replace").decode()}, status)
 
 
-def snapshots(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def snapshots(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Every snapshot with its headline, newest last; the broken ones named."""
     there = list_snapshots(explorer.workspace)
     good = {snapshot.number for snapshot in there if snapshot.parts("samples")}
@@ -61,7 +61,7 @@ def snapshots(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     return {"dataset": explorer.workspace.dataset, "snapshots": lines, "broken": broken}
 
 
-def meta(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def meta(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """What one snapshot has."""
     return describe(explorer.view(number_of(request)))
 
@@ -115,7 +115,7 @@ def lifts(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[st
     return {"lifts": without_each(explorer.view(number), checked(body.get("filter") or {}))}
 
 
-def overview(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def overview(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """The first page."""
     number = number_of(request)
     view, there = explorer.view(number), list_snapshots(explorer.workspace)
@@ -143,17 +143,17 @@ def cards(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[st
     return {"cards": samples.cards(view, rows)}
 
 
-def names(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def names(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """What to write on the plot, and where."""
     view = explorer.view(number_of(request))
     method = request.query_params.get("method") or next(iter(view.layouts()), None)
     return {"names": map_names(view, method) if method else []}
 
 
-def classes(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def classes(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Every class of the dataset and every tag in use: what a new label or tag is completed from."""
     view = explorer.view(number_of(request))
-    label, standing = view.column("label"), view.decisions()
+    label, standing = view.category("label"), view.decisions()
     accepted = standing.filter(pl.col("kind") == "accept_label")["value"].drop_nulls().unique(maintain_order=True)
     counts = label.counts()[:-1].tolist()
     found = [[name, n] for name, n in zip(label.names, counts, strict=True)]
@@ -201,24 +201,24 @@ def leaks(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[st
     return tables.leaks(explorer.view(number), mask, asked.text(body, "pair"), offset, limit)
 
 
-def confusion(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def confusion(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Flagged labels, given × suggested."""
     return tables.confusion(explorer.view(number_of(request)))
 
 
-def table(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def table(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Rows of one of the small tables."""
     limit = query(request, "limit") or tables.MOST_ROWS
     name = request.path_params["table"]
     return tables.plain(explorer.view(number_of(request)), name, query(request, "offset"), limit)
 
 
-def sample(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def sample(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Everything about one sample."""
     return samples.detail(explorer.view(number_of(request)), asked.given(request.query_params, "id"))
 
 
-def peek(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def peek(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """The card of one row, with its highest scores: what hovering shows."""
     view, row = explorer.view(number_of(request)), query(request, "row")
     if not 0 <= row < len(view):
@@ -226,12 +226,12 @@ def peek(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     return samples.peek(view, row)
 
 
-def history(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def history(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """One sample across snapshots."""
     return {"history": samples.history(list_snapshots(explorer.workspace), asked.given(request.query_params, "id"))}
 
 
-def thumbnail(explorer: Explorer, request: Request, _) -> Response:
+def thumbnail(explorer: Explorer, request: Request, _: object) -> Response:
     """A stored thumbnail, by row."""
     data = samples.small(explorer.view(number_of(request)), query(request, "row"))
     if data is None:
@@ -239,7 +239,7 @@ def thumbnail(explorer: Explorer, request: Request, _) -> Response:
     return _picture(data, "image/jpeg")
 
 
-def raw(explorer: Explorer, request: Request, _) -> Response:
+def raw(explorer: Explorer, request: Request, _: object) -> Response:
     """The large view of an image, by row."""
     number, row = number_of(request), query(request, "row")
     if not 0 <= row < len(explorer.view(number)):
@@ -253,14 +253,14 @@ def _picture(data: bytes, kind: str) -> Response:
     })  # fmt: skip
 
 
-def compare(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def compare(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """What changed between two snapshots; the older one is `other`."""
     old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
     wanted = request.query_params
     return comparing.compare(old, new, wanted.get("change", ""), wanted.get("metric", ""))
 
 
-def compare_plots(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def compare_plots(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """Both plots."""
     old, new = explorer.view(int(request.path_params["other"])), explorer.view(number_of(request))
     return comparing.plots(old, new, request.query_params.get("method", ""))

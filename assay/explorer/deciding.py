@@ -3,7 +3,7 @@
 import io
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import polars as pl
@@ -61,17 +61,19 @@ def _value(view: View, kind: str, value: str | None) -> str | None:
     return value
 
 
-def changing(view: View, rows: np.ndarray, kind: str, value: str | None):
+def changing(
+    view: View, rows: np.ndarray, kind: str, value: str | None
+) -> tuple[np.ndarray, str | None | list[str | None], dict[str, int]]:
     """The rows for which a decision changes something, its value for each, and why the others are left out.
 
     Returns:
         rows, int64; the value for all of them, or a list of one each; a dict of counts by reason.
     """
-    label = view.column("label")
+    label = view.category("label")
     given = [label.names[code] if code >= 0 else None for code in label.codes[rows]]
     wanted = [value] * len(rows)
     if kind == "accept_label" and value is None:
-        suggested = view.column("suggested")
+        suggested = view.category("suggested")
         wanted = [suggested.names[code] if code >= 0 else None for code in suggested.codes[rows]]
     standing = view.decisions().filter(pl.col("kind") == kind).select("sample_id", "value")
     made = set(zip(standing["sample_id"], standing["value"], strict=True))
@@ -101,7 +103,7 @@ def undo(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str
     return {"undone": batch}
 
 
-def decisions(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def decisions(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """The batches ever decided, newest first, with what was undone."""
     made = read_decisions(explorer.workspace)
     undone = set(made.filter(pl.col("kind") == "undo")["value"])
@@ -120,7 +122,7 @@ def decisions(explorer: Explorer, request: Request, _) -> dict[str, Any]:
     return {"batches": lines, "total": len(batches)}
 
 
-def views(explorer: Explorer, request: Request, _) -> dict[str, Any]:
+def views(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """The saved views."""
     return {"views": read_views(explorer.workspace)}
 
@@ -166,7 +168,7 @@ def _zip(view: View, mask: np.ndarray, headers: dict[str, Any]) -> Response:
     with tempfile.NamedTemporaryFile(prefix="assay-", suffix=".zip", delete=False) as file:
         path = Path(file.name)
         try:
-            write_zip(view, mask, file)
+            write_zip(view, mask, cast(BinaryIO, file))
         except BaseException:
             path.unlink()
             raise

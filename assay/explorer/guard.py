@@ -13,11 +13,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.store.account import account
+
+if TYPE_CHECKING:
+    from assay.explorer.state import Explorer
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 COOKIE = "assay_token"  # and _PORT: a browser sends a host's cookies to all of its ports
@@ -80,8 +84,8 @@ def new_token() -> str:
 class Guard:
     """ASGI middleware around the explorer: lets `visitors` in and hands on whole, bounded bodies."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
-        self.app, self.visitors = app, visitors
+    def __init__(self, app: ASGIApp, explorer: "Explorer", visitors: Visitors) -> None:
+        self.app, self.explorer, self.visitors = app, explorer, visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -222,7 +226,7 @@ def _is_local(host: str) -> bool:
 
 
 async def _answer(send: Send, status: int, words: str, more: Mapping[str, str] | None = None) -> None:
-    headers = HEADERS | {"content-type": "text/plain; charset=utf-8"} | (more or {})
+    headers = {**HEADERS, "content-type": "text/plain; charset=utf-8", **(more or {})}
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": words.encode()})

@@ -1,6 +1,8 @@
 """The points of a plot, chosen and packed for the browser."""
 
+import functools
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +28,9 @@ def packed(view: View, mask: np.ndarray, wanted: dict[str, Any]) -> bytes:
     layout = view.layout(method)
     limit = max(0, min(int(wanted.get("limit", MOST_POINTS)), MOST_POINTS))
     rows, there = choose(view, method, wanted.get("region"), mask, limit)
-    deep = bool(wanted.get("deep")) and layout.z is not None
-    columns = [layout.x[rows], layout.y[rows]] + ([layout.z[rows]] if deep else [])
+    columns = [layout.x[rows], layout.y[rows]]
+    if deep := bool(wanted.get("deep")) and layout.z is not None:
+        columns.append(layout.z[rows])
     header = struct.pack("<4I", len(rows), there, int(mask.sum()), int(deep))
     color = _color(view, str(wanted.get("color", "label")), rows)
     data = [*(c.astype("<f4") for c in columns), rows.astype("<u4"), color, mask[rows].astype(np.uint8)]
@@ -41,7 +44,9 @@ def _flagged(view: View, metric: str) -> np.ndarray:
     return np.zeros(len(view), dtype=bool)
 
 
-def choose(view: View, method: str, region, mask: np.ndarray, limit: int) -> tuple[np.ndarray, int]:
+def choose(
+    view: View, method: str, region: Sequence[float] | None, mask: np.ndarray, limit: int
+) -> tuple[np.ndarray, int]:
     """Rows to draw (int64, ascending) and how many samples the region has; half the room is for the selected."""
     layout = view.layout(method)
     priority = view.once("priority", lambda: np.random.default_rng(0).permutation(len(view)).astype(np.int32))
@@ -54,7 +59,7 @@ def choose(view: View, method: str, region, mask: np.ndarray, limit: int) -> tup
     if there <= limit:
         return rows, there
     if mask.all():
-        make = lambda: thin(layout.x, layout.y, rows, limit, priority)  # noqa: E731
+        make = functools.partial(thin, layout.x, layout.y, rows, limit, priority)
         return (view.once(("overview", method, limit), make) if region is None else make()), there
     chosen = thin(layout.x, layout.y, rows[mask[rows]], limit // 2, priority)
     context = thin(layout.x, layout.y, rows[~mask[rows]], limit - len(chosen), priority)

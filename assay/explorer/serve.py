@@ -14,9 +14,10 @@ from pathlib import Path
 import uvicorn
 
 from assay.contracts.errors import SpecError
-from assay.explorer.guard import LOCAL, Visitors, new_token
+from assay.explorer.guard import LOCAL, Guard, Visitors, new_token
 from assay.explorer.patience import Patient
 from assay.explorer.server import make_app
+from assay.explorer.state import Explorer
 from assay.store.account import account
 from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace
@@ -51,13 +52,13 @@ def explore(
     for guest, link in zip(guests, links[1:], strict=True):
         print(f"  for {guest}: {link}", file=sys.stderr, flush=True)
     app = make_app(workspace, visitors)
-    threading.Thread(target=_warm, args=[app.app.state.explorer], daemon=True).start()
-    with opened(links[0]) if open_browser else contextlib.nullcontext():
-        with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
-            uvicorn.Server(settings(app)).run(sockets=[bound])
+    threading.Thread(target=_warm, args=[app.explorer], daemon=True).start()
+    browser = opened(links[0]) if open_browser else contextlib.nullcontext()
+    with browser, contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+        uvicorn.Server(settings(app)).run(sockets=[bound])
 
 
-def settings(app) -> uvicorn.Config:
+def settings(app: Guard) -> uvicorn.Config:
     """How the server runs: no log of requests, slow clients let go."""
     return uvicorn.Config(
         app, http=Patient, ws="none", log_level="warning", access_log=False, server_header=False, lifespan="off",
@@ -104,7 +105,7 @@ def opened(link: str) -> Iterator[None]:
             timer.cancel()
 
 
-def _warm(explorer) -> None:
+def _warm(explorer: Explorer) -> None:
     with contextlib.suppress(Exception):  # whoever opens the page is told what is wrong
         explorer.warm()
 

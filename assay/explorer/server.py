@@ -3,6 +3,7 @@
 A browser holds rows, which are places in one snapshot; whatever is kept or shared uses sample ids.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,8 +19,11 @@ from assay.explorer.export import STATIC
 from assay.explorer.guard import Guard, Visitors
 from assay.explorer.shell import first_page
 from assay.explorer.state import Explorer
-from assay.reading.selection import FilterError
+from assay.reading.filters import FilterError
 from assay.store.workspace import Workspace
+
+Answer = Callable[[Explorer, Request, Any], Any]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
@@ -64,18 +68,18 @@ def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
         ],
         exception_handlers={Exception: _failed},
     )
-    app.state.explorer = Explorer(workspace)
-    return Guard(app, visitors or Visitors())
+    app.state.explorer = explorer = Explorer(workspace)
+    return Guard(app, explorer, visitors or Visitors())
 
 
-def _get(answer):
+def _get(answer: Answer) -> Handler:
     async def handle(request: Request) -> Response:
         return await run_in_threadpool(_answered, answer, request, {})
 
     return handle
 
 
-def _post(answer):
+def _post(answer: Answer) -> Handler:
     async def handle(request: Request) -> Response:
         try:
             body = asked.parse(await request.body())
@@ -86,14 +90,14 @@ def _post(answer):
     return handle
 
 
-def _bytes(answer):
+def _bytes(answer: Answer) -> Handler:
     async def handle(request: Request) -> Response:
         return await run_in_threadpool(_answered, answer, request, await request.body())
 
     return handle
 
 
-def _answered(answer, request: Request, body: dict[str, Any] | bytes) -> Response:
+def _answered(answer: Answer, request: Request, body: dict[str, Any] | bytes) -> Response:
     """The answer, or the mistake in words."""
     try:
         found = answer(request.app.state.explorer, request, body)

@@ -7,6 +7,7 @@ that, and the first thing to read stands in the HTML.
 import gzip
 import html
 import re
+from collections.abc import Callable
 from functools import cache
 
 import pyarrow.parquet as pq
@@ -56,7 +57,7 @@ def style(request: Request) -> Response:
     return _packed(request, sheets, "text/css")
 
 
-def _packed(request: Request, make, kind: str) -> Response:
+def _packed(request: Request, make: Callable[[], str], kind: str) -> Response:
     media_type = f"{kind}; charset=utf-8"
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(make(), media_type=media_type)
@@ -64,5 +65,5 @@ def _packed(request: Request, make, kind: str) -> Response:
 
 
 @cache
-def _gzip(make) -> bytes:
+def _gzip(make: Callable[[], str]) -> bytes:
     return gzip.compress(make().encode())

@@ -13,6 +13,7 @@ from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace
 
 KEPT_VIEWS = 2
+Opened = tuple[View, Selections, samples.Raw, Encoder]
 
 
 class Explorer:
@@ -22,7 +23,7 @@ class Explorer:
         self.workspace = workspace
         self._log = DecisionLog(workspace)
         self._decided = part_names(workspace)
-        self._views: dict[int, tuple[View, Selections, samples.Raw, Encoder]] = {}
+        self._views: dict[int, Opened] = {}
         self._lock = threading.RLock()
 
     def view(self, number: int) -> View:
@@ -41,7 +42,7 @@ class Explorer:
         """What makes vectors of words and pictures that are searched for."""
         return self._open(number)[3]
 
-    def _open(self, number: int):
+    def _open(self, number: int) -> Opened:
         self.decided()
         with self._lock:
             if number not in self._views:

@@ -123,7 +123,9 @@ def as_tasks(frame: pl.DataFrame, what: str) -> bytes:
     """One JSON object a line: `data` (the source columns) and, for a selection, `predictions` (the suggestion)."""
     lines = []
     for row in frame.iter_rows(named=True):
-        task = {"data": {name: value for name, value in row.items() if name not in ADDED and value is not None}}
+        task: dict[str, Any] = {
+            "data": {name: value for name, value in row.items() if name not in ADDED and value is not None}
+        }
         if what == "selection" and row.get("suggested_label") is not None:
             task["predictions"] = [
                 {

@@ -1,6 +1,6 @@
 """Checks of the stored vectors themselves, for `embedding_health`. One pass, one part in memory at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,9 +123,10 @@ def cut_row(cut: pl.DataFrame, n_contents: int, unit: str) -> pl.DataFrame:
     share = len(cut) / max(n_contents, 1)
     note = f"no text is longer than what the model reads, in {unit}"
     if len(cut):
-        read = (cut["n_read"] / cut["n_whole"]).mean()
+        n_read, n_whole = cut["n_read"].to_numpy(), cut["n_whole"].to_numpy()
+        longest, read = int(n_read.max()), float((n_read / n_whole).mean())
         note = (
-            f"{len(cut):,} of {n_contents:,} texts are longer than the {cut['n_read'].max():,} {unit} that the model "
+            f"{len(cut):,} of {n_contents:,} texts are longer than the {longest:,} {unit} that the model "
             f'reads; of these it sees {read:.0%} on average. embed.long_texts = "windows" has it read them whole'
         )
     row = ("texts_cut", share, f"<= {MOST_CUT}", share <= MOST_CUT, note)
@@ -136,7 +137,8 @@ def _spread(stats: VectorStatistics) -> list[tuple[Any, ...]]:
     """How much the vectors differ from each other."""
     hashes = np.concatenate(stats.hashes)
     duplicates = 1.0 - len(np.unique(hashes)) / len(hashes)
-    constant = int((stats.high - stats.low <= 1e-7).sum()) if stats.n > 1 else 0
+    flat = stats.n > 1 and stats.high is not None and stats.high - stats.low <= 1e-7
+    constant = int(np.sum(flat))
     dead = "dimensions with one value in all vectors"
     rank = effective_rank(np.concatenate(stats.sample))
     return [
@@ -151,7 +153,9 @@ def _count(check: str, value: int, note: str) -> tuple[Any, ...]:
     return check, float(value), "== 0", value == 0, note
 
 
-def _quantiles(check: str, values: np.ndarray, wanted: str, is_ok, note: str) -> list[tuple[Any, ...]]:
+def _quantiles(
+    check: str, values: np.ndarray, wanted: str, is_ok: Callable[[float], bool], note: str
+) -> list[tuple[Any, ...]]:
     if not len(values):
         return []
     found = {"min": values.min(), "median": np.median(values), "max": values.max()}

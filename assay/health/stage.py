@@ -1,5 +1,6 @@
 """validate: can the vectors, and the pictures of them, be trusted? drift: have they moved since the last snapshot?"""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, tables: TableReader)
         both = chosen.join(places, on="sample_id", maintain_order="left")
         n = len(both)
         k = min(FIDELITY_K, (n - 1) // 2)
-        values = (None, None)
+        values: tuple[float | None, float | None] = (None, None)
         if k >= 1:
             seen = both.select("x", "y").to_numpy()
             values = trustworthiness_continuity(vectors[both["row"].to_numpy()], seen, k)
@@ -110,7 +111,7 @@ def neighbourhood_rows(
     nearest = similarities[:, 0] if similarities.shape[1] else np.zeros(0)
     note = f"vote of {rows.shape[1]} neighbours, leave-one-out; the largest class alone gives {chance or 0:.3f}"
     note = note if len(names) else "labels are sets: see label_probe_auc" if are_sets else "no labels"
-    better = accuracy is None or len(names) < 2 or accuracy > chance
+    better = accuracy is None or chance is None or len(names) < 2 or accuracy > chance
     health = [
         ("embedding_knn_accuracy", accuracy, "> largest class's share", better, note),
         ("embedding_mean_similarity", close, "<= 0.9", close is None or close <= 0.9, "mean cosine of all pairs"),
@@ -136,7 +137,7 @@ def drift_rows(
         reason = "the embedder changed: vectors of two embedders cannot be compared"
     elif min(len(sample.vectors), len(previous[1].vectors)) < FEWEST:
         reason = f"fewer than {FEWEST} vectors to compare"
-    if reason:
+    if reason or previous is None:
         return [("drift_domain_auc", None, "<= 0.6", True, reason)], [("drift_domain_auc", None, reason)]
     old, new = previous[1], sample
     value = domain_auc(old.vectors, new.vectors, old.content_hashes, new.content_hashes)
@@ -160,5 +161,5 @@ def _is_flagged(units: pl.DataFrame, tables: TableReader) -> np.ndarray:
     return units["sample_id"].is_in(flagged.implode()).to_numpy()
 
 
-def _or_none(values, statistic) -> float | None:
+def _or_none(values: Sequence[float] | np.ndarray, statistic: Callable[..., Any]) -> float | None:
     return float(statistic(values)) if len(values) else None

@@ -23,6 +23,8 @@ import torch
 
 from assay.knn.cells import Block, Cells, evenly
 
+Task = Block | tuple[slice, None]  # the rows to search for, and what they are compared with; None: all
+
 TWO_PASS_FROM = 20_000
 PCA_DIMENSIONS = 256
 FIRST_PASSES = ((64, 16), (128, 16), (128, 80), (256, 16), (256, 80))  # directions, candidates beyond k; by their cost
@@ -236,7 +238,7 @@ def _search(
     for _ in range(workers):
         buffers.put(torch.empty((block, n), device=device))
 
-    def search(task: Block | tuple[slice, None]) -> None:
+    def search(task: Task) -> None:
         here, searched = task
         among = searched() if searched else None
         numbers, products = torch.from_numpy(rows[here]), buffers.get()
@@ -253,7 +255,7 @@ def _search(
         picked[here], similar[here], tied[here] = found
         advance(len(numbers))
 
-    whole = ((slice(start, start + block), None) for start in range(0, m, block))
+    whole: Iterable[Task] = ((slice(start, start + block), None) for start in range(0, m, block))
     _side_by_side(search, list(blocks(block) if blocks else whole), workers)
     if wanted < n:
         _settle_ties(vectors, rows, k, tied, picked, similar)
@@ -267,7 +269,7 @@ def _block_rows(n: int, m: int, workers: int, device: str) -> int:
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 
 
-def _side_by_side(work: Callable[[object], None], blocks: list[Any], workers: int) -> None:
+def _side_by_side(work: Callable[[Any], None], blocks: list[Any], workers: int) -> None:
     """Call `work` with each block in as many threads, each with one of torch's: none waits for half of its own work."""
     if workers == 1 or len(blocks) == 1:
         for block in blocks:

@@ -1,5 +1,7 @@
 """index: the kNN graph over the duplicate-collapsed vectors, and the index that searches them."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -54,7 +56,7 @@ def make_index(
     return rows, similarities, recall_check(vectors, rows, config.recall_sample, "blocked search")
 
 
-def _approximate(vectors: np.ndarray, k: int, config: Index):
+def _approximate(vectors: np.ndarray, k: int, config: Index) -> tuple[Any, ...] | None:
     """HNSW's neighbours, graph, basis and ef; ef doubles while recall is short; None where too few are reachable."""
     progress = Progress("index", 2 * len(vectors))
     graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)

@@ -33,7 +33,7 @@ class Graph:
 
 def fingerprint(embedder: str, method: str, config: Project, version: int) -> str:
     """What a layout hangs on, beside its contents."""
-    parameters = {"seed": config.seed}
+    parameters: dict[str, float] = {"seed": config.seed}
     if method == "umap":
         parameters |= {"n_neighbors": config.n_neighbors, "min_dist": config.min_dist}
     described = json.dumps([embedder, method, parameters, version], sort_keys=True)

@@ -5,6 +5,7 @@ import polars as pl
 from assay.contracts.modality import find_modality
 from assay.metrics.inputs import Inputs
 from assay.metrics.judgement import Numbers
+from assay.metrics.sql import Relation
 
 
 def content_issues(inputs: Inputs) -> list[pl.DataFrame]:
@@ -12,9 +13,9 @@ def content_issues(inputs: Inputs) -> list[pl.DataFrame]:
     facts = find_modality(inputs.spec.modality).facts
     if facts is None or facts.table not in inputs.tables:
         return []
-    relations = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
+    relations: dict[str, Relation] = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
     none = pl.lit(None, pl.Boolean).alias("is_issue")
-    return [inputs.select(file, **relations).with_columns(none) for file in facts.issues]
+    return [inputs.select(file, None, **relations).with_columns(none) for file in facts.issues]
 
 
 def content_numbers(inputs: Inputs) -> Numbers:
@@ -22,6 +23,6 @@ def content_numbers(inputs: Inputs) -> Numbers:
     facts = find_modality(inputs.spec.modality).facts
     if facts is None or facts.prevalence is None or facts.table not in inputs.tables:
         return {}
-    relations = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
-    found = inputs.select(facts.prevalence, **relations)
+    relations: dict[str, Relation] = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
+    found = inputs.select(facts.prevalence, None, **relations)
     return {metric: (value, note) for metric, value, note in found.iter_rows()}

@@ -66,8 +66,8 @@ def read_corpus(tables: TableReader) -> Corpus:
     """Corpus of the stages' outputs."""
     samples = tables.read("samples").sort("position", "sample_id")
     units = tables.read("units", ["sample_id", "unit_id"])
-    unit_of = samples.select("sample_id").join(units, on="sample_id", how="left", maintain_order="left")
-    unit_of = unit_of.select(pl.coalesce("unit_id", "sample_id").alias("unit_id"))["unit_id"]
+    joined = samples.select("sample_id").join(units, on="sample_id", how="left", maintain_order="left")
+    unit_of = joined.select(pl.coalesce("unit_id", "sample_id").alias("unit_id"))["unit_id"]
     heads = samples.filter(samples["sample_id"].is_in(unit_of.unique().implode()))
     matrix, found = read_vectors(tables, heads["content_hash"])
     usable, vectors = normalized(matrix, found)
@@ -115,7 +115,7 @@ def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray,
         coded.append(found.drop_nulls(["unit", "neighbor"]).filter(usable).collect())
     edges = pl.concat(coded).sort("unit", "rank", "neighbor")
     edges = edges.with_columns(pl.int_range(pl.len()).over("unit").alias("at"))
-    k = int(edges["at"].max()) + 1 if len(edges) else 0
+    k = int(edges["at"].to_numpy().max(initial=-1)) + 1
     rows = np.full((len(unit_ids), k), -1, dtype=np.int32)
     similarities = np.zeros((len(unit_ids), k), dtype=np.float32)
     unit, at = edges["unit"].to_numpy(), edges["at"].to_numpy()

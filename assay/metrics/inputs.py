@@ -87,6 +87,8 @@ class Inputs:
         known = self.cases["label"].filter(self.cases["label"] >= 0)
         return self.corpus.n_units >= 2 and known.n_unique() >= 2
 
-    def select(self, file: Path, parameters: Mapping[str, float] | None = None, **relations: sql.Relation):
+    def select(
+        self, file: Path, parameters: Mapping[str, float] | None = None, **relations: sql.Relation
+    ) -> pl.DataFrame:
         """The result of one `.sql` file over `relations`."""
         return sql.select(file, relations, self.spill, **(parameters or {}))

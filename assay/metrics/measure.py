@@ -79,8 +79,9 @@ def class_measures(inputs: Inputs, judgement: Judgement, graph: pl.DataFrame) ->
     splits = inputs.samples["split"].drop_nulls().unique().to_list()
     named = [split for split in splits if split_kind(split) == "train"]
     training = pl.DataFrame({"split": named}, schema={"split": pl.String})
-    relations = {"carriers": inputs.carriers, "samples": inputs.samples, "class_vectors": vectors}
-    return inputs.select(CLASSES, **relations, training=training)
+    return inputs.select(
+        CLASSES, carriers=inputs.carriers, samples=inputs.samples, class_vectors=vectors, training=training
+    )
 
 
 def further_columns(
@@ -123,6 +124,8 @@ def computed(metric: Metric, inputs: Inputs) -> pl.DataFrame:
     Raises:
         AssayError: what it gave are no scores of tonight's samples; the message says what is wrong with them.
     """
+    if metric.compute is None:
+        raise AssayError(f"metric {metric.name!r} has nothing that computes it")
     found = metric.compute(inputs)
     wanted = (
         ["sample_id", "score", "value"] if metric.threshold is not None else ["sample_id", "score", "value", "is_issue"]

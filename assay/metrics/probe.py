@@ -8,6 +8,7 @@ few dozen passes; the weights of all folds stand side by side in one matrix, so 
 import functools
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -137,7 +138,8 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
     fold = torch.from_numpy(problem.fold[keep])
     mask = (fold[:, None] != torch.arange(problem.n_folds)[None, :]).float()
     exclusive = problem.mass is None
-    mass = torch.zeros(n).index_add_(0, row, share) if exclusive else torch.from_numpy(problem.mass[keep]).float()
+    counted = torch.zeros(n).index_add_(0, row, share)
+    mass = counted if problem.mass is None else torch.from_numpy(problem.mass[keep]).float()
     decay = torch.cat([penalty * scale**2, torch.zeros(1)])[:, None]
     shape = (r + 1, problem.n_folds * problem.n_classes)
 
@@ -159,7 +161,7 @@ def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> tor
         value += 0.5 * (decay * weights * weights).sum(dtype=torch.float64)
         return float(value), slope.view(-1).double().numpy()
 
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
+    options: dict[str, Any] = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
     start = np.zeros(shape[0] * shape[1])
     if not exclusive:  # at the classes' own odds
         rate = torch.zeros(problem.n_classes).index_add_(0, label, share).add_(0.5) / (mass.sum() + 1.0)

@@ -23,7 +23,11 @@ def select(file: Path, relations: Mapping[str, Relation], spill: Path, **paramet
         relations: what it reads, by name: frames, or the Parquet files of one table (at least one).
         spill: a folder for what does not fit into memory; made where it is needed.
     """
-    config = {"memory_limit": MEMORY_LIMIT, "threads": 1, "temp_directory": str(spill)}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": 1,
+        "temp_directory": str(spill),
+    }
     with duckdb.connect(":memory:", config=config) as connection:
         for name, relation in relations.items():
             if isinstance(relation, list):
@@ -32,7 +36,7 @@ def select(file: Path, relations: Mapping[str, Relation], spill: Path, **paramet
                 connection.register(name, relation.to_arrow(compat_level=pl.CompatLevel.oldest()))
         sql = file.read_text(encoding="utf-8")
         found = connection.sql(sql, params=parameters) if parameters else connection.sql(sql)
-        return pl.from_arrow(found.to_arrow_table())
+        return pl.DataFrame(found.to_arrow_table())
 
 
 def columns(relation: Relation, names: Sequence[str] | None = None) -> pl.DataFrame:

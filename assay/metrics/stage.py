@@ -10,6 +10,7 @@ from assay.contracts.spec import Spec
 from assay.metrics.corpus import read_corpus
 from assay.metrics.inputs import Inputs
 from assay.metrics.measure import measure
+from assay.metrics.sql import Relation
 from assay.store.files import hash_text
 from assay.store.predictions import read_predictions
 from assay.store.stage import StageWriter, Work, stage, write_rows
@@ -50,11 +51,11 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     brought = read_predictions(workspace) if find_modality(spec.modality).measures else None
 
     def body(writer: StageWriter) -> None:
-        facts = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
-        copies = {name: tables.read(name) for name in ("duplicates", "leaks")}
+        brought_in: dict[str, Relation] = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
+        brought_in |= {name: tables.read(name) for name in ("duplicates", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:
-            inputs = Inputs(spec, read_corpus(tables), copies | facts, Path(spill), brought)
+            inputs = Inputs(spec, read_corpus(tables), brought_in, Path(spill), brought)
             for name, frame in measure(inputs, workspace.facts / "reference", writer).items():
                 write_rows(writer, name, frame)
 

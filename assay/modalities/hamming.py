@@ -57,7 +57,7 @@ def _cheapest(n: int, bits: int) -> int:
     for t in range(1, 5):
         bits_matched = 64 * t / (bits + t)
         costs[t] = comb(bits + t, t) * (8 * n + n * n / 2 ** (bits_matched + 1))
-    return min(costs, key=costs.get)
+    return min(costs, key=lambda blocks: costs[blocks])
 
 
 def _all_pairs(values: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

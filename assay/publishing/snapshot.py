@@ -50,7 +50,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
     try:
         written: dict[str, FileDigest] = {}
         tables = gather_tables(stages, aside, written)
-        manifest = {
+        manifest: dict[str, Any] = {
             "dataset": spec.name,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "config": spec.model_dump(mode="json"),
@@ -141,9 +141,8 @@ def write_diff(parent: Snapshot | None, tables: dict[str, Any], aside: Path, man
     names = ("samples", "scores")
     described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
     current = Snapshot(0, aside, manifest | {"tables": described})
-    comparable = parent and all(parent.parts(name) and tables.get(name) for name in names)
     rows = empty("diff")
-    if comparable:
+    if parent and all(parent.parts(name) and tables.get(name) for name in names):
         with contextlib.suppress(SnapshotError):
             rows = diff(parent, current)
     (aside / "diff").mkdir()

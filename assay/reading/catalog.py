@@ -1,6 +1,6 @@
 """The columns of a snapshot: which there are, and how each is read from its tables into one NumPy array."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,12 @@ class Category:
 
     codes: np.ndarray
     names: list[str]
+
+    def objects(self) -> np.ndarray:
+        """The names as objects, None last: what a code of −1 takes."""
+        found = np.empty(len(self.names) + 1, dtype=object)
+        found[:-1] = self.names
+        return found
 
     def counts(self, rows: np.ndarray | None = None) -> np.ndarray:
         """How many of `rows` (a mask or indices; all by default) have each name; the last entry counts the nulls."""
@@ -85,7 +91,9 @@ def entries(view: "View") -> Iterator[dict[str, Any]]:
     yield _describe("decision", "Decision", "category", "both", "what somebody decided")
 
 
-def _describe(key, name, kind, page, meaning, n_issues=None, metric=None) -> dict[str, Any]:
+def _describe(
+    key: str, name: str, kind: str, page: str, meaning: str, n_issues: int | None = None, metric: str | None = None
+) -> dict[str, Any]:
     return {
         "key": key, "title": name, "kind": kind, "page": page, "meaning": meaning, "issues": n_issues, "metric": metric
     }  # fmt: skip
@@ -122,7 +130,7 @@ def read_column(view: "View", key: str) -> Category | Number:
     """Read one column of the catalog."""
     from assay.reading import evaluation
 
-    special = {
+    special: dict[str, Callable[[], Category | Number]] = {
         "label": lambda: _sample_category(view, "label"), "split": lambda: _sample_category(view, "split"),
         "issue": lambda: _worst_issue(view), "duplicate": lambda: _duplicates(view), "leak": lambda: _leaks(view),
         "change": lambda: _changes(view), "decision": lambda: _decided(view),
@@ -229,7 +237,7 @@ def _decided(view: "View") -> Category:
 
 def _facts(view: "View") -> dict[str, np.ndarray]:
     """Every number of the facts table, over all rows."""
-    table, names = _fact_table(view), _fact_names(view)
+    table, names = view.face["facts"], _fact_names(view)
     facts = view.scan(table).select(pl.col(name).cast(pl.Float32) for name in names).collect()
     place = view.place(table)
     return {name: np.where(place < 0, np.nan, floats(facts[name])[place]).astype(np.float32) for name in names}

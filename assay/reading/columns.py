@@ -42,12 +42,12 @@ class View:
     encode: Callable[[str, str], np.ndarray] | None = None  # ("words", text) or ("picture", name) → a vector
     ids: pl.Series = field(init=False)
     hashes: pl.Series = field(init=False)
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    _cache: dict[object, Any] = field(default_factory=dict, repr=False)
     _forgotten: int = field(default=0, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _locks: dict[str, Any] = field(default_factory=dict, repr=False)
+    _locks: dict[object, threading.RLock] = field(default_factory=dict, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         samples = self.scan("samples").select("sample_id", "content_hash", "position").collect()
         if not samples["position"].is_sorted():
             samples = samples.sort("position")
@@ -85,7 +85,7 @@ class View:
 
         return empty(table).lazy()
 
-    def once(self, key: object, make: Callable[[], object]):
+    def once(self, key: object, make: Callable[[], Any]) -> Any:
         """The value of `make()`, made once; who asks for another key meanwhile does not wait."""
         with self._lock:
             if key in self._cache:
@@ -118,7 +118,7 @@ class View:
         found = pl.DataFrame({"sample_id": ids}).join(known, on="sample_id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy()
 
-    def spread(self, ids: pl.Series, values: np.ndarray, fill) -> np.ndarray:
+    def spread(self, ids: pl.Series, values: np.ndarray, fill: object) -> np.ndarray:
         """`values` of some ids, as an array over all rows; `fill` elsewhere."""
         out = np.full(len(self), fill, dtype=values.dtype)
         rows = self.rows_of(ids)
@@ -220,6 +220,13 @@ class View:
             raise KeyError(f"no column {key!r}")
         return self.once(("column", key), lambda: read_column(self, key))
 
+    def category(self, key: str) -> Category:
+        """One column of names. Raises `KeyError` where it is none."""
+        column = self.column(key)
+        if not isinstance(column, Category):
+            raise KeyError(f"column {key!r} has no names")
+        return column
+
     def number(self, key: str) -> np.ndarray:
         """The values of a number column. Raises `KeyError` where it is none."""
         column = self.column(key)
@@ -229,8 +236,8 @@ class View:
 
     def samples_of(self, rows: np.ndarray) -> pl.DataFrame:
         """`sample_id`, `content_hash`, `label` of some rows, in their order."""
-        label = self.column("label")
-        names = np.array([*label.names, None], dtype=object)
+        label = self.category("label")
+        names = label.objects()
         values = pl.Series("label", names[label.codes[rows]].tolist(), dtype=pl.String)
         return pl.DataFrame({"sample_id": self.ids[rows], "content_hash": self.hashes[rows]}).with_columns(values)
 

@@ -17,9 +17,9 @@ SAYS = 4  # sentences
 
 def outcome(view: View) -> Category:
     """Each sample as right or wrong by its given label; null where it has no label or no prediction."""
-    label, predicted = view.column("label"), view.column("predicted")
-    names = np.array([*label.names, None], dtype=object)
-    others = np.array([*predicted.names, None], dtype=object)
+    label, predicted = view.category("label"), view.category("predicted")
+    names = label.objects()
+    others = predicted.objects()
     known = (label.codes >= 0) & (predicted.codes >= 0)
     same = names[label.codes] == others[predicted.codes]
     return Category(np.where(known, np.where(same, 0, 1), -1).astype(np.int32), ["right", "wrong"])
@@ -34,7 +34,7 @@ def evaluation(view: View, mask: np.ndarray) -> dict[str, Any]:
     Raises:
         KeyError: no predictions were brought.
     """
-    found = view.column("outcome")
+    found = view.category("outcome")
     rows = np.flatnonzero(mask & (found.codes >= 0))
     wrong = found.codes[rows] == 1
     lines = _classes(view, rows, wrong)
@@ -53,7 +53,7 @@ def _named(column: Category, rows: np.ndarray) -> list[str]:
 
 def _confusion(view: View, rows: np.ndarray) -> list[tuple[str, str, int]]:
     """`(given, predicted, n)` of the errors, the most frequent first."""
-    pairs = pl.DataFrame({"given": _named(view.column("label"), rows), "other": _named(view.column("predicted"), rows)},
+    pairs = pl.DataFrame({"given": _named(view.category("label"), rows), "other": _named(view.category("predicted"), rows)},
                          schema={"given": pl.String, "other": pl.String})  # fmt: skip
     counted = pairs.group_by("given", "other").len().sort(["len", "given", "other"], descending=[True, False, False])
     return counted.head(2_000).rows()
@@ -62,7 +62,7 @@ def _confusion(view: View, rows: np.ndarray) -> list[tuple[str, str, int]]:
 def _classes(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict[str, Any]]:
     """Recall and precision of each class, the most errors first."""
     frame = pl.DataFrame({
-        "label": _named(view.column("label"), rows), "predicted": _named(view.column("predicted"), rows),
+        "label": _named(view.category("label"), rows), "predicted": _named(view.category("predicted"), rows),
         "wrong": wrong,
     }, schema={"label": pl.String, "predicted": pl.String, "wrong": pl.Boolean})  # fmt: skip
     recall = frame.group_by("label").agg(pl.len().alias("n"), pl.col("wrong").sum().alias("errors"),
@@ -114,7 +114,7 @@ def _by_group(view: View, rows: np.ndarray, wrong: np.ndarray) -> list[dict[str,
     names = [entry for entry in view.catalog() if entry["kind"] == "category"]
     keys = [entry["key"] for entry in names if entry["page"] == "column" or entry["key"] == "split"]
     for key in keys:
-        column = view.column(key)
+        column = view.category(key)
         if len(column.names) > MOST_LINES:
             continue
         for code, name in enumerate(column.names):
@@ -134,7 +134,7 @@ def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dic
     ]  # fmt: skip
     if "label_issue" in view.flags() and wrong.any():
         suspect = view.issue("label_issue")[rows]
-        label = view.column("label")
+        label = view.category("label")
         codes = label.codes[rows]
         for code in np.unique(codes[wrong]):
             here = wrong & (codes == code)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ class FactReader:
         self._lock = threading.Lock()
         self._reading = [threading.Lock() for _ in range(64)]
 
-    def get(self, row: int):
+    def get(self, row: int) -> Any:
         """The value at one row, or None."""
         place = int(self._place[row])
         if place < 0:
@@ -89,7 +90,7 @@ def text(view: View, row: int) -> str | None:
     return _shown(view, "text", row)
 
 
-def _shown(view: View, part: str, row: int):
+def _shown(view: View, part: str, row: int) -> Any:
     """The preview or the text of one sample, as far as the face of its modality has one."""
     table, column = view.face["facts"], view.face[part]
     return reader(view, table, column).get(row) if column and view.snapshot.parts(table) else None
@@ -102,7 +103,7 @@ def similarities(view: View, row: int | None = None, vector: np.ndarray | None =
     """
     place = view.place("vectors")
     if vector is None:
-        if place[row] < 0:
+        if row is None or place[row] < 0:
             raise AssayError("this sample has no vector, so nothing can be compared with it")
         value = reader(view, "vectors", "vector").get(row)
         vector = np.asarray(value, dtype=np.float32)
@@ -112,7 +113,7 @@ def similarities(view: View, row: int | None = None, vector: np.ndarray | None =
     return scores[place].astype(np.float32)
 
 
-def _part_similarities(path, vector: np.ndarray) -> np.ndarray:
+def _part_similarities(path: Path, vector: np.ndarray) -> np.ndarray:
     scores = []
     for batch in pq.ParquetFile(path, memory_map=True).iter_batches(65_536, columns=["vector"]):
         column = batch.column(0)

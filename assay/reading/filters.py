@@ -48,9 +48,12 @@ def _names(value: object) -> str:
 
 
 def _names_of_columns(value: object) -> str:
-    good = isinstance(value, dict) and len(value) <= MOST_COLUMNS
-    good = good and all(isinstance(names, list) and not _names([n or "" for n in names]) for names in value.values())
+    good = isinstance(value, dict) and len(value) <= MOST_COLUMNS and all(map(_are_names_or_none, value.values()))
     return "" if good else f"for each of at most {MOST_COLUMNS} columns a list of at most {MOST_NAMES:,} names"
+
+
+def _are_names_or_none(value: object) -> bool:
+    return isinstance(value, list) and not _names([name or "" for name in value])
 
 
 def _ranges(value: object) -> str:
@@ -83,7 +86,9 @@ def _lasso(value: object) -> str:
 
 
 def _is_stroke(value: object) -> bool:
-    good = isinstance(value, dict) and isinstance(value.get("method"), str) and isinstance(value.get("points"), list)
+    if not isinstance(value, dict):
+        return False
+    good = isinstance(value.get("method"), str) and isinstance(value.get("points"), list)
     return good and value.get("how") in (None, "add", "subtract")
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.reading.columns import View
+from assay.reading.catalog import Category
+from assay.reading.columns import Layout, View
 
 MOST_NAMES = 150
 MOST_POINTS = 20_000
@@ -24,7 +25,7 @@ def map_names(view: View, method: str) -> list[dict[str, Any]]:
 
 
 def _make(view: View, method: str) -> list[dict[str, Any]]:
-    layout, label = view.layout(method), view.column("label")
+    layout, label = view.layout(method), view.category("label")
     finite = np.isfinite(layout.x) & np.isfinite(layout.y)
     if len(label.names) > 1:
         return _classes(layout, label, finite)
@@ -33,7 +34,7 @@ def _make(view: View, method: str) -> list[dict[str, Any]]:
     return []
 
 
-def _classes(layout, label, finite: np.ndarray) -> list[dict[str, Any]]:
+def _classes(layout: Layout, label: Category, finite: np.ndarray) -> list[dict[str, Any]]:
     found = []
     counts = label.counts(finite)[:-1]
     for code in np.argsort(-counts, kind="stable")[:MOST_NAMES]:
@@ -49,7 +50,8 @@ def densest(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     columns, rows = (_bins(values) for values in (x, y))
     filled = np.zeros((CELLS + 2, CELLS + 2))
     np.add.at(filled, (columns + 1, rows + 1), 1)
-    around = sum(filled[1 + a : CELLS + 1 + a, 1 + b : CELLS + 1 + b] for a in (-1, 0, 1) for b in (-1, 0, 1))
+    shifts = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    around = np.sum([filled[1 + a : CELLS + 1 + a, 1 + b : CELLS + 1 + b] for a, b in shifts], axis=0)
     column, row = np.unravel_index(int(np.argmax(around)), around.shape)
     near = (np.abs(columns - column) <= 2) & (np.abs(rows - row) <= 2)
     return float(np.median(x[near])), float(np.median(y[near]))
@@ -60,7 +62,7 @@ def _bins(values: np.ndarray) -> np.ndarray:
     return np.minimum(((values - low) * (CELLS / max(high - low, 1e-12))).astype(np.int64), CELLS - 1)
 
 
-def _clusters(view: View, layout, finite: np.ndarray) -> list[dict[str, Any]]:
+def _clusters(view: View, layout: Layout, finite: np.ndarray) -> list[dict[str, Any]]:
     """Clusters of the plot by k-means, each with the words that set it apart from the others by tf-idf."""
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import TfidfVectorizer

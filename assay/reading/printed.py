@@ -3,7 +3,7 @@
 import json
 import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 
@@ -77,13 +77,13 @@ def _raw_cells(values: pl.Series) -> list[str]:
 
 def _as_numbers(values: pl.Series) -> pl.Series:
     """Decimals as integers where they are whole, else as floats."""
-    if values.dtype.scale:
+    if isinstance(values.dtype, pl.Decimal) and values.dtype.scale:
         return values.cast(pl.Float64)
-    fits = values.drop_nulls().cast(pl.Float64).abs().max() or 0.0
+    fits = values.drop_nulls().cast(pl.Float64).abs().to_numpy().max(initial=0.0)
     return values.cast(pl.Int64 if fits < 2.0**62 else pl.Int128)
 
 
-def _is_beyond_json(kind: pl.DataType) -> bool:
+def _is_beyond_json(kind: Any) -> bool:
     """Whether a type holds bytes, decimals or 128 bits, which Polars cannot write as JSON numbers or text."""
     if isinstance(kind, pl.Struct):
         return any(_is_beyond_json(field.dtype) for field in kind.fields)

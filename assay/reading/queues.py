@@ -58,6 +58,9 @@ def keys(view: View) -> list[str]:
     return in_order(counted["metric"].to_list())
 
 
+Decided = dict[int, set[str]]  # the kinds of decision that stand, by row
+
+
 def queue(view: View, key: str, mask: np.ndarray | None = None) -> dict[str, Any]:
     """The items of one queue, worst first: `rows` of each, whether it is `done`, and how many there are in all.
 
@@ -86,29 +89,29 @@ def _settled(view: View, key: str) -> pl.DataFrame:
     return items.with_columns(done=pl.Series(done, dtype=pl.Boolean))
 
 
-def _decided_rows(view: View) -> dict[int, set[str]]:
+def _decided_rows(view: View) -> Decided:
     """The kinds of decision that stand, by row."""
     standing = view.decisions().filter(pl.col("kind") != "tag")
-    kinds: dict[int, set[str]] = {}
+    kinds: Decided = {}
     for row, kind in zip(view.rows_of(standing["sample_id"]).tolist(), standing["kind"], strict=True):
         kinds.setdefault(row, set()).add(kind)
     return kinds
 
 
-def _label_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
+def _label_settled(kinds: Decided, rows: list[int]) -> bool:
     return bool(kinds.get(rows[0], set()) & {*OF_LABEL, "drop"})
 
 
-def _sample_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
+def _sample_settled(kinds: Decided, rows: list[int]) -> bool:
     return bool(kinds.get(rows[0], set()) & {*OF_MEMBER, "accept_label"})
 
 
-def _group_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
+def _group_settled(kinds: Decided, rows: list[int]) -> bool:
     """All but one of the copies are decided about."""
     return sum(bool(kinds.get(row, set()) & set(OF_MEMBER)) for row in rows) >= len(rows) - 1
 
 
-def _pair_settled(kinds: dict[str, Any], rows: list[int]) -> bool:
+def _pair_settled(kinds: Decided, rows: list[int]) -> bool:
     """One end is dropped, or both are kept."""
     ends = [kinds.get(row, set()) for row in rows]
     return any("drop" in end for end in ends) or all("keep" in end for end in ends)
@@ -135,7 +138,7 @@ def _groups(view: View) -> pl.DataFrame:
     """Groups whose labels disagree first, then the least alike: an exact copy needs no second look. Each has the kept
     sample and its copies; what is only contained in another is none, and no question."""
     members = view.scan("duplicates").filter(~pl.col("keep") | (pl.col("sample_id") == pl.col("group_id"))).collect()
-    label = view.column("label").codes
+    label = view.category("label").codes
     rows = view.rows_of(members["sample_id"])
     members = members.with_columns(row=pl.Series(rows, dtype=pl.Int64)).filter(pl.col("row") >= 0)
     members = members.with_columns(label=pl.Series(label[members["row"].to_numpy()], dtype=pl.Int32))

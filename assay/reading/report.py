@@ -73,7 +73,7 @@ def read_faces(tables: Tables, sample_ids: Iterable[str]) -> dict[str, Face]:
     faces = {}
     for key in wanted:
         row = rows.get(key) or {}
-        content = row.get("content_hash")
+        content = str(row.get("content_hash"))
         caption = printable(row.get("uri") or key, CAPTION_CHARACTERS, from_end=True)
         faces[key] = Face(key, caption, row.get("label"), row.get("split"), images.get(content), texts.get(content))
     return faces
@@ -113,9 +113,9 @@ def read_thumbnails(tables: Tables, content_hashes: set[str]) -> dict[str, bytes
 
 def shrink(data: bytes) -> bytes:
     """The JPEG at no more than 128 pixels a side."""
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (128, 128))
-        image = image.convert("RGB")
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (128, 128))
+        image = opened.convert("RGB")
         image.thumbnail((128, 128))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=75)

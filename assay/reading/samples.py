@@ -2,7 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,10 @@ from assay.reading.facts import text, thumbnail
 from assay.reading.meanings import MEASURES, title
 from assay.sources.fragments import parted
 from assay.store.files import hash_bytes
+from assay.store.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from assay.sources.files import Source
 
 MOST_CARDS = 400
 SNIPPET = 600  # characters of text in a card
@@ -37,9 +41,10 @@ def name_at(column: Category, row: int) -> str | None:
 
 def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray | None = None) -> list[dict[str, Any]]:
     """What a gallery shows of some rows, in their order."""
-    label, suggested = view.column("label"), _optional(view, "suggested")
-    suspicion, split = _optional(view, "label_issues.score"), _optional(view, "split")
-    duplicate, decision = view.column("duplicate"), view.column("decision")
+    label, suggested = view.category("label"), _optional(view, "suggested")
+    suspicion = view.number("label_issues.score") if _has(view, "label_issues.score") else None
+    split = _optional(view, "split")
+    duplicate, decision = view.category("duplicate"), view.category("decision")
     column = view.column(sort) if sort and sort not in ("position", "similarity") else None
     captions = captions_of(view)
     found = []
@@ -50,7 +55,7 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
             "label": name_at(label, row),
             "split": name_at(split, row) if split else None,
             "suggested": name_at(suggested, row) if suggested else None,
-            "suspicion": _json(suspicion.values[row]) if suspicion else None,
+            "suspicion": _json(suspicion[row]) if suspicion is not None else None,
             "issues": issues,
             "duplicate": name_at(duplicate, row),
             "decision": name_at(decision, row),
@@ -83,15 +88,20 @@ def peek(view: View, row: int, most: int = 4) -> dict[str, Any]:
     """The card of one row, with its `most` highest scores as `[metric, score]`."""
     names = [entry["key"] for entry in view.catalog() if entry["key"].startswith("scores.")]
     found = [(name.split(".", 1)[1], _json(view.number(name)[row])) for name in names]
-    found = sorted(((name, score) for name, score in found if score is not None), key=lambda pair: -pair[1])
-    return cards(view, np.array([row]))[0] | {"scores": found[:most]}
+    known = [(name, score) for name, score in found if score is not None]
+    known.sort(key=lambda pair: -pair[1])
+    return cards(view, np.array([row]))[0] | {"scores": known[:most]}
 
 
-def _optional(view: View, key: str):
-    return view.column(key) if any(entry["key"] == key for entry in view.catalog()) else None
+def _has(view: View, key: str) -> bool:
+    return any(entry["key"] == key for entry in view.catalog())
 
 
-def _json(value) -> float | None:
+def _optional(view: View, key: str) -> Category | None:
+    return view.category(key) if _has(view, key) else None
+
+
+def _json(value: float) -> float | None:
     return None if not np.isfinite(value) else round(float(value), 6)
 
 
@@ -122,7 +132,7 @@ def detail(view: View, sample_id: str) -> dict[str, Any]:
     }
 
 
-def _plain(value):
+def _plain(value: object) -> str | int | float | bool | None:
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
@@ -199,7 +209,7 @@ def history(snapshots: list[Any], sample_id: str, most: int = 12) -> list[dict[s
     return lines
 
 
-def _judged(snapshot, here: pl.Expr) -> dict[str, Any]:
+def _judged(snapshot: Snapshot, here: pl.Expr) -> dict[str, Any]:
     issues, suspicion = [], []
     if parts := snapshot.parts("scores"):
         issues = pl.scan_parquet(parts).filter(here & pl.col("is_issue")).collect()["metric"].sort().to_list()
@@ -213,7 +223,7 @@ class Raw:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._source = None
+        self._source: Source | None = None
 
     def image(self, row: int) -> tuple[bytes, str]:
         """A large view: the file itself where a browser can show it, else decoded; and its media type.
@@ -262,7 +272,7 @@ class Raw:
             raise AssayError("the file has changed since this snapshot")
         return data
 
-    def _open(self):
+    def _open(self) -> "Source":
         if self._source is None:
             from assay.contracts.spec import make_spec
             from assay.sources.files import open_source

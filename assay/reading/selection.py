@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def select(view: View, wanted: dict[str, Any]) -> np.ndarray:
     try:
         for key, value in sorted(checked(wanted).items(), key=lambda part: part[0] == "similar"):
             if key == "similar" and value.get("within"):
-                mask = _top(np.where(mask, similarity_of(view, {"similar": value}), -np.inf), int(value.get("k", 200)))
+                mask = _nearest(view, {"similar": value}, int(value.get("k", 200)), mask)
             else:  # no ids is nothing, no other condition is no condition
                 mask &= _PARTS[key](view, value)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -108,9 +109,7 @@ def _ranges(view: View, value: dict[str, Any]) -> np.ndarray:
     return mask
 
 
-def _codes(column, names: list[Any]) -> np.ndarray:
-    if not isinstance(column, Category):
-        raise ValueError("only a column of names can be filtered by values")
+def _codes(column: Category, names: list[Any]) -> np.ndarray:
     place = {name: code for code, name in enumerate(column.names)} | {None: -1}
     return np.array([place[name] for name in names if name in place], dtype=np.int32)
 
@@ -118,7 +117,7 @@ def _codes(column, names: list[Any]) -> np.ndarray:
 def _values(view: View, value: dict[str, Any]) -> np.ndarray:
     mask = np.ones(len(view), dtype=bool)
     for key, names in value.items():
-        column = view.column(key)
+        column = view.category(key)
         mask &= np.isin(column.codes, _codes(column, names))
     return mask
 
@@ -126,14 +125,14 @@ def _values(view: View, value: dict[str, Any]) -> np.ndarray:
 def _hidden(view: View, value: dict[str, Any]) -> np.ndarray:
     mask = np.ones(len(view), dtype=bool)
     for key, names in value.items():
-        column = view.column(key)
+        column = view.category(key)
         mask &= ~np.isin(column.codes, _codes(column, names))
     return mask
 
 
 def _carries(view: View, value: list[Any]) -> np.ndarray:
     """Labels that are sets with all of these classes; a label that is one class has that one."""
-    label, separator = view.column("label"), view.label_separator
+    label, separator = view.category("label"), view.label_separator
     sets = [set(classes_of(name, separator)) if separator else {name} for name in label.names]
     wanted = {str(name) for name in value}
     return np.isin(label.codes, [code for code, classes in enumerate(sets) if wanted <= classes])
@@ -180,11 +179,11 @@ def _contains(name: str, words: str) -> pl.Expr:
 
 
 def _similar(view: View, value: dict[str, Any]) -> np.ndarray:
-    return _top(similarity_of(view, {"similar": value}), int(value.get("k", 200)))
+    return _nearest(view, {"similar": value}, int(value.get("k", 200)))
 
 
 def _words(view: View, value: dict[str, Any]) -> np.ndarray:
-    return _top(similarity_of(view, {"words": value}), int(value.get("k", 200)))
+    return _nearest(view, {"words": value}, int(value.get("k", 200)))
 
 
 def similarity_of(view: View, wanted: dict[str, Any]) -> np.ndarray | None:
@@ -210,7 +209,7 @@ def _asked(view: View, kind: str, value: str) -> np.ndarray:
     return _remember(view, (kind, value), lambda: similarities(view, vector=encode(kind, value)))
 
 
-def _remember(view: View, key, make) -> np.ndarray:
+def _remember(view: View, key: tuple[str, Any], make: Callable[[], np.ndarray]) -> np.ndarray:
     """The last similarity search of a view."""
     kept = view.once("last_search", dict)
     value = kept.get(key)
@@ -221,7 +220,13 @@ def _remember(view: View, key, make) -> np.ndarray:
     return value
 
 
-def _top(values: np.ndarray, k: int) -> np.ndarray:
+def _nearest(view: View, wanted: dict[str, Any], k: int, among: np.ndarray | None = None) -> np.ndarray:
+    """Mask of the `k` rows that are most alike to what is wanted, of all or of those in `among`."""
+    values = similarity_of(view, wanted)
+    if values is None:
+        raise ValueError("nothing is said that a sample could be alike to")
+    if among is not None:
+        values = np.where(among, values, -np.inf)
     k = max(1, min(k, MOST_SIMILAR, len(values)))
     chosen = np.argpartition(-values, k - 1)[:k]
     mask = np.zeros(len(values), dtype=bool)
@@ -230,14 +235,14 @@ def _top(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def _picture(view: View, value: dict[str, Any]) -> np.ndarray:
-    return _top(similarity_of(view, {"picture": value}), int(value.get("k", 200)))
+    return _nearest(view, {"picture": value}, int(value.get("k", 200)))
 
 
 def _ids(view: View, value: list[Any]) -> np.ndarray:
     return view.spread_mask(pl.Series([str(name) for name in value], dtype=pl.String))
 
 
-_PARTS = {
+_PARTS: dict[str, Callable[[View, Any], np.ndarray]] = {
     "lasso": _lasso, "ranges": _ranges, "values": _values, "hidden": _hidden, "carries": _carries, "flags": _flags,
     "cell": _cell, "text": _text, "similar": _similar, "words": _words, "picture": _picture,
     "ids": _ids,
@@ -272,7 +277,7 @@ class Selections:
         self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
         self._orders: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
-        self._making: dict[str, Any] = {}
+        self._making: dict[tuple[int, object], threading.Lock] = {}
         self._forgotten = 0
 
     def mask(self, wanted: dict[str, Any]) -> np.ndarray:
@@ -293,7 +298,7 @@ class Selections:
             self._masks.clear()
             self._orders.clear()
 
-    def _get(self, store: OrderedDict[Any, Any], key, make):
+    def _get(self, store: OrderedDict[Any, Any], key: object, make: Callable[[], Any]) -> Any:
         """The kept value, or a new one; who asks for the same meanwhile waits for it instead of making it twice."""
         with self._lock:
             if key in store:

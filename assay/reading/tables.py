@@ -31,13 +31,13 @@ def plain(view: View, table: str, offset: int, limit: int) -> dict[str, Any]:
     return {"total": len(rows), "columns": rows.columns, "rows": [[_finite(v) for v in row] for row in page.rows()]}
 
 
-def _finite(value):
+def _finite(value: object) -> object:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def confusion(view: View) -> dict[str, Any]:
     """Flagged labels by given × suggested: the classes that occur most, and the count of each cell."""
-    given, suggested, flagged = view.column("label"), view.column("suggested"), view.label_issue()
+    given, suggested, flagged = view.category("label"), view.category("suggested"), view.label_issue()
     chosen = np.flatnonzero(flagged & (given.codes >= 0) & (suggested.codes >= 0))
     pairs = pl.DataFrame(
         {

@@ -163,9 +163,9 @@ def picture_sheet(tables: Tables, points: pl.DataFrame) -> dict[str, Any] | None
 
 def square(data: bytes) -> Image.Image:
     """The middle of a thumbnail, `CELL` pixels a side."""
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (CELL, CELL))
-        image = image.convert("RGB")
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (CELL, CELL))
+        image = opened.convert("RGB")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.resize((CELL, CELL), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))

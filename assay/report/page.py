@@ -47,7 +47,7 @@ def write_report(tables: Mapping[str, list[Path]], context: dict[str, Any], targ
 def gather(tables: Tables, context: dict[str, Any]) -> dict[str, Any]:
     """Everything the template shows."""
     numbers = {row["metric"]: row for row in collect(tables.scan("dataset_metrics").sort("metric")).to_dicts()}
-    values = {
+    values: dict[str, Any] = {
         "context": context,
         "shown": tables.shown,
         "name": SNAPSHOT_NAME.format(context["number"]),

@@ -59,8 +59,8 @@ def noise(tables: Tables) -> dict[str, Any]:
     frame = collect(tables.scan("label_noise"))
     wrong = frame.filter(pl.col("label") != pl.col("true_label"))
     sizes = frame.filter(pl.col("rate") > 0).group_by("label").agg((pl.col("count") / pl.col("rate")).max().alias("n"))
-    total = sizes["n"].sum()  # the smallest cells are not in the table, but a class's size is in every row
-    count = max(total - frame.filter(pl.col("label") == pl.col("true_label"))["count"].sum(), 0.0)
+    total = float(sizes["n"].sum())  # the smallest cells are not in the table, but a class's size is in every row
+    count = max(total - float(frame.filter(pl.col("label") == pl.col("true_label"))["count"].sum()), 0.0)
     pairs = wrong.filter(pl.col("rate") > 0).select("label", pl.col("true_label").alias("other"), value="rate")
     likely = wrong.filter(pl.col("rate") > 0).sort("count", "label", "true_label", descending=[True, False, False])
     return {

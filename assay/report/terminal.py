@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from assay.reading import overview, queues
 from assay.reading.columns import View
@@ -105,7 +105,7 @@ def _figure(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
-def _console(stream) -> "Console":
+def _console(stream: TextIO) -> "Console":
     from rich.console import Console
 
     width = None if stream.isatty() else NARROW

@@ -25,7 +25,7 @@ from assay.facts import clean
 from assay.metrics import probe
 from assay.sources.ingest import ingest
 from assay.store.files import write_json
-from assay.store.stage import StageOutput, run_stage, write_rows
+from assay.store.stage import StageOutput, StageWriter, run_stage, write_rows
 from assay.store.units import normalize
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
@@ -94,7 +94,7 @@ def sample_stage(workspace: Workspace, cleaned: StageOutput, facts: tuple[str, .
         raise SourceError(f"{len(samples)} samples can be read; a comparison wants at least 10, better 2,000")
     chosen = samples[stratified(samples["label"], size)]
 
-    def body(writer) -> None:
+    def body(writer: StageWriter) -> None:
         write_rows(writer, "samples", chosen)
         for table in facts:
             for part in cleaned.parts(table):
@@ -132,9 +132,9 @@ def measure(spec: Spec, model: str, workspace: Workspace, ingested: StageOutput,
         return Compared(model, problem=f"not an embedder that assay knows ({error})")
     vectors = normalize(np.ascontiguousarray(vectors[has_vector]))
     labels = samples["label"].filter(pl.Series(has_vector, dtype=pl.Boolean))
-    accuracy, error = probe_accuracy(vectors, labels)
+    accuracy, deviation = probe_accuracy(vectors, labels)
     return Compared(
-        model, accuracy, error, silhouette(vectors, labels), 1000.0 * seconds / max(1, len(samples)),
+        model, accuracy, deviation, silhouette(vectors, labels), 1000.0 * seconds / max(1, len(samples)),
         vectors.shape[1], parameters, len(vectors),
     )  # fmt: skip
 
@@ -194,7 +194,7 @@ def rank(found: list[Compared]) -> list[Compared]:
     """Best probe accuracy first, then silhouette, then the cheaper; what could not be measured last."""
     low = -2.0
 
-    def order(row: Compared):
+    def order(row: Compared) -> tuple[bool, float, float, float, str]:
         accuracy = low if row.probe_accuracy is None else row.probe_accuracy
         separable = low if row.silhouette is None else row.silhouette
         return bool(row.problem), -accuracy, -separable, row.seconds_per_1000 or 0.0, row.model

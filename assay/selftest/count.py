@@ -192,7 +192,7 @@ def _pairs(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFram
     return members.filter(mine).select("sample_id", "group_id", "similarity")
 
 
-def _families(snapshot: Snapshot, detector: str):
+def _families(snapshot: Snapshot, detector: str) -> Callable[[str, str], float | None]:
     """A function `(a, b) → similarity`, or None where the snapshot does not tie the two."""
     if detector == "leaks":
         leaks = read_table(snapshot, "leaks").select("sample_id", "other_id", "similarity")
@@ -257,7 +257,8 @@ def _own(rows: pl.DataFrame, already: float | None, rounds: int, draws: int, see
     judged = rows.filter(pl.col("role") != "excused")
     ranking = _ranking(judged)
     alike = most_alike(ranking.score, ranking.planted)
-    number = alike if judged.filter(pl.col("role") == "planted")["is_issue"].mean() >= ENOUGH else None
+    found = judged.filter(pl.col("role") == "planted")["is_issue"].to_numpy()
+    number = alike if len(found) and found.mean() >= ENOUGH else None
     if already is not None:  # two estimates that err to the same side; the bound is the noisier one
         number = already * rounds
         number = (number * min(number, alike or np.inf)) ** 0.5

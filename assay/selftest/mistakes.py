@@ -20,7 +20,7 @@ def as_mistaken(names: list[str], given: np.ndarray) -> Relabel:
     """A function for `assay.selftest.plant.plant` that draws a wrong label from the rows of `given` (k, k)."""
     place = {name: row for row, name in enumerate(names)}
 
-    def relabel(label: str, others: list[str], rng: np.random.Generator) -> str:
+    def relabel(label: str | None, others: list[str], rng: np.random.Generator) -> str:
         known = [other for other in others if other in place]
         chance = given[place[label], [place[other] for other in known]] if label in place else np.zeros(0)
         return str(rng.choice(known, p=chance / chance.sum())) if chance.sum() > 0 else any_label(label, others, rng)
@@ -38,7 +38,7 @@ def mistake_rates(issues: pl.DataFrame) -> dict[str, float]:
         issues: the labelled rows of `label_issues`, each with a suggestion.
     """
     wrong = issues.filter("is_issue").group_by("suggested_label").agg(pl.col("confidence").sum().alias("wrong"))
-    overall = (wrong["wrong"].sum() + 1) / max(1, len(issues))
+    overall = (float(wrong["wrong"].sum()) + 1) / max(1, len(issues))
     sizes = issues.group_by("label").len().join(wrong, left_on="label", right_on="suggested_label", how="left")
     rate = (pl.col("wrong").fill_null(0.0) + SHRINKAGE * overall) / (pl.col("len") + SHRINKAGE)
     right = pl.when("is_issue").then(1 - pl.col("confidence")).otherwise(1.0)

@@ -14,7 +14,7 @@ import polars as pl
 
 from assay.contracts.modality import Defect, Sample, find_modality
 
-Relabel = Callable[[str, list[str], np.random.Generator], str]
+Relabel = Callable[[str | None, list[str], np.random.Generator], str]
 
 TRUTH = {"name": pl.String, "kind": pl.String, "of": pl.String, "true_label": pl.String}
 ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".wav"}  # first bytes of what alterations write
@@ -47,7 +47,8 @@ def plant(
     if unknown:
         raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(defects)}")
     rng = np.random.default_rng(seed)
-    planted, truth = list(samples), []
+    planted = list(samples)
+    truth: list[tuple[Any, ...]] = []
     targets = _targets(samples, counts, defects, rng, mistaken or {})
     for kind, defect in defects.items():
         if defect.how == "stranger":
@@ -124,7 +125,7 @@ def _plant_one(
         truth.append((copy.name, kind, target.name, None))
 
 
-def any_label(label: str, others: list[str], rng: np.random.Generator) -> str:
+def any_label(label: str | None, others: list[str], rng: np.random.Generator) -> str:
     """One of the other labels, each as likely."""
     return str(rng.choice(others))
 

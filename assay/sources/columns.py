@@ -143,14 +143,14 @@ def _plain_arrow(column: pa.Array, fates: Fates, name: str) -> pl.Series | None:
     """Numbers, booleans and dates as they are, in the widest type of their kind; None for what must become text."""
     kind = column.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return pl.from_arrow(_within_calendar(column, fates, name))
+        return pl.Series(_within_calendar(column, fates, name))
     if pa.types.is_boolean(kind):
-        return pl.from_arrow(column)
+        return pl.Series(column)
     if pa.types.is_integer(kind):
         wide = kind if pa.types.is_uint64(kind) else pa.int64()
-        return pl.from_arrow(column.cast(wide))
+        return pl.Series(column.cast(wide))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return pl.from_arrow(column.cast(pa.float64())).fill_nan(None)
+        return pl.Series(column.cast(pa.float64())).fill_nan(None)
     return None
 
 
@@ -220,7 +220,7 @@ def _inferred(values: pl.Series) -> pl.Series:
     if given.str.contains(DECIMAL).all():
         numbers = values.cast(pl.Float64)
         whole = given.str.contains(INTEGER)
-        exact = given.filter(whole).cast(pl.Float64).abs().max() or 0.0
+        exact = given.filter(whole).cast(pl.Float64).abs().to_numpy().max(initial=0.0)
         return numbers if exact <= EXACT and numbers.drop_nulls().is_finite().all() else values
     if given.str.contains(BOOLEAN).all():
         return values.str.to_lowercase() == "true"

@@ -68,7 +68,7 @@ class ContentWriter:
         if fresh:
             frame = contents[fresh].select("content_hash", "text", "vector")
             self._pending.append(frame)
-            self._pending_bytes += frame.estimated_size()
+            self._pending_bytes += int(frame.estimated_size())
         if self._pending_bytes >= PART_BYTES:
             self.flush()
 

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from assay.contracts.errors import SourceError
 from assay.contracts.spreadsheet import ESCAPED, unescape_cells, unescape_header
@@ -133,12 +133,11 @@ class _Records:
         batch.is_untyped = True
         columns = list(zip(*cells, strict=True)) if cells else [()] * len(self._header)
         nulls = self._nulls
-        batch.columns = {
+        texts: dict[str, list[str | None]] = {
             name: [None if cell in nulls else cell for cell in column]
             for name, column in zip(self._header, columns, strict=True)
         }
-        if ESCAPED in batch.columns:
-            batch.columns = unescape_cells(batch.columns)
+        batch.columns = dict(unescape_cells(texts) if ESCAPED in texts else texts)
         return batch
 
 
@@ -155,14 +154,14 @@ class _Lines:
         self.is_over, self.ended = False, True
         self.taken: list[str] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ValueError):  # it is closed already
             self._text.detach()  # whoever opened the file closes it
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:

@@ -9,11 +9,15 @@ that are not UTF-8 give a proposal.
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from assay.contracts.errors import SourceError
 from assay.sources.batches import LINE_LIMIT, Rules, mark_of
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 HEAD = 2**20  # bytes looked at
 SOME = 200  # lines looked at for what parts the cells
@@ -35,12 +39,11 @@ class Dialect:
     said: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
-    def reader(self, lines):
+    def reader(self, lines: Iterable[str]) -> "Reader":
         """A strict `csv.reader` over lines."""
-        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
         return csv.reader(
-            lines, delimiter=self.delimiter, quotechar=self.quote or None, quoting=quoting, escapechar=self.escape,
-            strict=True,
+            lines, delimiter=self.delimiter, quotechar=self.quote or None, escapechar=self.escape, strict=True,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
         )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class Source:
 class LocalSource(Source):
     """Files below a folder of this machine."""
 
-    def __init__(self, root: str | Path, **rules) -> None:
+    def __init__(self, root: str | Path, **rules: Any) -> None:
         super().__init__(**rules)
         self.root = os.path.realpath(root)
 
@@ -253,7 +253,7 @@ class LocalSource(Source):
 class UrlSource(Source):
     """Files below an fsspec URL (`s3://bucket/folder`, `https://host/folder`, `memory://…`)."""
 
-    def __init__(self, root: str, **rules) -> None:
+    def __init__(self, root: str, **rules: Any) -> None:
         super().__init__(**rules)
         self.root = root.rstrip("/")
         self._fs, self._path = _file_system(root)
@@ -337,7 +337,7 @@ def is_carrier_file(spec: "Spec") -> bool:
     return ending(path) in ARCHIVES | ROWS and "://" not in path and os.path.isfile(spec.base / path)
 
 
-def source_at(place: str, base: Path, **rules) -> Source:
+def source_at(place: str, base: Path, **rules: Any) -> Source:
     """The source of one folder or URL; a relative `place` starts at `base`. Raises `SourceError` as `open_source`."""
     if place.lower().startswith("file://"):
         place = urlsplit(place).path
@@ -459,11 +459,11 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _file_system(url: str):
+def _file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system for a URL and the path in it. Raises `SourceError`."""
     from fsspec.core import url_to_fs
 
-    options = {}
+    options: dict[str, Any] = {}
     if urlsplit(url).scheme.lower() in ("http", "https"):
         from assay.sources.public_http import guarded_client, refuse_private_host
 

@@ -48,12 +48,12 @@ def region_of(fragment: str) -> Region | None:
     """The box that a fragment names; None where it names none."""
     is_percent = fragment.startswith(PERCENT)
     try:
-        numbers = [float(word) for word in fragment.removeprefix(PERCENT).split(",")]
+        left, top, width, height = (float(word) for word in fragment.removeprefix(PERCENT).split(","))
     except ValueError:
         return None
-    if len(numbers) != 4 or not all(abs(number) < float("inf") for number in numbers) or min(numbers[2:]) <= 0:
+    if not all(abs(number) < float("inf") for number in (left, top, width, height)) or min(width, height) <= 0:
         return None
-    return Region(*numbers, is_percent)
+    return Region(left, top, width, height, is_percent)
 
 
 def part_hash(file_hash: str, fragment: str) -> str:

@@ -27,7 +27,7 @@ from assay.sources.guards import (
     refuse_unready,
     tell_rejects,
 )
-from assay.sources.label_text import count_confusable, normalize
+from assay.sources.label_text import count_confusable, tidy
 from assay.sources.labels import distinct_classes, normalize_column
 from assay.sources.layout import Layout, folder_columns, reading_in_words
 from assay.sources.left_out import LeftOut, of_kind
@@ -164,7 +164,7 @@ def _tell_folder(samples: pl.DataFrame, layout: Layout, left: LeftOut) -> Told:
         told.doubt(words)
     full = set(samples["label"].drop_nulls().to_list())
     named = [layout.read(tuple(folder.split("/")))["class"] for folder in left.empty]
-    empty = sorted({normalize(name) for name in named if name} - full)
+    empty = sorted(set(tidy(name for name in named if name)) - full)
     if empty:
         told.say("empty_classes", len(empty), f"classes without a sample: {', '.join(empty)}")
     roles = {"label": "folder", "split": "folder"}
@@ -200,7 +200,10 @@ def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter],
     source = open_source(spec)
     if isinstance(source, LocalSource) and not os.path.isdir(source.root):
         raise SourceError(f"there is no folder at {source.root}; check source.path (relative to the spec's own file)")
-    found: OwnRows = find_modality(spec.modality).folder(spec, workspace)
+    reads = find_modality(spec.modality).folder
+    if reads is None:
+        raise SpecError(f"modality {spec.modality!r} has no way of its own to read a folder")
+    found: OwnRows = reads(spec, workspace)
 
     def body(writer: StageWriter) -> None:
         limit, separator = spec.clean.max_text_characters, spec.source.label_separator
@@ -226,7 +229,7 @@ def _write_texts(
     seen: set[str] = set()
     bad: set[str] = set()
     for start in range(0, len(samples), TEXT_BLOCK):
-        texts: dict[str, str] = {}
+        texts: dict[str, str | None] = {}
         for uri, content_hash in samples.slice(start, TEXT_BLOCK).select("uri", "content_hash").iter_rows():
             if content_hash in seen:
                 continue

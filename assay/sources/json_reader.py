@@ -50,7 +50,7 @@ def read_jsonl(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
             is_said = True
         pending.rows.append(row)
         objects.append(found)
-        size += len(line)
+        size += len(line or b"")
         if len(objects) >= BATCH_ROWS or size >= BATCH_CHARACTERS:
             yield _with_objects(pending, objects, name)
             pending, objects, size = Batch(), [], 0

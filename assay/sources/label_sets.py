@@ -30,7 +30,7 @@ def set_texts(
 def _set_text(value: object, separator: str, limit: int) -> tuple[str | None, str, str]:
     """`(text, reason, detail)` of one cell."""
     is_list = isinstance(value, list | tuple)
-    given = value if is_list else [value]
+    given: Sequence[object] = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(entry, list | tuple | dict) for entry in given):
         return None, "nested_label", "holds lists or objects inside a label; wanted a list of names or numbers"
     parts = [text for text in map(value_text, given) if text is not None]

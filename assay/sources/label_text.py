@@ -69,7 +69,7 @@ def label_texts(values: pl.Series) -> pl.Series:
 
 def tidy(names: Iterable[str]) -> list[str]:
     """Names of classes, each once, sorted: NFC, without surrounding white space, the empty ones left out."""
-    return sorted({normalize(name) for name in names} - {None})
+    return sorted({normal for name in names if (normal := normalize(name)) is not None})
 
 
 def classes_of(text: str, separator: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What a folder holds that is no sample: litter, hidden things, what patterns leave out, other kinds of files."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -136,6 +136,6 @@ def _counted(counts: Counter[str], sign: str) -> str:
     return ", ".join(f"{n:,} {sign + name if name else 'without an ending'}" for name, n in most) + rest
 
 
-def _listed(names: dict[str, object]) -> str:
+def _listed(names: Collection[str]) -> str:
     shown = sorted(names)[:SHOWN]
     return ", ".join(map(repr, shown)) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")

@@ -80,10 +80,12 @@ def _believed(entries: list[Entry], known: dict[str, "Known"], reread_days: int)
         old is not None and old[:3] == (entry.size_bytes, entry.mtime_ns, entry.ctime_ns) and not entry.reason
         for entry, old in zip(entries, same, strict=True)
     ]
-    other = [ok and old.inode != entry.inode for ok, entry, old in zip(alike, entries, same, strict=True)]
+    other = [
+        ok and old is not None and old.inode != entry.inode for ok, entry, old in zip(alike, entries, same, strict=True)
+    ]
     if sum(other) <= max(MANY, sum(alike) // 2):
         alike = [ok and not moved for ok, moved in zip(alike, other, strict=True)]
-    found = [old.read_at if ok else None for ok, old in zip(alike, same, strict=True)]
+    found = [old.read_at if ok and old else None for ok, old in zip(alike, same, strict=True)]
     if reread_days:
         for number in _due(found, reread_days):
             found[number] = None

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ LISTED = re.compile(  # [1, 2], also as array([1, 2], dtype=float32); or without
 MISSING, NOT_NUMERIC, WRONG_LENGTH, NOT_FINITE = "missing_vector", "not_numeric", "wrong_length", "not_finite"
 
 
-def as_matrix(column, dimensions: int | None) -> tuple[np.ndarray, list[str | None], int | None]:
+def as_matrix(column: Any, dimensions: int | None) -> tuple[np.ndarray, list[str | None], int | None]:
     """
     Args:
         column: an Arrow list array, a list of Python values (lists of numbers, or text that spells one, such as
@@ -36,7 +38,7 @@ def as_matrix(column, dimensions: int | None) -> tuple[np.ndarray, list[str | No
     fits = (lengths == dimensions) if dimensions else np.zeros(len(lengths), dtype=bool)
     if fits.any():
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused below
-            matrix[fits] = flat[starts[fits][:, None] + np.arange(dimensions)]
+            matrix[fits] = flat[starts[fits][:, None] + np.arange(matrix.shape[1])]
     finite = np.isfinite(matrix).all(axis=1)
     for row in np.flatnonzero(~(fits & finite)):
         if reasons[row] is None:
@@ -65,7 +67,7 @@ def _arrow_parts(column: pa.Array) -> tuple[np.ndarray, np.ndarray, list[str | N
     return flat, lengths, reasons
 
 
-def _python_parts(column) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
+def _python_parts(column: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
     """As `_arrow_parts`, for parsed JSON or the rows of a matrix."""
     pieces, lengths, reasons = [], np.zeros(len(column), dtype=np.int64), []
     for row, value in enumerate(column):

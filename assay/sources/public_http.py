@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from assay.contracts.errors import SourceError
@@ -14,11 +15,15 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
+if TYPE_CHECKING:
+    import aiohttp
+
+
 def refuse_private_host(url: str) -> None:
     """Raises `SourceError` where a URL's host is unknown or has an address that is not public."""
     host = urlsplit(url).hostname or ""
     try:
-        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError) as error:
         raise SourceError(f"the host of {url} is not known: {error}; check the address or the network") from None
     hidden = sorted(address for address in addresses if not is_public(address))
@@ -29,18 +34,19 @@ def refuse_private_host(url: str) -> None:
         )
 
 
-async def guarded_client(**options):
+async def guarded_client(**options: Any) -> "aiohttp.ClientSession":
     """fsspec's `get_client`: an aiohttp session that checks each address it is about to reach."""
     import aiohttp
+    from aiohttp.abc import ResolveResult
 
     class PublicResolver(aiohttp.ThreadedResolver):
-        async def resolve(self, *args, **kwargs):
+        async def resolve(self, *args: Any, **kwargs: Any) -> list[ResolveResult]:
             found = await super().resolve(*args, **kwargs)
             if not all(is_public(entry["host"]) for entry in found):
                 raise OSError("a name of a private address")
             return found
 
-    async def check_redirect(_session, _context, redirect) -> None:
+    async def check_redirect(_session: object, _context: object, redirect: Any) -> None:
         target = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
         host = urlsplit(target).hostname or ""
         if urlsplit(target).scheme not in ("http", "https") or (_is_literal(host) and not is_public(host)):

@@ -5,13 +5,14 @@ are large, go to the writer as they come.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assay.contracts.errors import SourceError
 from assay.sources.batches import Batch
 from assay.sources.columns import Fates, group_column, printable, strings, unify_columns, values_of
 from assay.sources.contents import ContentWriter, content_frame, text_contents, vector_contents
@@ -92,7 +93,7 @@ class TableRows:
         is_named = "sample_id" in cells
         if not is_named:
             numbers = [f"{prefix}{start + row:08d}" for row in batch.rows]
-            cells["sample_id"] = self._ids_of(cells["uri"], numbers) if self.roles.content == "uri" else numbers
+            cells["sample_id"] = self._ids_of(cells["uri"], numbers) if self.roles.content == "uri" else [*numbers]
         if split:
             cells["split"] = [split] * len(batch.rows)
         contents = self._contents_of(cells, named.get("vector"), fates)
@@ -101,13 +102,13 @@ class TableRows:
             self._check_ids(cells["sample_id"], fates)
         self._keep([first + row for row in batch.rows], cells, contents, groups, fates)
         self.lost.update(fates.lost)
-        for place, reason in enumerate(fates.reasons):
-            if reason:
+        for place, refused in enumerate(fates.reasons):
+            if refused:
                 uri = cells["uri"][place] if "uri" in cells else None
                 detail = f"{file}, row {batch.rows[place]}: {fates.details[place]}"
-                self._reject(uri, cells["sample_id"][place], reason, detail)
+                self._reject(uri, cells["sample_id"][place], refused, detail)
 
-    def _tell_columns(self, batch: Batch, family: Sequence[str], cells: object) -> None:
+    def _tell_columns(self, batch: Batch, family: Sequence[str], cells: Any) -> None:
         """Where columns come from, if not from columns of their own name; once each."""
         said = {name for name, _, _ in self.told.rows}
         if family and "source_vector" not in said:
@@ -143,7 +144,7 @@ class TableRows:
         }
         return texts | sets
 
-    def _groups(self, further: dict[str, Any], untyped: set[str], fates: Fates) -> dict[str, pl.Series]:
+    def _groups(self, further: dict[str, Any], untyped: Set[str], fates: Fates) -> dict[str, pl.Series]:
         columns = {name: group_column(column, fates, name, CELL_LIMIT) for name, column in further.items()}
         self.skipped_columns |= {name for name, column in columns.items() if column is None}
         self._untyped |= untyped
@@ -152,10 +153,12 @@ class TableRows:
     def _contents_of(self, cells: dict[str, Any], vector: object, fates: Fates) -> pl.DataFrame:
         """The frame of each row's content; what has none is refused."""
         matrix = self._matrix(vector, fates) if vector is not None else None
-        if self.roles.content == "vector":
+        if self.roles.content == "vector" and matrix is not None:
             return content_frame(vector_contents(matrix), matrix)
         if self.roles.content == "text":
             return content_frame(text_contents(cells["text"], fates), matrix)
+        if self._resolve is None:
+            raise SourceError("rows of files need a listing of these files")
         return content_frame(self._resolve(cells["uri"], fates), matrix)
 
     def _matrix(self, vector: object, fates: Fates) -> np.ndarray:
@@ -165,9 +168,9 @@ class TableRows:
                 fates.refuse(place, reason, f"wanted {self._dimensions or 'some'} finite numbers")
         return matrix
 
-    def _ids_of(self, uris: Sequence[str | None], numbers: Sequence[str]) -> list[str]:
+    def _ids_of(self, uris: Sequence[str | None], numbers: Sequence[str]) -> list[str | None]:
         """Ids that stay when rows come and go: a row's uri, `uri#2` where it stands again; its number without one."""
-        ids = []
+        ids: list[str | None] = []
         for uri, number in zip(uris, numbers, strict=True):
             name = sample_id = number if uri is None else uri
             while sample_id in self._ids:

@@ -75,10 +75,12 @@ def refuse_lost_columns(spec: Spec, workspace: Workspace, output: StageOutput) -
     """
     parent, numbers = last_night(workspace), output.read("dataset_metrics", ["metric", "note"])
     found = source_changes(parent, numbers)
-    if not found:
+    if parent is None or not found:
         return _relabelled(parent, output)
     before = schema_of(pl.read_parquet(parent.parts("dataset_metrics"), columns=["metric", "note"]))
     now = schema_of(numbers)
+    if before is None or now is None:
+        return found
     lost = [role for role in STOPPING if role in before["roles"] and role not in now["roles"]]
     lost = [role for role in lost if not {role, before["roles"][role]} & set(spec.source.may_be_absent)]
     if lost:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import polars as pl
@@ -77,7 +77,10 @@ def read_batches(file: TableFile, rules: Rules, handle: BinaryIO) -> Iterator[Ba
     Raises:
         SourceError: the file is broken as a whole.
     """
-    for batch in reader_of(file.name)(handle, file.name, rules):
+    read = reader_of(file.name)
+    if read is None:
+        raise SourceError(f"{file.name} is not a table that can be read")
+    for batch in read(handle, file.name, rules):
         if batch.rows:
             new = [name for name in file.partitions if name not in batch.columns]
             batch.columns |= {name: [file.partitions[name]] * len(batch.rows) for name in new}
@@ -159,7 +162,7 @@ def _match(steps: list[str], wanted: list[str]) -> bool:
 def _folder_and_pattern(spec: Spec) -> tuple[Source | None, str]:
     """The folder to scan and the glob its files must match (empty: all); no folder where `path` is one file."""
     path = spec.source.path
-    rules = {"max_file_bytes": UNLIMITED, "follow_symlinks": True}
+    rules: dict[str, Any] = {"max_file_bytes": UNLIMITED, "follow_symlinks": True}
     rules |= {"include": spec.source.include, "exclude": spec.source.exclude}
     is_there = "://" not in path and os.path.exists(spec.base / path)
     if has_wildcard(path) and not is_there:

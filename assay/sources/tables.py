@@ -1,7 +1,7 @@
 """Samples from tables: what holds them, which files their uris name, and their rows read in one pass."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.sources.batches import Batch
 from assay.sources.columns import Fates, strings
-from assay.sources.files import Source, open_source
+from assay.sources.files import LocalSource, Source, open_source
 from assay.sources.fragments import part_hash, parted, region_of
 from assay.sources.listing import list_files, refuse_change, stat_all
 from assay.sources.roles import Roles
@@ -58,7 +58,9 @@ def uri_listing(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) ->
     return list_files(workspace, source, stat_all(source, uris), "reading files", spec.source.reread_days)
 
 
-def read_rows(spec: Spec, writer: StageWriter, files: Sequence[TableFile], content: str, listing: pl.DataFrame | None):
+def read_rows(
+    spec: Spec, writer: StageWriter, files: Sequence[TableFile], content: str, listing: pl.DataFrame | None
+) -> TableRows:
     """All tables read into one `TableRows`. Raises `SourceError` where a file is broken or changes meanwhile."""
     columns = {role: name for role, name in spec.source.columns.items() if not name.endswith(".npy")}
     roles = Roles(content, columns, with_vector=spec.embed.kind == "vectors")
@@ -112,7 +114,7 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
             if fragment and region_of(fragment) is None:
                 reason, detail = "no_box", f"{fragment!r:.60} is no box; wanted left,top,width,height"
             content_hash = content_hash and part_hash(content_hash, fragment)
-            if source and reason is None:
+            if source and uri and reason is None:
                 text, reason, detail = file_text(source, uri, spec.clean.max_text_characters, spec.source.encoding)
             if reason:
                 fates.refuse(place, reason, detail or "")
@@ -147,7 +149,7 @@ def _matrix_beside(spec: Spec, files: Sequence[TableFile]) -> np.ndarray | None:
         return None
     name = beside.name
     try:
-        matrix = np.load(files[0].source.path(name), mmap_mode="r", allow_pickle=False)
+        matrix = np.load(cast(LocalSource, files[0].source).path(name), mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, SyntaxError) as error:
         raise SourceError(f"{name} cannot be read as a .npy of numbers: {error}") from None
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":

@@ -35,7 +35,7 @@ def tar_index(open_file: Callable[[], BinaryIO], most_bytes: int) -> Index:
                         members.append(member)
                         if not member.reason:
                             places.setdefault(name, (found.offset_data, found.size))
-                    archive.members.clear()  # tarfile keeps all of them
+                    archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all of them
                     if len(members) > MOST_MEMBERS:
                         broken = f"more than {MOST_MEMBERS:,} members"
                         break

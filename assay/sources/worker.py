@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,6 +66,9 @@ class _Worker:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert self.process.stdin
+        assert self.process.stdout
+        self._to, self._from = self.process.stdin, self.process.stdout
         self.is_between_files, self.silent = True, False
 
     def read(self, file: BinaryIO, name: str) -> Iterator[Batch]:
@@ -104,20 +107,20 @@ class _Worker:
                 return
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self._to, self._from):
             with contextlib.suppress(OSError):
                 pipe.close()
 
     def _send(self, payload: bytes) -> None:
-        _write(self.process.stdin, struct.pack("<q", len(payload)) + payload)
+        _write(self._to, struct.pack("<q", len(payload)) + payload)
 
     def _receive(self) -> tuple[bytes, bytes]:
         watch = threading.Timer(SECONDS, self._give_up)
         watch.daemon = True
         watch.start()
         try:
-            kind, length = struct.unpack("<cq", _exactly(self.process.stdout, 9))
-            return kind, _exactly(self.process.stdout, length)
+            kind, length = struct.unpack("<cq", _exactly(self._from, 9))
+            return kind, _exactly(self._from, length)
         finally:
             watch.cancel()
 
@@ -197,7 +200,7 @@ def work() -> None:
         name, size = json.loads(_exactly(source, struct.unpack("<q", head)[0]))
         try:
             read = read_arrow if name.endswith(".arrow") else read_parquet
-            for batch in read(_Asked(size, source, answer), name, Rules()):
+            for batch in read(cast(BinaryIO, _Asked(size, source, answer)), name, Rules()):
                 if batch.said:
                     _frame(answer, b"s", json.dumps(batch.said).encode())
                 else:

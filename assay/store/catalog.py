@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import BusyError, SnapshotError
 from assay.store.snapshots import Snapshot, newest_snapshot
@@ -77,10 +77,11 @@ def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "R
             rows = read([f"snapshots/v*/{table}/*.parquet"], filename=True, union_by_name=True)
         except duckdb.Error:  # one of them is damaged
             parts = [part for part in parts if _is_readable(connection, root / part)]
-            rows = read(parts, filename=True, union_by_name=True) if parts else None
-        if rows is not None:
-            number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
-            rows.project(f"{number}, * exclude (filename)").create_view(table)
+            if not parts:
+                continue
+            rows = read(parts, filename=True, union_by_name=True)
+        number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
+        rows.project(f"{number}, * exclude (filename)").create_view(table)
     connection.execute("set schema = 'main'")
 
 
@@ -97,13 +98,14 @@ def create_decisions(connection: "duckdb.DuckDBPyConnection", root: Path, read: 
     read = read or reader(connection, root)
     parts = sorted(root.glob("decisions/part-*.parquet"))
     connection.execute("set schema = 'history'")
+    rows: duckdb.DuckDBPyRelation | None = None
     if parts:
         try:
             rows = read(["decisions/part-*.parquet"], union_by_name=True)
         except duckdb.Error:  # one of them is damaged
             good = [str(part.relative_to(root)) for part in parts if _is_readable(connection, part)]
             rows = read(good, union_by_name=True) if good else None
-    if parts and rows is not None:
+    if rows is not None:
         known = "coalesce(sequence, 0)" if "sequence" in rows.columns else "cast(0 as bigint)"
         others = "* exclude (sequence)" if "sequence" in rows.columns else "*"
         rows.project(f"{known} as sequence, {others}").create_view("decisions")
@@ -133,7 +135,7 @@ def _is_readable(connection: "duckdb.DuckDBPyConnection", part: Path) -> bool:
 def reader(connection: "duckdb.DuckDBPyConnection", root: Path) -> "Read":
     """Reads Parquet files by their absolute paths."""
 
-    def read(paths: Sequence[str], **options: bool) -> "duckdb.DuckDBPyRelation":
+    def read(paths: Sequence[str], **options: Any) -> "duckdb.DuckDBPyRelation":
         return connection.read_parquet([str(root / path) for path in paths], **options)
 
     return read
@@ -150,7 +152,7 @@ def movable_reader(connection: "duckdb.DuckDBPyConnection", root: Path) -> "Read
         f"then regexp_replace(current_setting('temp_directory'), '{FILE}[.]tmp$', '') else {literal(f'{root}/')} end"
     )
 
-    def read(paths: Sequence[str], **options: bool) -> "duckdb.DuckDBPyRelation":
+    def read(paths: Sequence[str], **options: Any) -> "duckdb.DuckDBPyRelation":
         listed = ", ".join(f"({beside}) || {literal(path)}" for path in paths)
         flags = "".join(f", {name} = {value}" for name, value in options.items())
         return connection.sql(f"select * from read_parquet([{listed}]{flags})")

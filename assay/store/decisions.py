@@ -37,7 +37,7 @@ KINDS = (
     "untag",
     "undo",  # value: the batch taken back; sample_id is empty
 )
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "batch": pl.String,  # decisions made in one go share it
     "sequence": pl.Int64,  # of the batch; 0 in parts that were written before there was one
     "sample_id": pl.String,
@@ -177,7 +177,7 @@ def effective_decisions(decisions: pl.DataFrame, samples: pl.DataFrame | None = 
     if touched.is_empty():
         return decisions.clear().select(list(SCHEMA))
     with _connected(decisions.with_row_index("row"), touched) as connection:
-        rows = pl.from_arrow(connection.sql(STANDING.read_text(encoding="utf-8")).to_arrow_table())["row"]
+        rows = connection.sql(STANDING.read_text(encoding="utf-8")).pl()["row"]
     return decisions[rows.unique(maintain_order=True)].select(list(SCHEMA))
 
 
@@ -195,7 +195,7 @@ def cleaned_samples(samples: pl.DataFrame, duplicates: pl.DataFrame, decisions: 
         for name, frame in (("samples", samples), ("duplicates", duplicates), ("decisions", decisions)):
             connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
         found = connection.sql(CLEANED.read_text(encoding="utf-8")).select("sample_id", "label")
-        return pl.from_arrow(found.to_arrow_table()).select(pl.all().cast(pl.String))
+        return found.pl().select(pl.all().cast(pl.String))
 
 
 def _connected(decisions: pl.DataFrame, samples: pl.DataFrame) -> "duckdb.DuckDBPyConnection":

@@ -21,7 +21,8 @@ WORTH = 128  # fewer items than this to a process are not worth its start
 _AHEAD = 3  # batches for each process that are handed out before they are asked for
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def available_cores() -> int:

@@ -51,8 +51,8 @@ def keep_predictions(workspace: Workspace, frame: pl.DataFrame) -> int:
     except pl.exceptions.PolarsError as error:
         raise SpecError(f"the predictions do not read as {SCHEMA}: {error}") from None
     kept = kept.drop_nulls(["sample_id", "predicted"]).unique("sample_id", keep="last", maintain_order=True)
-    low, high = kept["probability"].min(), kept["probability"].max()
-    if low is not None and not 0 <= low <= high <= 1:
+    probability = kept["probability"].drop_nulls().to_numpy()
+    if len(probability) and not ((low := probability.min()) >= 0 and (high := probability.max()) <= 1):
         raise SpecError(f"a probability lies in 0 to 1; these run from {low:g} to {high:g}")
     with atomic_file(workspace.root / "predictions.parquet") as aside:
         kept.write_parquet(aside)

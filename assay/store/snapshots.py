@@ -161,7 +161,8 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     try:
         manifest = read_sealed(path / "manifest.json")
-        found = Snapshot(int(NAME.fullmatch(path.name)[1]), path, {"tables": {}, **manifest})
+        number = int(path.name.removeprefix("v"))
+        found = Snapshot(number, path, {"tables": {}, **manifest})
         outside = [file["path"] for file in all_files(found.manifest) if not is_inside(file["path"])]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SnapshotError(f"{path} has no readable manifest.json ({error}); it cannot be used") from None

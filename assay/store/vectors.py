@@ -62,7 +62,7 @@ def vectors_frame(content_hashes: Sequence[str], embedder: str, matrix: np.ndarr
     flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     hashes = pa.array(list(content_hashes), pa.string())
-    return pl.from_arrow(
+    return pl.DataFrame(
         pa.table(
             {"content_hash": hashes, "embedder": pa.array([embedder] * len(hashes), pa.string()), "vector": column}
         )

@@ -5,6 +5,7 @@ HOME/DATASET/decisions/views.json
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from assay.contracts.errors import AssayError
@@ -44,5 +45,5 @@ def save_view(workspace: Workspace, name: str, state: dict[str, Any] | None, who
         aside.write_text(json.dumps(views, ensure_ascii=False), encoding="utf-8")
 
 
-def _file(workspace: Workspace):
+def _file(workspace: Workspace) -> Path:
     return workspace.root / "decisions" / "views.json"

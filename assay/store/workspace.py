@@ -17,7 +17,7 @@ class Workspace:
     home: Path
     dataset: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if found := sorted(set("*?[]").intersection(str(self.home))):
             raise SpecError(
                 f"the home {self.home} has {' '.join(found)} in its path, which Parquet readers take for a pattern; "

@@ -117,7 +117,8 @@ def read_votes(inputs: Inputs) -> Votes:
         codes = [column.cast(place).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() for column in columns]
         frames = [_vote_frame(inputs, np.full(len(samples), number), given) for number, given in enumerate(codes)]
     votes = pl.concat(frames)
-    return Votes(*(votes[name].to_numpy() for name in ("unit", "annotator", "label")), annotators, names)
+    unit, annotator, label = (votes[name].to_numpy() for name in ("unit", "annotator", "label"))
+    return Votes(unit, annotator, label, annotators, names)
 
 
 def _vote_frame(inputs: Inputs, annotator: np.ndarray, label: np.ndarray) -> pl.DataFrame:

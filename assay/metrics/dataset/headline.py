@@ -39,7 +39,8 @@ def dataset_measures(inputs: Inputs, judgement: Judgement, classes: pl.DataFrame
 
 def space_numbers(inputs: Inputs, classes: pl.DataFrame, radius: float) -> Numbers:
     """Separability, coverage and diversity."""
-    corpus, numbers = inputs.corpus, {}
+    corpus = inputs.corpus
+    numbers: Numbers = {}
     for metric, column in (("silhouette", "separability"), ("neighbor_purity", "purity"), ("class_overlap", "overlap")):
         known = classes.filter(pl.col(column).is_not_null())
         if len(known):
@@ -56,11 +57,12 @@ def space_numbers(inputs: Inputs, classes: pl.DataFrame, radius: float) -> Numbe
 
 def order_numbers(inputs: Inputs) -> Numbers:
     """Whether the data drift along the file, over all and inside classes."""
-    corpus, found = inputs.corpus, {}
+    corpus = inputs.corpus
+    found: Numbers = {}
     position = np.zeros(corpus.n_units, dtype=np.int64)
     rows = np.nonzero(corpus.unit >= 0)[0][::-1]
     position[corpus.unit[rows]] = rows
-    tests = {"order": None}
+    tests: dict[str, np.ndarray | None] = {"order": None}
     if inputs.labels.names:
         tests["order_within_class"] = groups.unit_codes(corpus, inputs.labels.codes)
     for name, within in tests.items():

@@ -93,7 +93,9 @@ def within(difference: np.ndarray, tolerance: float) -> np.ndarray:
         return np.abs(difference) <= tolerance * (1 + 1e-9)
 
 
-def densest(corpus: Corpus, value: np.ndarray, tolerance: float, temperature: float, rows: np.ndarray):
+def densest(
+    corpus: Corpus, value: np.ndarray, tolerance: float, temperature: float, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """`(proposed, weight)` of some units: the mean of their neighbours' values in the window that holds most of their
     weight, and its share of the weight; NaN and 0 where no neighbour's value is known."""
     proposed, share = np.full(len(rows), np.nan), np.zeros(len(rows))

@@ -85,9 +85,9 @@ def debias(inputs: Inputs, codings: list[Coding], notes: dict[str, str], writer:
         for when, vectors in (("before", corpus.vectors), ("after", cleaned)):
             features, n_names = probe.principal_axes(vectors), len(by_name[column].names)
             found = groups.group_probe(features, codes, n_names, section.folds, section.seed)
-            told = found is not None and np.isfinite(found).any()
+            told = None if found is None or not np.isfinite(found).any() else max(0.5, float(np.nanmean(found)))
             note = "mean AUC of reading the group off the vectors; 0.5 is chance, nothing below is told"
-            numbers[f"leakage_{when}_debias:{column}"] = (max(0.5, float(np.nanmean(found))) if told else None, note)
+            numbers[f"leakage_{when}_debias:{column}"] = (told, note)
         frame = pl.DataFrame({"sample_id": corpus.unit_ids, "vector": cleaned}).select(
             "sample_id", pl.lit(column).alias("erased_column"), "vector"
         )

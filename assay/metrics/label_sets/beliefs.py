@@ -96,7 +96,7 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     floored = (1 - vote.FLOOR) * voted + vote.FLOOR * rate[label]
     probed = np.full(len(case), np.nan)
     reached = voted > 0
-    if logits is not None:
+    if logits is not None and best is not None:
         probed = special.expit(logits[unit[case], label].astype(np.float64) / temperature)
         reached |= (best[unit[case]] == label[:, None]).any(axis=1)
     features = stack_features(probed, floored, rate[label])

@@ -11,15 +11,22 @@ from assay.metrics import pairs
 from assay.metrics.inputs import Inputs
 from assay.metrics.judgement import BY_CHANCE, PROPOSALS, Judgement, Numbers, finding_rows, label_measure
 from assay.metrics.label_sets.beliefs import SetBeliefs, believe_sets
+from assay.metrics.label_sets.codes import Sets
 from assay.metrics.label_sets.findings import SetFindings, exact, find_sets, informative
 from assay.metrics.labels import confident, proposals
 from assay.metrics.measures import of_samples
 
 
+def sets_of(inputs: Inputs) -> Sets:
+    """The classes behind labels that are sets."""
+    assert inputs.sets is not None, "the labels are no sets"
+    return inputs.sets
+
+
 def judge_sets(inputs: Inputs) -> Judgement:
     """What was found of labels that are sets of classes."""
     section = inputs.spec.metrics
-    beliefs = believe_sets(inputs.corpus, inputs.cases, inputs.sets.carried, section.folds, section.seed)
+    beliefs = believe_sets(inputs.corpus, inputs.cases, sets_of(inputs).carried, section.folds, section.seed)
     found, told = find_sets(beliefs), informative(beliefs)
     findings = label_findings(inputs, beliefs, found, told)
     proposed, quality = label_proposals(inputs, beliefs, found, told)
@@ -66,8 +73,8 @@ def label_findings(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings, told
 
 def proposed_texts(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings) -> pl.Series:
     """(m,) the canonical text of each case's corrected or proposed set."""
-    separator = inputs.sets.separator
-    names = pl.Series(inputs.sets.names, dtype=pl.String).gather(beliefs.label[found.proposed])
+    separator = sets_of(inputs).separator
+    names = pl.Series(sets_of(inputs).names, dtype=pl.String).gather(beliefs.label[found.proposed])
     chosen = pl.DataFrame({"case": beliefs.case[found.proposed], "name": names}, schema_overrides={"name": pl.String})
     texts = chosen.group_by("case", maintain_order=True).agg(pl.col("name").str.join(separator))
     every = pl.DataFrame({"case": np.arange(len(beliefs.unit))})
@@ -81,7 +88,7 @@ def class_flags(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings) -> pl.D
     classes = pl.DataFrame(
         {
             "case": beliefs.case[wrong],
-            "label": pl.Series(inputs.sets.names, dtype=pl.String).gather(beliefs.label[wrong]),
+            "label": pl.Series(sets_of(inputs).names, dtype=pl.String).gather(beliefs.label[wrong]),
         },
         schema={"case": pl.Int64, "label": pl.String},
     )

@@ -97,7 +97,9 @@ def case_votes(corpus: Corpus, cases: pl.DataFrame, n_classes: int, temperature:
     return vote.neighbor_votes(corpus, carried, voters, several, temperature)
 
 
-def make_problem(corpus, unit, given, share, n_classes: int, folds: int, seed: int) -> probe.Problem:
+def make_problem(
+    corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray, n_classes: int, folds: int, seed: int
+) -> probe.Problem:
     """The probe's problem over units: a unit whose copies disagree has several classes, by their share."""
     labeled = given >= 0
     main = np.full(corpus.n_units, n_classes, dtype=np.int64)
@@ -140,7 +142,9 @@ def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share:
     return max(vote.TEMPERATURES, key=likelihood)
 
 
-def candidates(unit, given, votes: csr_array, dense: np.ndarray | None, n_classes: int):
+def candidates(
+    unit: np.ndarray, given: np.ndarray, votes: csr_array, dense: np.ndarray | None, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The pairs (case, label): labels voted for, the given one, and the probe's best few; sorted."""
     m = len(unit)
     every = np.arange(m)
@@ -152,12 +156,22 @@ def candidates(unit, given, votes: csr_array, dense: np.ndarray | None, n_classe
     else:
         reached = np.zeros(m, dtype=bool)
         reached[np.concatenate(found) // n_classes] = True
-        found.append(pairs.keys(np.nonzero(~reached)[0], 0, n_classes))  # nothing is known: any class, unsurely
+        found.append(
+            pairs.keys(np.nonzero(~reached)[0], np.zeros(1, np.int64), n_classes)
+        )  # nothing is known: any class, unsurely
     key = np.unique(np.concatenate(found))
     return key // n_classes, key % n_classes
 
 
-def centroid_logits(problem: probe.Problem, unit, given, share, case, label, scale: float = 20.0) -> np.ndarray:
+def centroid_logits(
+    problem: probe.Problem,
+    unit: np.ndarray,
+    given: np.ndarray,
+    share: np.ndarray,
+    case: np.ndarray,
+    label: np.ndarray,
+    scale: float = 20.0,
+) -> np.ndarray:
     """(p,) similarity of a case to the mean vector of a class, itself left out: the probe where classes are many."""
     features = problem.features
     sums = np.zeros((problem.n_classes, features.shape[1]), dtype=np.float64)
@@ -175,7 +189,9 @@ def centroid_logits(problem: probe.Problem, unit, given, share, case, label, sca
     return scale * out
 
 
-def combine(case, label, given, share, probed, vote) -> np.ndarray:
+def combine(
+    case: np.ndarray, label: np.ndarray, given: np.ndarray, share: np.ndarray, probed: np.ndarray, vote: np.ndarray
+) -> np.ndarray:
     """Normalised product of the two, raised to the power that predicts the given classes best."""
     m = len(given)
     log_product = np.log(np.maximum(probed, 1e-12)) + np.log(np.maximum(vote, 1e-12))

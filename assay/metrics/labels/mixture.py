@@ -14,6 +14,7 @@ What the rate is, `rate.py` finds.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -155,7 +156,7 @@ def likeliest_powers(of: Terms, powers: np.ndarray, emitted: np.ndarray) -> np.n
         return -float((np.log(total) * of.weight).sum()) / scale, -(split @ (of.logs @ pull)) / scale
 
     begin = np.maximum([powers[0], powers[1] - HEARD * powers[0]], 0.0)
-    options = {"maxiter": STEPS, "ftol": 1e-8}
+    options: dict[str, Any] = {"maxiter": STEPS, "ftol": 1e-8}
     found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * 2, options=options)
     return found.x @ split
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from assay.metrics import probe
 from assay.metrics.corpus import Corpus
+from assay.metrics.judgement import Numbers
 from assay.metrics.labels.confident import wilson
 
 HELD_OUT = ("test", "validation", "val", "valid", "dev")  # the first that is there is what accuracy is measured on
@@ -26,7 +27,7 @@ def worth(
     flagged: np.ndarray,
     suggested: np.ndarray,
     n_classes: int,
-) -> dict[str, tuple[float | None, str]]:
+) -> Numbers:
     """`{metric: (accuracy, note)}`, and what each repair wins over doing nothing; empty where there is no held-out
     split or it would take too long.
 
@@ -56,11 +57,11 @@ def worth(
         name: _right(features, corpus.unit, np.nonzero(chosen)[0], labels, test, codes, n_classes)
         for name, (chosen, labels, _) in trials.items()
     }
-    out: dict[str, tuple[float | None, str]] = {}
+    out: Numbers = {}
     for name, (_, _, note) in trials.items():
         accuracy = float(hits[name].mean())
-        low, high = wilson(np.array([accuracy]), np.array([float(len(test))]))
-        out[name] = (accuracy, f"{note}; on {len(test)} of {target}, 95% interval {low[0]:.1%} to {high[0]:.1%}")
+        least, most = wilson(np.array([accuracy]), np.array([float(len(test))]))
+        out[name] = (accuracy, f"{note}; on {len(test)} of {target}, 95% interval {least[0]:.1%} to {most[0]:.1%}")
         if name != RAW:
             won, low, high, note = gain(hits[RAW], hits[name])
             key = name.replace("accuracy", "gain", 1)
@@ -81,7 +82,15 @@ def gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float, st
     return value, value - half, value + half, f"accuracy won: {fixed} newly right, {spoilt} newly wrong"
 
 
-def _right(features, unit, train, labels, test, truth, n_classes: int) -> np.ndarray:
+def _right(
+    features: np.ndarray,
+    unit: np.ndarray,
+    train: np.ndarray,
+    labels: np.ndarray,
+    test: np.ndarray,
+    truth: np.ndarray,
+    n_classes: int,
+) -> np.ndarray:
     """Whether each of `test` is given its label by a probe trained on the samples `train` with `labels`."""
     if not len(train):
         return np.zeros(len(test), dtype=bool)

@@ -70,7 +70,7 @@ def tone(content: bytes, rng: np.random.Generator) -> bytes:
     """Three steady tones and noise, as long as the sound."""
     samples, rate = _read(content)
     time = np.arange(len(samples)) / rate
-    made = sum(np.sin(2 * np.pi * rng.uniform(200, rate / 3) * time) for _ in range(3)) / 6
+    made = np.sum([np.sin(2 * np.pi * rng.uniform(200, rate / 3) * time) for _ in range(3)], axis=0) / 6
     return _wav(made[:, None] + rng.normal(0, 0.05, (len(samples), 1)), rate)
 
 

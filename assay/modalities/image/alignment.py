@@ -7,6 +7,7 @@ pairs go in a batch. What is compared then is the structure where they overlap: 
 that of its gradients, which unlike the former does not let two dark shapes on white pass for one.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def compare_finely(pictures: np.ndarray, left: np.ndarray, right: np.ndarray, ma
         pictures: (n, 64, 64) uint8 luminance.
         left, right: (k,) rows, one for each of `match.pairs`.
     """
-    found = [Alignment(*(np.zeros(0) for _ in FIELDS[:-1]), np.zeros((0, 4)))]
+    found = [Alignment(**{name: np.zeros(0) for name in FIELDS[:-1]}, warp=np.zeros((0, 4)))]
     for start in range(0, len(left), BATCH):
         part = slice(start, start + BATCH)
         one, other = (pictures[ends[part]].astype(np.float32) for ends in (left, right))
@@ -233,7 +234,9 @@ def _compare(one: np.ndarray, other: np.ndarray, warp: np.ndarray) -> Alignment:
     return Alignment(luminance, gradient, overlap, zoom, warp)
 
 
-def _weighted_correlation(one, other, weights: np.ndarray, centred: bool) -> np.ndarray:
+def _weighted_correlation(
+    one: Sequence[np.ndarray], other: Sequence[np.ndarray], weights: np.ndarray, centred: bool
+) -> np.ndarray:
     """(m,) correlation over several channels (m, side, side) where `weights` are."""
     shared = own = others = 0.0
     total = np.maximum(weights.sum(axis=(1, 2), keepdims=True), 1.0)

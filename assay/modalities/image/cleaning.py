@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -83,14 +84,13 @@ def rows_of(names: list[str], measured: list[Measured]) -> pl.DataFrame:
     """Rows of `image_facts` of some contents."""
     if not measured:
         return empty("image_facts")
-    plain = ("format", "mode", "width", "height", "n_frames", "changes", "pixel_hash", "damage", "thumbnail")
-    plain = (*plain, "colorfulness")
+    plain = "format mode width height n_frames changes pixel_hash damage thumbnail colorfulness".split()
     luminance = np.stack([image.luminance for image in measured])
     histograms = histogram_facts(
         np.stack([image.brightness_counts for image in measured]),
         np.stack([image.luminance_counts for image in measured]),
     )
-    columns = {
+    columns: dict[str, Any] = {
         "content_hash": names,
         **{name: [getattr(image, name) for image in measured] for name in plain},
         **histograms,

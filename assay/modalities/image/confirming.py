@@ -52,7 +52,9 @@ class Comparer:
 
         def judge(i: int, a: int, b: int) -> float:
             one, other = self._picture(a), self._picture(b)
-            return confirmed(compare(one, other), is_strict) if comparable(one, other) else 0.0
+            if one is None or other is None or not comparable(one, other):
+                return 0.0
+            return confirmed(compare(one, other), is_strict)
 
         return self._known("in place", left, right, judge)
 
@@ -67,7 +69,7 @@ class Comparer:
         def judge(i: int) -> float:
             one, other = self._picture(int(left[i])), self._picture(int(right[i]))
             boxes = boxes_of(warp[i])
-            if boxes is None or not comparable(one, other):
+            if boxes is None or one is None or other is None or not comparable(one, other):
                 return 0.0
             other = other.turned(int(turn[i]))
             return confirmed(compare(one, other, *refine_boxes(one, other, *boxes)), is_copy)
@@ -117,8 +119,8 @@ def picture_of(decoded: DecodedImage) -> Picture | None:
     """What is compared of a decoded image; None for several frames, of which one is seen."""
     if decoded.n_frames > 1 and decoded.format not in JPEGS:
         return None
-    layers = (decoded.image,)
-    if has_alpha(decoded.loaded) and decoded.loaded.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+    layers: tuple[Image.Image, ...] = (decoded.image,)
+    if has_alpha(decoded.loaded) and np.asarray(decoded.loaded.convert("RGBA").getchannel("A")).min() < 255:
         rgba = upright(decoded.loaded.convert("RGBA"), decoded.orientation)
         layers = tuple(_on(rgba, ground) for ground in (WHITE, BLACK))
     levels = decoded.levels if "range_scaled" in decoded.changes else None
@@ -164,7 +166,9 @@ def confirmed(found: Difference, rule: Callable[[Difference], bool]) -> float:
 def whole_thumbnail(facts: Sequence[Path], content_hash: str) -> bytes | None:
     """The JPEG of a content whose picture is no larger than that."""
     columns = ("thumbnail", "width", "height")
-    found = pl.scan_parquet(facts).filter(pl.col("content_hash") == content_hash).select(columns).head(1).collect()
+    found = (
+        pl.scan_parquet(list(facts)).filter(pl.col("content_hash") == content_hash).select(columns).head(1).collect()
+    )
     if found.is_empty() or found["thumbnail"][0] is None:
         return None
     data, *size = found.row(0)

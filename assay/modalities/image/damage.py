@@ -6,8 +6,10 @@ Coded data without a checksum that were overwritten by data of their own kind ca
 """
 
 import zlib
+from typing import cast
 
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from assay.modalities.image.opening import png_chunks
 
@@ -78,7 +80,7 @@ def _gif(data: bytes) -> float:
 
 def _tiff(data: bytes, image: Image.Image) -> float:
     """The share of the deflated strips or tiles that do not inflate."""
-    tags = image.tag_v2
+    tags = cast(TiffImageFile, image).tag_v2
     if tags.get(_COMPRESSION) not in DEFLATE:
         return 0.0
     offsets = tags.get(_OFFSETS) or tags.get(_TILE_OFFSETS) or ()

@@ -7,9 +7,12 @@ raise becomes `UnreadableSample` with a reason code: `zero_bytes`, `not_an_image
 
 import warnings
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from assay.contracts.errors import UnreadableSample
 from assay.modalities.image.damage import damaged_share
@@ -130,11 +133,12 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def loses_depth(data: bytes, image: Image.Image) -> bool:
     """Whether Pillow drops bits, channels or pictures of an opened file when it loads it."""
-    tile = image.tile[0] if getattr(image, "tile", None) else None
+    tile = image.tile[0] if isinstance(image, ImageFile) and image.tile else None
     arguments = tile.args if tile and isinstance(tile.args, tuple) else (tile.args if tile else None,)
     name = image.format or ""
     if name == "TIFF":
-        bits, samples = image.tag_v2.get(258, (1,)), int(image.tag_v2.get(277, 1))
+        tags = cast(TiffImageFile, image).tag_v2
+        bits, samples = tags.get(258, (1,)), int(tags.get(277, 1))
         deepest = max(bits) if isinstance(bits, tuple) else int(bits)
         one = image.mode.startswith("I") or image.mode == "F"
         return samples > len(image.getbands()) or (deepest > 8 and not one) or (deepest > 32)
@@ -179,13 +183,15 @@ def _load_jpeg(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Im
 
 def _deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
     """(H, W, 3) uint16 of a PNG of 16 bits a colour: Pillow keeps the upper 8, and is asked twice."""
-    if image.format != "PNG" or image.mode != "RGB" or not image.tile or image.tile[0].args != "RGB;16B":
+    if image.format != "PNG" or image.mode != "RGB" or not isinstance(image, ImageFile):
+        return None
+    if not image.tile or image.tile[0].args != "RGB;16B":
         return None
     if "transparency" in image.info or _count_frames(image) > 1:
         return None
     halves = []
     for order in ("RGB;16B", "RGB;16L"):
-        one = open_image(data)
+        one = cast(ImageFile, open_image(data))
         one.tile = [tile._replace(args=order) for tile in one.tile]
         one.load()
         halves.append(np.asarray(one).astype(np.uint16))

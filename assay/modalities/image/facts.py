@@ -117,8 +117,8 @@ def reduced(rgb: Image.Image, longer_side: int) -> Image.Image:
     factor = longer_side / max(rgb.size)
     if factor >= 1.0:
         return rgb
-    size = tuple(max(1, round(side * factor)) for side in rgb.size)
-    return rgb.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
+    width, height = (max(1, round(side * factor)) for side in rgb.size)
+    return rgb.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)
 
 
 def sharpness(luminance: np.ndarray) -> float | None:

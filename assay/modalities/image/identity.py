@@ -74,7 +74,7 @@ def _of_picture(decoded: DecodedImage) -> str:
         return _of_bytes(f"{values.dtype} {values.shape} {decoded.orientation}", np.ascontiguousarray(values).tobytes())
     if has_alpha(loaded) and loaded.mode in WITH_ALPHA:
         rgba = upright(loaded.convert("RGBA"), decoded.orientation)
-        if rgba.getchannel("A").getextrema()[0] < 255:
+        if np.asarray(rgba.getchannel("A")).min() < 255:
             return _of_bytes(f"RGBA {rgba.width}x{rgba.height}", rgba.tobytes())
     elif loaded.mode not in PLAIN:
         return _of_bytes(f"{loaded.mode} {loaded.width}x{loaded.height} {decoded.orientation}", loaded.tobytes())

@@ -6,8 +6,10 @@ it is a preview. Metadata that pixels do not need are cut out of a PNG before it
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import cast
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from assay.contracts.errors import UnreadableSample
 
@@ -35,7 +37,7 @@ def open_image(data: bytes) -> Image.Image:
     """
     try:
         image = Image.open(BytesIO(without_metadata(data)), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise _refusal(data) from None
     if image.format == "TIFF":
         _refuse_raw(image, data)
@@ -98,7 +100,7 @@ def _refusal(data: bytes) -> UnreadableSample:
 
 def _refuse_raw(image: Image.Image, data: bytes) -> None:
     """Refuse a TIFF whose first picture is the preview of a larger one that is not read, as raw files are made."""
-    tags = image.tag_v2
+    tags = cast(TiffImageFile, image).tag_v2
     is_preview = bool(int(tags.get(_SUBFILE_TYPE, 0)) & 1) and (_SUB_IFDS in tags or _DNG_VERSION in tags)
     if is_preview or data[8:10] == b"CR" or tags.get(_PHOTOMETRIC) in _MOSAIC:
         raise UnreadableSample(

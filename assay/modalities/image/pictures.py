@@ -129,8 +129,8 @@ class Pictures:
         for part in self._parts:
             facts = pl.scan_parquet(part).select(list(columns))
             found.append(facts.join(distinct, on="content_hash", how="semi").collect())
-        facts = pl.concat(found).unique("content_hash", keep="any")
-        return wanted.join(facts, on="content_hash", how="left", maintain_order="left")[name]
+        known = pl.concat(found).unique("content_hash", keep="any")
+        return wanted.join(known, on="content_hash", how="left", maintain_order="left")[name]
 
     def _load(self, rows: np.ndarray) -> None:
         """The luminance of rows not yet in memory; a row without facts is blank, and blank matches nothing."""

@@ -66,7 +66,7 @@ def scaled(pixels: np.ndarray) -> View:
     Args:
         pixels: (H, W) or (H, W, 3) of integers or floats.
     """
-    deep = np.asarray(pixels, dtype=np.float32 if pixels.dtype != np.float64 else np.float64)
+    deep: np.ndarray = np.asarray(pixels, dtype=np.float32 if pixels.dtype != np.float64 else np.float64)
     finite = deep[np.isfinite(deep)]
     valid = finite[(finite != 0) & (finite != 65535)]
     low, high = (float(v) for v in np.percentile(valid, (0.1, 99.9))) if valid.size else (0.0, 1.0)

@@ -54,14 +54,14 @@ def checked_region(values: object, place: str, is_percent: bool = False) -> Regi
         return Refused("no_box", f"{place}: {values!r:.60} is no box; wanted four numbers")
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return Refused("no_box", f"{place}: {values!r:.60} is no box; wanted four numbers")
-    numbers = [_as_float(value) for value in values]
+    left, top, width, height = numbers = [_as_float(value) for value in values]
     if not all(map(math.isfinite, numbers)):
         return Refused("box_not_finite", f"{place}: the box {values!r:.60} holds NaN or infinity")
-    if numbers[2] <= 0 or numbers[3] <= 0:
-        return Refused("box_empty", f"{place}: the box is {numbers[2]:g} wide and {numbers[3]:g} high")
+    if width <= 0 or height <= 0:
+        return Refused("box_empty", f"{place}: the box is {width:g} wide and {height:g} high")
     if max(map(abs, numbers)) > FARTHEST:
         return Refused("box_out_of_range", f"{place}: the box {values!r:.60} lies beyond any picture")
-    return Region(*numbers, is_percent)
+    return Region(left, top, width, height, is_percent)
 
 
 def _as_float(value: int | float) -> float:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -71,7 +72,7 @@ def _rows(found: list[tuple[str, MeasuredBox | Unmeasured]]) -> pl.DataFrame:
         return empty("object_facts")
     schema = empty("object_facts").schema
     looks = rows_of([name for name, _ in measured], [one.crop for _, one in measured])
-    where = {
+    where: dict[str, Any] = {
         "image_hash": [one.file_hash for _, one in measured],
         "image_width": [one.size[0] for _, one in measured],
         "image_height": [one.size[1] for _, one in measured],

@@ -57,7 +57,7 @@ def write_example(folder: Path, seed: int) -> pl.DataFrame:
     kept = [box for box in boxes if box.file == copied and not box.kind]
     leaks = [replace(box, file=twin, kind="leak") for box in kept]
     (root / "annotations.json").write_text(json.dumps(as_coco([*boxes, *leaks], [empty])), encoding="utf-8")
-    truth = [
+    truth: list[tuple[str, str, str | None, str | None]] = [
         (box.uri, box.kind, None, box.true_label if box.kind == "wrong_class" else None) for box in boxes if box.kind
     ]
     truth += [(leak.uri, "leak", box.uri, None) for leak, box in zip(leaks, kept, strict=True)]

@@ -23,6 +23,7 @@ from assay.sources.guards import refuse_empty, refuse_unready
 from assay.sources.left_out import LeftOut, ending_of
 from assay.sources.listing import list_files
 from assay.sources.own import OwnRows
+from assay.sources.rows import Resolve
 from assay.sources.told import Told
 from assay.store.files import hash_text
 from assay.store.workspace import Workspace
@@ -210,13 +211,13 @@ def _yolo(source: Source, by_ending: dict[str, list[str]], pictures: Pictures) -
     return reading
 
 
-def _resolver(listing: pl.DataFrame) -> Callable[..., list[tuple[str | None, int, None]]]:
+def _resolver(listing: pl.DataFrame) -> Resolve:
     """Content hash and size of parts of files, out of a listing of the files."""
     columns = listing.select("uri", "content_hash", "size_bytes", "reason", "detail")
     known = {row[0]: row[1:] for row in columns.iter_rows()}
 
-    def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, None]]:
-        found: list[tuple[str | None, int, None]] = []
+    def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
+        found: list[tuple[str | None, int, str | None]] = []
         for place, uri in enumerate(uris):
             file, fragment = parted(uri or "")
             file_hash, size, reason, detail = known.get(file, (None, 0, "not_found", "no such file"))

@@ -144,8 +144,9 @@ def align(short: Text, long: Text, n_texts: Count) -> Change:
 def _blocks(short: tuple[str, ...], long: tuple[str, ...]) -> list[tuple[bool, int, int, int, int]]:
     """Aligned blocks `(is_equal, a, b, c, d)`: words a … b of the one, c … d of the other; equal or not by turns."""
     merged: list[tuple[bool, int, int, int, int]] = []
-    for tag, a, b, c, d in Indel.opcodes(short, long):
-        is_equal = tag == "equal"
+    for step in Indel.opcodes(short, long):
+        is_equal = step.tag == "equal"
+        a, b, c, d = step.src_start, step.src_end, step.dest_start, step.dest_end
         if not is_equal and merged and not merged[-1][0]:
             merged[-1] = (False, merged[-1][1], b, merged[-1][3], d)
         else:
@@ -204,7 +205,7 @@ def _starts(places: list[int]) -> list[int]:
 
 
 def _outside(text: Text, places: list[int], moved: set[tuple[str, ...]]) -> list[int]:
-    inside = set()
+    inside: set[int] = set()
     for i in _starts(places):
         run = slice(places[i], places[i] + MOVED)
         if text.words[run] in moved or all(text.common[run]):

@@ -25,7 +25,7 @@ def docstring_samples(seed: int) -> list[Sample]:
     order = rng.permutation(len(rows))
     is_test = rng.random(len(rows)) < TEST_SHARE
     return [
-        Sample(f"{number:07d}", *rows[i], "test" if test else "train")
+        Sample(f"{number:07d}", rows[i][0], rows[i][1], "test" if test else "train")
         for number, (i, test) in enumerate(zip(order, is_test, strict=True))
     ]
 

@@ -11,7 +11,7 @@ scripts that put no blanks between words (Han, kana, Thai, Lao, Khmer, Burmese) 
 import functools
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import regex
@@ -23,6 +23,9 @@ from assay.modalities.text.repair import damaged_share, fix_encoding, has_mojiba
 from assay.modalities.text.shingles import CONTROL, minhashes, normalize
 from assay.modalities.text.words import WORD, repetition
 from assay.store.files import hash_text
+
+if TYPE_CHECKING:
+    from spellchecker import SpellChecker
 
 LANGUAGE_CHARACTERS = 4_000  # of a longer text, its beginning tells the language
 FEWEST_LETTERS = 8  # under this no language is named
@@ -212,7 +215,7 @@ def _stopwords(language: str) -> frozenset[str]:
 
 
 @functools.cache
-def _spelling(language: str):
+def _spelling(language: str) -> "SpellChecker":
     from spellchecker import SpellChecker
 
     try:

@@ -117,14 +117,18 @@ class Texts:
         self._pairs = TextPairs(self._texts, rows)
         return self._pairs.sharing()
 
+    def _confirmed(self, left: np.ndarray, right: np.ndarray) -> tuple[list[Relation], np.ndarray]:
+        assert self._pairs is not None, "look_alikes first"
+        return self._pairs.relations(left, right)
+
     def similarity(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """(m,) float64 in [0, 1] of pairs of rows given to `look_alikes`; 0 where a pair is not confirmed."""
-        found, values = self._pairs.relations(left, right)
+        found, values = self._confirmed(left, right)
         return np.where([what is Relation.NEITHER for what in found], 0.0, np.maximum(values, LEAST))
 
     def tiers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """(m,) object: the name of the tier of each pair."""
-        found, _ = self._pairs.relations(left, right)
+        found, _ = self._confirmed(left, right)
         return np.array([TIERS.get(what, "embedding") for what in found], dtype=object)
 
     def typical(self, left: np.ndarray, right: np.ndarray) -> dict[str, float]:

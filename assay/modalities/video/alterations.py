@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import av
 import numpy as np
@@ -87,7 +88,7 @@ def _edited(
     content: bytes,
     span: Callable[[int], tuple[int, int]] = lambda n: (0, n),
     change: Callable[[Pixels], Pixels] = lambda pixels: pixels,
-    edit: Edit = enumerate,  # type: ignore[assignment]
+    edit: Edit = enumerate,
     quality: int = 20,
     container: str = "mp4",
 ) -> bytes:
@@ -106,7 +107,7 @@ def _read(content: bytes) -> tuple[Played, list[Pixels]]:
     def see(frame: av.VideoFrame, _: float) -> None:
         if len(frames) < MOST_FRAMES:
             share = min(1.0, (MOST_AREA / (frame.width * frame.height)) ** 0.5)
-            pixels = upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+            pixels = upright(cast(Pixels, frame.to_ndarray(format="rgb24")), frame.rotation)
             frames.append(_scaled(pixels, share) if share < 1.0 else pixels)
 
     played = play(content, LIMITS, see)

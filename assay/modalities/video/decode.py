@@ -131,7 +131,7 @@ def upright(pixels: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[np.uint
 
 def samples_of(frame: av.AudioFrame) -> npt.NDArray[np.float32]:
     """float32 (channels, n) of one piece of sound; full scale is 1."""
-    samples = frame.to_ndarray()
+    samples: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype == np.uint8:

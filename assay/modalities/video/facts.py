@@ -237,7 +237,7 @@ def sequence(grid: Grid, times: npt.NDArray[np.float64], usual: float) -> npt.ND
     evenly spread.
     """
     if not np.isfinite(times).all() or not usual or (np.diff(times) <= 0).any():
-        times = np.arange(len(grid)) * (usual or 0.04)
+        times = np.arange(len(grid), dtype=np.float64) * (usual or 0.04)
     shown = np.append(np.diff(times), usual or 0.04)
     middle = times - times[0] + shown / 2.0
     n = int(np.clip(np.ceil((times[-1] - times[0] + shown[-1]) / MATCH_STEP - 1e-6), 1, MATCH_STEPS))

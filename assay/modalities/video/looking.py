@@ -1,5 +1,7 @@
 """What is kept of frames while a video plays: a small grey picture of each, and some of them in colour."""
 
+from typing import cast
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,8 @@ class Greys:
 
     def see(self, frame: av.VideoFrame, _: float) -> None:
         """One more frame."""
-        small = self._scale.reformat(frame, GRID, GRID, "gray", interpolation=Interpolation.AREA).to_ndarray()
-        self._rows.append(upright(small, frame.rotation))
+        small = self._scale.reformat(frame, GRID, GRID, "gray", interpolation=Interpolation.AREA)
+        self._rows.append(_upright(small, frame.rotation))
         self._digest.update(f"{frame.format.name} {frame.width} {frame.height} {frame.rotation}".encode())
         for plane in frame.planes:
             self._digest.update(plane_bytes(frame, plane))
@@ -37,11 +39,18 @@ class Greys:
         return self._digest.hexdigest()
 
 
+def _upright(frame: av.VideoFrame, rotation: int) -> npt.NDArray[np.uint8]:
+    """The pixels of a frame of 8 bits."""
+    return upright(cast(npt.NDArray[np.uint8], frame.to_ndarray()), rotation)
+
+
 def plane_bytes(frame: av.VideoFrame, plane: av.video.plane.VideoPlane) -> bytes:
     """The pixels of one plane, row by row, without what pads the rows."""
     bits = frame.format.components[0].bits if frame.format.is_planar else frame.format.padded_bits_per_pixel
     width = min(plane.line_size, plane.width * max(1, -(-bits // 8)))
-    rows = np.frombuffer(plane, dtype=np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
+    rows = np.frombuffer(bytes(plane), dtype=np.uint8)[: plane.height * plane.line_size].reshape(
+        plane.height, plane.line_size
+    )
     return rows[:, :width].tobytes()
 
 
@@ -71,7 +80,7 @@ class Colours:
     def _picture(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
         width, height = scaled_size(frame.width, frame.height, self._area)
         small = self._scale.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA)
-        return np.ascontiguousarray(upright(small.to_ndarray(), frame.rotation))
+        return np.ascontiguousarray(_upright(small, frame.rotation))
 
     def spread(self, n: int) -> list[Image.Image]:
         """`n` of them at the middles of n equal parts of the video; fewer where it has fewer frames."""

@@ -65,7 +65,7 @@ def open_container(data: bytes) -> InputContainer:
     """
     name = sniff(data)
     try:
-        return av.open(io.BytesIO(data), format=name, options=NOTHING_ELSE, metadata_errors="replace")
+        return av.open(io.BytesIO(data), "r", format=name, options=NOTHING_ELSE, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError, EOFError) as error:
         cut = name == "mp4" and b"moov" not in data
         reason = "truncated" if cut else "not_a_video"

@@ -4,11 +4,13 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
 
 CODECS = ("libx264", "mpeg4")  # the first one that is there
 FINEST = 60_000  # of a rate's denominator
@@ -43,7 +45,7 @@ def write_mp4(
     rate = Fraction(fps).limit_denominator(FINEST)
     with av.open(buffer, "w", format=container) as out:
         codec = next(name for name in CODECS if name in av.codecs_available)
-        stream = out.add_stream(codec, rate=rate)
+        stream = cast(av.VideoStream, out.add_stream(codec, rate=rate))
         stream.pix_fmt = "yuv420p"
         if codec == "libx264":
             stream.options = {"crf": str(quality), "preset": "veryfast"}
@@ -82,7 +84,7 @@ class _Beside:
             return
         sound = self._sound
         with av.open(io.BytesIO(sound.content), format=sound.format) as source:
-            for packet in source.demux(source.streams.audio[0]):
+            for packet in cast(InputContainer, source).demux(source.streams.audio[0]):
                 if packet.dts is None or packet.pts is None or packet.time_base is None:
                     continue
                 moment = float(packet.pts * packet.time_base)
