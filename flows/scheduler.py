@@ -50,25 +50,25 @@ def schedule_specs(specs: Sequence[Path], home: Path) -> None:
     folder = home / ".prefect"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
-    with held_lock(folder / "serve.lock", f"the schedule of {home}", "`assay serve`", LOCK_SECONDS):
-        with prefect_server(folder) as server:
-            for path, spec in loaded.items():
-                check_schedule(path, spec.schedule or Schedule())
-            os.environ.update({PARENT: str(os.getpid()), **served(loaded, home)})
-            if server is not None:
-                server.start(group=is_leader())
-                server.wait()
-                print(
-                    f"Prefect's interface: {server.address} (its password is in {server.password_file})",
-                    file=sys.stderr, flush=True,
-                )  # fmt: skip
-            runner = start_runner({path: (spec, home) for path, spec in loaded.items()}, own=server is not None)
-            if server is None or server.process is None:
-                threading.Event().wait()
-                return
-            status = server.process.wait()
-            print(f"assay: Prefect's server ended (status {status})", file=sys.stderr, flush=True)
-            del runner
+    lock = held_lock(folder / "serve.lock", f"the schedule of {home}", "`assay serve`", LOCK_SECONDS)
+    with lock, prefect_server(folder) as server:
+        for path, spec in loaded.items():
+            check_schedule(path, spec.schedule or Schedule())
+        os.environ.update({PARENT: str(os.getpid()), **served(loaded, home)})
+        if server is not None:
+            server.start(group=is_leader())
+            server.wait()
+            print(
+                f"Prefect's interface: {server.address} (its password is in {server.password_file})",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+        runner = start_runner({path: (spec, home) for path, spec in loaded.items()}, own=server is not None)
+        if server is None or server.process is None:
+            threading.Event().wait()
+            return
+        status = server.process.wait()
+        print(f"assay: Prefect's server ended (status {status})", file=sys.stderr, flush=True)
+        del runner
     sys.exit(LOST)
 
 

@@ -63,7 +63,7 @@ def test_a_seed_decides_everything(modality):
 
 def test_too_few_samples_share_what_there_is():
     """Asked for more than there are, every kind gets its share and no sample is used twice."""
-    planted, truth = plant(vectors(20), dict.fromkeys(DEFECTS["vectors"], 50), 0, "vectors")
+    _planted, truth = plant(vectors(20), dict.fromkeys(DEFECTS["vectors"], 50), 0, "vectors")
     targets = truth.filter(pl.col("kind") != "off_topic").select(pl.coalesce("of", "name"))
     assert targets.height <= 18 and targets.is_unique().all()
     assert {"nudged", "flipped_label"} <= set(truth["kind"]) and "leak" not in set(truth["kind"])

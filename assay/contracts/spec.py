@@ -346,7 +346,7 @@ class Spec(Section):
     embed: Embed = Embed()
     index: Index = Index()
     project: Project = Project()
-    thresholds: Thresholds = Field(default_factory=lambda: Thresholds.model_validate({}))
+    thresholds: Thresholds = Thresholds.model_validate({})
     metrics: Metrics = Metrics()
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}

@@ -63,7 +63,7 @@ def _value(view: View, kind: str, value: str | None) -> str | None:
 
 def changing(
     view: View, rows: np.ndarray, kind: str, value: str | None
-) -> tuple[np.ndarray, str | None | list[str | None], dict[str, int]]:
+) -> tuple[np.ndarray, str | list[str | None] | None, dict[str, int]]:
     """The rows for which a decision changes something, its value for each, and why the others are left out.
 
     Returns:

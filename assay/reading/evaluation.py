@@ -53,8 +53,8 @@ def _named(column: Category, rows: np.ndarray) -> list[str]:
 
 def _confusion(view: View, rows: np.ndarray) -> list[tuple[str, str, int]]:
     """`(given, predicted, n)` of the errors, the most frequent first."""
-    pairs = pl.DataFrame({"given": _named(view.category("label"), rows), "other": _named(view.category("predicted"), rows)},
-                         schema={"given": pl.String, "other": pl.String})  # fmt: skip
+    label, predicted = (_named(view.category(key), rows) for key in ("label", "predicted"))
+    pairs = pl.DataFrame({"given": label, "other": predicted}, schema={"given": pl.String, "other": pl.String})
     counted = pairs.group_by("given", "other").len().sort(["len", "given", "other"], descending=[True, False, False])
     return counted.head(2_000).rows()
 

@@ -118,11 +118,11 @@ def _delimiter(lines: list[str], quote: str | None, usual: str, name: str, said:
     chosen = good[0]
     if chosen != usual:
         said.append(f"{name}: {MARKS[chosen]} part the columns, as its header says (source.delimiter = {chosen!r})")
-    for other in good[1:]:
-        doubts.append(
-            f"{name}: {MARKS[other]} would part every record too, into {fits[other].fields} columns where "
-            f"{MARKS[chosen]} give {fits[chosen].fields}: source.delimiter = {other!r} reads it so"
-        )
+    doubts += [
+        f"{name}: {MARKS[other]} would part every record too, into {fits[other].fields} columns where "
+        f"{MARKS[chosen]} give {fits[chosen].fields}: source.delimiter = {other!r} reads it so"
+        for other in good[1:]
+    ]
     return chosen
 
 

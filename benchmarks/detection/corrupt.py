@@ -15,7 +15,7 @@ def corrupt(kind: str, labels: np.ndarray, vectors: np.ndarray, rate: float, see
     its own, three to one. instance: see `_instance`; there the count is that only on average.
     """
     rng = np.random.default_rng(seed)
-    n, count = len(labels), int(round(rate * len(labels)))
+    n, count = len(labels), round(rate * len(labels))
     n_classes = int(labels.max()) + 1
     noisy = labels.copy()
     if kind == "instance":

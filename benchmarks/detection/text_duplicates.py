@@ -100,7 +100,7 @@ def typed_wrong(text: str, rng: random.Random) -> str:
         how = rng.randrange(3)
         letters[place : place + 2] = {
             0: letters[place + 1 : place + 2],
-            1: [letters[place]] + letters[place : place + 2],
+            1: [letters[place], *letters[place : place + 2]],
             2: letters[place : place + 2][::-1],
         }[how]
     return "".join(letters)

@@ -23,8 +23,7 @@ def address(serve, workspace, monkeypatch):
 
 def connected(address):
     parts = urlsplit(address)
-    found = socket.create_connection((parts.hostname, parts.port), timeout=20)
-    return found
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
 
 
 def seconds_until_closed(connection, drip=b""):

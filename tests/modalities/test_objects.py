@@ -381,7 +381,7 @@ def test_boxes_of_one_picture_are_no_copies(night):
 
 def test_the_explorer_shows_the_box_in_its_picture(night):
     """The crop is small; large is the whole picture, with all of its boxes as shares of it."""
-    snapshot, truth, workspace = night
+    _snapshot, truth, workspace = night
     client = client_of(workspace)
     assert client.get("/api/1/meta").json()["face"] == "boxes"
     sample = truth.filter(pl.col("kind") == "twice")["uri"][0]

@@ -99,7 +99,7 @@ def test_a_good_clip_has_nothing_wrong(clip):
 
 def mute(content: bytes, _: np.random.Generator) -> bytes:
     """With a track in which nothing is heard."""
-    played, frames = alterations._read(content)
+    _played, frames = alterations._read(content)
     silence = alterations.Sound(wav_of(np.zeros(16_000)), "wav")
     return write_mp4(enumerate(frames), 15.0, silence)
 

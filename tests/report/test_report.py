@@ -138,7 +138,7 @@ def test_a_snapshot_with_hardly_anything_has_a_report(tmp_path, n):
     """No sample, one or two; no labels; no projection: a page all the same."""
     frames = {name: empty(name) for name in PUBLISHED if name not in ("image_facts", "text_facts", "vectors")}
     frames |= made_up_tables(n, labels=()) if n else {}
-    page, reader = render(frames, tmp_path)
+    page, _reader = render(frames, tmp_path)
     assert "No duplicates." in page and "Nothing was left out." in page
     assert ('id="map-data"' in page) == (n > 0)
 
@@ -246,7 +246,7 @@ def test_the_matrix_counts_what_is_flagged(tmp_path):
 
 def test_a_great_many_classes_stay_small(tmp_path):
     """Five hundred classes: a matrix of twenty, a table of two hundred, and the rest is said to be elsewhere."""
-    page, reader = render(made_up_tables(1500, labels=tuple(f"class {i}" for i in range(500))), tmp_path)
+    page, _reader = render(made_up_tables(1500, labels=tuple(f"class {i}" for i in range(500))), tmp_path)
     assert "The 200 with the most wrong labels" in page
     assert len(page) < 3_000_000
 

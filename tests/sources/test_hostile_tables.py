@@ -157,7 +157,7 @@ def test_labels_that_are_sql_numbers_html_or_empty(table):
     """They are data: kept to the letter, as text; empty and blank ones are none."""
     labels = ["'; drop table samples; --", "007", "<script>alert(1)</script>", "=cmd()", "NaN", "null", "", "   "]
     content = "text,label\n" + "".join(f'row {n},"{label}"\n' for n, label in enumerate(labels))
-    assert table("t.csv", content).read("ingested")["label"].to_list() == labels[:6] + [None, None]
+    assert table("t.csv", content).read("ingested")["label"].to_list() == [*labels[:6], None, None]
     values = [7, 7.5, True, None, ["a", "b"], float("nan")]
     content = "".join(json.dumps({"text": f"t{n}", "label": value}) + "\n" for n, value in enumerate(values))
     assert table("t.jsonl", content).read("ingested")["label"].to_list() == [

@@ -28,8 +28,8 @@ from assay.metrics.labels import mixture
 from assay.metrics.labels.beliefs import Beliefs
 
 RATES = np.array(
-    [0, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.07, 0.085, 0.1]
-    + [0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5]
+    [0, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.07, 0.085, 0.1,
+     0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5]
 )  # fmt: skip
 STEP = 0.0005  # between two rates of the interpolated likelihood
 WITHIN = 1.92  # log likelihood below the greatest, for 95%

@@ -84,9 +84,11 @@ def band_pairs(signatures: np.ndarray, threshold: float) -> tuple[np.ndarray, np
     """
     n, n_hashes = signatures.shape
     rows = band_rows(n_hashes, threshold)
-    found = [np.zeros(0, np.int64)]
-    for start in range(0, n_hashes - rows + 1, rows):
-        found.append(pairs_of_equal(_band_key(signatures[:, start : start + rows]), WINDOW, HUBS))
+    found = [
+        pairs_of_equal(_band_key(signatures[:, start : start + rows]), WINDOW, HUBS)
+        for start in range(0, n_hashes - rows + 1, rows)
+    ]
+    found.append(np.zeros(0, np.int64))
     return np.divmod(np.unique(np.concatenate(found)), max(n, 1))
 
 
