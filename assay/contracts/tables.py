@@ -276,6 +276,10 @@ class ExactDuplicates(Duplicates):
     """Tiers known before there are vectors."""
 
 
+class Copies(Duplicates):
+    """Groups of duplicates before anybody decided about them; published as `duplicates`."""
+
+
 class Leaks(Contract):
     """Every pair of duplicates that stand in two splits, once: `split` is the alphabetically first of the two."""
 
@@ -539,6 +543,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "picture_matches": PictureMatches,
     "units": Units,
     "exact_duplicates": ExactDuplicates,
+    "copies": Copies,
     "duplicates": Duplicates,
     "leaks": Leaks,
     "projection": Projection,
@@ -566,7 +571,7 @@ CONTRACTS: dict[str, type[Contract]] = {
 
 FACTS = ("image_facts", "object_facts", "audio_facts", "video_facts", "text_facts", "vectors")
 INTERNAL = (
-    "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "layout",
+    "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "copies", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",
 )  # fmt: skip
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)

@@ -2,7 +2,7 @@
 
 `dedup` runs before there are vectors and says which sample stands for which (`units`), so that everything after it
 works on one sample for each group. `near_dedup` runs after the index, joins units whose vectors are close and whose
-pixels or shingles confirm it, and writes the final `duplicates` and `leaks`. Groups are stars around the sample
+pixels or shingles confirm it, and writes `copies` and `leaks`. Groups are stars around the sample
 that is kept.
 """
 
@@ -20,13 +20,11 @@ from assay.duplicates.grouping import best_of_group
 from assay.duplicates.near import Measure, near_groups
 from assay.duplicates.reference import renewals
 from assay.modalities.tier import Tier, codes
-from assay.store.decisions import kept_by_decision, read_decisions
-from assay.store.files import hash_text
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
-VERSION = 10
+VERSION = 11
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
@@ -43,19 +41,13 @@ def dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 @stage(
     version=VERSION,
     reads=lambda spec: (*_reads(spec), "units", "vectors", "neighbors"),
-    writes=("duplicates", "leaks", "embedding_health"),
+    writes=("copies", "leaks", "embedding_health"),
     hours=6,
 )
 def near_dedup(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, facts, units, vectors, neighbors → duplicates, leaks, embedding_health (the reference).
-
-    A copy that somebody keeps is none to be left out: its `keep` is true, as long as its content is what it was.
-    """
-    now = tables.read("samples", ["sample_id", "content_hash", "label"])
-    kept = kept_by_decision(read_decisions(workspace), now)
+    """samples, facts, units, vectors, neighbors → copies, leaks, embedding_health (the reference)."""
     config = {"modality": spec.modality, **spec.part("dedup"), "renewals": renewals(workspace)}
-    config |= {"kept": hash_text(repr(kept))} if kept else {}
-    return Work(config, functools.partial(_near_dedup, spec, workspace, tables, kept))
+    return Work(config, functools.partial(_near_dedup, spec, workspace, tables))
 
 
 def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -98,7 +90,7 @@ def _dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter
     write_rows(writer, "units", units)
 
 
-def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: list[str], writer: StageWriter) -> None:
+def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
     samples, facts = read_samples(spec, tables)
     sample_ids = samples["sample_id"].to_numpy()
     contents, tier = codes(samples["content_hash"]), make_tier(spec, workspace, tables, samples, facts)
@@ -118,8 +110,8 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, kept_anyway: l
     tiers, similarity = describe(np.arange(len(kept)), kept)
     rows = duplicate_rows(sample_ids, kept, tiers, similarity)
     conflicts = sample_ids[labels_conflict(samples["label"], kept, tiers)].tolist()
-    rows = rows.with_columns(keep=pl.col("keep") | pl.col("sample_id").is_in([*kept_anyway, *conflicts]))
-    write_rows(writer, "duplicates", rows)
+    rows = rows.with_columns(keep=pl.col("keep") | pl.col("sample_id").is_in(conflicts))
+    write_rows(writer, "copies", rows)
     close_keys = [contents, *([tier.keys] if tier else []), unit]
     write_rows(writer, "leaks", leak_rows(sample_ids, samples["split"], kept, close_keys, describe, near.least))
     health = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}

@@ -10,28 +10,38 @@ from assay.contracts.metrics import thresholds
 from assay.contracts.spec import Spec
 from assay.metrics.groups.groups import attributes, group_codings
 from assay.metrics.sql import select
-from assay.store.decisions import dismissed_suspicions, read_decisions
+from assay.store.decisions import dismissed_suspicions, kept_by_decision, read_decisions
 from assay.store.files import hash_text
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 1
-MEASURED = ("measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures")
-WRITES = ("scores", "label_issues", "classes", "groups", "group_issues", "dataset_metrics")
+VERSION = 2
+MEASURED = (
+    "copies",
+    "measures",
+    "label_findings",
+    "class_flags",
+    "class_measures",
+    "group_measures",
+    "dataset_measures",
+)
+WRITES = ("duplicates", "scores", "label_issues", "classes", "groups", "group_issues", "dataset_metrics")
 HERE = Path(__file__).parent
 
 
 @stage(version=VERSION, reads=("samples", *MEASURED), writes=WRITES, hours=1)
 def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, measures, label_findings, class_flags, class_measures, group_measures, dataset_measures → scores,
-    label_issues, classes, groups, group_issues, dataset_metrics.
+    """samples, copies, measures, label_findings, class_flags, class_measures, group_measures, dataset_measures →
+    duplicates, scores, label_issues, classes, groups, group_issues, dataset_metrics.
 
     A suspicion that somebody took back in the explorer is no issue, until the content or the label changes; its score
-    stays.
+    stays. A copy that somebody keeps is none to be left out: its `keep` is true, as long as its content is what it was.
     """
     now = tables.read("samples", ["sample_id", "content_hash", "label"])
-    dismissed = dismissed_suspicions(read_decisions(workspace), now)
+    decisions = read_decisions(workspace)
+    dismissed = dismissed_suspicions(decisions, now)
+    kept = pl.DataFrame({"sample_id": kept_by_decision(decisions, now)}, schema={"sample_id": pl.String})
     limits, section = thresholds(spec.thresholds.model_dump()), spec.metrics
 
     def body(writer: StageWriter) -> None:
@@ -40,6 +50,7 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         given = {
             "samples": samples.select("sample_id", "label"),
             "dismissed": dismissed,
+            "kept": kept,
             "thresholds": pl.DataFrame({"metric": list(limits), "threshold": list(limits.values())}),
             "attributes": attributes(samples, codings),
         }
@@ -52,6 +63,7 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     config = {
         "thresholds": limits,
         "dismissed": hash_text(dismissed.write_json()),
+        "kept": hash_text(kept.write_json()),
         "group_columns": section.group_columns,
         "annotator_labels": section.annotator_labels,
     }
@@ -59,8 +71,8 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 
 def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFrame]:
-    """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `thresholds` (metric,
-    threshold) and `attributes` (sample_id, column, value)."""
+    """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `kept` (sample_id),
+    `thresholds` (metric, threshold) and `attributes` (sample_id, column, value)."""
 
     def run(name: str, *relations: str, **further: pl.DataFrame) -> pl.DataFrame:
         return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill)
@@ -69,6 +81,7 @@ def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFram
     counts = run("dataset_counts", "samples", scores=scores)
     numbers = pl.concat([counts, given["dataset_measures"]]).unique("metric", keep="last")
     return {
+        "duplicates": run("duplicates", "copies", "kept"),
         "scores": scores,
         "label_issues": run("label_issues", "label_findings", "dismissed"),
         "classes": run("classes", "class_measures", "class_flags", "dismissed"),

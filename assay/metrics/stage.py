@@ -17,7 +17,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 17
+VERSION = 18
 WRITES = (
     "measures",
     "label_findings",
@@ -39,12 +39,12 @@ def facts_of(spec: Spec) -> tuple[str, ...]:
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("samples", *facts_of(spec), "units", "vectors", "neighbors", "duplicates", "leaks")
+    return ("samples", *facts_of(spec), "units", "vectors", "neighbors", "copies", "leaks")
 
 
 @stage(version=VERSION, reads=_reads, writes=WRITES, hours=6)
 def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, facts, units, vectors, neighbors, duplicates, leaks → measures, label_findings, label_noise,
+    """samples, facts, units, vectors, neighbors, copies, leaks → measures, label_findings, label_noise,
     class_flags, class_measures, group_measures, annotators, consensus, proposals, proposal_quality, dataset_measures;
     debiased vectors as files in `debiased/` where asked for."""
 
@@ -52,7 +52,7 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
     def body(writer: StageWriter) -> None:
         brought_in: dict[str, Relation] = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
-        brought_in |= {name: tables.read(name) for name in ("duplicates", "leaks")}
+        brought_in |= {name: tables.read(name) for name in ("copies", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:
             inputs = Inputs(spec, read_corpus(tables), brought_in, Path(spill), brought)

@@ -100,7 +100,7 @@ def methods(arguments: argparse.Namespace, images: Path) -> Iterable[tuple[str, 
     started = time.perf_counter()
     duplicates = near_dedup(spec, workspace, cleaned, collapsed, embedded, indexed)
     seconds += time.perf_counter() - started
-    yield "assay", groups_of(duplicates.read("duplicates"), uris), seconds
+    yield "assay", groups_of(duplicates.read("copies"), uris), seconds
     yield from hash_methods(cleaned)
     yield from embedding_methods(cleaned, embedded)
     if arguments.peers:

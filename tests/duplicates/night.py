@@ -66,15 +66,15 @@ class Night:
     def units(self) -> dict[str, str]:
         return dict(self.collapsed.read("units").iter_rows())
 
-    def groups(self, table: str = "duplicates") -> set[frozenset[int]]:
+    def groups(self, table: str = "copies") -> set[frozenset[int]]:
         """The groups as sets of positions."""
-        frame = (self.near if table == "duplicates" else self.collapsed).read(table)
+        frame = (self.near if table == "copies" else self.collapsed).read(table)
         grouped = frame.group_by("group_id").agg("sample_id")["sample_id"]
         return {frozenset(int(sample_id[1:]) for sample_id in group) for group in grouped}
 
-    def rows(self, table: str = "duplicates") -> dict[int, dict]:
+    def rows(self, table: str = "copies") -> dict[int, dict]:
         """Rows of a table of groups by position."""
-        frame = (self.near if table == "duplicates" else self.collapsed).read(table)
+        frame = (self.near if table == "copies" else self.collapsed).read(table)
         return {int(row["sample_id"][1:]): row for row in frame.to_dicts()}
 
     def leaks(self) -> set[tuple[int, int]]:

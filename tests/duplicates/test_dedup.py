@@ -126,7 +126,7 @@ def test_order_of_rows_does_not_matter(tmp_path):
     splits = ["train", "test"] * (len(contents) // 2) + ["train"] * (len(contents) % 2)
     one = Night(tmp_path / "a", contents, vectors=vectors, splits=splits)
     other = Night(tmp_path / "b", contents, vectors=vectors, splits=splits, shuffle=3)
-    for table in ("duplicates", "leaks"):
+    for table in ("copies", "leaks"):
         assert one.near.read(table).equals(other.near.read(table))
         assert len(one.near.read(table))
 
@@ -153,7 +153,7 @@ def test_a_pair_is_aligned_once(tmp_path, monkeypatch):
             shutil.rmtree(home / "night/facts/picture_matches")
         aligned.clear()
         more = [*contents, altered(contents[9], "cropped")][::-1]
-        tables.append(Night(home, more, vectors=vectors[::-1]).near.read("duplicates"))
+        tables.append(Night(home, more, vectors=vectors[::-1]).near.read("copies"))
         counts.append(sum(aligned))
     assert tables[0].equals(tables[1]) and len(tables[0])
     assert 0 < counts[0] < 0.2 * counts[1]
@@ -251,8 +251,8 @@ def test_empty_texts_are_one_group(tmp_path):
 def test_too_few_samples(tmp_path, contents):
     """Tables are there and empty; every sample is its own unit."""
     night = Night(tmp_path, contents)
-    assert len(night.near.read("duplicates")) == len(night.near.read("leaks")) == 0
-    assert night.near.parts("duplicates") and len(night.units()) == len(contents)
+    assert len(night.near.read("copies")) == len(night.near.read("leaks")) == 0
+    assert night.near.parts("copies") and len(night.units()) == len(contents)
 
 
 def test_three_thousand_identical_samples(tmp_path):

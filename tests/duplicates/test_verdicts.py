@@ -45,7 +45,7 @@ def verdicts(folder: Path, home: Path) -> tuple[pl.DataFrame, int]:
     uris = dict(outputs[1].read("samples", ["sample_id", "uri"]).iter_rows())
     found = (
         outputs[-1]
-        .read("duplicates")
+        .read("copies")
         .with_columns(
             uri=pl.col("sample_id").replace_strict(uris, return_dtype=pl.String),
             kept=pl.col("group_id").replace_strict(uris, return_dtype=pl.String),

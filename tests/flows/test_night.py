@@ -163,6 +163,8 @@ def test_a_copy_that_somebody_keeps_is_superfluous_no_more(dataset, tmp_path):
 
     second = run_nightly(dataset, tmp_path / "home")
     before = {name for (name,) in first.connect().sql("select sample_id from duplicates where not keep").fetchall()}
+    judged = {stage for stage in second.manifest["stages"] if stage not in first.manifest["stages"]}
+    assert {stage.rpartition("-")[0] for stage in judged} == {"judge", "drift"}, "one click trained something"
     assert superfluous(second) == before - set(rows["sample_id"])
     groups = "select sample_id, group_id from duplicates order by all"
     assert first.connect().sql(groups).fetchall() == second.connect().sql(groups).fetchall()

@@ -81,7 +81,7 @@ class Inputs:
             else {},
             "index": {"neighbors": graph},
             "near_dedup": {
-                "duplicates": self.duplicates
+                "copies": self.duplicates
                 if self.duplicates is not None
                 else pl.DataFrame(
                     schema={

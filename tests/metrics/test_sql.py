@@ -186,7 +186,7 @@ def test_duplicates_and_conflicting_labels(queries):
         "keep": [True, False, False],
         "similarity": [1.0, 0.9, 0.8],
     }
-    queries.table("duplicates", pl.DataFrame(group))
+    queries.table("copies", pl.DataFrame(group))
     queries.table("samples", samples(("a", "x", None), ("b", "x", None), ("c", "y", None)))
     assert queries.run("duplicate").select("sample_id", "score").rows() == [("b", 0.9), ("c", 0.8)]
     found = queries.run("label_conflict").select("sample_id", "score", "value").rows()

@@ -11,9 +11,9 @@ HERE = Path(__file__).parent
 
 def copies(inputs: Inputs) -> list[pl.DataFrame]:
     """The metrics `duplicate`, `leak` and `label_conflict`, as rows of `measures`."""
-    duplicates, leaks = inputs.tables["duplicates"], inputs.tables["leaks"]
+    groups, leaks = inputs.tables["copies"], inputs.tables["leaks"]
     return [
-        inputs.select(HERE / "duplicate.sql", duplicates=duplicates),
+        inputs.select(HERE / "duplicate.sql", copies=groups),
         inputs.select(HERE / "leak.sql", leaks=leaks),
-        inputs.select(HERE / "label_conflict.sql", duplicates=duplicates, samples=inputs.samples),
+        inputs.select(HERE / "label_conflict.sql", copies=groups, samples=inputs.samples),
     ]

@@ -3,9 +3,9 @@
 with
 
 members as (
-    select duplicates.group_id, samples.sample_id, samples.label
-    from duplicates
-    inner join samples on samples.sample_id = duplicates.sample_id
+    select copies.group_id, samples.sample_id, samples.label
+    from copies
+    inner join samples on samples.sample_id = copies.sample_id
     where samples.label is not null
 ),
 

@@ -104,12 +104,12 @@ def worth_numbers(inputs: Inputs, judgement: Judgement) -> Numbers:
     if judgement.repairs is None:
         return {}
     samples, (is_issue, suggestion) = inputs.corpus.samples, judgement.repairs
-    duplicates, leaks = sql.columns(inputs.tables["duplicates"]), sql.columns(inputs.tables["leaks"])
+    copies, leaks = sql.columns(inputs.tables["copies"]), sql.columns(inputs.tables["leaks"])
 
     def among(ids: pl.Series) -> np.ndarray:
         return samples["sample_id"].is_in(ids.implode()).to_numpy()
 
-    superfluous = among(duplicates.filter(~pl.col("keep"))["sample_id"])
+    superfluous = among(copies.filter(~pl.col("keep"))["sample_id"])
     leaked = among(pl.concat([leaks["sample_id"], leaks["other_id"].rename("sample_id")]))
     rows, case = inputs.case_of_samples
     flagged, suggested = np.zeros(len(samples), dtype=bool), np.full(len(samples), -1, dtype=np.int64)
