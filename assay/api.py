@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from assay.contracts.spec import Spec
     from assay.explorer.background import RunningExplorer
+    from assay.publishing.repair import Repair
     from assay.store.snapshots import Snapshot as Stored
 
 Home = str | os.PathLike[str] | None
@@ -203,6 +204,28 @@ def datasets(home: Home = None) -> "pl.DataFrame":
             rows.append((folder.parent.name, newest.number, newest.manifest.get("created_at", ""), samples))
     schema = {"dataset": pl.String, "snapshot": pl.Int64, "created_at": pl.String, "samples": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def repair(dataset: str, snapshot: int | None = None, home: Home = None) -> "Repair":
+    """Put right what is damaged of a dataset's snapshots, all of them by default, wherever what was published is known.
+
+    Returns:
+        `.repaired`, what was done, and `.lost`, what is still wrong: a sentence each.
+
+    Raises:
+        SnapshotError: there is none, or not that one.
+        BusyError: a run of the dataset is under way.
+    """
+    from assay.publishing.repair import repair as repaired
+    from assay.store.lock import dataset_lock
+    from assay.store.snapshots import snapshot_numbers
+    from assay.store.workspace import Workspace
+
+    workspace = Workspace(home_of(home), dataset)
+    if not snapshot_numbers(workspace.snapshots):
+        _stored(dataset, snapshot, workspace.home)  # says what there is
+    with dataset_lock(workspace, "a repair"):
+        return repaired(workspace, snapshot)
 
 
 def home_of(home: Home) -> Path:

@@ -326,27 +326,51 @@ def selftest(spec: Path, home: Path) -> None:
 @main.command()
 @dataset_argument
 @snapshot_option
+@click.option("--repair", "mend", is_flag=True, help="Put right what can be: of every snapshot, or of --snapshot N.")
 @home_option
-def verify(dataset: str, snapshot: int | None, home: Path) -> None:
-    """Re-read a snapshot and check every digest and contract; and the catalog."""
+def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
+    """Re-read a snapshot and check every digest and contract; and the catalog, and the decisions."""
     from assay.contracts.errors import SnapshotError
     from assay.store.catalog_check import verify_catalog
+    from assay.store.decisions import lost_decisions
     from assay.store.snapshots import open_snapshot
     from assay.store.snapshots import verify as problems_of
 
     workspace = workspace_of(home, dataset)
+    if mend:
+        put_right(dataset, snapshot, home)
+        return
     found = open_snapshot(workspace, snapshot)
     problems, of_catalog = problems_of(found), verify_catalog(workspace, open_snapshot(workspace))
-    for problem in problems + of_catalog:
+    lost = [f"decisions: batch number {number}: {why}" for number, why in lost_decisions(workspace).items()]
+    for problem in problems + of_catalog + lost:
         print(problem)
-    if of_catalog and not problems:
-        raise SnapshotError(
-            f"{found.path} is whole; the catalog is not ({len(of_catalog)} findings): remove {workspace.root}/"
-            "catalog.duckdb, and the next command writes it again"
-        )
+    again = "`assay verify --repair` puts right what can be"
     if problems:
-        raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); publish again with `assay run`")
+        raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); {again}, `assay run` publishes anew")
+    if of_catalog:
+        raise SnapshotError(
+            f"{found.path} is whole; the catalog is not ({len(of_catalog)} findings): {again}, or remove "
+            f"{workspace.root}/catalog.duckdb, and the next command writes it again"
+        )
+    if lost:
+        raise SnapshotError(f"{found.path} is whole; {len(lost)} batches of decisions are lost; {again}")
     print(f"{found.path}: whole")
+
+
+def put_right(dataset: str, snapshot: int | None, home: Path) -> None:
+    """`assay verify --repair`."""
+    from assay.api import repair
+    from assay.contracts.errors import SnapshotError
+
+    done = repair(dataset, snapshot, home)
+    for line in done.repaired:
+        print(f"repaired: {line}")
+    for line in done.lost:
+        print(f"lost: {line}")
+    if done.lost:
+        raise SnapshotError(f"`{dataset}`: {len(done.repaired)} repaired; {len(done.lost)} could not be")
+    print(f"{dataset}: whole, {len(done.repaired)} repaired")
 
 
 @main.command()

@@ -6,10 +6,24 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+import assay
+from assay.cli import main
 from assay.contracts.errors import AssayError
 from assay.night import run_spec
-from assay.store.digests import problem_of, read_sealed, take, write_sealed
+from assay.publishing.repair import Repair
+from assay.store.decisions import append_decisions, read_decisions
+from assay.store.digests import (
+    problem_of,
+    read_sealed,
+    read_trailed,
+    take,
+    unflipped,
+    write_sealed,
+    write_trailed,
+)
+from assay.store.predictions import keep_predictions, read_predictions
 from assay.store.snapshots import Snapshot, open_snapshot, verify
 from assay.store.workspace import Workspace
 
@@ -149,3 +163,179 @@ def test_a_digest_is_of_what_was_written(tmp_path):
         read_sealed(file)
     file.write_text('{"n": 3}')
     assert read_sealed(file) == {"n": 3}
+
+
+HARMS = pytest.mark.parametrize("harm", [flip, cut, Path.unlink], ids=["flipped", "cut", "removed"])
+
+
+def two_nights(clean: Path, folder: Path) -> Path:
+    """A home with two snapshots, whose second one's tables are mostly files of the first."""
+    base = copied(clean, folder)
+    night(base)
+    return base
+
+
+@HARMS
+def test_every_file_of_an_old_snapshot_is_repaired_or_named(clean, tmp_path, harm):
+    """One bit is turned back everywhere. Cut or removed, what follows from other files is made again, and the rest is
+    named until the bytes are somewhere below the home; no repair writes through a hard link."""
+    base = two_nights(clean, tmp_path)
+    first, home = base / "home/news/snapshots/v00000001", base / "home"
+    files = sorted(path for path in first.rglob("*.*") if path.is_file())
+    one_each = {path.parent: path for path in files} | {path: path for path in files if path.parent == first}
+    for file in one_each.values():
+        kept, name = file.read_bytes(), file.relative_to(first).as_posix()
+        damaged = tmp_path / "damaged"
+        damaged.unlink(missing_ok=True)
+        damaged.hardlink_to(file)  # a name outside the home of the same bytes
+        harm(file)
+        harmed = damaged.read_bytes()
+        done = assay.repair("news", 1, home)
+        assert damaged.read_bytes() == harmed, name
+        if done.lost:
+            assert harm is not flip and not name.startswith(("contracts/", "diff/", "report.html")), (name, done)
+            assert any("v00000001" in line for line in done.lost), (name, done)
+            (home / "copy").write_bytes(kept)  # a copy of it turns up
+            again = assay.repair("news", 1, home)
+            assert (again.lost == []) == (name != "manifest.json"), (name, again)
+            (home / "copy").unlink()
+            if name == "manifest.json":
+                file.unlink(missing_ok=True)
+                file.write_bytes(kept)
+        else:
+            assert any(name in line for line in done.repaired), (name, done)
+        assert file.read_bytes() == kept
+    assert assay.repair("news", home=home) == Repair()
+
+
+def test_a_repair_mends_every_name_of_the_bytes(clean, tmp_path):
+    """Work and later snapshots that shared the damaged bytes share the repaired ones."""
+    base = two_nights(clean, tmp_path)
+    part = next((base / "home/news/snapshots/v00000001/samples").glob("*.parquet"))
+    names = [path for path in (base / "home").rglob("*.parquet") if path.samefile(part)]
+    assert len(names) > 2
+    kept = part.read_bytes()
+    flip(part)
+    done = assay.repair("news", home=base / "home")
+    assert len(done.repaired) == 1 and done.lost == []
+    assert all(path.samefile(part) and path.read_bytes() == kept for path in names)
+    assert night(base).number == 3
+
+
+def test_what_a_night_makes_again_repairs_an_old_snapshot(clean, tmp_path):
+    """Bytes that were lost everywhere come back from the same data."""
+    base = copied(clean, tmp_path)
+    part = next((base / "home/news/snapshots/v00000001/scores").glob("*.parquet"))
+    cut(part)
+    assert assay.repair("news", home=base / "home").lost
+    run_spec(base / "spec.toml", base / "home")
+    done = assay.repair("news", home=base / "home")
+    assert done.lost == [] and "taken from" in done.repaired[0]
+
+
+def test_the_command_says_what_it_did(clean, tmp_path, capsys):
+    """Status 0 where all is whole, another with what could not be."""
+    base = copied(clean, tmp_path)
+    part = next((base / "home/news/snapshots/v00000001/samples").glob("*.parquet"))
+    flip(part)
+    arguments = ["verify", "--repair", "news", "--home", str(base / "home")]
+    for expected, words in ((0, "turned back"), (0, "whole, 0 repaired")):
+        found = CliRunner().invoke(main, arguments)
+        assert found.exit_code == expected and words in found.output
+    cut(next((base / "home/news/snapshots/v00000001/scores").glob("*.parquet")))
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code != 0 and "lost: v00000001/scores" in found.output
+    assert "no snapshot 9" in CliRunner().invoke(main, [*arguments, "--snapshot", "9"]).output
+
+
+def decide(workspace: Workspace, times: int) -> None:
+    """Some batches of decisions."""
+    samples = open_snapshot(workspace).read("samples")
+    for number in range(times):
+        append_decisions(workspace, samples[number : number + 1], "reject_label", None, "kim", 1)
+
+
+@HARMS
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_damaged_decision_is_never_believed(clean, tmp_path, harm, place, capsys):
+    """The next snapshot says which are missing, `verify` too, and the others stand."""
+    base = copied(clean, tmp_path)
+    workspace = Workspace(base / "home", "news")
+    decide(workspace, 3)
+    whole = read_decisions(workspace)
+    parts = [part for part in sorted((workspace.root / "decisions").glob("part-*")) if "none" not in part.name]
+    harm(parts[place])
+    left = read_decisions(workspace)
+    assert left.equals(whole.filter(pl.col("sequence") != place + 1))
+    snapshot = night(base)
+    assert snapshot.manifest["lost_decisions"] == [place + 1]
+    assert any(f"batch {place + 1}" in words for words in snapshot.manifest["source"]["doubts"])
+    with snapshot.connect() as connection:
+        assert len(connection.sql("from history.decisions").pl()) == 2
+    decide(workspace, 1)
+    assert read_decisions(workspace)["sequence"].to_list()[-1] == 4  # no number is given twice
+    found = CliRunner().invoke(main, ["verify", "news", "--home", str(base / "home")])
+    assert found.exit_code != 0 and f"batch number {place + 1}" in found.output
+    assert len(assay.repair("news", home=base / "home").lost) == 1
+    assert assay.repair("news", home=base / "home") == Repair()  # told once
+    assert read_decisions(workspace).height == 3
+
+
+@pytest.mark.parametrize(
+    "pattern", ["facts/reference/*/*.json", "facts/layout/*/part-*.parquet", "facts/embedders/*/basis.npz"]
+)
+@HARMS
+def test_what_is_remembered_is_never_believed_when_damaged(clean, wanted, tmp_path, pattern, harm, capsys):
+    """It is turned back or found out again from the same data, to the same tables; and told."""
+    base = copied(clean, tmp_path)
+    files = sorted((base / "home" / "news").glob(pattern))
+    assert files, pattern
+    for file in files:
+        harm(file)
+    for made in (base / "home/news/work").glob("*"):
+        shutil.rmtree(made)  # so that all of it is asked for
+    snapshot = night(base)
+    assert verify(snapshot) == []
+    for name, frame in rows(snapshot).items():
+        assert frame.equals(wanted[name]), name
+    if harm is not Path.unlink:
+        assert "damaged" in capsys.readouterr().err
+
+
+@HARMS
+def test_damaged_predictions_are_refused(clean, tmp_path, harm):
+    """In words; removed ones are none."""
+    base = copied(clean, tmp_path)
+    workspace = Workspace(base / "home", "news")
+    ids = open_snapshot(workspace).read("samples")["sample_id"]
+    keep_predictions(workspace, pl.DataFrame({"sample_id": ids, "predicted": ["a"] * len(ids)}))
+    assert read_predictions(workspace).height == len(ids)
+    harm(workspace.root / "predictions.parquet")
+    if harm is Path.unlink:
+        assert read_predictions(workspace) is None
+        return
+    with pytest.raises(AssayError, match="damaged"):
+        read_predictions(workspace)
+
+
+def test_a_file_with_its_digest_at_the_end(tmp_path):
+    """It comes back, says when it is not what was written, and one of before is believed."""
+    file = tmp_path / "a"
+    write_trailed(file, b"some bytes")
+    assert read_trailed(file) == b"some bytes"
+    flip(file)
+    with pytest.raises(ValueError, match="not what was written"):
+        read_trailed(file)
+    file.write_bytes(b"as before")
+    assert read_trailed(file) == b"as before"
+
+
+def test_one_turned_bit_is_found():
+    """And no two; long files are not searched."""
+    data = bytes(range(200))
+    harmed = bytearray(data)
+    harmed[77] ^= 32
+    assert unflipped(bytes(harmed), lambda tried: tried == data) == data
+    harmed[3] ^= 1
+    assert unflipped(bytes(harmed), lambda tried: tried == data) is None
+    assert unflipped(bytes(100_000), lambda tried: True) is None

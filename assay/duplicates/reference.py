@@ -6,14 +6,14 @@ that of copies. The radius is therefore the usual distance to the nearest neighb
 night it is measured again and held against the stored one; `renew_references` has all of a dataset's made anew.
 """
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from assay.store.files import hash_text, write_json
+from assay.store.digests import read_mended, write_sealed
+from assay.store.files import hash_text
 from assay.store.workspace import Workspace
 
 VERSION = 2  # of how a reference is made; one of another version is not used
@@ -40,9 +40,15 @@ def stored_reference(
     if stored.get("scope") == scope and stored.get("version") == VERSION:
         return {name: float(value) for name, value in stored["reference"].items()}
     if fresh:
-        made = {"n": n, "at": _now(), "why": _read(_renewed(workspace)).get("why", "the embedder's first night")}
+        lost = reference_path(workspace, embedder).exists() and not stored
+        why = (
+            "the one before was damaged"
+            if lost
+            else _read(_renewed(workspace)).get("why", "the embedder's first night")
+        )
+        made = {"n": n, "at": _now(), "why": why}
         described = {"embedder": embedder, "scope": scope, "version": VERSION, "reference": fresh, "made": made}
-        write_json(reference_path(workspace, embedder), described)
+        write_sealed(reference_path(workspace, embedder), described)
     return fresh or {}
 
 
@@ -56,7 +62,7 @@ def renew_references(workspace: Workspace, why: str) -> None:
     count = renewals(workspace) + 1
     for path in (workspace.facts / "reference").glob("*/*.json"):
         path.unlink(missing_ok=True)
-    write_json(_renewed(workspace), {"count": count, "at": _now(), "why": why})
+    write_sealed(_renewed(workspace), {"count": count, "at": _now(), "why": why})
 
 
 def renewals(workspace: Workspace) -> int:
@@ -133,7 +139,6 @@ def _now() -> str:
 def _read(path: Path) -> dict[str, Any]:
     """What a file holds; empty where there is none, or none that is whole."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return value if isinstance(value, dict) else {}
+        return read_mended(path)
     except (OSError, ValueError):
         return {}

@@ -5,17 +5,23 @@ stored basis whose contents overlap most with tonight's is used, and a new one i
 `REFIT_BELOW` of the contents in either are in both (about a fifth more, or a ninth exchanged).
 """
 
+import contextlib
 import hashlib
+import io
 import json
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
+from numpy.lib.npyio import NpzFile
 
 from assay.contracts.errors import EmbedderError
-from assay.store.files import atomic_file, hash_text
+from assay.store.digests import read_trailed, write_trailed
+from assay.store.files import hash_text
 from assay.store.workspace import Workspace
 
 REFIT_BELOW = 0.8  # Jaccard overlap of the contents
@@ -49,8 +55,9 @@ class Basis:
     def save(self, **arrays: np.ndarray) -> None:
         """Store what was learned, whole or not at all."""
         contents = np.frombuffer(bytes.fromhex("".join(self.content_hashes)), dtype=np.uint8).reshape(-1, 16)
-        with atomic_file(self.path) as aside, aside.open("wb") as stream:
-            np.savez(stream, algorithm=np.array(self.algorithm), contents=contents, **arrays)  # type: ignore[arg-type]
+        buffer = io.BytesIO()
+        np.savez(buffer, algorithm=np.array(self.algorithm), contents=contents, **arrays)  # type: ignore[arg-type]
+        write_trailed(self.path, buffer.getvalue())
 
     def load(self) -> dict[str, np.ndarray]:
         """What was learned.
@@ -59,7 +66,7 @@ class Basis:
             EmbedderError: the file is damaged.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as stored:
+            with _stored(self.path) as stored:
                 return {name: stored[name] for name in stored.files}
         except Exception as error:
             raise EmbedderError(
@@ -87,14 +94,22 @@ def plan_basis(workspace: Workspace, algorithm: str, content_hashes: pl.Series) 
 
 
 def _fitted_on(path: Path, algorithm: str) -> pl.Series | None:
-    """The contents that a stored basis was fitted on; None where it is another algorithm's or cannot be read."""
+    """The contents that a stored basis was fitted on; None where it is another algorithm's, or damaged: then it is put
+    aside and told, and a basis is fitted anew."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with _stored(path) as stored:
             if str(stored["algorithm"]) != algorithm:
                 return None
             return pl.Series([row.hex() for row in map(bytes, stored["contents"])], dtype=pl.String)
-    except Exception:  # `load` says what is wrong where this basis is the one that is needed
+    except Exception as error:  # whatever NumPy makes of noise
+        with contextlib.suppress(OSError):
+            os.replace(path, path.with_name(f".damaged-{path.name}"))
+        print(f"damaged: {path}: {error}; it is put aside, and fitted anew where it is needed", file=sys.stderr)
         return None
+
+
+def _stored(path: Path) -> NpzFile:
+    return cast(NpzFile, np.load(io.BytesIO(read_trailed(path)), allow_pickle=False))
 
 
 def _overlap(here: pl.Series, there: pl.Series) -> float:

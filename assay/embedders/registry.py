@@ -4,7 +4,6 @@
 never loads torch. `make_embedder` builds what was planned.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from assay.embedders.weights import (
     resolve_device,
     resolve_precision,
 )
-from assay.store.files import write_json
+from assay.store.digests import read_sealed, write_sealed
 from assay.store.workspace import Workspace
 
 MODEL_FILES = (".json", ".safetensors", ".bin", ".pth", ".txt", ".model")
@@ -176,14 +175,14 @@ def _download(spec: Spec, workspace: Workspace, name: str, pretrained: str) -> d
     files, described = fetch_files(spec, name, pretrained)
     weights = {"files": {file.name: digest_file(file) for file in files}, "config": described}
     seen = {str(file): [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
-    write_json(_memory(workspace, name, pretrained), {"seen": seen, "weights": weights})
+    write_sealed(_memory(workspace, name, pretrained), {"seen": seen, "weights": weights})
     return weights
 
 
 def _remembered(workspace: Workspace, name: str, pretrained: str) -> dict[str, Any] | None:
     """What `_download` found last time, where the files are still the same ones."""
     try:
-        memory = json.loads(_memory(workspace, name, pretrained).read_text(encoding="utf-8"))
+        memory = read_sealed(_memory(workspace, name, pretrained))
         for file, seen in memory["seen"].items():
             stat = Path(file).stat()
             if [stat.st_size, stat.st_mtime_ns] != seen:

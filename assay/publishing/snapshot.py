@@ -25,6 +25,7 @@ from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.report.page import write_report
 from assay.sources.schema import source_changes
 from assay.sources.told import source_notes
+from assay.store.decisions import lost_decisions
 from assay.store.digests import FileDigest, problem_of, take, write_sealed
 from assay.store.files import hash_text, link_or_copy, sync_path, sync_tree
 from assay.store.parts import write_part
@@ -61,13 +62,15 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
             "software": {"python": platform.python_version()} | {name: installed(name) for name in SOFTWARE},
         }
         manifest["source"] = source_in_words(parent, tables)
+        manifest["lost_decisions"] = sorted(lost := lost_decisions(workspace))
+        manifest["source"]["doubts"] += [f"decisions that cannot be read: batch {n}, {why}" for n, why in lost.items()]
         tables["diff"] = write_diff(parent, tables, aside, manifest)
         manifest["headline"] = headline(tables)
         manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
         manifest["tables"] = {
             name: describe_table(name, parts, aside, written) for name, parts in sorted(tables.items())
         }
-        write_report(tables, report_context(spec, manifest, next_number(workspace.snapshots)), aside / "report.html")
+        write_report(tables, report_context(manifest, next_number(workspace.snapshots)), aside / "report.html")
         write_contracts(tables, aside)
         manifest["files"] = [describe_file(path, aside, written) for path in other_files(aside, manifest)]
         sync_tree(aside)
@@ -194,11 +197,11 @@ def write_contracts(tables: dict[str, list[Path]], aside: Path) -> None:
         (aside / "contracts" / f"{name}.odcs.yaml").write_text(contract_text(name), encoding="utf-8")
 
 
-def report_context(spec: Spec, manifest: dict[str, Any], number: int) -> dict[str, Any]:
+def report_context(manifest: dict[str, Any], number: int) -> dict[str, Any]:
     """What the report says besides the tables."""
     return {
-        "dataset": spec.name,
-        "modality": spec.modality,
+        "dataset": manifest["dataset"],
+        "modality": manifest["config"]["modality"],
         "face": manifest["face"],
         "number": number,
         "created_at": manifest["created_at"],
@@ -206,7 +209,7 @@ def report_context(spec: Spec, manifest: dict[str, Any], number: int) -> dict[st
         "spec": manifest["config"],
         "gates": manifest["gates"],
         "source": manifest["source"],
-        "software": manifest["software"],
+        "software": dict(sorted(manifest["software"].items())),  # as a manifest read back has it
     }
 
 

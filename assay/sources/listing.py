@@ -8,6 +8,7 @@ that keeps none), the files that were read longest ago are read again, a share e
 more than `source.reread_days`.
 """
 
+import io
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,8 @@ import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.sources.files import Entry, LocalSource, Source
-from assay.store.files import atomic_file, hash_text
+from assay.store.digests import read_trailed, write_trailed
+from assay.store.files import hash_text
 from assay.store.progress import Progress
 from assay.store.workspace import Workspace
 
@@ -165,7 +167,7 @@ class Known(NamedTuple):
 def _load(place: Path) -> dict[str, Known]:
     """What is remembered by uri; empty where there is no cache or it cannot be read."""
     try:
-        frame = pl.read_parquet(place, columns=list(CACHED))
+        frame = pl.read_parquet(io.BytesIO(read_trailed(place)), columns=list(CACHED))
     except Exception:  # absent or damaged: a cache is only a cache
         return {}
     return {row[0]: Known(*row[1:]) for row in frame.select("uri", *Known._fields).iter_rows()}
@@ -178,5 +180,6 @@ def _save(place: Path, rows: list[tuple[Any, ...]], entries: list[Entry], read_a
         if row[3] is not None and row[2] != -1
     ]
     frame = pl.DataFrame(kept, schema=CACHED, orient="row")
-    with atomic_file(place) as aside:
-        frame.write_parquet(aside)
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_trailed(place, buffer.getvalue())

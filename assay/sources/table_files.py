@@ -1,6 +1,7 @@
 """Which files a table source is made of, and strings worth remembering about them."""
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,8 @@ from assay.sources.files import Entry, LocalSource, Source, has_wildcard, open_s
 from assay.sources.label_text import value_text
 from assay.sources.listing import list_files
 from assay.sources.readers import ENDINGS, reader_of
-from assay.store.files import atomic_file, hash_text
+from assay.store.digests import read_trailed, write_trailed
+from assay.store.files import hash_text
 from assay.store.workspace import Workspace
 
 UNLIMITED = 2**62
@@ -126,13 +128,14 @@ def remembered(
     where = hash_text(repr([(file.source.root, file.name) for file in files]))
     place = workspace.facts / "files" / f"{kind}-{where}.parquet"
     with contextlib.suppress(Exception):  # absent or damaged: read the tables again
-        stored = pl.read_parquet(place)
+        stored = pl.read_parquet(io.BytesIO(read_trailed(place)))
         if stored["key"][0] == key:
             return stored["value"].to_list()
     values = compute()
-    with atomic_file(place) as aside:
-        frame = pl.DataFrame({"value": values}, schema={"value": pl.String})
-        frame.with_columns(key=pl.lit(key)).write_parquet(aside)
+    buffer = io.BytesIO()
+    frame = pl.DataFrame({"value": values}, schema={"value": pl.String})
+    frame.with_columns(key=pl.lit(key)).write_parquet(buffer)
+    write_trailed(place, buffer.getvalue())
     return values
 
 

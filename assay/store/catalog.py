@@ -93,10 +93,10 @@ def create_decisions(connection: "duckdb.DuckDBPyConnection", root: Path, read: 
     """
     import duckdb
 
-    from assay.store.decisions import CLEANED, STANDING
+    from assay.store.decisions import CLEANED, STANDING, is_whole
 
     read = read or reader(connection, root)
-    parts = sorted(root.glob("decisions/part-*.parquet"))
+    parts = [part for part in sorted(root.glob("decisions/part-*.parquet")) if is_whole(part)]
     connection.execute("set schema = 'history'")
     rows: duckdb.DuckDBPyRelation | None = None
     if parts:

@@ -1,6 +1,6 @@
 """What people decided about samples: append-only Parquet beside the snapshots, and what of it stands today.
 
-    HOME/DATASET/decisions/part-SEQUENCE-BATCH.parquet
+    HOME/DATASET/decisions/part-SEQUENCE-BATCH-DIGEST.parquet
 
 A decision names the sample, its content and its label at the time, who made it and when. Nothing is ever changed or
 removed: to undo is to append an `undo` row that names the batch taken back. Decisions are ordered by a sequence, each
@@ -8,8 +8,14 @@ one higher than all that were there, because clocks are set back. What stands is
 stands once, in `decisions.sql`: the latest decision of each aspect of each sample that was not undone. A decision about
 a label stands only as long as content and label are what they were; one about a duplicate or a tag as long as the
 content is. The dataset that this leaves is `cleaned.sql`.
+
+A part whose bytes are not those that its name digests is put aside and told, never believed; sequences have no gaps, so
+a part that was removed is missed (but the last), and a snapshot says which decisions it was published without.
 """
 
+import contextlib
+import io
+import os
 import re
 import secrets
 import sys
@@ -19,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import xxhash
 
 from assay.contracts.errors import AssayError
 from assay.contracts.metrics import dismissals
+from assay.store.digests import fast_digest
 from assay.store.files import atomic_file
 from assay.store.workspace import Workspace
 
@@ -51,7 +59,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 STANDING = Path(__file__).with_name("decisions.sql")
 CLEANED = Path(__file__).with_name("cleaned.sql")
-NUMBERED = re.compile(r"part-(\d{12})-.*\.parquet")
+NUMBERED = re.compile(r"(?:\.damaged-)?part-(\d{12})-.*\.parquet")
+DIGESTED = re.compile(r"part-.*-([0-9a-f]{32})\.parquet")
+LOST = "-lost.parquet"
 NONE_YET = "part-000000000000-none.parquet"
 
 
@@ -84,6 +94,8 @@ class DecisionLog:
             for name in part_names(self._workspace):
                 if name not in self._parts:
                     part = decisions_folder(self._workspace) / name
+                    if not is_whole(part):
+                        continue
                     try:
                         self._parts[name] = _read_part(part)
                     except (OSError, pl.exceptions.PolarsError) as error:
@@ -97,6 +109,44 @@ def read_decisions(workspace: Workspace) -> pl.DataFrame:
     """Every decision ever made (`SCHEMA`), oldest first; a part that cannot be read is named on standard error and
     skipped."""
     return DecisionLog(workspace).read()
+
+
+def is_whole(part: Path) -> bool:
+    """Whether a part's bytes are those that its name says; a part of before there were digests is believed. One that is
+    not is put aside under a hidden name, and told."""
+    digest = DIGESTED.fullmatch(part.name)
+    try:
+        if digest is None or fast_digest(part) == digest[1]:
+            return True
+        with contextlib.suppress(PermissionError):
+            os.replace(part, part.with_name(f".damaged-{part.name}"))
+    except FileNotFoundError:  # gone, or put aside by another process
+        return False
+    except OSError as error:
+        print(f"decisions: {part} cannot be read and is skipped: {error.strerror}", file=sys.stderr)
+        return False
+    print(f"decisions: {part} is not what was written; it is put aside, `assay verify` says more", file=sys.stderr)
+    return False
+
+
+def lost_decisions(workspace: Workspace) -> dict[int, str]:
+    """Sequences of the batches that were made and cannot be read, and why; without those known to be lost
+    (`mark_lost`)."""
+    names = part_names(workspace)
+    good = [name for name in names if is_whole(decisions_folder(workspace) / name)]
+    there = {int(found[1]) for name in good if (found := NUMBERED.fullmatch(name))}
+    marked = {int(found[1]) for name in names if name.endswith(LOST) and (found := NUMBERED.fullmatch(name))}
+    lost = dict.fromkeys(set(range(1, max(there, default=0))) - there, "its file was removed")
+    for path in sorted(decisions_folder(workspace).glob(".damaged-part-*.parquet")):
+        if found := NUMBERED.fullmatch(path.name):
+            lost[int(found[1])] = f"its file was damaged; what is left of it is in {path}"
+    return {number: why for number, why in sorted(lost.items()) if number not in marked}
+
+
+def mark_lost(workspace: Workspace, sequence: int) -> None:
+    """Take note that a batch is lost for good: a part without rows takes its place."""
+    with atomic_file(decisions_folder(workspace) / f"part-{sequence:012d}{LOST}") as aside:
+        pl.DataFrame(schema=SCHEMA).write_parquet(aside)
 
 
 def _read_part(part: Path) -> pl.DataFrame:
@@ -139,15 +189,20 @@ def append_decisions(
         snapshot=pl.lit(snapshot),
     )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
-    with atomic_file(decisions_folder(workspace) / f"part-{sequence:012d}-{batch}.parquet") as aside:
-        rows.write_parquet(aside)
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    name = f"part-{sequence:012d}-{batch}-{xxhash.xxh3_128_hexdigest(buffer.getbuffer())}.parquet"
+    with atomic_file(decisions_folder(workspace) / name) as aside:
+        aside.write_bytes(buffer.getbuffer())
     return batch
 
 
 def next_sequence(workspace: Workspace) -> int:
-    """One more than that of every part there. Two who decide at the very same time may get the same: neither has seen
-    the other's decision, and their times order them."""
-    return max((int(found[1]) for name in part_names(workspace) if (found := NUMBERED.fullmatch(name))), default=0) + 1
+    """One more than that of every part there, damaged ones too. Two who decide at the very same time may get the same:
+    neither has seen the other's decision, and their times order them."""
+    damaged = [path.name for path in decisions_folder(workspace).glob(".damaged-part-*")]
+    names = [*part_names(workspace), *damaged]
+    return max((int(found[1]) for name in names if (found := NUMBERED.fullmatch(name))), default=0) + 1
 
 
 def write_first_part(workspace: Workspace) -> None:

@@ -4,20 +4,24 @@ A digest is never taken anew from what lies there later: it would only say that 
 fast one (XXH3) is checked whenever a file is taken into use, once a process; SHA-256 is what a snapshot publishes.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 import xxhash
 
-from assay.store.files import hash_text, write_json
+from assay.store.files import atomic_file, hash_text, write_json
 
 BLOCK = 2**20
 SEAL = "seal"  # the key of a JSON file that holds the digest of all others
+TRAILER = b"assay-xxh3:"  # before the digest at the end of a file that carries its own
+UNFLIPPED_BYTES = 2**16  # of a file in which a flipped bit is looked for: some seconds at most
 
 
 class FileDigest(TypedDict):
@@ -108,3 +112,69 @@ def read_sealed(path: Path) -> dict[str, Any]:
     if SEAL in values and values[SEAL] != sealed(values)[SEAL]:
         raise ValueError("its content is not what was written")
     return values
+
+
+def read_mended(path: Path) -> dict[str, Any]:
+    """As `read_sealed`; where one bit of the file has turned, it is turned back, and that is told.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON object, or not what was written, by more than one bit.
+    """
+    try:
+        return read_sealed(path)
+    except ValueError as error:
+        found = unflipped(path.read_bytes(), is_sealed)
+        if found is None:
+            print(f"damaged: {path}: {error}; it is made anew where that is possible", file=sys.stderr)
+            raise
+    with contextlib.suppress(OSError), atomic_file(path) as aside:
+        aside.write_bytes(found)
+    print(f"damaged: {path}: one bit had turned; it was turned back", file=sys.stderr)
+    return dict(json.loads(found))
+
+
+def is_sealed(data: bytes | bytearray) -> bool:
+    """Whether that is JSON with a digest of itself, and the right one."""
+    try:
+        values = json.loads(data)
+        return isinstance(values, dict) and SEAL in values and values[SEAL] == sealed(values)[SEAL]
+    except (ValueError, RecursionError):
+        return False
+
+
+def write_trailed(path: Path, data: bytes) -> None:
+    """Bytes with a digest of them at the end, atomically: for files of our own that keep one name."""
+    with atomic_file(path) as aside:
+        aside.write_bytes(data + TRAILER + xxhash.xxh3_128_hexdigest(data).encode())
+
+
+def read_trailed(path: Path) -> bytes:
+    """What `write_trailed` wrote; a file without a digest, of before there was one, is believed.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what was written.
+    """
+    stored = path.read_bytes()
+    data, digest = stored[: -len(TRAILER) - 32], stored[-len(TRAILER) - 32 :]
+    if not digest.startswith(TRAILER):
+        return stored
+    if digest != TRAILER + xxhash.xxh3_128_hexdigest(data).encode():
+        raise ValueError("its content is not what was written")
+    return data
+
+
+def unflipped(data: bytes, is_right: Callable[[bytes | bytearray], bool]) -> bytes | None:
+    """The same bytes with the one bit turned that makes them right; None where there is none, or they are too many to
+    try."""
+    if len(data) > UNFLIPPED_BYTES:
+        return None
+    tried = bytearray(data)
+    for place in range(len(tried)):
+        for bit in range(8):
+            tried[place] ^= 1 << bit
+            if is_right(tried):
+                return bytes(tried)
+            tried[place] ^= 1 << bit
+    return None

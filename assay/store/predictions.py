@@ -3,12 +3,13 @@
 HOME/DATASET/predictions.parquet       sample_id, predicted, probability
 """
 
+import io
 from pathlib import Path
 
 import polars as pl
 
 from assay.contracts.errors import SpecError
-from assay.store.files import atomic_file
+from assay.store.digests import read_trailed, write_trailed
 from assay.store.workspace import Workspace
 
 SCHEMA = {"sample_id": pl.String, "predicted": pl.String, "probability": pl.Float64}
@@ -20,9 +21,18 @@ NAMES = {  # column: what it may be called in the file
 
 
 def read_predictions(workspace: Workspace) -> pl.DataFrame | None:
-    """Columns `SCHEMA`; None where none were brought."""
+    """Columns `SCHEMA`; None where none were brought.
+
+    Raises:
+        SpecError: they are not what was brought.
+    """
     path = workspace.root / "predictions.parquet"
-    return pl.read_parquet(path) if path.exists() else None
+    try:
+        return pl.read_parquet(io.BytesIO(read_trailed(path)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise SpecError(f"{path} is damaged ({error}); bring the predictions again, or remove it") from None
 
 
 def bring_predictions(workspace: Workspace, path: Path) -> int:
@@ -54,6 +64,7 @@ def keep_predictions(workspace: Workspace, frame: pl.DataFrame) -> int:
     probability = kept["probability"].drop_nulls().to_numpy()
     if len(probability) and not ((low := probability.min()) >= 0 and (high := probability.max()) <= 1):
         raise SpecError(f"a probability lies in 0 to 1; these run from {low:g} to {high:g}")
-    with atomic_file(workspace.root / "predictions.parquet") as aside:
-        kept.write_parquet(aside)
+    buffer = io.BytesIO()
+    kept.write_parquet(buffer)
+    write_trailed(workspace.root / "predictions.parquet", buffer.getvalue())
     return len(kept)

@@ -204,13 +204,8 @@ def verify(snapshot: Snapshot) -> list[str]:
     named = {"manifest.json"}
     for file in all_files(snapshot.manifest):
         named.add(file["path"])
-        path = snapshot.path / file["path"]
-        if not path.is_file():
-            problems.append(f"{file['path']}: missing")
-        elif path.stat().st_size != file["bytes"]:
-            problems.append(f"{file['path']}: {path.stat().st_size} bytes, {file['bytes']} in the manifest")
-        elif file_sha256(path) != file["sha256"]:
-            problems.append(f"{file['path']}: its SHA-256 differs from the manifest's")
+        if problem := damage_of(snapshot, file):
+            problems.append(f"{file['path']}: {problem}")
     there = {str(p.relative_to(snapshot.path)) for p in snapshot.path.rglob("*") if p.is_file()}
     problems += [f"{name}: not in the manifest" for name in sorted(there - named)]
     if problems:
@@ -227,6 +222,19 @@ def verify(snapshot: Snapshot) -> list[str]:
             if len(failure):
                 problems.append(f"{table}/{part.name}: breaks its contract: {failure.counts()}")
     return problems
+
+
+def damage_of(snapshot: Snapshot, file: dict[str, Any]) -> str | None:
+    """What is wrong with a file that a manifest names, in words; None where it is what was published."""
+    path = snapshot.path / file["path"]
+    try:
+        if not path.is_file():
+            return "missing"
+        if path.stat().st_size != file["bytes"]:
+            return f"{path.stat().st_size} bytes, {file['bytes']} in the manifest"
+        return "its SHA-256 differs from the manifest's" if file_sha256(path) != file["sha256"] else None
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 def all_files(manifest: dict[str, Any]) -> list[dict[str, Any]]:

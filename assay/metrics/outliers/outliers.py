@@ -11,7 +11,6 @@ does not count beside the distance: many datasets have whole classes of that siz
 class a unit is of, not how odd it is.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,8 @@ from scipy.special import log_ndtr
 
 from assay.metrics.corpus import Corpus
 from assay.metrics.outliers import linkage
-from assay.store.files import hash_text, write_json
+from assay.store.digests import read_mended, write_sealed
+from assay.store.files import hash_text
 
 NEIGHBORS = 10
 HANDFUL = 20  # units; the gap around so few counts beside their distances, around more only where it is great
@@ -52,7 +52,7 @@ def stored_reference(folder: Path, embedder: str, measurements: dict[str, np.nda
     measurement that it lacks is added."""
     path, kept, made_of = folder / hash_text(embedder)[:16] / "reference.json", {}, n
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_mended(path)
         known = {name: [float(x) for x in pair] for name, pair in stored["scales"].items()}
         if stored["n"] >= min(ENOUGH, n):
             kept, made_of = known, int(stored["n"])
@@ -60,7 +60,7 @@ def stored_reference(folder: Path, embedder: str, measurements: dict[str, np.nda
         pass
     added = reference_of({name: values for name, values in measurements.items() if name not in kept})
     if embedder and added:
-        write_json(path, {"embedder": embedder, "n": made_of, "scales": {**kept, **added}})
+        write_sealed(path, {"embedder": embedder, "n": made_of, "scales": {**kept, **added}})
     return {**kept, **added}
 
 
