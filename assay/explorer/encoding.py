@@ -2,10 +2,10 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+from cachetools import LRUCache
 
 from assay.contracts.errors import AssayError, UnreadableSample
 from assay.contracts.modality import find_modality
@@ -26,7 +26,7 @@ class Encoder:
     def __init__(self, workspace: Workspace, view: View) -> None:
         self._workspace, self._view = workspace, view
         self._lock = threading.Lock()
-        self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._pictures: LRUCache[str, np.ndarray] = LRUCache(MOST_PICTURES)
 
     def words(self, text: str) -> np.ndarray:
         """(d,) float32 of some words.
@@ -58,8 +58,6 @@ class Encoder:
                     self._pictures[name] = self._embedder("").encode([picture])[0]
                 except UnreadableSample as error:
                     raise AssayError(f"this cannot be read as a picture: {error.reason}: {error.detail}") from None
-                while len(self._pictures) > MOST_PICTURES:
-                    self._pictures.popitem(last=False)
         return name
 
     def picture(self, name: str) -> np.ndarray:

@@ -18,7 +18,7 @@ from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
 from assay.store.workspace import Workspace
 
-VERSION = 3
+VERSION = 4
 TABLES = ("embedding_health", "dataset_metrics")
 FIDELITY_SAMPLE = 1_500  # units
 FIDELITY_K = 15

@@ -87,15 +87,17 @@ def spread(init: np.ndarray, seed: int) -> np.ndarray:
 
 def align(coordinates: np.ndarray, old: np.ndarray, known: np.ndarray) -> np.ndarray:
     """`coordinates` (n, 2) moved, turned and scaled so that the `known` rows lie nearest to `old` (Procrustes)."""
+    from scipy.linalg import orthogonal_procrustes
+
     if known.sum() < 3:
         return coordinates
     source, target = coordinates[known].astype(np.float64), old[known].astype(np.float64)
     centre, wanted = source.mean(axis=0), target.mean(axis=0)
-    left, strength, right = np.linalg.svd((source - centre).T @ (target - wanted))
     variance = np.square(source - centre).sum()
     if not variance > 0:
         return coordinates
-    turned = (coordinates - centre) @ (left @ right) * (strength.sum() / variance) + wanted
+    turn, strength = orthogonal_procrustes(source - centre, target - wanted)
+    turned = (coordinates - centre) @ turn * (strength / variance) + wanted
     return turned.astype(np.float32)
 
 

@@ -17,7 +17,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 18
+VERSION = 19
 WRITES = (
     "measures",
     "label_findings",

@@ -2,13 +2,13 @@
 
 import json
 import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from assay.contracts.errors import AssayError
 from assay.reading.columns import View
@@ -25,9 +25,8 @@ class FactReader:
         self._parts = view.snapshot.parts(table)
         self._place = view.place(table)
         self._starts = part_starts(view, table)
-        self._kept: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
+        self._kept: LRUCache[tuple[int, int], pa.Array] = LRUCache(MOST_BYTES, getsizeof=lambda values: values.nbytes)
         self._groups: dict[int, set[int]] = {}
-        self._bytes = 0
         self._lock = threading.Lock()
         self._reading = [threading.Lock() for _ in range(64)]
 
@@ -46,7 +45,6 @@ class FactReader:
         with self._lock:
             for start in self._groups.get(part, ()):
                 if (part, start) in self._kept and start <= place < start + len(self._kept[part, start]):
-                    self._kept.move_to_end((part, start))
                     return start, self._kept[part, start]
         return None
 
@@ -62,10 +60,8 @@ class FactReader:
         values = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).combine_chunks()
         with self._lock:
             self._groups.setdefault(part, set()).add(start)
-            self._kept[part, start] = values
-            self._bytes += values.nbytes
-            while self._bytes > MOST_BYTES and len(self._kept) > 1:
-                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            if values.nbytes <= MOST_BYTES:
+                self._kept[part, start] = values
         return start, values
 
 

@@ -3,12 +3,12 @@
 import json
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import polars as pl
+from cachetools import LRUCache
 
 from assay.reading.catalog import Category
 from assay.reading.columns import View
@@ -273,9 +273,9 @@ class Selections:
     """The last few selections of one view, so that scrolling and drawing do not select again."""
 
     def __init__(self, view: View, keep: int = 6) -> None:
-        self.view, self.keep = view, keep
-        self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._orders: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+        self.view = view
+        self._masks: LRUCache[str, np.ndarray] = LRUCache(keep)
+        self._orders: LRUCache[tuple[Any, ...], np.ndarray] = LRUCache(keep)
         self._lock = threading.Lock()
         self._making: dict[tuple[int, object], threading.Lock] = {}
         self._forgotten = 0
@@ -298,11 +298,10 @@ class Selections:
             self._masks.clear()
             self._orders.clear()
 
-    def _get(self, store: OrderedDict[Any, Any], key: object, make: Callable[[], Any]) -> Any:
+    def _get(self, store: LRUCache[Any, Any], key: object, make: Callable[[], Any]) -> Any:
         """The kept value, or a new one; who asks for the same meanwhile waits for it instead of making it twice."""
         with self._lock:
             if key in store:
-                store.move_to_end(key)
                 return store[key]
             mine = self._making.setdefault((id(store), key), threading.Lock())
         with mine:
@@ -315,8 +314,6 @@ class Selections:
                         if before != self._forgotten:  # somebody decided meanwhile
                             return value
                         store[key] = value
-                        while len(store) > self.keep:
-                            store.popitem(last=False)
                 return value
             finally:
                 with self._lock:

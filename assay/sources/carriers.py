@@ -7,10 +7,11 @@ disk. A carrier is opened once and its index kept, in each process, until others
 import atexit
 import io
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from cachetools import LRUCache
 
 from assay.contracts.errors import UnreadableSample
 
@@ -106,7 +107,7 @@ def read_index(open_file: Callable[[], BinaryIO], name: str, most_bytes: int) ->
     return row_index(open_file, name, most_bytes)
 
 
-_kept: OrderedDict[tuple[object, ...], Index] = OrderedDict()
+_kept: LRUCache[tuple[object, ...], Index] = LRUCache(KEPT)
 atexit.register(_kept.clear)  # while modules are still there: readers that are in the middle of a file end their worker
 _lock = threading.Lock()
 _opening: dict[tuple[object, ...], threading.Lock] = {}
@@ -116,7 +117,6 @@ def kept_index(key: tuple[object, ...], make: Callable[[], Index]) -> Index:
     """The index under a key, made once in this process. Raises what `make` raises."""
     with _lock:
         if key in _kept:
-            _kept.move_to_end(key)
             return _kept[key]
         opening = _opening.setdefault(key, threading.Lock())
     with opening:
@@ -126,8 +126,6 @@ def kept_index(key: tuple[object, ...], make: Callable[[], Index]) -> Index:
         index = make()
         with _lock:
             _kept[key] = index
-            while len(_kept) > KEPT:
-                _kept.popitem(last=False)
             _opening.pop(key, None)
         return index
 

@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import torch
-from scipy.stats import rankdata
 
 from assay.metrics import probe
 from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
@@ -77,11 +76,11 @@ def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float:
     """Area under the ROC curve, ties counted half; NaN with fewer than two of either kind."""
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if n_positive < 2 or n_negative < 2:
+    if min(positive.sum(), (~positive).sum()) < 2:
         return float("nan")
-    ranks = rankdata(score)
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(positive, score))
 
 
 def leace(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:

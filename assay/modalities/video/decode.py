@@ -168,7 +168,7 @@ def _described(container: InputContainer, stream: VideoStream) -> Played:
     )
 
 
-def _packets(packets: Iterable[av.Packet[Any]], played: Played) -> Iterator[av.Packet[Any]]:
+def _packets(packets: "Iterable[av.Packet[Any]]", played: Played) -> "Iterator[av.Packet[Any]]":
     """Packets until the file ends, or breaks off."""
     walk = iter(packets)
     while True:
