@@ -101,7 +101,7 @@ class Snapshot:
         if _in_notebook():
             from IPython.display import IFrame, display  # type: ignore[import-not-found,unused-ignore]
 
-            display(IFrame(explorer.link, "100%", FRAME_HEIGHT))
+            display(IFrame(explorer.link, "100%", FRAME_HEIGHT))  # type: ignore[no-untyped-call,unused-ignore]
         else:
             explorer.open_browser()
         return explorer

@@ -1,7 +1,10 @@
-"""The nightly flow, started by hand: on the Prefect server that the environment names, or on one for this run only."""
+"""A flow, started by hand: on the Prefect server that the environment names, or on one for this run only."""
 
+import argparse
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from assay.contracts.errors import AssayError
@@ -10,20 +13,33 @@ from assay.store.lock import held_lock
 from flows.prefect_server import prefect_server
 
 WAIT_SECONDS = 60.0
+NIGHT = "quality_snapshot"
 
 
-def main(spec_path: str, home: str = os.environ.get("ASSAY_HOME", "assay-home")) -> int:
-    """Run the flow once and print the snapshot's path. Returns the exit status of `assay run`."""
+def main(flow: str, arguments: Sequence[str], lists: Sequence[str] = ()) -> int:
+    """Run a flow once and print what it returns, a path. Returns the exit status that `assay` would have.
+
+    Args:
+        flow: the flow's name, which is its module's.
+        arguments: of the command line: `SPEC [HOME]`, and `--NAME A,B` for each of `lists`, parameters of the flow.
+    """
+    parser = argparse.ArgumentParser(prog=f"python flows/{flow}.py")
+    parser.add_argument("spec", type=Path, help="the dataset's TOML file")
+    parser.add_argument("home", type=Path, nargs="?", default=os.environ.get("ASSAY_HOME", "assay-home"))
+    for name in lists:
+        parser.add_argument(f"--{name}", default="", metavar="A,B")
+    chosen = vars(parser.parse_args(arguments))
+    parameters = {name: [word.strip() for word in chosen[name].split(",") if word.strip()] for name in lists}
     try:
-        print(run_flow(Path(spec_path), Path(home)))
+        print(run_flow(chosen["spec"], chosen["home"], flow, **parameters))
     except AssayError as error:
         print(f"assay: {error}", file=sys.stderr)
         return error.exit_status
     return 0
 
 
-def run_flow(spec_path: Path, home: Path) -> Path:
-    """One run of the flow. Prefect is imported inside, once its settings are made.
+def run_flow(spec_path: Path, home: Path, flow: str = NIGHT, **parameters: list[str]) -> Path:
+    """One run of a flow. Prefect is imported inside, once its settings are made.
 
     Raises:
         BusyError: another flow that was started by hand is under way in this home.
@@ -39,8 +55,7 @@ def run_flow(spec_path: Path, home: Path) -> Path:
         if server is not None:
             server.start(brief=True)
             os.environ["ASSAY_NO_TAGS"] = "1"  # read by tasks/stages.py, which says why
-        from flows.quality_snapshot import quality_snapshot
-
+        run = getattr(importlib.import_module(f"flows.{flow}"), flow)
         if server is not None:
             server.wait()
-        return Path(str(quality_snapshot(str(spec_path.resolve()), str(home.resolve()), dataset)))
+        return Path(str(run(str(spec_path.resolve()), str(home.resolve()), dataset, **parameters)))

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
     from flows.by_hand import main
 
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main("quality_snapshot", sys.argv[1:]))
 
 from flows.lifeline import end_with_parent
 
@@ -23,7 +23,7 @@ from prefect import State, flow
 from prefect.states import Cancelled
 
 from assay.contracts.errors import QueuedError
-from flows.served import check_served, deployment_parameters
+from flows.served import open_served
 
 
 @flow(name="quality-snapshot", flow_run_name="{dataset}", log_prints=False, validate_parameters=False)
@@ -31,22 +31,18 @@ def quality_snapshot(spec_path: str, home: str = "assay-home", dataset: str = ""
     """One quality snapshot of one dataset. Returns the path of the published snapshot.
 
     Where another night of the dataset is under way this one waits; where one waits already it is left out, `Cancelled`.
-    The imports stand here because Prefect's runner, too, loads this file, when a run has died.
+    The imports stand inside because Prefect's runner, too, loads this file, when a run has died.
 
     Raises:
         SpecError: a spec, home or dataset that the deployment does not serve.
         AssayError: what stopped the night.
     """
-    spec_path = check_served(spec_path, home, dataset, deployment_parameters())
-    from assay.contracts.spec import Schedule, load_spec
+    spec, workspace, _ = open_served(spec_path, home, dataset)
+    from assay.contracts.spec import Schedule
     from assay.night import run_night
     from assay.store.lock import dataset_lock
-    from assay.store.workspace import Workspace
     from tasks.stages import publish_task, run_as_task
 
-    spec = load_spec(spec_path)
-    check_served(spec_path, home, dataset, {"dataset": spec.name} if dataset else None)
-    workspace = Workspace(Path(home).resolve(), spec.name)
     wait = (spec.schedule or Schedule()).wait_seconds
     lock = functools.partial(dataset_lock, who="a scheduled night", wait=wait, queue=False)
     try:

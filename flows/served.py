@@ -9,9 +9,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import SpecError
+
+if TYPE_CHECKING:
+    from assay.contracts.spec import Spec
+    from assay.store.workspace import Workspace
 
 SERVED = "ASSAY_SERVED"
 
@@ -41,6 +45,41 @@ def check_served(spec_path: str, home: str, dataset: str, deployed: dict[str, An
         if deployed is not None and deployed.get(name, value) != value:
             raise SpecError(f"{name} = {value!r:.200} is not what this deployment serves, {deployed[name]!r}")
     return absolute(spec_path)
+
+
+def open_served(spec_path: str, home: str, dataset: str) -> tuple["Spec", "Workspace", Path]:
+    """The spec and the workspace that a run names, and the spec's path, once they are known to be served.
+
+    The imports stand here because Prefect's runner, too, loads the flows, when a run has died.
+
+    Raises:
+        SpecError: what is not served, or a spec that is wrong.
+    """
+    path = Path(check_served(spec_path, home, dataset, deployment_parameters()))
+    from assay.contracts.spec import load_spec
+    from assay.store.workspace import Workspace
+
+    spec = load_spec(path)
+    check_served(str(path), home, dataset, {"dataset": spec.name} if dataset else None)
+    return spec, Workspace(Path(home).resolve(), spec.name), path
+
+
+def check_models(models: list[str], modality: str) -> list[str]:
+    """The models of a comparison. One that is served names no folder and no address: what works here, and the spec's.
+
+    Raises:
+        SpecError: another one.
+    """
+    from prefect.runtime import deployment
+
+    from assay.embedders.catalog import works_here
+
+    if os.environ.get(SERVED) is not None or deployment.id is not None:
+        allowed = [*works_here(modality), "spec"]
+        for model in models:
+            if model not in allowed:
+                raise SpecError(f"the model {model!r:.200} is not served here; served are {allowed}")
+    return models
 
 
 def absolute(path: str | Path) -> str:

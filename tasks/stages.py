@@ -57,17 +57,17 @@ def run_as_task(stage: Stage, spec: Spec, workspace: Workspace, *outputs: StageO
 
 
 def as_task(name: str, function: Callable[..., Any], hours: float, show: Callable[..., None]) -> Task[Any, Any]:
-    """A function `(spec, workspace, *outputs)` as a Prefect task.
+    """A function `(spec, workspace, *inputs)` as a Prefect task.
 
     The run is named after stage and dataset, tagged with `assay` and the stage, reports progress, and leaves what
     `show(result, dataset, seconds)` makes of its result in the Prefect UI.
     """
 
     @functools.wraps(function, updated=())
-    def observed(spec: Spec, workspace: Workspace, *outputs: StageOutput) -> object:
+    def observed(spec: Spec, workspace: Workspace, *inputs: Any) -> object:
         started = time.monotonic()
         with _progress_artifact(name, spec.name):
-            result = function(spec, workspace, *outputs)
+            result = function(spec, workspace, *inputs)
         if TaskRunContext.get():
             with _fails_nothing(name):
                 show(result, spec.name, time.monotonic() - started)
@@ -122,7 +122,8 @@ class _progress_artifact:
 
     def _publish(self, label: str, percent: float) -> None:
         if self._artifact is None:
-            self._artifact = create_progress_artifact(percent, key=_key(self.dataset, self.stage), description=label)
+            key = artifact_key(self.dataset, self.stage)
+            self._artifact = create_progress_artifact(percent, key=key, description=label)
         else:
             update_progress_artifact(self._artifact, percent)
 
@@ -134,7 +135,7 @@ def _stage_artifacts(output: StageOutput, dataset: str, seconds: float) -> None:
         for name in output.tables
     ]
     create_table_artifact(
-        rows, key=_key(dataset, output.stage, "tables"), description=f"{output.stage} in {seconds:.1f} s"
+        rows, key=artifact_key(dataset, output.stage, "tables"), description=f"{output.stage} in {seconds:.1f} s"
     )
 
 
@@ -142,20 +143,19 @@ def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> No
     """The snapshot's headline numbers and gates as a table, its report as a link, its embedding plot as an image."""
     rows = [{"metric": name, "value": value} for name, value in snapshot.manifest["headline"].items()]
     rows += [{"metric": f"gate {gate['metric']}", "value": gate["ok"]} for gate in snapshot.manifest["gates"]]
-    create_table_artifact(rows, key=_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
-    create_link_artifact(
-        (snapshot.path / "report.html").as_uri(), link_text=f"report of {snapshot.name}", key=_key(dataset, "report")
-    )
+    create_table_artifact(rows, key=artifact_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
+    report = (snapshot.path / "report.html").as_uri()
+    create_link_artifact(report, link_text=f"report of {snapshot.name}", key=artifact_key(dataset, "report"))
     plot = embedding_plot(snapshot)
     if plot is not None:  # in the URL itself: the UI's page is on another machine than the snapshot, or may be
         create_image_artifact(
             "data:image/png;base64," + base64.b64encode(plot).decode(),
-            key=_key(dataset, "embedding-plot"),
+            key=artifact_key(dataset, "embedding-plot"),
             description=f"{dataset} {snapshot.name}, a colour for each of the largest classes",
         )
 
 
-def _key(*words: str) -> str:
+def artifact_key(*words: str) -> str:
     """An artifact key: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
 

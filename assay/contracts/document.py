@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args, get_origin
 
-import dataframely as dy
-
+from assay.contracts.frames import dy
 from assay.contracts.metrics import BUILT_IN
 from assay.contracts.spec import Section, Spec, Thresholds
 from assay.contracts.tables import CONTRACTS, FACTS, INTERNAL, PUBLISHED, Contract

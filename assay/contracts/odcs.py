@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 import yaml
 
 from assay.contracts.document import comments, type_text
+from assay.contracts.frames import dy
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, FACTS, PUBLISHED
 

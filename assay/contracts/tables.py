@@ -13,10 +13,10 @@ import json
 import re
 from typing import Any
 
-import dataframely as dy
 import polars as pl
 
 from assay.contracts.errors import ContractError
+from assay.contracts.frames import dy
 
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",

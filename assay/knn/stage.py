@@ -1,4 +1,7 @@
-"""index: the kNN graph over the duplicate-collapsed vectors, and the index that searches them."""
+"""index: the kNN graph over the duplicate-collapsed vectors, and the index that searches them.
+
+The searches are imported where they are made: a night whose graph is there already does not wait for torch.
+"""
 
 from typing import Any
 
@@ -7,9 +10,6 @@ import polars as pl
 
 from assay.contracts.spec import Index, Spec
 from assay.contracts.tables import empty
-from assay.knn.blocked import exact_knn, kth_similarity, recall
-from assay.knn.hnsw import build_graph, graph_knn
-from assay.knn.search import save_index
 from assay.store.progress import Progress
 from assay.store.stage import StageWriter, Work, stage
 from assay.store.tables import Tables
@@ -39,6 +39,9 @@ def make_index(
     vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`."""
+    from assay.knn.blocked import exact_knn
+    from assay.knn.search import save_index
+
     n = len(vectors)
     k = min(config.k, max(0, n - 1))
     folder = writer.folder("index")
@@ -58,6 +61,8 @@ def make_index(
 
 def _approximate(vectors: np.ndarray, k: int, config: Index) -> tuple[Any, ...] | None:
     """HNSW's neighbours, graph, basis and ef; ef doubles while recall is short; None where too few are reachable."""
+    from assay.knn.hnsw import build_graph, graph_knn
+
     progress = Progress("index", 2 * len(vectors))
     graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)
     sample = sample_rows(len(vectors), config.recall_sample)
@@ -83,6 +88,8 @@ def sample_rows(n: int, size: int) -> np.ndarray:
 
 def recall_at_10(vectors: np.ndarray, found: np.ndarray, sample: np.ndarray) -> float:
     """Share of the first ten of `found` (m, k) that are among the true ten nearest (or tie with them)."""
+    from assay.knn.blocked import kth_similarity, recall
+
     ten = min(10, found.shape[1])
     return recall(found[:, :ten], vectors, sample, kth_similarity(vectors, sample, ten))
 

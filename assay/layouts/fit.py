@@ -3,6 +3,7 @@
 The heavy libraries are imported when a fit is needed: most nights only place what is new.
 """
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -44,6 +45,7 @@ def umap_coordinates(
     """
     import umap
 
+    keep_compiled()
     n = len(rows)
     indices = np.hstack([np.arange(n, dtype=np.int32)[:, None], rows])
     distances = np.hstack([np.zeros((n, 1), dtype=np.float32), np.clip(1.0 - similarities, 0.0, 2.0)])
@@ -61,6 +63,24 @@ def umap_coordinates(
             n_jobs=1,
         )
         return np.asarray(model.fit_transform(init), dtype=np.float32)
+
+
+def keep_compiled() -> None:
+    """Let Numba keep what it compiles of UMAP, which asks for that for some of its functions only.
+
+    The others would be compiled anew by each process: ten seconds of processor time, more than a small fit. The files
+    lie beside UMAP's own, or in the account's cache; where neither can be written, nothing is kept.
+    """
+    from importlib import import_module
+
+    from numba.core.caching import NullCache
+    from numba.core.dispatcher import Dispatcher
+
+    for name in ("umap.umap_", "umap.layouts"):
+        for function in vars(import_module(name)).values():
+            if isinstance(function, Dispatcher) and isinstance(getattr(function, "_cache", None), NullCache):
+                with contextlib.suppress(RuntimeError):  # no place to write
+                    function.enable_caching()
 
 
 def tsne_coordinates(rows: np.ndarray, similarities: np.ndarray, init: np.ndarray, seed: int) -> np.ndarray:

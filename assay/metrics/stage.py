@@ -9,7 +9,6 @@ from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.metrics.corpus import read_corpus
 from assay.metrics.inputs import Inputs
-from assay.metrics.measure import measure
 from assay.metrics.sql import Relation
 from assay.store.files import hash_text
 from assay.store.predictions import read_predictions
@@ -51,6 +50,8 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     brought = read_predictions(workspace) if find_modality(spec.modality).measures else None
 
     def body(writer: StageWriter) -> None:
+        from assay.metrics.measure import measure  # torch: not in a night that measured this already
+
         brought_in: dict[str, Relation] = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
         brought_in |= {name: tables.read(name) for name in ("copies", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ from assay.store.workspace import Workspace
 FOLDS = 5
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
 SILHOUETTE_SAMPLE = 2_000
+SIZE = 2_000  # samples of the user's that are embedded
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def parameters_of(spec: Spec, workspace: Workspace, content_hashes: pl.Series) -
     """Number of weights of the model; None where it is no torch model."""
     import torch
 
-    if spec.embed.kind == "vectors":
+    if spec.embed.kind == "vectors" or find_modality(spec.modality).content == "vector":
         return None
     embedder = make_embedder(spec, workspace, content_hashes)
     embedder.load()
@@ -230,10 +231,15 @@ def table_of(ranked: list[Compared]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f"{row.model}: {row.problem}" for row in ranked if row.problem]
+    return "\n".join([*lines, recommendation(ranked)])
+
+
+def recommendation(ranked: list[Compared]) -> str:
+    """Which model is recommended, and why; or why none is."""
     chosen = recommend(ranked)
     if chosen is None:
         measured = any(not row.problem for row in ranked)
         why = "it takes labels of at least two classes to compare by" if measured else "no model could be measured"
-        return "\n".join([*lines, f"no recommendation: {why}"])
+        return f"no recommendation: {why}"
     reason = "the best" if chosen is ranked[0] else f"within a standard error of {ranked[0].model}, at less cost"
-    return "\n".join([*lines, f"recommended: {chosen.model} ({reason}, on {chosen.n:,} samples)"])
+    return f"recommended: {chosen.model} ({reason}, on {chosen.n:,} samples)"

@@ -45,6 +45,42 @@ def test_help_and_query_import_nothing_slow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+OF_A_NIGHT = {"torch", "umap", "numba", "prefect", "sqlalchemy", "sklearn", "scipy"}
+
+
+def loaded(lines) -> set[str]:
+    """The packages whose modules `-X importtime` tells of; it names those, too, that could not be imported."""
+    names = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
+    return {name.partition(".")[0] for name in names if "." in name}
+
+
+def test_a_query_loads_nothing_of_a_night(home):
+    """DuckDB answers it."""
+    command = [sys.executable, "-X", "importtime", "-m", "assay", "query", "toy", "select 1", "--home", str(home)]
+    packages = loaded(subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines())
+    assert "duckdb" in packages and not packages & (OF_A_NIGHT | {"pyarrow", "numpy"})
+
+
+def test_the_explorer_loads_nothing_of_a_night(home):
+    """Until it gives its link; dataframely alone would take SQLAlchemy along."""
+    command = [sys.executable, "-X", "importtime", "-m", "assay", "explore", "toy", "--no-browser", "--home", str(home)]
+    lines = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        for line in server.stderr:
+            lines.append(line)
+            if "http://" in line:
+                server.terminate()
+    assert "http://" in "".join(lines)
+    assert "polars" in loaded(lines) and not loaded(lines) & OF_A_NIGHT
+
+
+def test_a_night_loads_torch_when_it_needs_it():
+    """The list of stages loads none: an unchanged night trains nothing and fits nothing."""
+    heavy = "{'torch', 'umap', 'numba', 'prefect', 'sqlalchemy', 'sklearn'}"
+    code = f"import sys, assay.night\nassert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_command_is_in_the_readme_and_has_help():
     """A command that nobody can find is not there."""
     text = README.read_text()

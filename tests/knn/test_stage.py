@@ -112,7 +112,7 @@ def test_too_few_reachable_falls_back_to_exact(tmp_path, monkeypatch):
     def unreachable(*args, **kwargs):
         raise RuntimeError("Cannot return the results in a contiguous 2D array. Probably ef or M is too small")
 
-    monkeypatch.setattr("assay.knn.stage.graph_knn", unreachable)
+    monkeypatch.setattr("assay.knn.hnsw.graph_knn", unreachable)
     vectors = clustered(50, 8)
     rows, _, health = make_index(vectors, [str(row) for row in range(50)], HNSW.index, StageWriter(tmp_path))
     assert np.array_equal(rows, np.argsort(-cosine(vectors), axis=1)[:, :5])
@@ -128,7 +128,7 @@ def test_ef_doubles_while_recall_is_short(tmp_path, monkeypatch):
         found = graph_knn(graph, basis, vectors, k, ef, rows)
         return (found[0] * 0, found[1]) if ef < 64 else found
 
-    monkeypatch.setattr("assay.knn.stage.graph_knn", poor_at_first)
+    monkeypatch.setattr("assay.knn.hnsw.graph_knn", poor_at_first)
     config = toy_spec(index={"k": 5, "exact_below": 0, "ef": 32}).index
     _, _, health = make_index(clustered(200, 8), [str(row) for row in range(200)], config, StageWriter(tmp_path))
     assert load_index(tmp_path / "index").ef == 64 and health["ok"][0]
@@ -141,7 +141,7 @@ def test_an_ef_that_brings_nothing_is_not_the_one_saved(tmp_path, monkeypatch):
         found = graph_knn(graph, basis, vectors, k, ef, rows)
         return found[0] * 0, found[1]
 
-    monkeypatch.setattr("assay.knn.stage.graph_knn", poor)
+    monkeypatch.setattr("assay.knn.hnsw.graph_knn", poor)
     config = toy_spec(index={"k": 5, "exact_below": 0, "ef": 32}).index
     _, _, health = make_index(clustered(200, 8), [str(row) for row in range(200)], config, StageWriter(tmp_path))
     assert load_index(tmp_path / "index").ef == 32 and "ef 32 " in health["note"][0] and not health["ok"][0]

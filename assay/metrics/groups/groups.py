@@ -1,10 +1,11 @@
-"""Group columns: who is represented, who can be read off the vectors, who the label probe serves worse; and LEACE."""
+"""Group columns: who is represented, who can be read off the vectors, who the label probe serves worse; and LEACE.
+
+torch and scikit-learn are imported where they are used: `judge` takes the codings from here every night.
+"""
 
 import numpy as np
 import polars as pl
-import torch
 
-from assay.metrics import probe
 from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
@@ -57,6 +58,8 @@ def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: 
 
     None where there is nothing to tell apart or it would take too long.
     """
+    from assay.metrics import probe
+
     known = np.nonzero(codes >= 0)[0]
     if len(np.unique(codes[known])) < 2 or not probe.fits(len(known), n_classes, folds, features.shape[1]):
         return None
@@ -89,6 +92,10 @@ def leace(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:
     x ← x − Σ^½ P Σ^−½ (x − μ) with P the projection onto the columns of Σ^−½ Σ_xz. Rows without a group (−1) are
     moved alike but not fitted on.
     """
+    import torch
+
+    from assay.metrics import probe
+
     known = codes >= 0
     x = vectors[known].astype(np.float64)
     mean = x.mean(axis=0)
