@@ -7,7 +7,8 @@ from assay.explorer.encoding import Encoder
 from assay.reading import samples
 from assay.reading.columns import View
 from assay.reading.selection import Selections
-from assay.store.decisions import DecisionLog, part_names
+from assay.store.decision_parts import part_names
+from assay.store.decisions import DecisionLog
 from assay.store.predictions import read_predictions
 from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace

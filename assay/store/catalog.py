@@ -93,7 +93,7 @@ def create_decisions(connection: "duckdb.DuckDBPyConnection", root: Path, read: 
     """
     import duckdb
 
-    from assay.store.decisions import CLEANED, STANDING, is_whole
+    from assay.store.decision_parts import CLEANED, STANDING, is_whole
 
     read = read or reader(connection, root)
     parts = [part for part in sorted(root.glob("decisions/part-*.parquet")) if is_whole(part)]

@@ -13,9 +13,7 @@ A part whose bytes are not those that its name digests is put aside and told, ne
 a part that was removed is missed (but the last), and a snapshot says which decisions it was published without.
 """
 
-import contextlib
 import io
-import os
 import re
 import secrets
 import sys
@@ -29,7 +27,7 @@ import xxhash
 
 from assay.contracts.errors import AssayError
 from assay.contracts.metrics import dismissals
-from assay.store.digests import fast_digest
+from assay.store.decision_parts import CLEANED, STANDING, decisions_folder, is_whole, part_names
 from assay.store.files import atomic_file
 from assay.store.workspace import Workspace
 
@@ -57,26 +55,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "at": pl.Datetime("us", "UTC"),
     "snapshot": pl.Int64,  # the one that was looked at
 }
-STANDING = Path(__file__).with_name("decisions.sql")
-CLEANED = Path(__file__).with_name("cleaned.sql")
 NUMBERED = re.compile(r"(?:\.damaged-)?part-(\d{12})-.*\.parquet")
-DIGESTED = re.compile(r"part-.*-([0-9a-f]{32})\.parquet")
 LOST = "-lost.parquet"
 NONE_YET = "part-000000000000-none.parquet"
-
-
-def decisions_folder(workspace: Workspace) -> Path:
-    """Where the parts are."""
-    return workspace.root / "decisions"
-
-
-def part_names(workspace: Workspace) -> tuple[str, ...]:
-    """The parts there are, sorted: another value means that somebody decided."""
-    try:
-        names = [path.name for path in decisions_folder(workspace).iterdir()]
-    except FileNotFoundError:
-        return ()
-    return tuple(sorted(name for name in names if name.startswith("part-") and name.endswith(".parquet")))
 
 
 class DecisionLog:
@@ -109,24 +90,6 @@ def read_decisions(workspace: Workspace) -> pl.DataFrame:
     """Every decision ever made (`SCHEMA`), oldest first; a part that cannot be read is named on standard error and
     skipped."""
     return DecisionLog(workspace).read()
-
-
-def is_whole(part: Path) -> bool:
-    """Whether a part's bytes are those that its name says; a part of before there were digests is believed. One that is
-    not is put aside under a hidden name, and told."""
-    digest = DIGESTED.fullmatch(part.name)
-    try:
-        if digest is None or fast_digest(part) == digest[1]:
-            return True
-        with contextlib.suppress(PermissionError):
-            os.replace(part, part.with_name(f".damaged-{part.name}"))
-    except FileNotFoundError:  # gone, or put aside by another process
-        return False
-    except OSError as error:
-        print(f"decisions: {part} cannot be read and is skipped: {error.strerror}", file=sys.stderr)
-        return False
-    print(f"decisions: {part} is not what was written; it is put aside, `assay verify` says more", file=sys.stderr)
-    return False
 
 
 def lost_decisions(workspace: Workspace) -> dict[int, str]:
