@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("assay", "tasks", "flows")
+LONGEST_FUNCTION = 50  # lines
 FLOORS = (  # from the ground up; a module imports what lies on a lower floor, or in its own room
     ("assay.contracts",),
     ("assay.store",),
@@ -113,10 +114,39 @@ def test_nobody_compares_the_name_of_a_modality(path):
             assert not ("modality" in names and words), ast.unparse(node)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_fits_on_a_screen(path):
+    """At most fifty lines, its docstring included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, node.name
+
+
 def test_the_tree_in_the_readme_is_true():
-    """Every path that the README's tree names is there."""
+    """Every path that the README's tree names is there, those inside the library too; and no folder is left out."""
     tree = re.search(r"```\n(pyproject\.toml.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert tree, "the README shows the tree"
+    named, folder = set(), ROOT
     for line in tree[1].splitlines():
-        for name in re.findall(r"^(\S+)", line):
-            assert (ROOT / name).exists(), name
+        indent, words = re.match(r"( *)((?:[\w.]+/?  ?(?=[\w.]+/)|[\w.]+/?)+)", line).groups()
+        for name in words.split():
+            path = (folder if indent else ROOT) / name
+            assert path.exists(), path
+            named.add(path.relative_to(ROOT).as_posix())
+        folder = folder if indent else path
+    rooms = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "assay").glob("*/__init__.py")}
+    assert rooms | set(PACKAGES) <= named
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/tour.md"])
+def test_files_that_a_page_names_are_there(page):
+    """`assay/knn/stage.py`, `store/digests.py`, docs/api.md: from the root, or inside the library."""
+    text = (ROOT / page).read_text()
+    names = set(re.findall(r"`((?:[\w-]+/)*[\w.-]+\.(?:py|sql|md|yaml|toml|json))`", text))
+    names |= set(
+        re.findall(r"`((?:assay|flows|tasks|tests|docs|deploy|benchmarks|data_contracts)(?:/[\w-]+)*/)`", text)
+    )
+    names |= {(ROOT / page).parent / name for name in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text)}
+    for name in names:
+        if not re.search("SPEC|STAGE|HOME", str(name)):  # made by a night, not in the repository
+            assert any((place / name).exists() for place in (ROOT, ROOT / "assay", ROOT / "assay/modalities")), name

@@ -46,6 +46,9 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
     )  # fmt: skip
 
 
+LEAKS = dict.fromkeys(("sample_id", "other_id", "split", "other_split", "tier"), pl.String) | {"similarity": pl.Float64}
+
+
 def leak_rows(
     sample_ids: np.ndarray,
     splits: pl.Series,
@@ -92,11 +95,8 @@ def leak_rows(
             "tier": tiers.tolist(),
             "similarity": np.clip(similarity, 0.0, 1.0),
         },
-        schema={
-            "sample_id": pl.String, "other_id": pl.String, "split": pl.String, "other_split": pl.String,
-            "tier": pl.String, "similarity": pl.Float64,
-        },
-    )  # fmt: skip
+        schema=LEAKS,
+    )
 
 
 def _pairs_across(group: np.ndarray, split: np.ndarray, close_keys: list[np.ndarray]) -> tuple[np.ndarray, bool]:

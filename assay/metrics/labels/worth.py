@@ -57,16 +57,21 @@ def worth(
         name: _right(features, corpus.unit, np.nonzero(chosen)[0], labels, test, codes, n_classes)
         for name, (chosen, labels, _) in trials.items()
     }
+    return _numbers({name: note for name, (_, _, note) in trials.items()}, hits, target)
+
+
+def _numbers(notes: dict[str, str], hits: dict[str, np.ndarray], target: str) -> Numbers:
+    """The accuracy of each trial on the split, and what it won over `RAW`."""
     out: Numbers = {}
-    for name, (_, _, note) in trials.items():
-        accuracy = float(hits[name].mean())
-        least, most = wilson(np.array([accuracy]), np.array([float(len(test))]))
-        out[name] = (accuracy, f"{note}; on {len(test)} of {target}, 95% interval {least[0]:.1%} to {most[0]:.1%}")
+    for name, note in notes.items():
+        accuracy, n = float(hits[name].mean()), len(hits[name])
+        least, most = wilson(np.array([accuracy]), np.array([float(n)]))
+        out[name] = (accuracy, f"{note}; on {n} of {target}, 95% interval {least[0]:.1%} to {most[0]:.1%}")
         if name != RAW:
-            won, low, high, note = gain(hits[RAW], hits[name])
+            won, low, high, said = gain(hits[RAW], hits[name])
             key = name.replace("accuracy", "gain", 1)
             out |= {
-                key: (won, note),
+                key: (won, said),
                 f"{key}_low": (low, "95% interval, lower end"),
                 f"{key}_high": (high, "95% interval, upper end"),
             }
