@@ -20,7 +20,7 @@ class Face:
 
     Attributes:
         kind: what the page draws: a `picture`, a `text`, a `sound`, a `video`, `boxes` in a picture, a `captioned`
-            picture, or `none`.
+            picture, a `drawing` that is nowhere larger than its preview, or `none`.
         plural: what samples are called: images, texts, recordings.
         facts: the table that holds what is shown, by `content_hash`.
         preview: its column with a small picture (JPEG or PNG bytes), if any.
@@ -30,7 +30,7 @@ class Face:
         caption: of captioned pictures, the column of `samples` with the words.
     """
 
-    kind: Literal["picture", "text", "sound", "video", "boxes", "captioned", "none"]
+    kind: Literal["picture", "text", "sound", "video", "boxes", "captioned", "drawing", "none"]
     plural: str
     facts: str = ""
     preview: str = ""
@@ -55,6 +55,7 @@ class Facts:
         properties: columns of numbers that may predict a label on their own.
         issues: files of one SELECT each over `samples` and the facts: rows `sample_id, metric, score, value`.
         prevalence: a SELECT of rows `metric, value, note` of `dataset_metrics`.
+        nightly: they depend on all of a night's data, as a node's degree does, and are measured anew each night.
     """
 
     table: str
@@ -67,6 +68,7 @@ class Facts:
     properties: tuple[str, ...] = ()
     issues: tuple[Path, ...] = ()
     prevalence: Path | None = None
+    nightly: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,8 @@ class Modality:
         needs: packages without which it does not work: the module's name, and the command that installs it.
         measures: `(inputs)` → rows of `measures`, for what needs more than a SELECT over the facts; `inputs` is an
             `assay.metrics.inputs.Inputs`.
+        tables: further tables that its reading of the source writes (`OwnRows.tables`), which its facts and embedders
+            read.
     """
 
     name: str
@@ -183,6 +187,7 @@ class Modality:
     measures: Callable[..., Any] | None = None
     parts: Callable[..., Any] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
 
     def plantable(self) -> dict[str, Defect]:
         """The defects that can be planted into samples."""

@@ -20,6 +20,7 @@ BUILT_IN = {
         "audio": "assay.modalities.audio.modality:AUDIO",
         "video": "assay.modalities.video.modality:VIDEO",
         "text": "assay.modalities.text.modality:TEXT",
+        "graph": "assay.modalities.graph.modality:GRAPH",
         "vectors": "assay.modalities.vectors.modality:VECTORS",
     },
     "assay.embedders": {
@@ -36,6 +37,13 @@ BUILT_IN = {
         "word2vec": "assay.embedders.fitted:fitted",
         "fasttext": "assay.embedders.fitted:fitted",
         "glove": "assay.embedders.fitted:fitted",
+        "sgc": "assay.embedders.graph:graph",
+        "prone": "assay.embedders.graph:graph",
+        "netmf": "assay.embedders.graph:graph",
+        "spectral": "assay.embedders.graph:graph",
+        "deepwalk": "assay.embedders.graph:graph",
+        "node2vec": "assay.embedders.graph:graph",
+        "fastrp": "assay.embedders.graph:graph",
         "vectors": "assay.embedders.registry:given",
     },
     "assay.metrics": {},  # ours are records in `assay.contracts.metrics`

@@ -320,6 +320,20 @@ class Metrics(Section):
         return names
 
 
+class Graph(Section):
+    """Where a graph's tables are, of modality `graph`: file names in the folder of `source.path`.
+
+    Without a name, nodes are in `nodes.csv` or a table of another ending, edges in `edges.csv` likewise, and features
+    in `features.npz` or `.npy` if that is there. An edge is a row with two node ids; its direction does not count.
+    """
+
+    nodes: str = ""
+    edges: str = ""
+    features: str = ""  # a SciPy sparse or dense matrix, a row a node: row 7 is node 7, or the seventh row of the nodes
+    from_column: str = ""  # of the edges; default: source, src, from, u, citing, or the first of two columns
+    to_column: str = ""  # target, dst, to, v, cited, or the second
+
+
 class Schedule(Section):
     """When the nightly run starts."""
 
@@ -339,7 +353,7 @@ class Spec(Section):
     """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
 
     name: str
-    modality: str  # image, audio, objects, pairs, text, vectors, or one of another package
+    modality: str  # image, audio, objects, pairs, text, graph, vectors, or one of another package
     source: Source
     clean: Clean = Clean()
     dedup: Dedup = Dedup()
@@ -348,6 +362,7 @@ class Spec(Section):
     project: Project = Project()
     thresholds: Thresholds = Thresholds.model_validate({})
     metrics: Metrics = Metrics()
+    graph: Graph = Graph()
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}
     base: Path = Field(default=Path("."), exclude=True)

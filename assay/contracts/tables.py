@@ -209,6 +209,48 @@ class TextFacts(Contract):
     minhash = dy.List(dy.UInt32())
 
 
+class NodeFacts(Contract):
+    """What the graph of that night says of one node; edges count without their direction, each pair of nodes once."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    degree = dy.Int32(min=0)  # other nodes that it is tied to
+    n_loops = dy.Int32(min=0)  # edges from it to itself, as given
+    n_repeated = dy.Int32(min=0)  # edges at it that were given before, from the same node to the same
+    n_dangling = dy.Int32(min=0)  # edges at it whose other end no row of the nodes names
+    component = dy.Int32(min=1)  # number of its connected component; 1 is the largest
+    component_size = dy.Int32(min=1)  # nodes
+    n_twins = dy.Int32(min=0)  # other nodes tied to exactly the same ones
+    twin = dy.String(nullable=True)  # sample_id of the first of these
+    n_labelled = dy.Int32(min=0)  # of the nodes that it is tied to
+    n_unlike = dy.Int32(min=0)  # of these, with another label; 0 where it has none itself
+    homophily = _fraction()  # share of the labelled ones with its label
+    likeness = dy.Float64(min=-1.0, max=1.0, nullable=True)  # mean cosine of its features and theirs
+    n_bad_features = dy.Int32(min=0)  # features that are NaN, infinite or missing; they count as 0
+    thumbnail = dy.Binary()  # JPEG of the node among those around it
+
+
+class Edges(Contract):
+    """The edges of a graph as its source gives them, each ordered pair once."""
+
+    source = dy.String(primary_key=True, min_length=1)  # a sample_id, unless the edge dangles
+    target = dy.String(primary_key=True, min_length=1)
+    n = dy.Int32(min=1)  # times that it is given
+    is_loop = dy.Bool()
+    is_dangling = dy.Bool()  # an end is no sample
+    same_label = dy.Bool(nullable=True)  # null where an end has no label
+    likeness = dy.Float64(min=-1.0, max=1.0, nullable=True)  # cosine of the two ends' features
+
+
+class NodeFeatures(Contract):
+    """The features of each node of a graph, those that are not 0."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    width = dy.Int32(min=0)  # features there are
+    indices = dy.List(dy.Int32())
+    values = dy.List(dy.Float32())
+    n_bad = dy.Int32(min=0)  # that are NaN, infinite or missing
+
+
 class Vectors(Contract):
     """One vector per content and embedder."""
 
@@ -536,6 +578,9 @@ CONTRACTS: dict[str, type[Contract]] = {
     "audio_facts": AudioFacts,
     "video_facts": VideoFacts,
     "text_facts": TextFacts,
+    "node_facts": NodeFacts,
+    "edges": Edges,
+    "node_features": NodeFeatures,
     "vectors": Vectors,
     "cut_contents": CutContents,
     "words": Words,
@@ -569,9 +614,10 @@ CONTRACTS: dict[str, type[Contract]] = {
     "diff": Diff,
 }
 
-FACTS = ("image_facts", "object_facts", "audio_facts", "video_facts", "text_facts", "vectors")
+FACTS = ("image_facts", "object_facts", "audio_facts", "video_facts", "text_facts", "node_facts", "vectors")
 INTERNAL = (
-    "ingested", "contents", "failures", "cut_contents", "picture_matches", "exact_duplicates", "copies", "layout",
+    "ingested", "contents", "node_features", "failures", "cut_contents", "picture_matches", "exact_duplicates",
+    "copies", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",
 )  # fmt: skip
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)

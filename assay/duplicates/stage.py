@@ -28,7 +28,8 @@ VERSION = 11
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("samples", *find_modality(spec.modality).fact_tables())
+    modality = find_modality(spec.modality)
+    return ("samples", *modality.fact_tables(), *modality.tables)
 
 
 @stage(version=VERSION, reads=_reads, writes=("exact_duplicates", "units"), hours=6)

@@ -79,18 +79,21 @@ def plan_basis(workspace: Workspace, algorithm: str, content_hashes: pl.Series) 
     """The stored basis of `algorithm` that overlaps most with tonight's contents, or a new one to be fitted."""
     hashes = content_hashes.unique().sort()
     folder = workspace.facts / "embedders"
-    best: Basis | None = None
-    for path in sorted(folder.glob("*/basis.npz")):
-        fitted_on = _fitted_on(path, algorithm)
-        if fitted_on is None:
-            continue
-        overlap = _overlap(hashes, fitted_on)
-        if overlap >= REFIT_BELOW and (best is None or overlap > best.overlap):
-            best = Basis(algorithm, path.parent.name, path, overlap, hashes)
-    if best:
-        return best
     fingerprint = fingerprint_of(algorithm=algorithm, contents=hash_text("\n".join(hashes)))
-    return Basis(algorithm, fingerprint, folder / fingerprint / "basis.npz", 1.0, hashes)
+    new = Basis(algorithm, fingerprint, folder / fingerprint / "basis.npz", 1.0, hashes)
+    best = max(stored_bases(workspace, new), key=lambda basis: basis.overlap, default=new)
+    return best if best.overlap >= REFIT_BELOW else new
+
+
+def stored_bases(workspace: Workspace, wanted: Basis) -> list[Basis]:
+    """The stored bases of the algorithm of `wanted`, by name, each with its overlap with the contents of that."""
+    found = []
+    for path in sorted((workspace.facts / "embedders").glob("*/basis.npz")):
+        fitted_on = _fitted_on(path, wanted.algorithm)
+        if fitted_on is not None:
+            overlap = _overlap(wanted.content_hashes, fitted_on)
+            found.append(Basis(wanted.algorithm, path.parent.name, path, overlap, wanted.content_hashes))
+    return found
 
 
 def _fitted_on(path: Path, algorithm: str) -> pl.Series | None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assay.contracts.errors import EmbedderError
 from assay.contracts.modality import find_modality
@@ -34,6 +36,18 @@ from assay.store.workspace import Workspace
 MODEL_FILES = (".json", ".safetensors", ".bin", ".pth", ".txt", ".model")
 
 
+Check = tuple[str, float, str, bool, str]  # a row of `embedding_health`
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Vectors (n, d), float32, of some contents, and what there is to say of them."""
+
+    content_hashes: pl.Series
+    vectors: NDArray[np.float32]
+    checks: tuple[Check, ...] = ()
+
+
 @dataclass(frozen=True)
 class Plan:
     """An embedder before it is built.
@@ -46,6 +60,9 @@ class Plan:
         whole: it takes samples whole that others take in parts (`Modality.parts`).
         checks: further rows of `embedding_health`: check, value, wanted, ok, note.
         done: called when all is embedded.
+        place: `(missing contents)` → their vectors, of an embedder that sees the dataset as a whole, which has no
+            `build`; None for others.
+        without: contents that have none by their nature, which is no fault.
     """
 
     kind: str
@@ -55,6 +72,8 @@ class Plan:
     whole: bool = False
     checks: tuple[tuple[str, float, str, bool, str], ...] = ()
     done: Callable[[], None] = lambda: None
+    place: Callable[[pl.Series], Placed] | None = None
+    without: int = 0
 
 
 def embedder_kind(spec: Spec) -> str:
@@ -101,6 +120,19 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
     from assay.embedders.parts import of_parts
 
     return of_parts(plan, parts(spec), spec)
+
+
+def tables_planner(spec: Spec) -> Callable[[Spec, Workspace, pl.Series, Any], Plan]:
+    """What plans an embedder that sees the dataset as a whole: `(spec, workspace, content_hashes, tables) -> Plan`.
+
+    Raises:
+        EmbedderError: the kind does not take the modality, or embeds contents one by one.
+    """
+    makes = load_plugin("assay.embedders", embedder_kind(spec))
+    found = getattr(makes, "of_tables", None)
+    if found is None:
+        raise EmbedderError(f'embed.kind = "{spec.embed.kind}" does not see modality "{spec.modality}" as a whole')
+    return cast(Callable[[Spec, Workspace, pl.Series, Any], Plan], found)
 
 
 def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Plan:

@@ -14,14 +14,15 @@ from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
-from assay.embedders.pipeline import cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
-from assay.embedders.registry import Plan, embedder_kind, make_embedder, plan_embedder
+from assay.embedders.pipeline import cut_store, embed_contents, forget_plan, normalize, plan_chunks, prepare_all
+from assay.embedders.registry import Check, Placed, Plan, embedder_kind, make_embedder, plan_embedder, tables_planner
 from assay.health.embedding import Refusals, cut_row, health_rows, statistics
 from assay.modalities.contents import open_reader
 from assay.sources.fragments import by_file
 from assay.store.facts import FactStore
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
+from assay.store.vectors import vectors_frame
 from assay.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["embed", "make_embedder"]
 
 VERSION = 3
+ROWS = 16_384  # vectors in one part, of an embedder that makes all at once
 TABLES = ("vectors", "rejects", "embedding_health")
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
     facts = find_modality(spec.modality).facts
-    return ("samples", "contents", "rejects", *([facts.table] if facts and facts.prepared else []))
+    further = find_modality(spec.modality).tables
+    return ("samples", "contents", "rejects", *([facts.table] if facts and facts.prepared else []), *further)
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
@@ -52,11 +55,15 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     samples = tables.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
     contents = by_file(samples.unique("content_hash", keep="first", maintain_order=True))
     given = given_dimensions(tables) if embedder_kind(spec) == "vectors" else None
-    plan = _plan(spec, workspace, given, contents["content_hash"])
+    plan = _plan(spec, workspace, given, contents["content_hash"], tables)
     store = FactStore(workspace, "vectors", plan.fingerprint)
 
     def body(writer: StageWriter) -> None:
-        if given is None:
+        checks = list(plan.checks)
+        if plan.place is not None:
+            refusals, more = _place(plan.place, store, contents["content_hash"], spec.embed.storage)
+            checks += more
+        elif given is None:
             refusals = _embed(spec, plan, store, tables, contents)
         else:
             missing = store.missing(contents["content_hash"])
@@ -69,9 +76,9 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
             write_rows(writer, "words", _words(plan, len(contents)))
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
-        rows = health_rows(stats, len(contents), refusals, plan.basis_overlap, norms, at_ingest)
-        if plan.checks:
-            rows.extend(pl.DataFrame(list(plan.checks), schema=rows.schema, orient="row"))
+        rows = health_rows(stats, len(contents) - plan.without, refusals, plan.basis_overlap, norms, at_ingest)
+        if checks:
+            rows.extend(pl.DataFrame(checks, schema=rows.schema, orient="row"))
         if find_modality(spec.modality).content == "text":
             rows.extend(
                 cut_row(_cut(store, contents), len(contents), "characters" if in_characters(plan.kind) else "tokens")
@@ -81,6 +88,21 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
     config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
     return Work(config | ({"checks": plan.checks} if plan.checks else {}), body)
+
+
+def _place(
+    place: Callable[[pl.Series], Placed], store: FactStore, contents: pl.Series, storage: str
+) -> tuple[Refusals, tuple[Check, ...]]:
+    """Store the vectors of what has none yet, as rows of length 1."""
+    refusals, placed = Refusals(), place(store.missing(contents))
+    unit, problems = normalize(placed.vectors)
+    names = placed.content_hashes.to_list()
+    refusals.reasons |= {names[row]: reason for row, reason in problems.items()}
+    good = [row for row in range(len(names)) if row not in problems]
+    for start in range(0, len(good), ROWS):
+        rows = good[start : start + ROWS]
+        store.append(vectors_frame([names[row] for row in rows], store.fingerprint, unit[rows].astype(storage)))
+    return refusals, placed.checks
 
 
 def _words(plan: Plan, n_contents: int) -> pl.DataFrame:
@@ -100,8 +122,11 @@ def _refused(tables: TableReader) -> dict[str, int]:
     return dict(tables.read("rejects").group_by("reason").len().iter_rows())
 
 
-def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series) -> Plan:
-    """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint."""
+def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series, tables: TableReader) -> Plan:
+    """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint. One that sees
+    the dataset as a whole plans from its tables."""
+    if find_modality(spec.modality).tables and given is None:
+        return tables_planner(spec)(spec, workspace, content_hashes, tables)
     if given is None:
         return plan_embedder(spec, workspace, content_hashes)
     fingerprint = fingerprint_of(kind="vectors", dimensions=given, storage=spec.embed.storage)

@@ -49,7 +49,11 @@ TABLES = ("ingested", "contents", "rejects", "dataset_metrics")
 TEXT_BLOCK = 1000  # files of text in memory at a time
 
 
-@stage(version=VERSION, reads=(), writes=TABLES, hours=12)
+def _writes(spec: Spec) -> tuple[str, ...]:
+    return (*TABLES, *find_modality(spec.modality).tables)
+
+
+@stage(version=VERSION, reads=(), writes=_writes, hours=12)
 def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
     """source → ingested, contents (texts and vectors), rejects, dataset_metrics
 
@@ -59,8 +63,9 @@ def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
             splits or ids, or all of it was rejected.
     """
     require(find_modality(spec.modality))
-    own = find_modality(spec.modality).folder
-    prepare = _table if spec.source.kind == "table" else _own if own else _folder
+    modality = find_modality(spec.modality)
+    is_table = spec.source.kind == "table" and not modality.tables
+    prepare = _table if is_table else _own if modality.folder else _folder
     digest, body = prepare(spec, workspace)
     return Work(_config(spec, digest), body, lambda output: _judge(spec, workspace, output))
 
@@ -218,6 +223,8 @@ def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter],
         told.rows.append((SCHEMA, float(len(rows.seen_columns)), describe(samples, rows.used_roles)))
         skipped = rows.skipped_columns
         _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
+        for name, frame in found.tables(samples):
+            write_rows(writer, name, frame)
 
     return found.digest, body
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from assay.sources.batches import Batch
 from assay.sources.rows import Resolve
 from assay.sources.told import Told
@@ -18,6 +20,7 @@ class OwnRows:
         batches: their columns `uri`, `label`, `split` and further ones; rows are numbered through.
         resolve: content hash and size of each uri.
         told: what there is to say once they are read.
+        tables: `(samples)` → further tables by name, once the rows are read; each at least once.
     """
 
     digest: str
@@ -25,3 +28,4 @@ class OwnRows:
     batches: Callable[[], Iterator[Batch]]
     resolve: Resolve
     told: Told = field(default_factory=Told)
+    tables: Callable[[pl.DataFrame], Iterator[tuple[str, pl.DataFrame]]] = lambda samples: iter(())

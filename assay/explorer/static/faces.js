@@ -176,6 +176,20 @@ export const FACES = {
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: (a, b, snapshot) => pictureDifference(a, b, snapshot, false),
   },
+  // A drawing is what there is of it, small and large: a node among those around it.
+  drawing: {
+    shape: "tiles",
+    small: thumbnail,
+    large: (data, snapshot) =>
+      h(
+        "figure",
+        { class: "large" },
+        h("img", { src: api.thumbnail(snapshot, data.row), alt: named(data), class: "still" }),
+        h("figcaption", {}, "In the middle, its neighbours around it, some of theirs outside; a colour a class."),
+      ),
+    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+    difference: () => null,
+  },
   // A sound is its spectrogram, small and large; large it also plays.
   sound: {
     shape: "tiles",
