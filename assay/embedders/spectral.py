@@ -1,7 +1,8 @@
 """Leading eigenvectors of a graph's normalised adjacency, regularised (Amini et al. 2013; Qin & Rohe 2013).
 
 Every two nodes are tied a little, by τ ÷ n with τ the mean degree, so that small parts that hang by a thread do not
-take the leading places: the eigenvectors are those of D^−½ (A + τ/n) D^−½, with D the degrees and τ. Rows are of length 1.
+take the leading places: the eigenvectors are those of D^−½ (A + τ/n) D^−½, with D the degrees and τ. Rows are of
+length 1.
 """
 
 import numpy as np

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from PIL import Image
+from scipy import sparse
 
 from assay.contracts.errors import SourceError, UnreadableSample
 from assay.sources.carriers import Index, read_index
@@ -134,22 +135,22 @@ def digest_of(files: dict[str, bytes]) -> str:
 
 
 def cora(files: dict[str, Path], folder: Path) -> None:
-    """2,708 papers by the words in them, with their class; who cites whom is beside them in `edges.csv`."""
+    """2,708 papers with their class, who cites whom, and the words in each."""
     rows = [line.split("\t") for line in files["cora.content"].read_text(encoding="utf-8").splitlines()]
     words = np.array([row[1:-1] for row in rows], dtype=np.float32)
-    _write_nodes(folder, [row[0] for row in rows], words, [row[-1] for row in rows])
+    _write_graph(folder, [row[0] for row in rows], [row[-1] for row in rows])
+    sparse.save_npz(folder / "features.npz", sparse.csr_matrix(words))
     cites = [line.split("\t") for line in files["cora.cites"].read_text(encoding="utf-8").splitlines()]
     _write_edges(folder, [(citing, cited) for cited, citing in cites])
 
 
 def karate(_: dict[str, Path], folder: Path) -> None:
-    """34 members of a club by whom they know (and themselves), with the side that they took."""
+    """34 members of a club with the side that they took, and who knows whom."""
     import networkx
 
     graph = networkx.karate_club_graph()
-    known = networkx.to_numpy_array(graph, weight=None) + np.eye(len(graph))
     clubs = [graph.nodes[node]["club"] for node in graph]
-    _write_nodes(folder, [str(node) for node in graph], known.astype(np.float32), clubs)
+    _write_graph(folder, [str(node) for node in graph], clubs)
     _write_edges(folder, [(str(one), str(other)) for one, other in graph.edges])
 
 
@@ -179,6 +180,10 @@ def _write_nodes(folder: Path, ids: list[str], vectors: npt.NDArray[np.float32],
     columns: dict[str, object] = {"sample_id": ids, "vector": vectors.tolist()}
     frame = pl.DataFrame(columns if labels is None else columns | {"label": labels})
     frame.with_columns(pl.col("vector").cast(pl.List(pl.Float32))).write_parquet(folder / "nodes.parquet")
+
+
+def _write_graph(folder: Path, ids: list[str], labels: list[str]) -> None:
+    pl.DataFrame({"node_id": ids, "label": labels}).write_csv(folder / "nodes.csv")
 
 
 def _write_edges(folder: Path, edges: list[tuple[str, str]]) -> None:
@@ -236,6 +241,7 @@ def _idx(file: Path, dimensions: int) -> npt.NDArray[np.uint8]:
 
 
 _FOLDER = 'modality = "image"\n\n[source]\nkind = "folder"\npath = "{path}"\n'
+_GRAPH = 'modality = "graph"\n\n[source]\nkind = "folder"\npath = "."\ninclude = ["*.csv", "*.npz"]\n'
 _NODES = 'modality = "vectors"\n\n[source]\nkind = "table"\npath = "nodes.parquet"\n'
 
 SANDBOXES = {
@@ -270,9 +276,9 @@ SANDBOXES = {
         ),
     ),
     "cora": Sandbox(
-        "2,708 papers by their words, in 7 classes, with who cites whom",
+        "2,708 papers in 7 classes, their words, and who cites whom",
         cora,
-        _NODES,
+        _GRAPH,
         (
             Download(f"{_CORA}/cora.content", "cora.content",
                      "git:23205398c433481a3b8c504e95e9f15adb47fe13"),
@@ -289,7 +295,7 @@ SANDBOXES = {
         'modality = "audio"\n\n[source]\nkind = "table"\npath = "recordings.csv"\n',
         (Download(_SPEECH, "fsdd.zip", ""),),
     ),
-    "karate": Sandbox("34 members of a karate club and whom they know; comes with networkx", karate, _NODES),
+    "karate": Sandbox("34 members of a karate club and whom they know; comes with networkx", karate, _GRAPH),
     "mnist": Sandbox(
         "70,000 handwritten digits, 28 × 28",
         mnist,

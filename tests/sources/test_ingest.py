@@ -360,12 +360,12 @@ def test_fsspec_sources(run):
 
 
 def test_modalities_that_a_source_cannot_hold(run, data):
-    """Vectors come from tables, graphs from neither: the message says so."""
+    """Vectors come from tables, graphs from two of them: the message says so."""
     plant(data, "a.npy")
     with pytest.raises(SpecError, match="table"):
         run({"kind": "folder", "path": "."}, "vectors")
     (data / "t.csv").write_text("uri\na.npy\n")
-    with pytest.raises(SpecError, match="graph"):
+    with pytest.raises(SourceError, match=r"no table of edges: found a\.npy, t\.csv"):
         run({"kind": "table", "path": "t.csv"}, "graph")
 
 

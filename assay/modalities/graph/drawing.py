@@ -40,8 +40,9 @@ class Neighbourhoods:
             pen.line([*places[one], *places[other]], fill=FAINT if is_faint else LINE, width=SCALE)
         for other, (x, y) in reversed(places.items()):
             radius = SCALE * (9 if other == node else 6 if other in near else 3)
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=self._colour(other),
-                        outline=INK if other == node else PAPER, width=2 * SCALE if other == node else SCALE)  # fmt: skip
+            edge, width = (INK, 2 * SCALE) if other == node else (PAPER, SCALE)
+            box = (x - radius, y - radius, x + radius, y + radius)
+            pen.ellipse(box, fill=self._colour(other), outline=edge, width=width)
         if hidden:
             pen.text((5 * SCALE, side - 15 * SCALE), f"+{hidden:,}", fill=INK, font=self._font)
         buffer = io.BytesIO()
@@ -53,7 +54,7 @@ class Neighbourhoods:
         return self._indices[self._starts[node] : self._starts[node + 1]]
 
     def _layout(self, node: int) -> tuple[Places, list[tuple[int, int, bool]], set[int], int]:
-        """Places, the middle first; edges, those outside faint; the neighbours that are drawn, and how many are not."""
+        """Places, the middle first; edges, faint outside; the neighbours that are drawn, and how many are not."""
         mine = self.neighbors(node)
         order = mine[np.argsort(self._label[mine], kind="stable")]
         shown = order[np.linspace(0, len(order) - 1, min(len(order), MOST)).astype(int)] if len(order) else order

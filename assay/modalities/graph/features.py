@@ -121,7 +121,8 @@ def places_of(file: FeatureFile, ids: list[str | None]) -> NDArray[np.int64]:
         return np.arange(rows, dtype=np.int64)
     raise SourceError(
         f"{file.name} has {rows:,} rows of features, and the nodes are {len(distinct):,} ids in {len(ids):,} rows; "
-        "wanted a row a node: by its number where the ids are 0, 1, 2 …, in the order of the nodes, or named by an array `ids`"
+        "wanted a row a node: by its number where the ids are 0, 1, 2 …, in the order of the nodes, or named by an "
+        "array `ids`"
     )
 
 

@@ -181,7 +181,7 @@ def _id_column(spec: Spec, columns: Sequence[str], file: str) -> str:
     name = next((name for name in ([given] if given else IDS) if name in columns), None)
     if name is None:
         raise SourceError(
-            f"{file} has no column {given or 'of node ids'!r}; its columns are {', '.join(map(repr, columns[:20]))}. "
+            f"{file} has no column {repr(given) if given else 'of node ids'}; its columns are {', '.join(map(repr, columns[:20]))}. "
             "Wanted one of " + ", ".join(IDS) + '; or name it: source.columns = { sample_id = "…" }'
         )
     return name
