@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,15 @@ def test_every_command_is_in_the_readme_and_has_help():
     for name, command in main.commands.items():
         assert f"assay {name}" in text, name
         assert command.help, name
+
+
+def test_every_option_that_the_readme_names_is_there():
+    """Its list of commands is true, option by option."""
+    lines = re.findall(r"^assay (\w+) (.*)$", README.read_text(), re.M)
+    named = [(name, option) for name, rest in lines for option in re.findall(r"--[\w-]+", rest)]
+    assert len(named) >= 10
+    for name, option in named:
+        assert option in {spelling for parameter in main.commands[name].params for spelling in parameter.opts}, option
 
 
 def test_snapshots_are_listed_with_their_numbers(home):
