@@ -68,7 +68,7 @@ def facts_of(cleaned) -> dict[str, dict[str, object]]:
 
 def test_what_is_counted_at_a_node(graph):
     """Degrees, loops, edges given again, dangling ids, components, homophily; `01` and `1` are two nodes."""
-    read, cleaned, vectors = graph({"nodes.csv": NODES, "edges.csv": EDGES})
+    read, cleaned, _ = graph({"nodes.csv": NODES, "edges.csv": EDGES})
     assert read.read("ingested")["sample_id"].to_list() == ["01", "1", "2", "3", "4", "alone"]
     found = facts_of(cleaned)
     assert {name: row["degree"] for name, row in found.items()} == {"01": 2, "1": 2, "2": 3, "3": 2, "4": 1, "alone": 0}

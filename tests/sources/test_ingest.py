@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.contracts.errors import SpecError
+from assay.contracts.errors import SourceError, SpecError
 from assay.sources.files import LocalSource
 from assay.sources.layout import guess_layout, layout_named
 from assay.sources.table_files import matches

@@ -180,8 +180,9 @@ def _id_column(spec: Spec, columns: Sequence[str], file: str) -> str:
     given = spec.source.columns.get("sample_id", "")
     name = next((name for name in ([given] if given else IDS) if name in columns), None)
     if name is None:
+        wanted = repr(given) if given else "of node ids"
         raise SourceError(
-            f"{file} has no column {repr(given) if given else 'of node ids'}; its columns are {', '.join(map(repr, columns[:20]))}. "
+            f"{file} has no column {wanted}; its columns are {', '.join(map(repr, columns[:20]))}. "
             "Wanted one of " + ", ".join(IDS) + '; or name it: source.columns = { sample_id = "…" }'
         )
     return name
