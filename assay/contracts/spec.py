@@ -216,7 +216,8 @@ class Service(Section):
 
 
 class Embed(Section):
-    """Which model turns content into vectors. `auto`: pca for images and videos, logmel for sound, lsa for text."""
+    """Which model turns content into vectors. `auto`: pca for images and videos, logmel for sound, lsa for text,
+    and for graphs sgc where nodes have features, else prone."""
 
     kind: str = "auto"  # one of `assay embedders`, or another package's
     model: str = ""  # an open_clip name, hf-hub:…, local-dir:…; a sentence-transformers name or folder; or a variant

@@ -32,7 +32,7 @@ def list_embedders() -> list[dict[str, Any]]:
         `gflop` (of an item's forward pass), `cost` (in words), `available` (works here without a network), `needs`, and
         `compare` (its name for `assay compare`); numbers are None where they are not known.
     """
-    rows = [*_fitted(), *_carried(), _sentences(), *_towers()]
+    rows = [*_fitted(), *_of_graphs(), *_carried(), _sentences(), *_towers()]
     return [*rows, *_others({row["kind"] for row in rows}), *_open_clip()]
 
 
@@ -71,6 +71,20 @@ def _fitted() -> list[dict[str, Any]]:
         _row('kind = "vectors"', "vectors", "vectors", None, "a `vector` column in the source", available=True),
         _row('model = "local-dir:PATH"', "open_clip", "image, text", None, "a folder in open_clip's format",
              available=package_installed("open_clip")),
+    ]  # fmt: skip
+
+
+def _of_graphs() -> list[dict[str, Any]]:
+    """The embedders of graphs."""
+    own, walks = "nothing: fitted on the graph itself", "the package gensim; fitted on the graph itself"
+    kinds = {"sgc": (256, "features of the nodes; fitted on the graph itself", "0.4 ms a node"),
+             "prone": (128, own, "0.1 ms a node"), "netmf": (128, f"{own}; at most 20,000 nodes", "1 ms a node"),
+             "spectral": (128, own, "0.2 ms a node"), "fastrp": (128, own, "0.02 ms a node"),
+             "deepwalk": (128, walks, "8 ms a node"), "node2vec": (128, walks, "8 ms a node")}  # fmt: skip
+    return [
+        _row(f'kind = "{name}"', name, "graph", dimensions, needs, compare=name, cost=cost,
+             available=needs != walks or package_installed("gensim"))
+        for name, (dimensions, needs, cost) in kinds.items()
     ]  # fmt: skip
 
 
