@@ -7,6 +7,7 @@ by the out-of-fold accuracy of a linear probe, then by silhouette; the recommend
 within one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
 """
 
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -65,9 +66,9 @@ def compare_models(spec_path: Path, models: list[str], size: int, home: Path) ->
     with tempfile.TemporaryDirectory(prefix="assay-compare-") as folder:
         workspace = Workspace(Path(folder), spec.name)
         ingested = ingest(spec, workspace)
-        cleaned = sample_stage(
-            workspace, clean(spec, workspace, ingested), find_modality(spec.modality).fact_tables(), size
-        )
+        modality = find_modality(spec.modality)
+        most = sys.maxsize if modality.tables else size  # what is embedded as a whole is no sample of itself
+        cleaned = sample_stage(workspace, clean(spec, workspace, ingested), modality.fact_tables(), most)
         found = [measure(spec, model, workspace, ingested, cleaned) for model in dict.fromkeys(models)]
     found = rank(found)
     write_json(home / spec.name / "compare.json", [asdict(row) for row in found])
@@ -183,7 +184,8 @@ def parameters_of(spec: Spec, workspace: Workspace, content_hashes: pl.Series) -
     """Number of weights of the model; None where it is no torch model."""
     import torch
 
-    if spec.embed.kind == "vectors" or find_modality(spec.modality).content == "vector":
+    modality = find_modality(spec.modality)
+    if spec.embed.kind == "vectors" or modality.content == "vector" or modality.tables:
         return None
     embedder = make_embedder(spec, workspace, content_hashes)
     embedder.load()

@@ -82,9 +82,9 @@ def test_a_half_written_corpus_is_written_again(tmp_path, monkeypatch):
     assert victim.read_bytes() != b"half"
 
 
-@pytest.mark.parametrize("name", ["text", "vectors"])
+@pytest.mark.parametrize("name", ["text", "vectors", "graph"])
 def test_other_kinds_of_data_have_an_example_too(tmp_path, name):
-    """A table with every planted defect in it, and a spec that loads."""
+    """Tables with every planted defect in them, and a spec that loads."""
     modality = find_modality(name)
     spec, truth = write_example(modality, tmp_path)
     assert load_spec(spec).modality == name and set(truth["kind"]) == set(modality.defects)

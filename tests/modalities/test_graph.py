@@ -18,6 +18,7 @@ from assay.modalities.graph.adjacency import Ends, adjacency_of
 from assay.modalities.graph.drawing import SIDE, Neighbourhoods
 from assay.modalities.graph.facts import components, twins_of
 from assay.night import run_spec
+from assay.selftest.compare import compare_models
 from assay.selftest.sandbox import make_sandbox
 from assay.sources.ingest import ingest
 from assay.store.workspace import Workspace
@@ -262,3 +263,11 @@ def test_a_night_on_karate(tmp_path):
     numbers = dict(pl.read_parquet(snapshot.parts("dataset_metrics")).select("metric", "value").iter_rows())
     assert numbers["graph_homophily"] == pytest.approx(67 / 78) and numbers["graph_components"] == 1
     assert (snapshot.path / "report.html").stat().st_size > 10_000
+
+
+def test_embedders_of_graphs_are_compared_on_the_whole_graph(tmp_path):
+    """However small the sample that is asked for: a part of a graph is another graph."""
+    spec = make_sandbox("karate", tmp_path / "karate")
+    found = {row.model: row for row in compare_models(spec, ["prone", "fastrp", "sgc"], 12, tmp_path / "home")}
+    assert found["prone"].n == found["fastrp"].n == 34 and found["prone"].dimensions
+    assert "none has any" in found["sgc"].problem
