@@ -112,7 +112,7 @@ def check(view: View) -> None:
     """Raises `SpecError` where samples are neither files nor texts."""
     if is_part(view):
         raise SpecError("these samples are boxes in pictures, not files; take them as COCO, Parquet or CSV")
-    if not view.has_thumbnails() and not view.face["text"]:
+    if view.face["kind"] == "drawing" or (not view.has_thumbnails() and not view.face["text"]):
         raise SpecError("these samples are rows of a table, not files; take them as Parquet or CSV")
 
 

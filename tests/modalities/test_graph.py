@@ -10,14 +10,16 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from assay.contracts.errors import EmbedderError, SourceError
+from assay.contracts.errors import EmbedderError, SourceError, SpecError
 from assay.contracts.spec import load_spec, make_spec
 from assay.embedders.stage import embed
+from assay.explorer.folder import write_folder
 from assay.facts import clean
 from assay.modalities.graph.adjacency import Ends, adjacency_of
 from assay.modalities.graph.drawing import SIDE, Neighbourhoods
 from assay.modalities.graph.facts import components, twins_of
 from assay.night import run_spec
+from assay.reading.columns import View
 from assay.selftest.compare import compare_models
 from assay.selftest.sandbox import make_sandbox
 from assay.sources.ingest import ingest
@@ -262,6 +264,8 @@ def test_a_night_on_karate(tmp_path):
     assert len(pl.read_parquet(snapshot.parts("edges"))) == 78
     numbers = dict(pl.read_parquet(snapshot.parts("dataset_metrics")).select("metric", "value").iter_rows())
     assert numbers["graph_homophily"] == pytest.approx(67 / 78) and numbers["graph_components"] == 1
+    with pytest.raises(SpecError, match="rows of a table, not files"):
+        write_folder(view := View(snapshot), np.ones(len(view.ids), dtype=bool), tmp_path / "clean")
     assert (snapshot.path / "report.html").stat().st_size > 10_000
 
 
