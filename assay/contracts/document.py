@@ -17,7 +17,9 @@ Written by `python -m assay.contracts.document` from `assay/contracts/tables.py`
 
 `assay query DATASET "SQL"` and plain `duckdb HOME/DATASET/catalog.duckdb` show every published table of the newest
 snapshot by its name, and `history.TABLE` across all snapshots with the column `snapshot`. Every score runs from
-0 (clean) to 1 (surely an issue), and means the same from night to night. **Bold** columns are the key.
+0 (clean) to 1 (surely an issue). Distances are measured by a reference that is kept from night to night; labels by a
+model that is fitted anew each night, so that a sample nobody touched may be judged anew where others changed
+([how often](benchmarks.md#how-steady-verdicts-are)). **Bold** columns are the key.
 Facts are keyed by content and shared between snapshots: join them from `samples` by `content_hash`.
 
 Three more views follow what people decide, also after the snapshot was published. `decisions` are those that stand for
