@@ -9,7 +9,7 @@ given another label, given another content. Nights are whole ones, in a home of 
 
 A row a dataset: of the samples that were not touched, the share of which any verdict changed; the mean absolute change
 of a score; what was called resolved, and how much of it had not been touched; and after the last night the average
-precision and the F1 of flags beside those of a first night of the same data. `--detail` prints a row a night and metric.
+precision and the F1 of flags beside those of a first night of the same data. `--detail` prints a row a night.
 """
 
 import argparse
