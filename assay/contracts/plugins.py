@@ -21,6 +21,7 @@ BUILT_IN = {
         "video": "assay.modalities.video.modality:VIDEO",
         "text": "assay.modalities.text.modality:TEXT",
         "graph": "assay.modalities.graph.modality:GRAPH",
+        "interactions": "assay.modalities.interactions.modality:INTERACTIONS",
         "vectors": "assay.modalities.vectors.modality:VECTORS",
     },
     "assay.embedders": {
@@ -44,6 +45,8 @@ BUILT_IN = {
         "deepwalk": "assay.embedders.graph:graph",
         "node2vec": "assay.embedders.graph:graph",
         "fastrp": "assay.embedders.graph:graph",
+        "als": "assay.embedders.graph:graph",
+        "svd": "assay.embedders.graph:graph",
         "vectors": "assay.embedders.registry:given",
     },
     "assay.metrics": {},  # ours are records in `assay.contracts.metrics`

@@ -335,6 +335,22 @@ class Graph(Section):
     to_column: str = ""  # target, dst, to, v, cited, or the second
 
 
+class Interactions(Section):
+    """Where the tables are, of modality `interactions`: file names in the folder of `source.path`.
+
+    Without a name, interactions are in `interactions.csv` or a table of another ending, or in the only table there is;
+    what is known of items and users in `items` and `users` likewise, if they are there.
+    """
+
+    interactions: str = ""
+    items: str = ""
+    users: str = ""
+    user_column: str = ""  # of the interactions; default: user, user_id, customer_id, …
+    item_column: str = ""  # item, item_id, product_id, movie_id, …
+    value_column: str = ""  # value, rating, quantity, …
+    time_column: str = ""  # time, timestamp, date, …: dates, or numbers since 1970, whose unit is that of their median
+
+
 class Schedule(Section):
     """When the nightly run starts."""
 
@@ -354,7 +370,7 @@ class Spec(Section):
     """One dataset. Built by `load_spec`; `base` is the folder that relative paths start from."""
 
     name: str
-    modality: str  # image, audio, objects, pairs, text, graph, vectors, or one of another package
+    modality: str  # image, audio, objects, pairs, text, graph, interactions, vectors, or one of another package
     source: Source
     clean: Clean = Clean()
     dedup: Dedup = Dedup()
@@ -364,6 +380,7 @@ class Spec(Section):
     thresholds: Thresholds = Thresholds.model_validate({})
     metrics: Metrics = Metrics()
     graph: Graph = Graph()
+    interactions: Interactions = Interactions()
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}
     base: Path = Field(default=Path("."), exclude=True)

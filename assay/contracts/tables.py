@@ -229,6 +229,40 @@ class NodeFacts(Contract):
     thumbnail = dy.Binary()  # JPEG of the node among those around it
 
 
+class InteractionFacts(Contract):
+    """What the interactions of that night say of one user, or of one item."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    kind = dy.String(check=lambda c: c.is_in(["user", "item"]))
+    n_interactions = dy.Int32(min=0)
+    n_partners = dy.Int32(min=0)  # different items of a user, users of an item
+    n_repeated = dy.Int32(min=0)  # interactions that repeat an earlier one of the same two
+    share = _fraction(nullable=False)  # of all interactions
+    n_twins = dy.Int32(min=0)  # others with exactly the same partners
+    twin = dy.String(nullable=True)  # sample_id of the first of these
+    mean_value = dy.Float64(nullable=True)
+    n_odd_values = dy.Int32(min=0)  # values beyond what values are here, or no numbers
+    n_unlisted = dy.Int32(min=0)  # interactions of an item that the table of items does not name
+    n_after_test = dy.Int32(min=0)  # of a training split, after the first one of a test split
+    first_time = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
+    last_time = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
+    median_gap_seconds = dy.Float64(min=0.0, nullable=True)  # between two, of ten or more with a time
+    gap_spread = dy.Float64(min=0.0, nullable=True)  # standard deviation of these gaps ÷ their mean
+    thumbnail = dy.Binary()  # JPEG of it among its partners and theirs
+
+
+class Interactions(Contract):
+    """Who took what, in the order of the source."""
+
+    row = dy.Int64(primary_key=True, min=0)
+    user = dy.String(min_length=1)  # a sample_id
+    item = dy.String(min_length=1)  # a sample_id
+    value = dy.Float64(nullable=True)
+    time = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
+    split = dy.String(nullable=True)
+    is_listed = dy.Bool(nullable=True)  # the table of items names the item; null without such a table
+
+
 class Edges(Contract):
     """The edges of a graph as its source gives them, each ordered pair once."""
 
@@ -579,6 +613,8 @@ CONTRACTS: dict[str, type[Contract]] = {
     "video_facts": VideoFacts,
     "text_facts": TextFacts,
     "node_facts": NodeFacts,
+    "interaction_facts": InteractionFacts,
+    "interactions": Interactions,
     "edges": Edges,
     "node_features": NodeFeatures,
     "vectors": Vectors,
@@ -614,7 +650,16 @@ CONTRACTS: dict[str, type[Contract]] = {
     "diff": Diff,
 }
 
-FACTS = ("image_facts", "object_facts", "audio_facts", "video_facts", "text_facts", "node_facts", "vectors")
+FACTS = (
+    "image_facts",
+    "object_facts",
+    "audio_facts",
+    "video_facts",
+    "text_facts",
+    "node_facts",
+    "interaction_facts",
+    "vectors",
+)
 INTERNAL = (
     "ingested", "contents", "node_features", "failures", "cut_contents", "picture_matches", "exact_duplicates",
     "copies", "layout",

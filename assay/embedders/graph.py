@@ -19,8 +19,10 @@ from scipy import sparse
 from scipy.linalg import orthogonal_procrustes
 
 from assay.contracts.errors import EmbedderError
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.basis import Basis, fingerprint_of, plan_basis, stored_bases
+from assay.embedders.hits import validate
 from assay.embedders.registry import Check, Placed, Plan, embedder_kind
 from assay.embedders.weights import package_installed
 from assay.modalities.graph.adjacency import adjacency_of, read_ends, read_node_features
@@ -42,6 +44,7 @@ class Kind:
         place: `module:function` of `(adjacency, dimension, seed)`, or `(adjacency, features, dimension, seed)`.
         dimension: numbers of a vector where the spec says nothing.
         features: it takes the nodes' features.
+        sides: it takes `(adjacency, side, dimension, seed)`, of a graph between users and items.
         models: what `embed.model` may say; the first is the default.
         needs: module and package without which it does not work.
     """
@@ -49,6 +52,7 @@ class Kind:
     place: str
     dimension: int = 128
     features: bool = False
+    sides: bool = False
     models: tuple[str, ...] = ()
     needs: tuple[str, str] | None = None
 
@@ -62,6 +66,8 @@ KINDS = {
     "deepwalk": Kind("assay.embedders.deepwalk:deepwalk", needs=GENSIM),
     "node2vec": Kind("assay.embedders.node2vec:node2vec", models=("skipgram", "cbow"), needs=GENSIM),
     "fastrp": Kind("assay.embedders.fastrp:fastrp"),
+    "als": Kind("assay.embedders.als:als", 32, sides=True),
+    "svd": Kind("assay.embedders.pure_svd:pure_svd", 64, sides=True),
 }
 WITHOUT_FEATURES = "prone"  # what `auto` is where no node has any
 
@@ -74,6 +80,7 @@ class Network:
     ids: pl.Series
     adjacency: sparse.csr_matrix
     features: sparse.csr_matrix
+    side: NDArray[np.bool_]  # (n,) where edges come from: of users and items, the users
 
     @property
     def tied(self) -> NDArray[np.bool_]:
@@ -111,7 +118,7 @@ def plan_graph(spec: Spec, workspace: Workspace, content_hashes: pl.Series, tabl
 
     def place(missing: pl.Series) -> Placed:
         if not basis.is_fitted:
-            fit(spec, workspace, kind, model, basis, network)
+            fit(spec, workspace, kind, model, basis, network, tables)
         return placed(basis.load(), network, missing)
 
     def build() -> Any:
@@ -148,9 +155,11 @@ def read_network(tables: TableReader, content_hashes: pl.Series) -> Network:
     wanted = pl.DataFrame({"content_hash": content_hashes.unique(maintain_order=True)})
     first = samples.unique("content_hash", keep="first", maintain_order=True)
     ids = wanted.join(first, on="content_hash", how="left", maintain_order="left")["sample_id"]
-    adjacency = adjacency_of(read_ends(tables.read("edges"), ids), len(ids))
+    ends = read_ends(tables.read("edges"), ids)
     features, _ = read_node_features(tables, wanted["content_hash"])
-    return Network(wanted["content_hash"], ids, adjacency, features)
+    side = np.zeros(len(ids), dtype=bool)
+    side[ends.source[ends.ties]] = True
+    return Network(wanted["content_hash"], ids, adjacency_of(ends, len(ids)), features, side)
 
 
 def edge_hashes(network: Network) -> pl.Series:
@@ -161,7 +170,9 @@ def edge_hashes(network: Network) -> pl.Series:
     return pl.Series("edge", [hash_text("\0".join(pair)) for pair in pairs], dtype=pl.String)
 
 
-def fit(spec: Spec, workspace: Workspace, kind: Kind, model: str, basis: Basis, network: Network) -> None:
+def fit(
+    spec: Spec, workspace: Workspace, kind: Kind, model: str, basis: Basis, network: Network, tables: TableReader
+) -> None:
     """Embed the graph, turn it towards the last basis of the algorithm, and store it.
 
     Raises:
@@ -170,10 +181,18 @@ def fit(spec: Spec, workspace: Workspace, kind: Kind, model: str, basis: Basis, 
     module, _, attribute = kind.place.partition(":")
     make = cast(Callable[..., Matrix], getattr(importlib.import_module(module), attribute))
     tied = np.flatnonzero(network.tied)
-    given = [network.adjacency[tied][:, tied].tocsr(), *([network.features[tied]] if kind.features else [])]
     options = {"dimension": spec.embed.dimensions or kind.dimension, "seed": spec.embed.seed}
+    options |= {"model": model} if kind.models else {}
+
+    def embed(adjacency: sparse.csr_matrix) -> Matrix:
+        further = [network.features[tied]] if kind.features else [network.side[tied]] if kind.sides else []
+        return make(adjacency, *further, **options)
+
+    within = network.adjacency[tied][:, tied].tocsr()
     try:
-        vectors = make(*given, **options, **({"model": model} if kind.models else {}))
+        vectors = embed(within)
+        whole = "interactions" in find_modality(spec.modality).tables
+        told = validate(embed, within, network.ids.gather(tied), tables) if whole else {}
     except ValueError as error:
         raise EmbedderError(f'embed.kind = "{spec.embed.kind}": {error}; use "prone"') from None
     vectors = vectors if len(tied) else np.zeros((0, options["dimension"]), dtype=np.float32)
@@ -184,7 +203,7 @@ def fit(spec: Spec, workspace: Workspace, kind: Kind, model: str, basis: Basis, 
         stored = before.load()
         vectors, moved, common = aligned(vectors, nodes, stored["vectors"], _names(stored["nodes"]))
     packed = np.frombuffer(bytes.fromhex("".join(nodes)), dtype=np.uint8).reshape(-1, 16)
-    basis.save(nodes=packed, vectors=vectors, moved=np.array(moved), common=np.array(common))
+    basis.save(nodes=packed, vectors=vectors, moved=np.array(moved), common=np.array(common), **told)
 
 
 def aligned(vectors: Matrix, nodes: pl.Series, before: Matrix, nodes_before: pl.Series) -> tuple[Matrix, float, int]:
@@ -242,6 +261,10 @@ def _checks(stored: dict[str, np.ndarray], new: NDArray[np.bool_], has: NDArray[
             f"mean cosine distance of {common:,} nodes from where they were before the graph was embedded anew, turned"
         )
         checks.append(("basis_moved", moved, f"<= {MOVED}", moved <= MOVED, said))
+    if "hits" in stored:
+        hits, popular, n, k = (float(value) for value in stored["hits"])
+        said = f"share of {n:,.0f} users whose last item, held out, is among the {k:.0f} best; the most popular ones: {popular:.3f}"
+        checks.append((f"hit_at_{k:.0f}", hits, f"> {popular:.3f}", hits > popular, said))
     return tuple(checks)
 
 

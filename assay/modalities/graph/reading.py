@@ -99,7 +99,7 @@ def read_folder(spec: Spec, workspace: Workspace) -> OwnRows:
 
     def batches() -> Iterator[Batch]:
         matrix, places = _feature_rows(spec, files)
-        for batch in _read(spec, files.nodes):
+        for batch in read_table(spec, files.nodes):
             yield _take(spec, batch, files.nodes.name, nodes, matrix, places) if batch.rows else batch
 
     def resolve(ids: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
@@ -155,13 +155,14 @@ def find_files(spec: Spec, source: Source) -> Files:
     if features and not features.lower().endswith(MATRICES):
         raise SourceError(f"features come from a .npz or .npy, or are columns of the nodes; [graph] says {features!r}")
     return Files(
-        _file(source, names["nodes"] or ""),
-        _file(source, names["edges"] or ""),
-        _file(source, features) if features else None,
+        table_at(source, names["nodes"] or ""),
+        table_at(source, names["edges"] or ""),
+        table_at(source, features) if features else None,
     )
 
 
-def _file(source: Source, name: str) -> TableFile:
+def table_at(source: Source, name: str) -> TableFile:
+    """A table below a source. Raises `SourceError` where it is not there, or cannot be read."""
     try:
         entry = source.stat(name)
     except UnreadableSample as problem:
@@ -171,7 +172,8 @@ def _file(source: Source, name: str) -> TableFile:
     return TableFile(source, entry, None)
 
 
-def _read(spec: Spec, file: TableFile) -> Iterator[Batch]:
+def read_table(spec: Spec, file: TableFile) -> Iterator[Batch]:
+    """The batches of a table, as the spec wants tables read."""
     with file.source.open(file.name) as handle:
         yield from read_batches(file, rules_of(spec), handle)
 
@@ -194,7 +196,7 @@ def _feature_rows(spec: Spec, files: Files) -> tuple[FeatureFile | None, NDArray
         return None, np.zeros(0, dtype=np.int64)
     features = read_features(files.features.name, files.features.source.read(files.features.name))
     ids: dict[int, str | None] = {}
-    for batch in _read(spec, files.nodes):
+    for batch in read_table(spec, files.nodes):
         ids |= dict.fromkeys((row for row, _, _ in batch.refused), None)
         if batch.rows:
             column = batch.columns[_id_column(spec, list(batch.columns), files.nodes.name)]
@@ -237,7 +239,7 @@ def _columns_of_features(
     name = spec.source.columns.get("vector", "vector")
     family = Roles("uri", spec.source.columns, with_vector=True).vector_columns(list(columns), file)
     if family:
-        rows = np.stack([_as_numbers(columns[one]) for one in family], axis=1).astype(np.float32)
+        rows = np.stack([numbers_of(columns[one]) for one in family], axis=1).astype(np.float32)
         nodes.width = len(family)
         return sparse.csr_matrix(rows), np.zeros(n, dtype=np.int64), family
     if name not in columns:
@@ -248,7 +250,7 @@ def _columns_of_features(
     return sparse.csr_matrix(rows), bad, [name]
 
 
-def _as_numbers(column: Any) -> NDArray[np.float64]:
+def numbers_of(column: Any) -> NDArray[np.float64]:
     """A column of any type as numbers, NaN where a cell is none."""
     values = column.to_pylist() if hasattr(column, "to_pylist") else column
     return pl.Series(values, strict=False).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
@@ -281,7 +283,7 @@ def read_edges(spec: Spec, file: TableFile, told: Told) -> pl.DataFrame:
     """Columns `source`, `target` of every edge, as text, in the file's order; rows without two ends are counted and
     left out. Raises `SourceError` where the columns are not there."""
     frames, n_broken = [empty("edges").select("source", "target")], 0
-    for batch in _read(spec, file):
+    for batch in read_table(spec, file):
         n_broken += len(batch.refused)
         if not batch.rows:
             continue
