@@ -106,7 +106,7 @@ BUILT_IN = (
     Metric("twin_item", "Twin items", "how many other items exactly the same users took", "items"),
     Metric("odd_value", "Odd values", "how many values are beyond what values are here", "interactions"),
     Metric("time_leak", "Told the future", "how much a model is trained on that came after its test", "interactions"),
-    Metric("unlisted_item", "Unlisted items", "how often an item is taken that no table of items names", "interactions"),
+    Metric("unlisted_item", "Unlisted items", "how often it is taken, named by no table of items", "interactions"),
     Metric("clipped", "Clipped", "how much of the sound is cut off at its ceiling", "share of the samples"),
     Metric("silent", "Silent", "how little of it can be heard", "share of the time"),
     Metric("noisy", "Noisy", "how little the sound stands out from its own noise", "decibels"),

@@ -11,7 +11,7 @@ from assay.embedders.svd import truncated_svd
 
 
 def pure_svd(
-    adjacency: sparse.csr_matrix, side: NDArray[np.bool_], dimension: int = 64, seed: int = 0
+    adjacency: sparse.csr_matrix, side: NDArray[np.bool_], dimension: int = 32, seed: int = 0
 ) -> NDArray[np.float32]:
     """Vectors of users and items: `U √S` and `V √S` of the users × items part of the adjacency.
 

@@ -159,8 +159,8 @@ def _columns(spec: Spec, columns: list[str], file: str) -> dict[str, str]:
     for role in ("user", "item"):
         if role not in found:
             raise SourceError(
-                f"{file} has the columns {', '.join(map(repr, columns[:20]))}; wanted one of {role}s, such as {role} or "
-                f'{role}_id. Name it in the spec: [interactions] {role}_column = "…"'
+                f"{file} has the columns {', '.join(map(repr, columns[:20]))}; wanted one of {role}s, such as {role} "
+                f'or {role}_id. Name it in the spec: [interactions] {role}_column = "…"'
             )
     return found
 
@@ -255,15 +255,16 @@ def _tables(rows: pl.DataFrame, ids: pl.Series, listed: pl.Series | None) -> Ite
 def typical_values(values: np.ndarray) -> tuple[float, float]:
     """`(low, high)` of what values are usually like; beyond lies what is none of them.
 
-    Where there are few different values, as of ratings, those that one row in a thousand has or more span it. Else ten
-    times the middle half of the logarithms, on either side.
+    Where there are few different values, as of ratings, those that one row in a thousand has (two rows at least, from
+    a hundred on) span it. Else ten times the middle half of the logarithms, on either side.
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return -np.inf, np.inf
     different, counts = np.unique(finite, return_counts=True)
     if len(different) <= 50:
-        common = different[counts >= max(2.0, len(finite) / 1_000)]
+        least = len(finite) / 1_000 if len(finite) > 2_000 else 2.0 if len(finite) >= 100 else 1.0
+        common = different[counts >= least]
         return (float(common.min()), float(common.max())) if len(common) else (-np.inf, np.inf)
     logs = np.sign(finite) * np.log1p(np.abs(finite))
     low, high = np.quantile(logs, (0.25, 0.75))

@@ -19,7 +19,7 @@ def as_times(column: Any) -> tuple[pl.Series, int]:
     if given.dtype.is_temporal() and given.dtype != pl.Time:
         found = given.cast(pl.Datetime("us"), strict=False).dt.epoch("us").cast(pl.Float64)
     else:
-        found = _of_numbers(given) if not given.dtype == pl.Null else given.cast(pl.Float64)
+        found = _of_numbers(given) if given.dtype != pl.Null else given.cast(pl.Float64)
     good = found.is_between(FIRST * 1e6, LAST * 1e6)
     kept = pl.select(pl.when(good).then(found)).to_series().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
     return kept, int(given.is_not_null().sum() - kept.is_not_null().sum())
