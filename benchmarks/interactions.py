@@ -45,7 +45,7 @@ def citations(folder: Path) -> pl.DataFrame:
 
 
 def split(pairs: pl.DataFrame) -> tuple[sparse.csr_matrix, np.ndarray, pl.Series, np.ndarray, np.ndarray]:
-    """The graph without each user's last item that somebody else took too, the users' side, ids, and what is held out."""
+    """The graph without each user's last item that others took too, the users' side, ids, and what is held out."""
     pairs = pairs.unique(maintain_order=True)
     ids = pl.concat([pairs["user"].unique(maintain_order=True), pairs["item"].unique(maintain_order=True)]).alias("id")
     place = {name: row for row, name in enumerate(ids)}

@@ -181,7 +181,7 @@ def fit(
     module, _, attribute = kind.place.partition(":")
     make = cast(Callable[..., Matrix], getattr(importlib.import_module(module), attribute))
     tied = np.flatnonzero(network.tied)
-    options = {"dimension": spec.embed.dimensions or kind.dimension, "seed": spec.embed.seed}
+    options: dict[str, Any] = {"dimension": spec.embed.dimensions or kind.dimension, "seed": spec.embed.seed}
     options |= {"model": model} if kind.models else {}
 
     def embed(adjacency: sparse.csr_matrix) -> Matrix:

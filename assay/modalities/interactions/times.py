@@ -22,7 +22,7 @@ def as_times(column: Any) -> tuple[pl.Series, int]:
         found = _of_numbers(given) if given.dtype != pl.Null else given.cast(pl.Float64)
     good = found.is_between(FIRST * 1e6, LAST * 1e6)
     kept = pl.select(pl.when(good).then(found)).to_series().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-    return kept, int(given.is_not_null().sum() - kept.is_not_null().sum())
+    return kept, kept.null_count() - given.null_count()
 
 
 def _of_numbers(given: pl.Series) -> pl.Series:
