@@ -263,7 +263,9 @@ def _checks(stored: dict[str, np.ndarray], new: NDArray[np.bool_], has: NDArray[
         checks.append(("basis_moved", moved, f"<= {MOVED}", moved <= MOVED, said))
     if "hits" in stored:
         hits, popular, n, k = (float(value) for value in stored["hits"])
-        said = f"share of {n:,.0f} users whose last item, held out, is among the {k:.0f} best; by popularity {popular:.3f}"
+        said = (
+            f"share of {n:,.0f} users whose last item, held out, is among the {k:.0f} best; by popularity {popular:.3f}"
+        )
         checks.append((f"hit_at_{k:.0f}", hits, f"> {popular:.3f}", hits > popular, said))
     return tuple(checks)
 
