@@ -75,15 +75,18 @@ def _fitted() -> list[dict[str, Any]]:
 
 
 def _of_graphs() -> list[dict[str, Any]]:
-    """The embedders of graphs."""
+    """The embedders of graphs, of users and items among them."""
     own, walks = "nothing: fitted on the graph itself", "the package gensim; fitted on the graph itself"
     kinds = {"sgc": (256, "features of the nodes; fitted on the graph itself", "0.4 ms a node"),
              "prone": (128, own, "0.1 ms a node"), "netmf": (128, f"{own}; at most 20,000 nodes", "1 ms a node"),
              "spectral": (128, own, "0.2 ms a node"), "fastrp": (128, own, "0.02 ms a node"),
-             "deepwalk": (128, walks, "8 ms a node"), "node2vec": (128, walks, "8 ms a node")}  # fmt: skip
+             "deepwalk": (128, walks, "8 ms a node"), "node2vec": (128, walks, "8 ms a node"),
+             "als": (32, "nothing: fitted on who took what", "1 ms a user or item"),
+             "svd": (32, "nothing: fitted on who took what", "0.05 ms a user or item")}  # fmt: skip
+    takes = {"sgc": "graph", "als": "interactions", "svd": "interactions"}
     return [
-        _row(f'kind = "{name}"', name, "graph", dimensions, needs, compare=name, cost=cost,
-             available=needs != walks or package_installed("gensim"))
+        _row(f'kind = "{name}"', name, takes.get(name, "graph, interactions"), dimensions, needs, compare=name,
+             cost=cost, available=needs != walks or package_installed("gensim"))
         for name, (dimensions, needs, cost) in kinds.items()
     ]  # fmt: skip
 

@@ -155,14 +155,13 @@ def karate(_: dict[str, Path], folder: Path) -> None:
 
 
 def davis(_: dict[str, Path], folder: Path) -> None:
-    """18 women by the 14 gatherings that they went to; nobody is labelled."""
+    """Which of 14 gatherings 18 women went to; nobody is labelled."""
     import networkx
 
     graph = networkx.davis_southern_women_graph()
     women, events = graph.graph["top"], graph.graph["bottom"]
-    went = np.array([[graph.has_edge(woman, event) for event in events] for woman in women], dtype=np.float32)
-    _write_nodes(folder, women, went, None)
-    _write_edges(folder, [(woman, event) for woman in women for event in events if graph.has_edge(woman, event)])
+    went = [(woman, event) for woman in women for event in events if graph.has_edge(woman, event)]
+    pl.DataFrame(went, schema=["user", "item"], orient="row").write_csv(folder / "interactions.csv")
 
 
 def digits(_: dict[str, Path], folder: Path) -> None:
@@ -174,12 +173,6 @@ def digits(_: dict[str, Path], folder: Path) -> None:
     _write_zip(
         folder / "digits.zip", (("", str(label), image) for label, image in zip(found.target, images, strict=True))
     )
-
-
-def _write_nodes(folder: Path, ids: list[str], vectors: npt.NDArray[np.float32], labels: list[str] | None) -> None:
-    columns: dict[str, object] = {"sample_id": ids, "vector": vectors.tolist()}
-    frame = pl.DataFrame(columns if labels is None else columns | {"label": labels})
-    frame.with_columns(pl.col("vector").cast(pl.List(pl.Float32))).write_parquet(folder / "nodes.parquet")
 
 
 def _write_graph(folder: Path, ids: list[str], labels: list[str]) -> None:
@@ -242,7 +235,7 @@ def _idx(file: Path, dimensions: int) -> npt.NDArray[np.uint8]:
 
 _FOLDER = 'modality = "image"\n\n[source]\nkind = "folder"\npath = "{path}"\n'
 _GRAPH = 'modality = "graph"\n\n[source]\nkind = "folder"\npath = "."\ninclude = ["*.csv", "*.npz"]\n'
-_NODES = 'modality = "vectors"\n\n[source]\nkind = "table"\npath = "nodes.parquet"\n'
+_TAKEN = 'modality = "interactions"\n\n[source]\nkind = "folder"\npath = "."\ninclude = ["*.csv"]\n'
 
 SANDBOXES = {
     "banking77": Sandbox(
@@ -286,7 +279,7 @@ SANDBOXES = {
                      "sha256:ec1a372391b7f0f60a6aff0084e8abd8f19f0faa7e1f2441a41c492042d5945e"),
         ),
     ),
-    "davis": Sandbox("18 women and the 14 gatherings they went to; comes with networkx", davis, _NODES),
+    "davis": Sandbox("18 women and the 14 gatherings they went to; comes with networkx", davis, _TAKEN),
     "digits": Sandbox("1,797 handwritten digits, 8 × 8; comes with scikit-learn", digits,
                       _FOLDER.format(path="digits.zip")),
     "fsdd": Sandbox(

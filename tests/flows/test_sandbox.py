@@ -32,7 +32,7 @@ def ingested(spec_path, tmp_path) -> pl.DataFrame:
     return ingest(spec, Workspace(tmp_path / "home", spec.name)).read("ingested")
 
 
-@pytest.mark.parametrize(("name", "n", "classes"), [("digits", 1797, 10), ("karate", 34, 2), ("davis", 18, 0)])
+@pytest.mark.parametrize(("name", "n", "classes"), [("digits", 1797, 10), ("karate", 34, 2), ("davis", 32, 0)])
 def test_what_comes_with_a_dependency_is_there_offline(tmp_path, capsys, name, n, classes):
     """With a spec that reads it, and the command to type."""
     spec = make_sandbox(name, tmp_path / name)

@@ -41,10 +41,8 @@ def interaction_facts(
 
 
 def _colours(samples: pl.DataFrame) -> NDArray[np.int64]:
-    """(n,) a code to colour by: the label, else whether it is a user (0) or an item (1)."""
-    label = samples["label"].rank("dense").cast(pl.Int64)
-    kind = (samples["kind"] == "item").cast(pl.Int64)
-    return (label + 1).fill_null(kind).to_numpy()
+    """(n,) a code a label to colour by, −1 where there is none."""
+    return samples["label"].rank("dense").cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def measure(rows: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
