@@ -183,7 +183,7 @@ def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):
 
 
 def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, tmp_path):
-    """SIGKILL loses nothing and leaves no half snapshot (benchmarks/kill.py does it fifty times)."""
+    """SIGKILL loses nothing and leaves no half snapshot (benchmarks/hardening/kills.py does it a thousand times)."""
     command = [sys.executable, str(ROOT / "tests/nightly.py"), str(dataset), str(tmp_path / "home")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     moments = random.Random(0)

@@ -1,7 +1,7 @@
 """`assay serve`, whole: what dies in the middle of a night ends no later night, and nobody else's spec is run.
 
 One story, told once for the module, and asked about by the tests; a Prefect server takes ten seconds to start.
-`benchmarks/serve_kills.py` kills each process, in both ways, at both moments.
+`benchmarks/hardening/serve.py` kills each process, in both ways, at both moments.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import pytest
 
 from assay.contracts.errors import BusyError
 from assay.store.lock import held_lock
-from benchmarks.serve_kills import is_alive, processes, write_data
+from benchmarks.hardening.serve import is_alive, processes, write_data
 from flows import scheduler
 
 ROOT = Path(__file__).parents[2]

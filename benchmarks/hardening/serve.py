@@ -1,21 +1,16 @@
 """`assay serve` under kills: whichever of its processes dies, however, the nights go on.
 
-    python benchmarks/serve_kills.py [--home FOLDER] [--cases N]
-
 A dataset is served once a minute. When a run has been submitted, or is under way, one of the processes or all of them
 get SIGKILL or SIGTERM; `assay serve` is started again where it is what died. Wanted: no process is left, the next
-snapshot comes, and what died is said to be dead. Prints one row a case.
+snapshot comes, and what died is said to be dead.
 """
 
-import argparse
 import contextlib
 import itertools
-import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.hardening.common import Bench, Row, inside
+
+ROOT = Path(__file__).parents[2]
 VICTIMS = ("run", "server", "scheduler", "serve", "all")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 MOMENTS = ("submitted", "under way")
@@ -41,7 +38,7 @@ cron = "* * * * *"
 """
 
 
-def write_data(folder: Path) -> Path:
+def write_data(folder: Path) -> str:
     """120 labelled vectors, and the spec that serves them."""
     rng = np.random.default_rng(1)
     label = rng.integers(0, 3, 120)
@@ -51,7 +48,7 @@ def write_data(folder: Path) -> Path:
         folder / "v.parquet"
     )
     (folder / "spec.toml").write_text(SPEC)
-    return folder / "spec.toml"
+    return str(folder / "spec.toml")
 
 
 def children(parent: int) -> dict[int, str]:
@@ -102,42 +99,46 @@ def start(spec: Path, home: Path, log: Path) -> subprocess.Popen:
         )
 
 
-def main() -> None:
-    """All cases, one row each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--cases", type=int, default=len(VICTIMS) * len(SIGNALS) * len(MOMENTS))
-    chosen = parser.parse_args()
-    folder = chosen.home or Path(tempfile.mkdtemp(prefix="serve-kills-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    spec, home, log = write_data(folder), folder / "home", folder / "serve.log"
-    dataset = home / "minutely"
+def rows(bench: Bench) -> list[Row]:
+    """All cases, as many as there is time for: a minute or two each."""
+    row, left = Row("assay serve, one of its processes or all killed or stopped"), bench.until()
+    folder = bench.base / "served"
+    if bench.share < 0.2:
+        row.left_out = "a case takes minutes: not in the short form"
+        return [row]
+    folder.mkdir(exist_ok=True)
+    inside(write_data, folder)
+    spec, home, log = folder / "spec.toml", folder / "home", folder / "serve.log"
     serve = start(spec, home, log)
-    lost = 0
-    print("victim     signal   moment     others gone after s   next snapshot after s")
-    for moment, victim, number in list(itertools.product(MOMENTS, VICTIMS, SIGNALS))[: chosen.cases]:
-        try:
-            under_way = (lambda: (dataset / ".lock.json").exists()) if moment == "under way" else (lambda: True)
-            until(lambda: "run" in processes(serve.pid) and under_way(), "a run")  # noqa: B023
-            there = processes(serve.pid)
-            published = len(list(dataset.glob("snapshots/v*")))
-            for name in there if victim == "all" else [victim]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(there[name], number)
-            gone = 0.0
-            if victim in ("serve", "all"):
-                serve.wait(60)
-                gone = until(lambda: not any(map(is_alive, there.values())), "no process left")  # noqa: B023
-                serve = start(spec, home, log)
-            after = until(lambda: len(list(dataset.glob("snapshots/v*"))) > published, "the next snapshot")  # noqa: B023
-            print(f"{victim:10} {number.name:8} {moment:10} {gone:12.1f} {after:22.1f}", flush=True)
-        except (TimeoutError, subprocess.TimeoutExpired) as error:
-            lost += 1
-            print(f"{victim:10} {number.name:8} {moment:10} LOST: {error}", flush=True)
-    serve.send_signal(signal.SIGTERM)
-    status = serve.wait(60)
-    print(json.dumps({"lost": lost, "exit_status_at_the_end": status, "log": str(log)}))
+    try:
+        for moment, victim, number in itertools.product(MOMENTS, VICTIMS, SIGNALS):
+            if left():
+                try:
+                    serve = _case(spec, home, log, serve, moment, victim, number)
+                    row.count(None)
+                except (TimeoutError, subprocess.TimeoutExpired) as error:
+                    row.count(f"{victim} {number.name} {moment}: {error}")
+    finally:
+        serve.send_signal(signal.SIGTERM)
+        row.count(None if serve.wait(60) in (0, 130) else f"serve ended with {serve.returncode}")
+    return [row]
 
 
-if __name__ == "__main__":
-    main()
+def _case(
+    spec: Path, home: Path, log: Path, serve: subprocess.Popen, moment: str, victim: str, number: signal.Signals
+) -> subprocess.Popen:
+    """One kill, and the next snapshot. Returns the `assay serve` that runs then."""
+    dataset = home / "minutely"
+    under_way = (lambda: (dataset / ".lock.json").exists()) if moment == "under way" else (lambda: True)
+    until(lambda: "run" in processes(serve.pid) and under_way(), "a run")
+    there = processes(serve.pid)
+    published = len(list(dataset.glob("snapshots/v*")))
+    for name in there if victim == "all" else [victim]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(there[name], number)
+    if victim in ("serve", "all"):
+        serve.wait(60)
+        until(lambda: not any(map(is_alive, there.values())), "no process left")
+        serve = start(spec, home, log)
+    until(lambda: len(list(dataset.glob("snapshots/v*"))) > published, "the next snapshot")
+    return serve
