@@ -31,7 +31,7 @@ from assay.layouts.stage import project
 from assay.metrics.stage import metrics
 from assay.publishing.stage import publish
 from assay.sources.ingest import ingest
-from assay.store.lock import dataset_lock, disk_full_is_clear
+from assay.store.lock import dataset_lock, disk_full_is_clear, lack_of_memory_is_clear
 from assay.store.snapshots import Snapshot
 from assay.store.stage import Stage, StageOutput, names
 from assay.store.workspace import Workspace
@@ -66,7 +66,7 @@ def run_night(
     Raises:
         AssayError: what stopped the night, in words for its operator. Nothing half-written is published.
     """
-    with disk_full_is_clear(workspace.home), lock(workspace):
+    with disk_full_is_clear(workspace.home), lack_of_memory_is_clear(), lock(workspace):
         sweep(workspace)
         outputs = run_stages(STAGES, spec, workspace, run)
         return timed("publish", publish, spec, workspace, *outputs)

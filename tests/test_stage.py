@@ -1,5 +1,6 @@
 """The mechanism behind every stage: keyed, cached, whole or absent."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from assay.contracts.errors import AssayError, BusyError, ContractError
 from assay.store.facts import FactStore
 from assay.store.files import atomic_file, hash_text
-from assay.store.lock import dataset_lock, disk_full_is_clear
+from assay.store.lock import dataset_lock, disk_full_is_clear, lack_of_memory_is_clear
 from assay.store.stage import run_stage, write_rows
 from assay.store.vectors import read_vectors, vectors_frame
 from assay.store.workspace import Workspace
@@ -195,6 +196,19 @@ def test_a_full_disk_is_one_clear_message(tmp_path):
     with pytest.raises(AssayError, match="is full.*assay gc"), disk_full_is_clear(tmp_path):
         with open("/dev/full", "wb", buffering=0) as full:
             full.write(b"x")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.ENOMEM, "Cannot allocate memory")],
+    ids=["memory", "threads", "number"],
+)
+def test_a_lack_of_memory_is_one_clear_message(error):
+    """From anywhere; another error stays what it is."""
+    with pytest.raises(AssayError, match="no memory is left.*run again"), lack_of_memory_is_clear():
+        raise error
+    with pytest.raises(ValueError, match="^other$"), lack_of_memory_is_clear():
+        raise ValueError("other")
 
 
 def test_identical_rows_give_identical_bytes(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import BusyError, SnapshotError
+from assay.store.files import sync_path
 from assay.store.snapshots import Snapshot, newest_snapshot
 from assay.store.workspace import Workspace
 
@@ -195,7 +196,9 @@ def write_catalog(workspace: Workspace) -> Path:
             raise SnapshotError(f"{newest.path} cannot be shown in {target}: {problem}") from None
         shown = (newest.path / "manifest.json").stat().st_mtime_ns
         os.utime(path, ns=(shown, shown))
+        sync_path(path)
         os.replace(path, target)
+        sync_path(target.parent)
     return target
 
 

@@ -137,6 +137,28 @@ def disk_full_is_clear(place: Path) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def lack_of_memory_is_clear() -> Iterator[None]:
+    """Turn memory that is not to be had, as any library below reports it, into one clear message."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise AssayError(
+            f"no memory is left for this ({said}); nothing half-written was published. Free some, or raise the limit, "
+            "and run again: finished work is kept"
+        ) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is about memory: by its type or number, or by the words of libraries without one."""
+    words = ("can't start new thread", "not enough memory", "Out of memory", "out of memory", "Cannot allocate memory")
+    numbered = getattr(error, "errno", None) == errno.ENOMEM
+    return isinstance(error, MemoryError) or numbered or any(word in str(error) for word in words)
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error is about a full disk or quota: by its number, or by the words of libraries without one."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)

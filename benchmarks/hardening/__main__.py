@@ -1,11 +1,12 @@
 """Everything that assay is put through, and a table of what it lost, which is to say 0 in every row.
 
-    python -m benchmarks.hardening [--minutes 20] [--share 1.0] [--only kills,disk] [--results FILE] [--write]
-    python -m benchmarks.hardening --short                 # a try or two of each, within a minute
+    python -m benchmarks.hardening [--minutes 20] [--share 1.0] [--only kills,disk.in_home] [--results FILE] [--write]
+    python -m benchmarks.hardening --short                 # a few tries of a few kinds, within a minute
 
-Each kind ends after `--minutes`, however many tries there were; the table says how many. Rows are kept in the results file
-as they come: a kind that is there already is not tried again, so what was interrupted goes on. `--write` puts the table
-into docs/reliability.md. Exit status 1: something was lost.
+Each row ends after `--minutes`, however many tries there were; the table says how many. Kinds are kept in the results
+file as they come: one that is there already is not tried again, so what was interrupted goes on; with `--more` it is
+tried again and the tries are added. `--write` puts the table into docs/reliability.md. Exit status 1: something was
+lost.
 """
 
 import argparse
@@ -19,9 +20,8 @@ from pathlib import Path
 
 from benchmarks.hardening import common
 
-KINDS = (
-    "kills", "disk", "limits", "places", "power", "clocks", "strangers", "corpus", "together", "serve",
-)  # fmt: skip
+KINDS = "kills,disk,limits,places,power,clocks,strangers,corpus,together,serve"
+SHORT = "kills.at_random,kills.at_every_step,disk.in_home,strangers.fuzzed,together"
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of the table -->"
@@ -32,8 +32,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0, help="of one row")
     parser.add_argument("--share", type=float, default=1.0, help="of the counts: 0.1 is a hundred kills")
-    parser.add_argument("--only", default=",".join(KINDS))
+    parser.add_argument("--only", help="kinds, or KIND.FUNCTION for one row of it")
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--more", action="store_true", help="add to the tries that are in the results file")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--short", action="store_true", help="a try or two of each")
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -45,15 +46,16 @@ def main() -> int:
         base.chmod(0o755)
         common.warm(base)
         bench = common.Bench(base, share, seconds, chosen.seed)
-        for kind in chosen.only.split(","):
-            if kind in done:
+        for kind in (chosen.only or (SHORT if chosen.short else KINDS)).split(","):
+            if kind in done and not chosen.more:
                 continue
             print(f"{kind} …", file=sys.stderr, flush=True)
             began = time.monotonic()
-            rows = importlib.import_module(f"benchmarks.hardening.{kind}").rows(bench)
-            took = round((time.monotonic() - began) / 60, 1)
-            entry = {"kind": kind, "on": f"{datetime.now(UTC):%Y-%m-%d}", "minutes": took, "seed": chosen.seed}
-            done[kind] = entry | {"rows": [json.loads(row.as_json()) for row in rows]}
+            name, _, function = kind.partition(".")
+            found = getattr(importlib.import_module(f"benchmarks.hardening.{name}"), function or "rows")(bench)
+            minutes = (time.monotonic() - began) / 60
+            rows = [json.loads(row.as_json()) for row in (found if isinstance(found, list) else [found])]
+            done[kind] = _added(done.get(kind), kind, rows, minutes, chosen.seed)
             if chosen.results is not None:
                 chosen.results.write_text("".join(json.dumps(each) + "\n" for each in done.values()))
     table = _table(done)
@@ -70,6 +72,15 @@ def _read(results: Path | None) -> dict[str, dict]:
     if results is None or not results.exists():
         return {}
     return {entry["kind"]: entry for entry in map(json.loads, results.read_text().splitlines())}
+
+
+def _added(before: dict | None, kind: str, rows: list[dict], minutes: float, seed: int) -> dict:
+    """The entry of a kind, with the tries of an earlier one."""
+    for old, new in zip(before["rows"] if before else [], rows, strict=False):
+        new |= {key: old[key] + new[key] for key in ("tried", "survived", "lost")}
+    spent = round(minutes + (before["minutes"] if before else 0.0), 1)
+    seeds = [*(before["seeds"] if before else []), seed]
+    return {"kind": kind, "on": f"{datetime.now(UTC):%Y-%m-%d}", "minutes": spent, "seeds": seeds, "rows": rows}
 
 
 def _table(done: dict[str, dict]) -> str:

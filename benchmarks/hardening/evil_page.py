@@ -1,25 +1,23 @@
 """A page of another origin, which tries all that a page can against an explorer whose visitor looks at it."""
 
-import contextlib
 import functools
 import http.server
 import json
-import re
 import shutil
-import subprocess
 import threading
-from pathlib import Path
+from importlib.util import find_spec
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--virtual-time-budget=15000",
+    "--disable-sync", "--no-first-run",
 ]  # fmt: skip
+ATTEMPTS = 10
 PAGE = """<!doctype html><meta charset="utf-8"><pre id="out">{}</pre><script>
 const there = "ADDRESS", seen = {}, json = {"content-type": "application/json"};
 const drop = JSON.stringify({kind: "drop", ids: ["s/0000001"]});
 const note = (name, got) => { seen[name] = got; document.getElementById("out").textContent = JSON.stringify(seen); };
 const read = (name, path, options) => fetch(there + path, options).then(
-  async (answer) => note(name, answer.type === "opaque" ? "" : `read ${answer.status}: ${(await answer.text()).slice(0, 80)}`),
+  async (answer) => note(name, answer.type === "opaque" ? "" : `read ${answer.status}: ${await answer.text()}`),
   () => note(name, ""));
 const load = (name, tag, path, key = "src") => {
   const made = document.createElement(tag);
@@ -66,32 +64,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def visit(link: str, profile: Path) -> dict[str, str] | str:
+def visit(link: str) -> dict[str, str] | str:
     """What each attempt of the page got (empty: nothing), or why there is no browser to try it in."""
-    browser = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
-                   None)  # fmt: skip
-    if browser is None:
-        return "no Chromium on this machine"
-    shutil.rmtree(profile, ignore_errors=True)
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None or find_spec("playwright") is None:
+        return "no Chromium on this machine, or no Playwright"
+    from playwright.sync_api import sync_playwright
+
     address = link.split("?")[0]
-    page = PAGE.replace("ADDRESS", address)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, page))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, PAGE.replace("ADDRESS", address))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        _dom(browser, profile, link)  # the cookie is there now
-        mine = _dom(browser, profile, address)
-        if "data-started" not in mine and "Explorer" not in mine and "app.js" not in mine:
-            return f"the browser does not keep the explorer's cookie between two visits: {mine[:200]}"
-        found = re.search(
-            r'<pre id="out">(.*?)</pre>', _dom(browser, profile, f"http://127.0.0.1:{server.server_port}/")
-        )
-        return dict(json.loads(found[1].replace("&quot;", '"'))) if found else "the browser shows nothing"
-    finally:
-        server.shutdown()
-
-
-def _dom(browser: str, profile: Path, address: str) -> str:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        command = [browser, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", address]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
-    return ""
+    with sync_playwright() as started:
+        page = started.chromium.launch(executable_path=browser, args=FLAGS).new_context().new_page()
+        page.goto(link)
+        if page.request.get(address + "api/snapshots").status != 200:
+            return "the browser does not keep the explorer's cookie"
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.wait_for_function(f"Object.keys(JSON.parse(out.textContent)).length >= {ATTEMPTS}", timeout=60_000)
+        return dict(json.loads(page.inner_text("#out")))

@@ -1,6 +1,6 @@
 """A served spec is really scheduled, and what an earlier server was left with is settled.
 
-One Prefect server for the module; nothing is run on it. `benchmarks/hardening/serve.py` kills a served night in every way.
+One Prefect server for the module; nothing is run on it. `benchmarks/hardening/serve.py` kills a served night.
 """
 
 import json
