@@ -27,7 +27,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 3
+VERSION = 4
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from assay.store.workspace import Workspace
 
 STAGES = (ingest, clean, dedup, embed, index, near_dedup, project, metrics, judge, validate, drift)
 Result = TypeVar("Result")
+SILENT_SECONDS = 5.0
 LANES = 2  # stages at a time; most use all cores by themselves, but UMAP with a seed uses one
 
 Runner = Callable[..., StageOutput]
@@ -99,6 +100,7 @@ def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: R
     finished: queue.SimpleQueue[tuple[str, StageOutput | Exception]] = queue.SimpleQueue()
     needs = {stage.name: _needs(stage, stages, spec) for stage in stages}
     failures: list[Exception] = []
+    beside_threads: dict[str, threading.Thread] = {}
 
     def work(stage: Stage) -> None:
         before = stages[: stages.index(stage)]
@@ -116,10 +118,12 @@ def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: R
             running.add(stage.name)
         for stage in beside:
             context = contextvars.copy_context()
-            threading.Thread(target=context.run, args=(work, stage), daemon=True, name=stage.name).start()
+            thread = threading.Thread(target=context.run, args=(work, stage), daemon=True, name=stage.name)
+            beside_threads[stage.name] = thread
+            thread.start()
         for stage in here:
             work(stage)
-        name, outcome = finished.get()  # of the one here, or of the one that all others wait for
+        name, outcome = _next(finished, beside_threads)  # of the one here, or of the one that all others wait for
         running.discard(name)
         if isinstance(outcome, Exception):
             failures.append(outcome)
@@ -128,6 +132,22 @@ def run_stages(stages: Sequence[Stage], spec: Spec, workspace: Workspace, run: R
     if failures:
         raise failures[0]
     return [done[stage.name] for stage in stages]
+
+
+def _next(
+    finished: "queue.SimpleQueue[tuple[str, StageOutput | Exception]]", threads: dict[str, threading.Thread]
+) -> tuple[str, StageOutput | Exception]:
+    """The next stage to end. A thread that ended without a word, for it had no memory left to say one, has failed."""
+    while True:
+        ended = [name for name, thread in threads.items() if not thread.is_alive()]
+        try:
+            name, outcome = finished.get(timeout=SILENT_SECONDS)
+            threads.pop(name, None)
+            return name, outcome
+        except queue.Empty:
+            if ended:
+                threads.pop(ended[0])
+                return ended[0], MemoryError(f"the thread of {ended[0]} ended without a word")
 
 
 def _needs(stage: Stage, stages: Sequence[Stage], spec: Spec) -> set[str]:

@@ -3,6 +3,7 @@
     AssayError                  exit status 1
     ├── SpecError               2  the spec, or what was typed on the command line
     ├── SourceError             2  the source data as a whole cannot be used tonight
+    │   ├── DamagedTable        -  one of its files is not whole; where others are, a row of `rejects`
     │   └── UnreadableSample    -  one sample cannot be; it becomes a row of `rejects`
     ├── EmbedderError           2  the embedder's weights or package cannot be had
     ├── SnapshotError           1  a published snapshot is missing, broken or from another version
@@ -30,6 +31,10 @@ class SourceError(AssayError):
     """The source is absent, half-written, empty or shrunk beyond its limit."""
 
     exit_status = 2
+
+
+class DamagedTable(SourceError):
+    """A Parquet or Arrow file of the source is not whole, or ends what reads it."""
 
 
 class UnreadableSample(SourceError):

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from assay.contracts.errors import SourceError
+from assay.contracts.errors import DamagedTable
 from assay.sources.batches import BATCH_CHARACTERS, BATCH_ROWS, HALF_WRITTEN, Batch, Rules, unique_names
 from assay.sources.parquet_reader import class_names, named
 
@@ -38,7 +38,7 @@ def read_arrow(file: BinaryIO, name: str, _: Rules) -> Iterator[Batch]:
             raise ValueError("there are bytes after the stream's end")
     except (pa.ArrowException, OSError, ValueError, MemoryError, TypeError) as error:
         problem = f"{type(error).__name__}: {error}"[:300]
-        raise SourceError(f"{name} is not a whole Arrow file ({problem}); {HALF_WRITTEN}") from None
+        raise DamagedTable(f"{name} is not a whole Arrow file ({problem}); {HALF_WRITTEN}") from None
 
 
 def _records(reader: "pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader") -> Iterator[pa.RecordBatch]:

@@ -36,7 +36,7 @@ from assay.sources.own import OwnRows
 from assay.sources.roles import Roles
 from assay.sources.rows import TableRows
 from assay.sources.schema import describe, refuse_lost_columns
-from assay.sources.table_files import file_beside, table_files, table_folder, with_digests
+from assay.sources.table_files import file_beside, rules_of, table_files, table_folder, whole_files, with_digests
 from assay.sources.tables import content_role, file_text, read_rows, uri_listing
 from assay.sources.told import SCHEMA, Told, print_notes, tell
 from assay.store.files import hash_text
@@ -181,11 +181,12 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
     """Digest of the tables and of the files that they name, and the body that writes their rows."""
     refuse_unready(spec, table_folder(spec))
     days = spec.source.reread_days
-    files = with_digests(workspace, table_files(spec), days)
+    there = with_digests(workspace, table_files(spec), days)
+    files, damaged = whole_files(workspace, there, rules_of(spec))
     content = content_role(spec, workspace, files)
     listing = uri_listing(spec, workspace, files) if content == "uri" else None
     beside = file_beside(spec, files)
-    hashed = [*files, *with_digests(workspace, [beside], days)] if beside else files
+    hashed = [*there, *with_digests(workspace, [beside], days)] if beside else there
     described = [(file.name, file.split, file.content_hash) for file in hashed]
     digest = hash_text(repr(described) + (_listing_digest(listing) if listing is not None else ""))
 
@@ -193,9 +194,12 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
         rows = read_rows(spec, writer, files, content, listing)
         samples, rejects = rows.finish()
         told = rows.told
+        if damaged:
+            names = ", ".join(reject["uri"] for reject in damaged)
+            told.doubt(f"{len(damaged)} of {len(there)} tables are damaged and left out: {names}")
         told.rows.append((SCHEMA, float(len(rows.seen_columns)), describe(samples, rows.used_roles)))
         skipped = rows.skipped_columns
-        _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
+        _write(spec, writer, samples, [*damaged, *rejects], rows.labels_normalized, skipped, rows.labels_as_lists, told)
 
     return digest, body
 

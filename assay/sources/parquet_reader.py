@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assay.contracts.errors import SourceError
+from assay.contracts.errors import DamagedTable
 from assay.sources.batches import BATCH_CHARACTERS, BATCH_ROWS, HALF_WRITTEN, Batch, Rules, unique_names
 
 
@@ -16,7 +16,8 @@ def read_parquet(file: BinaryIO, name: str, _: Rules) -> Iterator[Batch]:
     """Batches of Arrow arrays, sized by the row groups' own uncompressed sizes.
 
     Raises:
-        SourceError: no footer, damaged pages, or two columns of one name.
+        DamagedTable: no footer, or damaged pages.
+        SourceError: two columns of one name.
     """
     try:
         table = pq.ParquetFile(file)
@@ -44,7 +45,7 @@ def read_parquet(file: BinaryIO, name: str, _: Rules) -> Iterator[Batch]:
                 start += batch.num_rows
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         problem = f"{type(error).__name__}: {error}"[:300]
-        raise SourceError(f"{name} is not a whole Parquet file ({problem}); {HALF_WRITTEN}") from None
+        raise DamagedTable(f"{name} is not a whole Parquet file ({problem}); {HALF_WRITTEN}") from None
 
 
 def _refuse_damage(batch: pa.RecordBatch, name: str) -> None:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import polars as pl
 
-from assay.contracts.errors import SourceError, UnreadableSample
+from assay.contracts.errors import DamagedTable, SourceError, UnreadableSample
 from assay.contracts.spec import Spec
 from assay.sources.batches import Batch, Rules
 from assay.sources.columns import values_of
@@ -25,6 +26,7 @@ from assay.store.files import hash_text
 from assay.store.workspace import Workspace
 
 UNLIMITED = 2**62
+IN_WORKER = (".parquet", ".pq")  # cut or damaged, there is no reading them in part
 PARTITION = re.compile(r"([A-Za-z_][\w.-]*)=(.*)")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -118,6 +120,41 @@ def with_digests(workspace: Workspace, files: Sequence[TableFile], reread_days: 
             raise SourceError(f"the table {file.name} cannot be read: {row['reason']} ({row['detail']})")
         found.append(replace(file, content_hash=row["content_hash"]))
     return found
+
+
+def whole_files(
+    workspace: Workspace, files: Sequence[TableFile], rules: Rules
+) -> tuple[list[TableFile], list[dict[str, str]]]:
+    """The files that can be read to their end, and a reject for each Parquet file that cannot be. A file is
+    looked through once, when it is new; where it is the only one, by whoever reads it.
+
+    Raises:
+        DamagedTable: none of several is whole.
+    """
+    if len(files) < 2:
+        return list(files), []
+    problems: dict[str, str] = {}
+    for file in files:
+        if file.name.lower().endswith(IN_WORKER):
+            found = remembered(workspace, "whole", [file], repr(rules), partial(_damage, file, rules))
+            problems.update(dict.fromkeys([file.name] * len(found), "".join(found)))
+    if len(problems) == len(files):
+        raise DamagedTable(next(iter(problems.values())))
+    rejects = [
+        {"uri": name, "sample_id": name, "reason": "damaged_table", "detail": words} for name, words in problems.items()
+    ]
+    return [file for file in files if file.name not in problems], rejects
+
+
+def _damage(file: TableFile, rules: Rules) -> list[str]:
+    """Why a file is not whole; nothing where it is."""
+    try:
+        with file.source.open(file.name) as handle:
+            for _ in read_batches(file, rules, handle):
+                pass
+    except DamagedTable as error:
+        return [str(error)]
+    return []
 
 
 def remembered(

@@ -5,7 +5,8 @@ Arrow's reader is C++ on bytes that anybody may have made. The worker has a limi
 pipes: the bytes of the file come to it through one as it asks for them, and what it made of them goes back through the
 other as Arrow's own stream, never as a pickle.
 
-    worker → here   kind (1 byte), length (8 bytes), payload: r(ead offset, size), s(aid), b(atch), e(rror), d(one)
+    worker → here   kind (1 byte), length (8 bytes), payload: r(ead offset, size), s(aid), b(atch), e(rror),
+                    x (the file is damaged), d(one)
     here → worker   length (8 bytes), payload: the file's name and size, then what each r asks for
 """
 
@@ -24,7 +25,7 @@ from typing import IO, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.contracts.errors import SourceError
+from assay.contracts.errors import DamagedTable, SourceError
 from assay.sources.batches import HALF_WRITTEN, Batch, Rules
 
 MEMORY_BYTES = 6 * 2**30  # of address space, beyond what the worker has when it starts
@@ -40,7 +41,8 @@ def read_in_worker(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
     """As `parquet_reader.read_parquet`, in a worker.
 
     Raises:
-        SourceError: as it does; or the worker died or fell silent over the file.
+        SourceError: as it does.
+        DamagedTable: as it does; or the worker died or fell silent over the file.
     """
     with _lock:
         worker = _idle.pop() if _idle else None
@@ -48,7 +50,7 @@ def read_in_worker(file: BinaryIO, name: str, rules: Rules) -> Iterator[Batch]:
     try:
         yield from worker.read(file, name)
     except (BrokenPipeError, EOFError) as error:
-        raise SourceError(
+        raise DamagedTable(
             f"{name} cannot be read: the process that reads it {worker.ending()}, so its bytes are damaged, or made to "
             "do that. Take it out with source.exclude, or write it again"
         ) from error
@@ -88,6 +90,8 @@ class _Worker:
                 yield _unpacked(payload)
             else:
                 self.is_between_files = True
+                if kind == b"x":
+                    raise DamagedTable(json.loads(payload))
                 if kind == b"e":
                     raise SourceError(json.loads(payload))
                 return
@@ -206,13 +210,15 @@ def work() -> None:
                 else:
                     _frame(answer, b"b", _packed(batch))
             _frame(answer, b"d", b"")
+        except DamagedTable as error:
+            _frame(answer, b"x", json.dumps(str(error)).encode())
         except SourceError as error:
             _frame(answer, b"e", json.dumps(str(error)).encode())
         except MemoryError:
             problem = f"{name} takes more than {MEMORY_BYTES / 2**30:g} GiB to read; {HALF_WRITTEN}"
-            _frame(answer, b"e", json.dumps(problem).encode())
+            _frame(answer, b"x", json.dumps(problem).encode())
         except Exception as error:  # a fault of ours, or of a library on hostile bytes: the file's, either way
-            _frame(answer, b"e", json.dumps(f"{name} cannot be read ({type(error).__name__}: {error})"[:500]).encode())
+            _frame(answer, b"x", json.dumps(f"{name} cannot be read ({type(error).__name__}: {error})"[:500]).encode())
 
 
 def _packed(batch: Batch) -> bytes:

@@ -18,7 +18,7 @@ def rows(bench: Bench) -> list[Row]:
     found = re.search(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())
     imports = 1024 * int(found[1]) if found else 2 * GIB
     limits = [("64 file descriptors", descriptors, 64), ("256 file descriptors", descriptors, 256)]
-    for mebibytes in (2048, 512, 128):
+    for mebibytes in (2048, 512):
         words = f"{mebibytes} MiB of memory beyond what the imports reserve (RLIMIT_DATA)"
         limits.append((words, memory, imports + mebibytes * 2**20))
     return [_limited(bench, kind, functools.partial(_limit, what, amount)) for kind, what, amount in limits]

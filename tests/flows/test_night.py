@@ -2,18 +2,21 @@
 
 import contextlib
 import os
+import queue
 import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from assay import night
 from assay.contracts.errors import SourceError
 from assay.store.decisions import append_decisions, undo_batch
 from assay.store.snapshots import list_snapshots, read_snapshot, verify
@@ -220,3 +223,15 @@ def test_the_flow_runs_under_prefect_by_hand(dataset, tmp_path):
         artifacts = dict(database.execute("select key, type from artifact"))
     assert artifacts.items() >= {("digits-headline", "table"), ("digits-embedding-plot", "image")}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits", "digits.toml", "home"]
+
+
+def test_a_stage_whose_thread_ends_without_a_word_has_failed(monkeypatch):
+    """As it does where no memory is left to say one: the night ends, and does not wait for ever."""
+    monkeypatch.setattr(night, "SILENT_SECONDS", 0.05)
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    name, outcome = night._next(queue.SimpleQueue(), {"embed": thread})
+    assert name == "embed" and isinstance(outcome, MemoryError)
+    finished = queue.SimpleQueue()
+    threading.Timer(0.3, finished.put, [("index", "output")]).start()
+    assert night._next(finished, {}) == ("index", "output")

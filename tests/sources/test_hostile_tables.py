@@ -408,3 +408,28 @@ def test_any_bytes_as_jsonl(table, content):
         table("t.jsonl", content)
     except AssayError:
         pass
+
+
+@pytest.mark.parametrize("harm", ["cut", "pages", "noise"])
+def test_a_damaged_parquet_costs_itself_where_others_are_whole(data, run, reasons, numbers, harm):
+    """A reject with its reason and a doubt that is told; mended, the next night has its rows. All damaged: refused."""
+    for name in "abc":
+        texts = [f"{name} {i} {'some words ' * (i % 7)}" for i in range(500)]
+        pq.write_table(pa.table({"text": texts}), data / f"{name}.parquet", write_page_checksum=True)
+    whole = {name: (data / f"{name}.parquet").read_bytes() for name in "abc"}
+    harmed = bytearray(whole["b"])
+    harmed[200:210] = bytes(10)
+    damaged = {"cut": whole["b"][:-50], "pages": bytes(harmed), "noise": bytes(range(256)) * 9}[harm]
+    (data / "b.parquet").write_bytes(damaged)
+    source = {"kind": "table", "path": "*.parquet"}
+    for _ in range(2):  # the second time from what is remembered
+        output = run(source, "text")
+        assert reasons(output) == ["damaged_table"] and output.read("rejects")["uri"].to_list() == ["b.parquet"]
+        assert "b.parquet" in output.read("rejects")["detail"][0]
+        assert numbers(output)["n_ingested"] == 1000 and numbers(output)["n_source_doubts"] >= 1
+    (data / "b.parquet").write_bytes(whole["b"])
+    assert numbers(run(source, "text"))["n_ingested"] == 1500
+    for name in "abc":
+        (data / f"{name}.parquet").write_bytes(damaged)
+    with pytest.raises(SourceError, match=r"a\.parquet"):
+        run(source, "text")

@@ -6,7 +6,7 @@ raise becomes `UnreadableSample` with a reason code: `zero_bytes`, `not_an_image
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from assay.contracts.errors import UnreadableSample
 from assay.modalities.image.damage import damaged_share
 from assay.modalities.image.jpeg import affected_share, decode_jpeg, is_damaged
+from assay.modalities.image.large import reduction, refuse_large, shrunk, shrunk_half
 from assay.modalities.image.opening import is_cut, open_image
 from assay.modalities.image.views import View, scaled, view_of
 
@@ -46,8 +47,8 @@ class DecodedImage:
         mode: Pillow's mode before conversion.
         n_frames: frames, pages or pictures in the file.
         size: width and height of the whole image, upright; more than `image`'s where it was decoded at a scale.
-        changes: what decoding changed, of `first_frame`, `exif_rotated`, `depth_reduced`, `range_scaled`,
-            `alpha_composited`, `dark_background`, `mode_converted`, in this order.
+        changes: what decoding changed, of `first_frame`, `exif_rotated`, `reduced_to_fit`, `depth_reduced`,
+            `range_scaled`, `alpha_composited`, `dark_background`, `mode_converted`, in this order.
         damage: share of the content that the file has lost, or a decoder made up, without an error; 0 of a whole file.
         levels: the values of a deep picture that became black and white, else None.
         loaded: the first frame as it was loaded, not rotated.
@@ -70,20 +71,25 @@ class DecodedImage:
     orientation: int
 
 
-def decode_rgb(data: bytes, max_pixels: int, at_least: int = 0, whole_up_to: int = 0) -> DecodedImage:
+def decode_rgb(
+    data: bytes, max_pixels: int, at_least: int = 0, whole_up_to: int = 0, reduces: bool = True
+) -> DecodedImage:
     """Decode the bytes of one image file. Safe to call from several threads.
+
+    A picture that would take more than `large.BUDGET_BYTES` is reduced while it is loaded (`reduced_to_fit`); unless
+    `reduces`, it is refused.
 
     With `at_least`, a JPEG is decoded at ½, ¼ or ⅛ of its size where its longer side keeps that many pixels,
     and it has more than `whole_up_to` pixels in all.
 
     Raises:
         UnreadableSample: the bytes are not an image of an allowed format, cannot be decoded, or hold more than
-            `max_pixels` pixels.
+            `max_pixels` pixels, or are needed whole and take too much memory.
     """
     if not data:
         raise UnreadableSample("zero_bytes", "the file is empty")
     try:
-        return _decode(data, max_pixels, at_least, whole_up_to)
+        return _decode(data, max_pixels, at_least, whole_up_to, reduces)
     except UnreadableSample:
         raise
     except Image.DecompressionBombError as error:
@@ -93,7 +99,7 @@ def decode_rgb(data: bytes, max_pixels: int, at_least: int = 0, whole_up_to: int
         raise UnreadableSample(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _decode(data: bytes, max_pixels: int, at_least: int, whole_up_to: int) -> DecodedImage:
+def _decode(data: bytes, max_pixels: int, at_least: int, whole_up_to: int, reduces: bool) -> DecodedImage:
     limit = max(max_pixels // 2, 1)  # Pillow raises above twice this, also for pictures inside a container
     if limit != Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limit
@@ -104,11 +110,15 @@ def _decode(data: bytes, max_pixels: int, at_least: int, whole_up_to: int) -> De
     name, mode = image.format or "", image.mode
     before = _orientation(image) if name == "TIFF" else 1  # Pillow rotates TIFF itself while loading
     keeps_depth = not loses_depth(data, image)
-    loaded, deep, damage, at_scale = _load(data, image, at_least if width * height > whole_up_to else 0)
+    loaded, deep, damage, at_scale = _load(data, image, at_least if width * height > whole_up_to else 0, reduces)
     orientation = _orientation(image)
+    if name == "TIFF":
+        width, height = image.size
     view = scaled(deep) if deep is not None else view_of(loaded)
     rgb = upright(view.image, orientation)
     size = (height, width) if at_scale and orientation in range(5, 9) else (width, height)
+    if at_scale and name not in JPEGS and mode != "RGB" and "mode_converted" not in view.changes:
+        view = replace(view, changes=(*view.changes, "mode_converted"))  # it was converted to be reduced
     n_frames = _count_frames(image)
     return DecodedImage(
         image=rgb,
@@ -116,7 +126,9 @@ def _decode(data: bytes, max_pixels: int, at_least: int, whole_up_to: int) -> De
         mode=mode,
         n_frames=n_frames,
         size=size if at_scale else rgb.size,
-        changes=_changes(n_frames, orientation in _TRANSPOSE or before in _TRANSPOSE, view),
+        changes=_changes(
+            n_frames, orientation in _TRANSPOSE or before in _TRANSPOSE, at_scale and name not in JPEGS, view
+        ),
         damage=damage,
         levels=view.levels,
         loaded=loaded,
@@ -156,14 +168,26 @@ def loses_depth(data: bytes, image: Image.Image) -> bool:
     return name not in ("JPEG", "MPO", "GIF", "WEBP", "QOI")
 
 
-def _load(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Image, np.ndarray | None, float, bool]:
+def _load(
+    data: bytes, image: Image.Image, at_least: int, reduces: bool
+) -> tuple[Image.Image, np.ndarray | None, float, bool]:
     """The first frame, its 16-bit colours where it has such, the share of damage, and whether it is at a scale."""
     if image.format in JPEGS:
         return _load_jpeg(data, image, at_least)
+    deep_colour = _is_deep_colour(image)
+    factor = reduction(image, deep_colour)
+    if factor > 1 and not reduces:
+        refuse_large(image)
     damage = damaged_share(data, image)
-    deep = _deep_colours(data, image)
-    image.load()
-    return image, deep, damage, False
+    deep = _deep_colours(data, factor) if deep_colour else None
+    if factor == 1:
+        image.load()
+    elif deep is not None:
+        image = Image.fromarray((deep >> 8).astype(np.uint8))
+    else:
+        image.load()
+        return shrunk(image, factor), None, damage, True
+    return image, deep, damage, factor > 1
 
 
 def _load_jpeg(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Image, None, float, bool]:
@@ -181,27 +205,34 @@ def _load_jpeg(data: bytes, image: Image.Image, at_least: int) -> tuple[Image.Im
     return image, None, 0.0, image.size != whole
 
 
-def _deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
-    """(H, W, 3) uint16 of a PNG of 16 bits a colour: Pillow keeps the upper 8, and is asked twice."""
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether it is a PNG of 16 bits a colour, of one frame, without transparency."""
     if image.format != "PNG" or image.mode != "RGB" or not isinstance(image, ImageFile):
-        return None
+        return False
     if not image.tile or image.tile[0].args != "RGB;16B":
-        return None
-    if "transparency" in image.info or _count_frames(image) > 1:
-        return None
-    halves = []
+        return False
+    return "transparency" not in image.info and _count_frames(image) == 1
+
+
+def _deep_colours(data: bytes, factor: int) -> np.ndarray:
+    """(H, W, 3) uint16 of a PNG of 16 bits a colour, its sides divided: Pillow keeps the upper 8 bits, and is asked
+    twice."""
+    halves: list[np.ndarray] = []
     for order in ("RGB;16B", "RGB;16L"):
         one = cast(ImageFile, open_image(data))
         one.tile = [tile._replace(args=order) for tile in one.tile]
         one.load()
-        halves.append(np.asarray(one).astype(np.uint16))
+        halves.append(shrunk_half(one, factor) if factor > 1 else np.asarray(one).astype(np.uint16))
+    if factor > 1:
+        return np.rint(halves[0] * 256.0 + halves[1]).astype(np.uint16)
     return halves[0] << 8 | halves[1]
 
 
-def _changes(n_frames: int, is_rotated: bool, view: View) -> tuple[str, ...]:
+def _changes(n_frames: int, is_rotated: bool, is_reduced: bool, view: View) -> tuple[str, ...]:
     first = ("first_frame",) if n_frames > 1 else ()
     rotated = ("exif_rotated",) if is_rotated else ()
-    return (*first, *rotated, *view.changes)
+    fitted = ("reduced_to_fit",) if is_reduced else ()
+    return (*first, *rotated, *fitted, *view.changes)
 
 
 def _orientation(image: Image.Image) -> int:

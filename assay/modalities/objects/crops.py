@@ -59,7 +59,7 @@ def crop_reader(spec: Spec, source: Source) -> Read:
     def opened(file: str) -> tuple[str, DecodedImage]:
         if getattr(here, "file", None) != file:
             data = source.read(file)
-            here.picture = hash_bytes(data), decode_rgb(data, spec.clean.max_pixels)
+            here.picture = hash_bytes(data), decode_rgb(data, spec.clean.max_pixels, reduces=False)
             here.file = file
         return here.picture
 

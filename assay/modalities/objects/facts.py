@@ -53,7 +53,7 @@ def _measure_picture(
         data = source.read(picture.file)
         file_hash = hash_bytes(data)
         lasting = True
-        decoded = decode_rgb(data, max_pixels)
+        decoded = decode_rgb(data, max_pixels, reduces=False)
     except UnreadableSample as error:
         return [Unmeasured(error.reason, error.detail, lasting)] * len(picture.parts)
     found: list[MeasuredBox | Unmeasured] = []
