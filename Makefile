@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint setup clean hardening
 
 demo: $(VENV)/.installed
 	$(BIN)/python flows/demo.py
@@ -15,6 +15,9 @@ test: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+hardening: $(VENV)/.tested  # hours; HARDENING='--minutes 5 --share 0.1' for less
+	$(BIN)/python -m benchmarks.hardening --results hardening.jsonl --write $(HARDENING)
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check --fix .

@@ -123,4 +123,4 @@ def test_a_hundred_and_sixty_nine_million_pixels_fit_the_budget(tmp_path, mode):
         text=True,
     ).stdout
     peak = int(said.split('"peak_mb": ')[1].split(",")[0])
-    assert "reduced_to_fit" in said and 200 < peak < large.BUDGET_BYTES / 2**20
+    assert "reduced_to_fit" in said and peak < large.BUDGET_BYTES / 2**20

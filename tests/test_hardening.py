@@ -1,0 +1,55 @@
+"""The short form of `make hardening`: a try of some kinds; and that its rows can tell a loss."""
+
+import functools
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.hardening.__main__ import _added, _table
+from benchmarks.hardening.common import Bench, Child, Row
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_short_form_loses_nothing():
+    """Status 0, and a try at least of each."""
+    command = [sys.executable, "-m", "benchmarks.hardening", "--short"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert found.returncode == 0, found.stdout + found.stderr[-2000:]
+    rows = [line.split("|") for line in found.stdout.splitlines()[2:] if line.startswith("|")]
+    assert len(rows) == 2 and all(row[4].strip() == "0" for row in rows)
+    assert all(int(row[2]) >= 1 for row in rows if "not tried" not in row[1])
+
+
+def test_a_child_tells_how_it_ended():
+    """A value, a status, a traceback, a signal, a hang."""
+    assert Child(lambda: {"a": 1}).wait().value == {"a": 1}
+    assert Child(functools.partial(sys.exit, 3)).wait().status == 3
+    assert "traceback" in Child(lambda: 1 / 0).wait().problem
+    assert "SIGKILL" in Child(lambda: os.kill(os.getpid(), 9)).wait().problem
+    assert Child(functools.partial(time.sleep, 60)).wait(0.3).problem == "it hung"
+
+
+def test_a_row_counts_what_is_lost():
+    """And the table says it; tries of a second run are added."""
+    row = Row("kill")
+    row.count(None)
+    row.count("a snapshot")
+    assert (row.tried, row.survived, row.lost) == (2, 1, ["a snapshot"])
+    entry = _added(None, "kills", [vars(row)], 1.0, 5)
+    more = _added(entry, "kills", [vars(Row("kill", 3, 3))], 1.0, 6)
+    assert more["minutes"] == 2.0 and more["seeds"] == [5, 6]
+    assert "| kill | 5 | 4 | 1 |" in _table({"kills": more})
+
+
+def test_there_is_always_time_for_one_try(tmp_path):
+    """Also with none left; and counts are shares of the long form's."""
+    bench = Bench(tmp_path, 0.001, 0.0)
+    left = bench.until()
+    assert (left(), left()) == (True, False)
+    assert (bench.times(1000), bench.times(20)) == (1, 1)
