@@ -138,7 +138,7 @@ class Child:
             answer = os.open(self.answer, os.O_WRONLY | os.O_CREAT)
             try:
                 before()
-                os.write(answer, json.dumps(work()).encode())
+                os.write(answer, json.dumps(work(), default=str).encode())
                 status = 0
             except SystemExit as end:
                 status = end.code if isinstance(end.code, int) else int(end.code is not None)

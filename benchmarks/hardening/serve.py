@@ -38,7 +38,7 @@ cron = "* * * * *"
 """
 
 
-def write_data(folder: Path) -> str:
+def write_data(folder: Path) -> Path:
     """120 labelled vectors, and the spec that serves them."""
     rng = np.random.default_rng(1)
     label = rng.integers(0, 3, 120)
@@ -48,7 +48,7 @@ def write_data(folder: Path) -> str:
         folder / "v.parquet"
     )
     (folder / "spec.toml").write_text(SPEC)
-    return str(folder / "spec.toml")
+    return folder / "spec.toml"
 
 
 def children(parent: int) -> dict[int, str]:
