@@ -5,14 +5,16 @@ item on any thread, `collate` stacks prepared items into a batch of one fixed sh
 and returns what collects its result, so that a GPU computes one batch while the next one is being decoded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from assay.contracts.errors import UnreadableSample
 from assay.embedders.basis import Basis
 from assay.store.executor import available_cores
 
+Refusal = tuple[str, str]  # a reason, and in words
 Collect = Callable[[], np.ndarray]
 _MOST_WORKERS = 8  # beyond this, cores go into each worker's own forward pass
 
@@ -20,6 +22,26 @@ _MOST_WORKERS = 8  # beyond this, cores go into each worker's own forward pass
 def cpu_workers() -> int:
     """Threads that each decode and compute their own batches where there is no accelerator."""
     return min(available_cores(), _MOST_WORKERS)
+
+
+class Collected:
+    """A `Collect` of vectors (n, d) that are there already, of which some turned out to be none.
+
+    Attributes:
+        refused: row → why it has no vector.
+    """
+
+    def __init__(self, vectors: np.ndarray, refused: Mapping[int, Refusal]) -> None:
+        self._vectors, self.refused = vectors, refused
+
+    def __call__(self) -> np.ndarray:
+        """The vectors; those of refused rows mean nothing."""
+        return self._vectors
+
+
+def refused_rows(collect: Collect) -> Mapping[int, Refusal]:
+    """The rows of a launched batch that turned out to have no vector, and why."""
+    return collect.refused if isinstance(collect, Collected) else {}
 
 
 class Embedder:
@@ -74,13 +96,16 @@ class Embedder:
         """Vectors of raw items, float32 of shape (n, d), not normalized.
 
         Raises:
-            UnreadableSample: one of the items cannot be decoded.
+            UnreadableSample: one of the items cannot be decoded, or is refused.
         """
         self.load()
         rows, size = [], self.batch_size  # it may shrink meanwhile
         for start in range(0, len(items), size):
             prepared = [self.prepare(item) for item in items[start : start + size]]
-            rows.append(self.launch(self.collate(prepared), len(prepared))())
+            collect = self.launch(self.collate(prepared), len(prepared))
+            for reason, detail in refused_rows(collect).values():
+                raise UnreadableSample(reason, detail)
+            rows.append(collect())
         return np.concatenate(rows) if rows else np.zeros((0, self.dimensions), dtype=np.float32)
 
 

@@ -19,7 +19,7 @@ import polars as pl
 
 from assay.contracts.errors import UnreadableSample
 from assay.contracts.tables import empty
-from assay.embedders.base import Collect, Embedder, cpu_workers
+from assay.embedders.base import Collect, Embedder, cpu_workers, refused_rows
 from assay.health.embedding import Refusals
 from assay.store.executor import available_cores, in_order
 from assay.store.facts import FactStore
@@ -147,8 +147,7 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
 
     def launch(done: tuple[Batch, Any]) -> Batch:
         batch, data = done
-        collect = None if data is None else embedder.launch(data, len(batch.hashes))
-        return replace(batch, collect=collect)
+        return batch if data is None else _less_refused(batch, embedder.launch(data, len(batch.hashes)))
 
     size = embedder.batch_size
     tasks = (
@@ -159,6 +158,21 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
     if embedder.one_driver:
         return _ahead((launch(done) for done in _on_threads(embedder, prepare, tasks)), _IN_FLIGHT)
     return _on_threads(embedder, lambda task: launch(prepare(task)), tasks)
+
+
+def _less_refused(batch: Batch, collect: Collect) -> Batch:
+    """A launched batch, with those that turned out to have no vector among the refused."""
+    late = refused_rows(collect)
+    if not late:
+        return replace(batch, collect=collect)
+    kept = [row for row in range(len(batch.hashes)) if row not in late]
+    return replace(
+        batch,
+        hashes=[batch.hashes[row] for row in kept],
+        refused=batch.refused | {batch.hashes[row]: why for row, why in late.items()},
+        cut={name: found for name, found in batch.cut.items() if name not in {batch.hashes[row] for row in late}},
+        collect=(lambda: collect()[kept]) if kept else None,
+    )
 
 
 def _ahead(items: Iterable[Any], count: int) -> Iterator[Any]:

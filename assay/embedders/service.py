@@ -19,9 +19,10 @@ from PIL import Image
 from assay.contracts.errors import EmbedderError, UnreadableSample
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
-from assay.embedders.base import Collect, Embedder
+from assay.embedders.base import Collect, Collected, Embedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.registry import Plan, text_steps
+from assay.embedders.service_batches import Batches
 from assay.embedders.service_client import Client
 from assay.embedders.weights import refuse
 from assay.embedders.windows import Windows, mean_of_windows, read_windows
@@ -55,6 +56,9 @@ class ServiceEmbedder(Embedder):
         self._spec, self._client = spec, client
         self._pictures = find_modality(spec.modality).content == "file"
         self.batch_size = spec.embed.batch_size or (8 if self._pictures else 64)
+        one_by_one = self._pictures and spec.embed.service.images != "input"
+        send = client.pictures if self._pictures else client.texts
+        self._batches = Batches(send, lambda: client.dimensions, 1 if one_by_one else self.batch_size)
 
     @property
     def dimensions(self) -> int:
@@ -92,17 +96,11 @@ class ServiceEmbedder(Embedder):
         pieces = [
             [item.uri] if isinstance(item, Picture) else [part[:most] for part in item.pieces] for item in batch[:n]
         ]
-        flat = [piece for item in pieces for piece in item]
-        vectors = np.concatenate(
-            [self._send(flat[start : start + self.batch_size]) for start in range(0, len(flat), self.batch_size)]
-        )
+        vectors, refused = self._batches.vectors([piece for item in pieces for piece in item])
+        owner = np.repeat(np.arange(n), [len(item) for item in pieces])
         found = mean_of_windows(vectors, [len(item) for item in pieces])
-        return lambda: found
-
-    def _send(self, items: list[str]) -> npt.NDArray[np.float32]:
-        if self._pictures:
-            return self._client.pictures(items)
-        return self._client.texts(items)
+        said = {int(owner[row]): ("service_refused", words) for row, words in refused.items()}
+        return Collected(found, said)
 
 
 def service(spec: Spec, workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:

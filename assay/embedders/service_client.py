@@ -24,10 +24,12 @@ import numpy.typing as npt
 
 from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Embed
+from assay.embedders.service_batches import Refused
 
 LONGEST_WAIT = 300.0  # seconds that a Retry-After is obeyed
 MOST_BYTES = 256 * 2**20  # of an answer
 AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+UNFIT = (400, 413, 422)  # what was sent is not taken
 
 sleep = time.sleep
 
@@ -55,7 +57,7 @@ class Client:
         self.dimensions = 0
 
     def texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """(n, d) float32 of texts. Raises `EmbedderError` where they cannot be had."""
+        """(n, d) float32 of texts. Raises `EmbedderError` where they cannot be had; `Refused` where another may be."""
         return self._vectors({"input": list(texts)}, len(texts))
 
     def pictures(self, uris: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -89,7 +91,8 @@ class Client:
             if self._in_base64 and status in (400, 422) and "encoding_format" in said:
                 self._in_base64 = False  # it knows numbers only
                 return self._ask(body)
-            raise self._error(f"answered with status {status}: {said}{_advice(status, said)}")
+            kind = Refused if status in UNFIT else EmbedderError
+            raise self._error(f"answered with status {status}: {said}{_advice(status, said)}", kind)
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
@@ -186,8 +189,8 @@ class Client:
     def _blotted(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
 
-    def _error(self, said: str) -> EmbedderError:
-        return EmbedderError(
+    def _error(self, said: str, kind: type[EmbedderError] = EmbedderError) -> EmbedderError:
+        return kind(
             f"the embedding service at {self._service.url} {said}. What was embedded before is kept; "
             "check the service, embed.model and embed.service, and run again"
         )

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.contracts.errors import EmbedderError, SpecError
+from assay.contracts.errors import EmbedderError, SpecError, UnreadableSample
 from assay.embedders import service_client
 from assay.embedders.registry import make_embedder, plan_embedder
 from assay.embedders.service_client import is_this_machine, retry_after
@@ -259,10 +259,6 @@ def change(rows, row, **values):
         (lambda handler, *_: handler.answer(200, b"[" * 100_000), "no JSON"),
         (lambda handler, *_: handler.answer(404, {"error": {"message": "no such model"}}), "no such model"),
         (lambda handler, *_: handler.answer(302, {}, Location="http://example.com/"), "status 302"),
-        (
-            lambda handler, *_: handler.answer(400, {"error": {"message": "maximum context length is 512 tokens"}}),
-            "lower embed.service.max_characters",
-        ),
     ],
 )
 def test_answers_that_are_none_are_refused(tmp_path, workspace, service, waits, spoil, words):
@@ -272,6 +268,58 @@ def test_answers_that_are_none_are_refused(tmp_path, workspace, service, waits, 
     with pytest.raises(EmbedderError, match=words):
         embedder.encode(TEXTS[:2])
     assert not waits
+
+
+def answer_400_to(texts):
+    """A spoiler that refuses a request with one of these texts in it."""
+
+    def spoil(handler, body, _):
+        is_bad = any(text in texts for text in body["input"])
+        return is_bad and handler.answer(400, {"error": {"message": "maximum context length is 512 tokens"}})
+
+    return spoil
+
+
+@pytest.mark.parametrize("bad", [[3], [0, 9], [1, 2, 3]])
+def test_an_input_that_is_refused_costs_itself_alone(tmp_path, workspace, service, waits, bad):
+    """Status 400 for a batch: it is sent in halves; the reject says what the service said, and what to do."""
+    service.spoil = answer_400_to([TEXTS[row] for row in bad])
+    texts = TextSet(tmp_path, TEXTS)
+    output = embed(spec_of(tmp_path, service), workspace, *texts.inputs(workspace))
+    rejects = output.read("rejects").sort("sample_id")
+    assert rejects["sample_id"].to_list() == [f"s{row:05d}" for row in bad]
+    assert set(rejects["reason"]) == {"service_refused"} and "512 tokens" in rejects["detail"][0]
+    assert "lower embed.service.max_characters" in rejects["detail"][0]
+    matrix, found = read_vectors(output, pl.Series([hash_text(text) for text in TEXTS]))
+    wanted = np.array([vector_of(text) for text in TEXTS])
+    assert np.flatnonzero(~found).tolist() == bad and not waits
+    assert np.allclose(matrix[found], (wanted / np.linalg.norm(wanted, axis=1, keepdims=True))[found], atol=1e-5)
+    with pytest.raises(UnreadableSample, match="512 tokens"):
+        make_embedder(spec_of(tmp_path, service), workspace).encode(TEXTS)
+
+
+def test_batches_that_are_too_large_are_sent_smaller(tmp_path, workspace, service):
+    """No input is lost, and no batch is refused twice."""
+    service.spoil = lambda handler, body, _: len(body["input"]) > 4 and handler.answer(422, {"error": "batch > 4"})
+    texts = TextSet(tmp_path, [f"{text} again {row}" for row in range(4) for text in TEXTS])
+    output = embed(spec_of(tmp_path, service, batch_size=16), workspace, *texts.inputs(workspace))
+    assert len(output.read("vectors")) == 40 and output.read("rejects").is_empty()
+    embedder = make_embedder(spec_of(tmp_path, service, batch_size=16), workspace)
+    embedder.encode(TEXTS)
+    service.asked.clear()
+    embedder.encode(TEXTS)
+    assert [len(body["input"]) for body in service.asked] == [3, 3, 3, 1]
+
+
+def test_where_most_inputs_are_refused_the_night_ends(tmp_path, workspace, service):
+    """It is then the service or the spec that is wrong, not the texts; the canary's refusal ends it at once."""
+    many = [f"{text} again {row}" for row in range(4) for text in TEXTS]
+    service.spoil = answer_400_to(many)
+    with pytest.raises(EmbedderError, match="20 of 20 inputs were refused.*lower embed.service.max_characters"):
+        embed(spec_of(tmp_path, service), workspace, *TextSet(tmp_path, many).inputs(workspace))
+    service.spoil = lambda handler, *_: handler.answer(400, {"error": {"message": "no such model"}})
+    with pytest.raises(EmbedderError, match="no such model"):
+        plan_embedder(spec_of(tmp_path, service), workspace, None)
 
 
 def test_a_vector_with_nan_costs_its_text_alone(tmp_path, workspace, service):
