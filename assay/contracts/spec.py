@@ -47,9 +47,9 @@ class Source(Section):
     `category` (a further column) or `*` (says nothing), such as `class`, `split/class`, `*/split/class`; `flat`: none
     means anything. `auto` reads it from the folders' names; the reading, and what else would fit, is printed and
     published. Files that by their ending are of another kind (labels, tables, notes beside pictures) are no samples.
-    Tars and zips, and of files Parquet and Arrow (a `save_to_disk` folder of Hugging Face datasets), are read without
-    being unpacked where no sample stands beside them, or with `archives = "open"`; `path` may be one such file. A uri
-    names a member as `shard-000.tar#cat/0001.jpg`, in a table's cells as well.
+    Tars (`.tar.gz` too) and zips, and of files Parquet and Arrow (a `save_to_disk` folder of Hugging Face datasets),
+    are read without being unpacked where no sample stands beside them, or with `archives = "open"`; `path` may be one
+    such file. A uri names a member as `shard-000.tar#cat/0001.jpg`, in a table's cells as well.
     `table`: CSV, JSONL or Parquet with a `uri`, `text` or `vector` column; `columns` maps our names to the file's (for
     `vector` also a pattern such as `f*`, one number a column); `files` maps a split to a file, instead of `path`.
     Folders named `column=value` are columns. A table's `sample_id` column tells from night to night which sample is

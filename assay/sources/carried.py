@@ -59,7 +59,7 @@ def open_carriers(source: Source, carriers: Sequence[Entry]) -> Carried:
 
 def _open(source: Source, carrier: Entry, found: Carried) -> None:
     if carrier.uri.lower().endswith(PACKED):
-        detail = "a compressed tar has no members that can be reached; unpack it, or make it a plain tar"
+        detail = "only a tar packed by gzip has members that can be reached; unpack it, or pack it by gzip"
         found.problems.append(carrier._replace(size_bytes=0, reason="compressed_archive", detail=detail))
         return
     try:
@@ -107,7 +107,7 @@ def _layout_path(uri: str) -> str:
     if inside is None:
         return uri
     folder, _, name = inside[0].rpartition("/")
-    word = name.rpartition(".")[0].replace("_", "-").split("-")[0]
+    word = name.partition(".")[0].replace("_", "-").split("-")[0]
     steps = [folder, word if split_kind(word) else "", inside[1]]
     if split_kind(word) and folder.rpartition("/")[2] == word:
         steps[1] = ""

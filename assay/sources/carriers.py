@@ -1,4 +1,4 @@
-"""Files that hold many samples: tar, zip, and datasets of Hugging Face (Arrow, Parquet).
+"""Files that hold many samples: tar (packed by gzip or not), zip, and datasets of Hugging Face (Arrow, Parquet).
 
 A member is `carrier#member`, such as `shard-000.tar#cat/0001.jpg` or `train.parquet#17`. Nothing is ever unpacked to
 disk. A carrier is opened once and its index kept, in each process, until others take its place.
@@ -16,10 +16,11 @@ from cachetools import LRUCache
 from assay.contracts.errors import UnreadableSample
 
 MARK = "#"
-ARCHIVES = frozenset({"tar", "zip"})
+ARCHIVES = frozenset({"tar", "tgz", "zip"})
 ROWS = frozenset({"parquet", "pq", "arrow"})
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")  # without random access
+PACKED = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")  # without random access
 MOST_MEMBERS = 5_000_000
+BOMB_RATIO, BOMB_BYTES = 200, 2**30  # unpacked ÷ packed, and unpacked bytes, from which both together are a bomb
 KEPT = 8  # carriers whose index a process keeps
 
 
@@ -78,8 +79,10 @@ def carrier_of(uri: str) -> tuple[str, str] | None:
 
 
 def ending(uri: str) -> str:
-    """A file name's ending in lower case, without its dot."""
+    """A file name's ending in lower case, without its dot; `tgz` of a `.tar.gz`."""
     name = uri.rpartition("/")[2]
+    if name.lower().endswith(".tar.gz"):
+        return "tgz"
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
@@ -98,6 +101,10 @@ def read_index(open_file: Callable[[], BinaryIO], name: str, most_bytes: int) ->
         from assay.sources.tar_carrier import tar_index
 
         return tar_index(open_file, most_bytes)
+    if kind == "tgz":
+        from assay.sources.tar_carrier import packed_tar_index
+
+        return packed_tar_index(open_file, most_bytes)
     if kind == "zip":
         from assay.sources.zip_carrier import zip_index
 

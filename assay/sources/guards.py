@@ -26,7 +26,7 @@ MENDED_BY = {  # reason → what mends it
     "missing_text": "source.columns = { text = … } names another column",
     "missing_vector": "source.columns = { vector = … } names another column",
     "not_numeric": "source.columns = { vector = … } names another column, or a pattern such as f*",
-    "compressed_archive": "unpack it, or make it a plain tar",
+    "compressed_archive": "unpack it, or make it a plain tar or .tar.gz",
     "cut_off": "write the archive again",
     "not_found": "source.root is what a table's uri is relative to",
 }

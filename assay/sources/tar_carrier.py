@@ -1,4 +1,4 @@
-"""Members of a tar, WebDataset's labels among them. Links, devices and names that lead out are refused."""
+"""Members of a tar, packed by gzip or not, and WebDataset's labels. Links, devices, names that lead out are refused."""
 
 import json
 import tarfile
@@ -57,6 +57,21 @@ def tar_index(open_file: Callable[[], BinaryIO], most_bytes: int) -> Index:
 
     members = [member for member in without_doubles(members) if _key(member.name)[1] not in LABELS]
     return Index(members, read, _labels(places, read), broken)
+
+
+def packed_tar_index(open_file: Callable[[], BinaryIO], most_bytes: int) -> Index:
+    """The index of a tar that is packed by gzip, which is unpacked once for it, in memory.
+
+    Raises:
+        UnreadableSample: it is no such tar, or a bomb.
+    """
+    from assay.sources.gzipped import Gzip
+
+    whole = Gzip(open_file)
+    index = tar_index(whole.open, most_bytes)
+    if whole.broken:
+        index.broken = f"the gzip file is damaged or cut off ({whole.broken}) after {len(index.members):,} members"
+    return index
 
 
 def _member(found: tarfile.TarInfo, name: str, size: int, most_bytes: int) -> Member:

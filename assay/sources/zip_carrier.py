@@ -8,9 +8,17 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from assay.contracts.errors import UnreadableSample
-from assay.sources.carriers import MOST_MEMBERS, Index, Member, is_unicode, refused_name, without_doubles
+from assay.sources.carriers import (
+    BOMB_BYTES,
+    BOMB_RATIO,
+    MOST_MEMBERS,
+    Index,
+    Member,
+    is_unicode,
+    refused_name,
+    without_doubles,
+)
 
-BOMB_RATIO, BOMB_BYTES = 200, 2**30  # unpacked ÷ packed, and unpacked bytes, from which both together are a bomb
 ENCRYPTED = 0x1
 
 

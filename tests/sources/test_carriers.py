@@ -120,6 +120,8 @@ def write_folder(folder: Path) -> None:
 
 CARRIERS = {
     "tar": lambda folder: write_tar(folder / "shard-000.tar", FILES),
+    "tar.gz": lambda folder: write_tar(folder / "shard-000.tar.gz", FILES, "w:gz"),
+    "tgz": lambda folder: write_tar(folder / "all.TGZ", FILES, "w:gz"),
     "zip": lambda folder: write_zip(folder / "all.zip", FILES),
     "save_to_disk": lambda folder: save_to_disk(folder, [dataset_table(range(4)), dataset_table(range(4, 6))]),
     "parquet": lambda folder: pq.write_table(dataset_table(range(6)), folder / "x.parquet", row_group_size=2),
@@ -245,11 +247,12 @@ def special(name: str, kind: bytes, link: str = "", size: int = 0) -> tarfile.Ta
     return info
 
 
-def test_hostile_members_of_a_tar_are_rejects(folder, tmp_path):
+@pytest.mark.parametrize(("name", "mode"), [("x.tar", "w"), ("x.tar.gz", "w:gz")])
+def test_hostile_members_of_a_tar_are_rejects(folder, tmp_path, name, mode):
     """Names that lead out, links, devices, doubles, too large ones: each with its reason, the others read."""
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(99))
-    with tarfile.open(folder / "x.tar", "w") as archive:
+    with tarfile.open(folder / name, mode) as archive:
         for info, data in (
             (tarfile.TarInfo("good.png"), picture(1)),
             (tarfile.TarInfo("../secret.png"), picture(2)),
@@ -266,7 +269,7 @@ def test_hostile_members_of_a_tar_are_rejects(folder, tmp_path):
         ):
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    found = rejects_of(folder, max_file_bytes=4_000)
+    found = {uri.replace(name, "x.tar"): reason for uri, reason in rejects_of(folder, max_file_bytes=4_000).items()}
     assert found == {
         "x.tar#../secret.png": "outside_root",
         "x.tar#a/../../secret.png": "outside_root",
@@ -280,12 +283,12 @@ def test_hostile_members_of_a_tar_are_rejects(folder, tmp_path):
         "x.tar#large.png": "too_large",
         "x.tar#empty.png": "empty_file",
     }
-    assert rows_of(folder, max_file_bytes=4_000)["uri"].to_list() == ["x.tar#good.png"]
-    assert LocalSource(folder, max_file_bytes=4_000).read("x.tar#good.png") == picture(1)
+    assert rows_of(folder, max_file_bytes=4_000)["uri"].to_list() == [f"{name}#good.png"]
+    assert LocalSource(folder, max_file_bytes=4_000).read(f"{name}#good.png") == picture(1)
     for uri in found:
         if not uri.endswith(("#good.png", "#empty.png")):
             with pytest.raises(UnreadableSample):
-                LocalSource(folder, max_file_bytes=4_000).read(uri)
+                LocalSource(folder, max_file_bytes=4_000).read(uri.replace("x.tar", name))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
@@ -431,9 +434,9 @@ def test_a_parquet_of_texts_is_no_carrier_of_images(folder):
         rejects_of(folder)
 
 
-def test_compressed_tars_are_said(folder):
+def test_tars_packed_otherwise_are_said(folder):
     """With what to do."""
-    write_tar(folder / "x.tar.gz", FILES, "w:gz")
+    write_tar(folder / "x.tar.xz", FILES, "w:xz")
     with pytest.raises(SourceError, match="compressed archive|compressed_archive"):
         rejects_of(folder)
 
