@@ -4,7 +4,7 @@ Called before anything new is started, so whatever Prefect still takes for runni
 knows only what it was told last. Of the nights that nobody started in time, and those that died, one run makes up.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,27 +17,24 @@ MADE_UP = "made-up"
 """Tag of a run that makes up for others. Where such a run dies, none makes up for it: it may be what kills."""
 
 
-def recover(
-    client: "SyncPrefectClient",
-    deployments: Mapping[UUID, str],
-    is_alive: Callable[["FlowRun"], bool] = lambda _: False,
-) -> list[str]:
+def recover(client: "SyncPrefectClient", deployments: Mapping[UUID, str], by_hand: Container[UUID] = ()) -> list[str]:
     """Settle what an earlier process left of the deployments (id: name).
 
     Args:
-        is_alive: whether a run that is said to be under way really is; none is where its processes all ended.
+        by_hand: those of them whose runs somebody asked for, with parameters of his own; none makes up for those.
 
     Returns:
         What was found and done, one sentence a deployment, for the operator.
     """
-    return [said for identity, name in deployments.items() if (said := _recover_one(client, identity, name, is_alive))]
+    found = [_recover_one(client, identity, name, identity in by_hand) for identity, name in deployments.items()]
+    return [said for said in found if said]
 
 
-def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_alive: Callable[..., Any]) -> str:
+def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, by_hand: bool) -> str:
     from prefect.client.schemas.objects import State, StateType
     from prefect.states import Cancelled, Crashed, Scheduled
 
-    dead = [run for run in _runs(client, deployment, "RUNNING", "PENDING", "CANCELLING") if not is_alive(run)]
+    dead = _runs(client, deployment, "RUNNING", "PENDING", "CANCELLING")
     for run in dead:
         if run.state_type == StateType.CANCELLING:
             client.set_flow_run_state(run.id, Cancelled(message="Stopped, as was asked."), force=True)
@@ -63,6 +60,8 @@ def _recover_one(client: "SyncPrefectClient", deployment: UUID, name: str, is_al
         last = max(run.next_scheduled_start_time for run in missed if run.next_scheduled_start_time)
         counted.append(f"{len(missed)} night(s) were missed, the last of {last:%Y-%m-%d %H:%M} UTC")
     said = f"`{name}`: " + " and ".join(counted)
+    if by_hand:
+        return said + "; it was asked for by hand, so ask again where it is still wanted"
     if not missed and all(MADE_UP in run.tags for run in died):
         return said + "; it was to make up for another, so it is left at that until the next night"
     if not any(MADE_UP in run.tags for run in scheduled):

@@ -200,8 +200,15 @@ def test_a_full_disk_is_one_clear_message(tmp_path):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.ENOMEM, "Cannot allocate memory")],
-    ids=["memory", "threads", "number"],
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("Unknown error: Failed to launch worker thread: Resource temporarily unavailable"),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=["memory", "threads", "number", "library", "worker thread", "allocation"],
 )
 def test_a_lack_of_memory_is_one_clear_message(error):
     """From anywhere; another error stays what it is."""

@@ -24,6 +24,10 @@ from assay.contracts.errors import AssayError, BusyError, QueuedError
 from assay.store.workspace import Workspace
 
 POLL_SECONDS = 0.05
+NO_MEMORY = (
+    "can't start new thread", "not enough memory", "Out of memory", "out of memory", "Cannot allocate memory",
+    "failed to map segment", "Failed to launch worker thread", "std::bad_alloc",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -154,9 +158,8 @@ def lack_of_memory_is_clear() -> Iterator[None]:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is about memory: by its type or number, or by the words of libraries without one."""
-    words = ("can't start new thread", "not enough memory", "Out of memory", "out of memory", "Cannot allocate memory")
     numbered = getattr(error, "errno", None) == errno.ENOMEM
-    return isinstance(error, MemoryError) or numbered or any(word in str(error) for word in words)
+    return isinstance(error, MemoryError) or numbered or any(word in str(error) for word in NO_MEMORY)
 
 
 def is_disk_full(error: BaseException) -> bool:

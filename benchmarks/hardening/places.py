@@ -13,11 +13,13 @@ from benchmarks.hardening.common import Bench, Child, Row, command, mounted, nig
 
 NOBODY = 65534
 KEEP_CAPABILITIES, AMBIENT, CAPABILITIES_3, READ_ALL = 8, 47, 0x20080522, 2  # of prctl and capset
+EXFAT = "loop=$(losetup --find --show {image}) && mount.exfat-fuse $loop {folder} && losetup --detach $loop"
+FATS = [("mkfs.exfat {image}", EXFAT), ("mkfs.vfat {image}", "mount -o loop {image} {folder}")]
 
 
 def rows(bench: Bench) -> list[Row]:
     """Each place."""
-    return [read_only(bench), without_links(bench), on_vfat(bench), elsewhere(bench), not_root(bench)]
+    return [read_only(bench), without_links(bench), on_fat(bench), elsewhere(bench), not_root(bench)]
 
 
 def read_only(bench: Bench) -> Row:
@@ -45,23 +47,22 @@ def without_links(bench: Bench) -> Row:
     return _nights(bench, Row("a home without hard links"), bench.base / "unlinked", _no_links)
 
 
-def on_vfat(bench: Bench) -> Row:
-    """A file system without links, modes and case."""
-    row, image = Row("a home on vfat (loop mount)"), bench.base / "vfat.image"
-    with image.open("wb") as stream:
-        stream.truncate(64 * 2**20)
-    if os.geteuid() != 0 or os.system(f"mkfs.vfat '{image}' >/dev/null 2>&1") != 0:
-        row.left_out = "mkfs.vfat is not here, or this account may not mount"
-        return row
-    folder = bench.base / "vfat"
+def on_fat(bench: Bench) -> Row:
+    """A file system without links, modes and case: exFAT through FUSE, or vfat by the kernel."""
+    row, image = Row("a home on exFAT or vfat (loop mount)"), bench.base / "fat.image"
+    folder = bench.base / "fat"
     folder.mkdir(exist_ok=True)
-    if os.system(f"mount -o loop '{image}' '{folder}' 2>/dev/null") != 0:
-        row.left_out = "vfat cannot be mounted here"
-        return row
-    try:
-        return _nights(bench, row, folder / "home")
-    finally:
-        os.system(f"umount -l '{folder}'")
+    for make, mount in FATS:
+        with image.open("wb") as stream:
+            stream.truncate(64 * 2**20)
+        words = {"image": f"'{image}'", "folder": f"'{folder}'"}
+        if os.geteuid() == 0 and os.system(f"({make} && {mount}) >/dev/null 2>&1".format(**words)) == 0:
+            try:
+                return _nights(bench, row, folder / "home")
+            finally:
+                os.system(f"umount '{folder}'")
+    row.left_out = "this account may mount neither, or exfatprogs with exfat-fuse and mkfs.vfat are not here"
+    return row
 
 
 def elsewhere(bench: Bench) -> Row:

@@ -100,6 +100,10 @@ def said(tmp_path_factory) -> dict:
         said["made_up_after"] = [run.state_name for run in runs() if MADE_UP in run.tags]
 
         other = client.create_deployment(deployed.flow_id, "gone")
+        asked = client.create_flow_run_from_deployment(other, state=Scheduled()).id
+        client.set_flow_run_state(asked, Running(), force=True)
+        said["by hand"] = recover(client, {other: "gone"}, by_hand={other})
+        said["by hand after"] = [run.state_name for run in runs() if run.deployment_id == other]
         pause_others(client, {identity: "pets"})
         said["gone"] = client.read_deployment(other).paused
         said["ours"] = client.read_deployment(identity).paused
@@ -183,6 +187,14 @@ def test_a_run_that_makes_up_and_dies_is_left_at_that(said):
     """It may be what kills the machine."""
     assert "left at that" in said["killer"][0]
     assert said["made_up_after"] == ["Crashed"]
+
+
+def test_nobody_makes_up_for_what_was_asked_for_by_hand(said):
+    """With whatever parameters: it is said to be dead, and whoever still wants it asks again."""
+    assert said["by hand"] == [
+        "`gone`: 1 run(s) died under way; it was asked for by hand, so ask again where it is still wanted"
+    ]
+    assert said["by hand after"] == ["Crashed"]
 
 
 def test_what_is_not_served_any_more_is_paused(said):
