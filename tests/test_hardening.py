@@ -35,6 +35,14 @@ def test_a_child_tells_how_it_ended():
     assert Child(functools.partial(time.sleep, 60)).wait(0.3).problem == "it hung"
 
 
+def test_children_leave_nothing_open():
+    """A thousand tries are thousands of children, and each of them has the descriptors of the bench."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        Child(lambda: None).wait()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_row_counts_what_is_lost():
     """And the table says it; tries of a second run are added."""
     row = Row("kill")

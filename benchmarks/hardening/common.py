@@ -119,7 +119,9 @@ class Child:
     """A fork that does `work`, in a session of its own."""
 
     def __init__(self, work: Callable[[], object], before: Callable[[], object] = lambda: None) -> None:
-        self.log = Path(tempfile.mkstemp(prefix="hardening-", suffix=".log", dir=LOGS)[1])
+        handle, log = tempfile.mkstemp(prefix="hardening-", suffix=".log", dir=LOGS)
+        os.close(handle)
+        self.log = Path(log)
         self.answer = self.log.with_suffix(".json")
         self.pid = os.fork()
         if self.pid == 0:
