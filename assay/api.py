@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+    from assay.checking.result import Check
     from assay.contracts.spec import Spec
     from assay.explorer.background import RunningExplorer
     from assay.publishing.repair import Repair
@@ -188,6 +189,42 @@ def open(dataset: str, snapshot: int | None = None, home: Home = None) -> Snapsh
         SnapshotError: there is none, or not that one; the message lists what there is.
     """
     return Snapshot(_stored(dataset, snapshot, home_of(home)))
+
+
+def check(
+    spec: str | os.PathLike[str] | Mapping[str, Any],
+    batch: Any,
+    *,
+    snapshot: int | None = None,
+    split: str | None = None,
+    limits: Mapping[str, str | float] | None = None,
+    home: Home = None,
+) -> "Check":
+    """A batch of new data beside a published snapshot, before it is let in.
+
+    Args:
+        spec: the dataset's, as a file or a dictionary.
+        batch: a folder or a table, as the spec's source is one; or a frame (Polars, pandas, Arrow).
+        snapshot: its number; the newest by default.
+        split: where samples stand that name none; by default the snapshot's training split.
+        limits: how many findings of a kind are let pass, as in `{"label_issues": 0, "duplicates": "5%"}`.
+
+    Returns:
+        The findings: `.counts`, `.table("duplicates")`, `.passed`, `.write(folder)`.
+
+    Raises:
+        SpecError: something in the arguments is wrong, or the spec does not fit the snapshot.
+        SourceError: the batch as a whole cannot be used.
+        SnapshotError: there is no such snapshot, or it is damaged.
+    """
+    from assay.checking.result import limit
+    from assay.checking.run import check_batch
+    from assay.store.workspace import Workspace
+
+    made = _spec_of(spec, {})
+    bounds = [limit(name, value) for name, value in (limits or {}).items()]
+    stored = _stored(made.name, snapshot, home_of(home))
+    return check_batch(made, Workspace(home_of(home), made.name), stored, batch, split, bounds)
 
 
 def datasets(home: Home = None) -> "pl.DataFrame":

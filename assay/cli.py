@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from assay.store.workspace import Workspace
 
+EXIT_REFUSED = 2
 EXIT_GATE_FAILED = 3
 
 home_option = click.option(
@@ -137,6 +139,42 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
         last_words(snapshot, time.monotonic() - began)
         print(snapshot.path)
     sys.exit(EXIT_GATE_FAILED if failed else 0)
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("batch", type=click.Path(path_type=Path))
+@click.option("--max", "limits", multiple=True, metavar="NAME=N", help="At most N findings, or N% of the samples.")
+@click.option("--split", help="Where samples stand that name no split; default: the snapshot's training split.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Write each table there.")
+@click.option("--format", "form", type=click.Choice(["parquet", "json"]), default="parquet", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@snapshot_option
+@home_option
+def check(
+    spec: Path,
+    batch: Path,
+    limits: tuple[str, ...],
+    split: str | None,
+    folder: Path | None,
+    form: str,
+    as_json: bool,
+    snapshot: int | None,
+    home: Path,
+) -> None:
+    """A batch of new data against a snapshot, before it is let in; status 1 where a limit of --max is broken."""
+    from assay.api import check as check_batch
+
+    stop_when_asked()
+    with refused():
+        given = dict(one.partition("=")[::2] for one in limits)
+        done = check_batch(spec, batch, snapshot=snapshot, split=split, limits=given, home=home)
+        if folder is not None:
+            done.write(folder, form)
+    print(json.dumps(done.described()) if as_json else done.words())
+    for limit, value in done.broken:
+        print(f"assay: over the limit: {limit.name} is {value:g}, at most {limit} wanted", file=sys.stderr)
+    sys.exit(0 if done.passed else 1)
 
 
 @main.command()
@@ -393,6 +431,20 @@ def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, wait: float, 
     for path in removed:
         print(path)
     print(f"{len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def refused() -> Iterator[None]:
+    """Status 2 for whatever keeps a command from answering, where 1 is an answer."""
+    try:
+        yield
+    except AssayError as error:
+        error.exit_status = EXIT_REFUSED
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise SpecError(f"{error.filename}: {error.strerror}; name another place, or change it") from None
 
 
 def workspace_of(home: Path, dataset: str) -> "Workspace":

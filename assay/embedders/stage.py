@@ -52,10 +52,18 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
     had; never takes another one.
     """
-    samples = tables.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
-    contents = by_file(samples.unique("content_hash", keep="first", maintain_order=True))
     given = given_dimensions(tables) if embedder_kind(spec) == "vectors" else None
-    plan = _plan(spec, workspace, given, contents["content_hash"], tables)
+    contents = _samples_and_contents(tables)[1]["content_hash"]
+    return embed_as(plan_for(spec, workspace, given, contents, tables), given, spec, workspace, tables)
+
+
+def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, tables: Tables) -> Work:
+    """The work of `embed` by an embedder that was chosen before.
+
+    Args:
+        given: numbers in each vector, where the user brings them.
+    """
+    samples, contents = _samples_and_contents(tables)
     store = FactStore(workspace, "vectors", plan.fingerprint)
 
     def body(writer: StageWriter) -> None:
@@ -90,6 +98,12 @@ def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     return Work(config | ({"checks": plan.checks} if plan.checks else {}), body)
 
 
+def _samples_and_contents(tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The samples by position, and the first one of each content, those of one file together."""
+    samples = tables.read("samples", ["sample_id", "position", "uri", "content_hash"]).sort("position")
+    return samples, by_file(samples.unique("content_hash", keep="first", maintain_order=True))
+
+
 def _place(
     place: Callable[[pl.Series], Placed], store: FactStore, contents: pl.Series, storage: str
 ) -> tuple[Refusals, tuple[Check, ...]]:
@@ -122,7 +136,9 @@ def _refused(tables: TableReader) -> dict[str, int]:
     return dict(tables.read("rejects").group_by("reason").len().iter_rows())
 
 
-def _plan(spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series, tables: TableReader) -> Plan:
+def plan_for(
+    spec: Spec, workspace: Workspace, given: int | None, content_hashes: pl.Series, tables: TableReader
+) -> Plan:
     """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint. One that sees
     the dataset as a whole plans from its tables."""
     if find_modality(spec.modality).tables and given is None:

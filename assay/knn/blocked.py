@@ -124,7 +124,7 @@ def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
         numbers = torch.from_numpy(np.asarray(rows[start : start + block], dtype=np.int64))
         values = torch.mm(data[numbers], data.T)
         values[torch.arange(len(numbers)), numbers] = -2.0
-        out.append(_rounded(largest(values, k)[0].amin(dim=1)))
+        out.append(rounded(largest(values, k)[0].amin(dim=1)))
     return torch.cat(out).numpy() if out else np.zeros(0, dtype=np.float32)
 
 
@@ -203,7 +203,7 @@ def _ranked(
     rows: torch.Tensor, near: torch.Tensor, values: torch.Tensor, k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The best `k` of the candidates `near` (m, c) by `values`, ties by row number; see `rerank`."""
-    values = _rounded(values)
+    values = rounded(values)
     values[near == rows[:, None]] = -2.0
     near, order = near.sort(dim=1)
     values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
@@ -304,7 +304,7 @@ def _settle_ties(
 
 def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Neighbours of some rows over all rows; of equally similar ones at the k-th place, the first rows."""
-    values = _rounded(data[rows] @ data.T)
+    values = rounded(data[rows] @ data.T)
     values[torch.arange(len(rows)), rows] = -2.0
     last = largest(values, k)[0].amin(dim=1, keepdim=True)
     nearer, equal = values > last, values == last
@@ -315,5 +315,6 @@ def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarr
     return near.gather(1, order).numpy().astype(np.int32), similar.numpy()
 
 
-def _rounded(values: torch.Tensor) -> torch.Tensor:
+def rounded(values: torch.Tensor) -> torch.Tensor:
+    """Similarities to 2⁻²⁰, in place."""
     return values.mul_(STEP).round_().div_(STEP)

@@ -45,6 +45,7 @@ def _leftovers(workspace: Workspace) -> list[Path]:
     found = [path for pattern in (".removed-*", ".aside-*") for path in workspace.snapshots.glob(pattern)]
     found += [
         *workspace.root.glob(".catalog-*"),
+        *workspace.root.glob(".check-*"),
         *workspace.root.glob(".lock.json.*"),
         *workspace.root.glob("decisions/.part-*"),
         *(path for path in workspace.facts.rglob(".*") if path.is_file()),
