@@ -1,12 +1,15 @@
-"""Swapped captions: average precision without weights, on digits and, given a folder of classes, on its pictures.
+"""Swapped captions: average precision without weights, on digits and, given a folder of classes, on its pictures; and
+by the two towers of a small model that was taught on digits.
 
-    python benchmarks/pairs.py [FOLDER] [--model local-dir:PATH] [--classes 20]
+    python benchmarks/pairs.py [FOLDER] [--model local-dir:PATH] [--classes 20] [--towers]
 
 Captions are sentences about the class, 5% of them another class's. Digits have vectors by `pca`; a folder's pictures by
-the model where one is given, else by `pca` as well.
+the model where one is given, else by `pca` as well. `--towers`: the model of `tests/modalities/two_towers.py`, which is
+made first (200 steps on right captions) and judges by its own similarities.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +26,9 @@ from assay.modalities.pairs.example import NAMES, SAYS
 from assay.store.files import hash_bytes
 from assay.store.workspace import Workspace
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.modalities.two_towers import write_two_towers
+
 
 def read(folder: Path | None, n_classes: int) -> tuple[list[bytes], list[str]]:
     """Pictures and the words for them."""
@@ -33,6 +39,15 @@ def read(folder: Path | None, n_classes: int) -> tuple[list[bytes], list[str]]:
     chosen = classes[:: max(1, len(classes) // n_classes)][:n_classes]
     files = [(file, one.name) for one in chosen for file in sorted(one.iterdir())[:100]]
     return [file.read_bytes() for file, _ in files], [name.replace("_", " ") for _, name in files]
+
+
+def words_of(model: str, names: list[str]) -> dict[str, np.ndarray]:
+    """The vector of every sentence about every class, by the text tower."""
+    texts = [say.format(name) for say in SAYS for name in names]
+    values = {"name": "x", "modality": "pairs", "source": {"kind": "table", "path": "x.csv"}, "embed": {"model": model}}
+    with tempfile.TemporaryDirectory() as home:
+        tower = make_embedder(make_spec(values, Path(), "benchmark"), Workspace(Path(home), "x"), tower="text")
+        return dict(zip(texts, captions.unit_length(tower.encode(texts)), strict=True))
 
 
 def embed(contents: list[bytes], model: str) -> np.ndarray:
@@ -53,9 +68,13 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--model", default="")
     parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--towers", action="store_true")
     asked = parser.parse_args()
     contents, names = read(asked.folder, asked.classes)
-    vectors = embed(contents, asked.model)
+    with tempfile.TemporaryDirectory() as made:
+        model = f"local-dir:{write_two_towers(Path(made) / 'model', 200)}" if asked.towers else asked.model
+        vectors = embed(contents, model)
+        tower = words_of(model, sorted(set(names))) if asked.towers else {}
     fold = captions.folds_of(pl.Series([hash_bytes(content) for content in contents]), 5)
     others = sorted(set(names))
     for seed in range(3):
@@ -65,8 +84,11 @@ def main() -> None:
         told = [rng.choice([o for o in others if o != n]) if w else n for n, w in zip(names, wrong, strict=True)]
         texts = [SAYS[int(rng.integers(len(SAYS)))].format(name) for name in told]
         started = time.process_time()
-        space = captions.caption_space(texts, 0)
-        likely, _ = captions.wrong_captions(captions.told_captions(vectors, space, fold), space, texts, 0)
+        if tower:
+            likely, _ = captions.wrong_captions(vectors, np.stack([tower[text] for text in texts]), texts, 0)
+        else:
+            space = captions.caption_space(texts, 0)
+            likely, _ = captions.wrong_captions(captions.told_captions(vectors, space, fold), space, texts, 0)
         flagged = likely >= 0.5
         print(
             f"seed {seed}: {len(names):,} pairs, AP {average_precision_score(wrong, likely):.3f}, "

@@ -293,6 +293,15 @@ class Vectors(Contract):
     vector = dy.Any()  # FLOAT[d]: Array of Float16 or Float32; d is the embedder's, and one per file
 
 
+class CaptionVectors(Contract):
+    """One vector per caption, by the hash of its words: in the space of the pictures by a model's text tower, or in one
+    of their own (embedder `words`)."""
+
+    content_hash = dy.String(primary_key=True, min_length=32, max_length=32)
+    embedder = dy.String(min_length=1)
+    vector = dy.Any()  # FLOAT[d], of length 1
+
+
 class CutContents(Contract):
     """A fact: what of a content an embedder did not read, in tokens or characters; contents read whole have no row."""
 
@@ -618,6 +627,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     "edges": Edges,
     "node_features": NodeFeatures,
     "vectors": Vectors,
+    "caption_vectors": CaptionVectors,
     "cut_contents": CutContents,
     "words": Words,
     "neighbors": Neighbors,
@@ -661,8 +671,8 @@ FACTS = (
     "vectors",
 )
 INTERNAL = (
-    "ingested", "contents", "node_features", "failures", "cut_contents", "picture_matches", "exact_duplicates",
-    "copies", "layout",
+    "ingested", "contents", "node_features", "failures", "caption_vectors", "cut_contents", "picture_matches",
+    "exact_duplicates", "copies", "layout",
     "measures", "label_findings", "class_flags", "class_measures", "group_measures", "dataset_measures",
 )  # fmt: skip
 PUBLISHED = tuple(name for name in CONTRACTS if name not in INTERNAL)

@@ -12,6 +12,7 @@ from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
+from assay.embedders.captions import has_captions, plan_captions, write_captions
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
 from assay.embedders.pipeline import cut_store, embed_contents, forget_plan, normalize, plan_chunks, prepare_all
@@ -42,12 +43,14 @@ def _reads(spec: Spec) -> tuple[str, ...]:
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
-    return (*TABLES, *(["words"] if has_words(spec.embed.kind) else []))
+    words, captions = has_words(spec.embed.kind), has_captions(spec)
+    return (*TABLES, *(["words"] if words else []), *(["caption_vectors"] if captions else []))
 
 
 @stage(version=VERSION, reads=_reads, writes=_writes, hours=24)
 def embed(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, contents, facts → vectors, rejects, embedding_health; and words, of an embedder that has some.
+    """samples, contents, facts → vectors, rejects, embedding_health; and words, of an embedder that has some; and
+    caption_vectors, of samples that have captions.
 
     Only contents without a vector of this embedder are read. Stops with `EmbedderError` where the embedder cannot be
     had; never takes another one.
@@ -65,6 +68,7 @@ def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, ta
     """
     samples, contents = _samples_and_contents(tables)
     store = FactStore(workspace, "vectors", plan.fingerprint)
+    captions = plan_captions(spec, workspace)
 
     def body(writer: StageWriter) -> None:
         checks = list(plan.checks)
@@ -82,6 +86,8 @@ def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, ta
         write_rows(writer, "rejects", _rejects(samples, refusals))
         if has_words(plan.kind):
             write_rows(writer, "words", _words(plan, len(contents)))
+        if has_captions(spec):
+            write_captions(spec, workspace, tables, captions, writer)
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
         rows = health_rows(stats, len(contents) - plan.without, refusals, plan.basis_overlap, norms, at_ingest)
@@ -95,7 +101,8 @@ def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, ta
         plan.done()
 
     config = {"fingerprint": plan.fingerprint, "basis_overlap": plan.basis_overlap}
-    return Work(config | ({"checks": plan.checks} if plan.checks else {}), body)
+    further = {"checks": plan.checks} if plan.checks else {}
+    return Work(config | further | ({"captions": captions.fingerprint} if captions else {}), body)
 
 
 def _samples_and_contents(tables: TableReader) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -91,7 +91,11 @@ class Encoder:
 
 def can_search_pictures(view: View) -> bool:
     """Whether a picture that was not in the dataset can be embedded as the dataset was."""
-    return view.face["kind"] == "picture" and bool(view.snapshot.parts("vectors")) and spec_of(view) is not None
+    return (
+        view.face["kind"] in ("picture", "captioned")
+        and bool(view.snapshot.parts("vectors"))
+        and spec_of(view) is not None
+    )
 
 
 def spec_of(view: View) -> Spec | None:

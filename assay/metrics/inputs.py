@@ -22,7 +22,8 @@ class Inputs:
     Attributes:
         spec: the night's spec.
         corpus: samples, units, vectors and their neighbours, as arrays.
-        tables: further tables by name, as frames or as Parquet files: copies, leaks, and the facts there are.
+        tables: further tables by name, as frames or as Parquet files: copies, leaks, the facts there are, and of
+            samples with captions `caption_vectors`.
         predictions: a model's, as somebody brought them (`assay.store.predictions`); None where nobody did, or the
             modality measures nothing of its own.
         spill: a folder for queries that do not fit into memory.

@@ -37,8 +37,13 @@ def facts_of(spec: Spec) -> tuple[str, ...]:
     return find_modality(spec.modality).fact_tables()
 
 
+def captions_of(spec: Spec) -> tuple[str, ...]:
+    """The table of the captions' vectors, where samples have captions."""
+    return ("caption_vectors",) if find_modality(spec.modality).face.caption else ()
+
+
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("samples", *facts_of(spec), "units", "vectors", "neighbors", "copies", "leaks")
+    return ("samples", *facts_of(spec), "units", "vectors", "neighbors", "copies", "leaks", *captions_of(spec))
 
 
 @stage(version=VERSION, reads=_reads, writes=WRITES, hours=6)
@@ -52,7 +57,9 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     def body(writer: StageWriter) -> None:
         from assay.metrics.measure import measure  # torch: not in a night that measured this already
 
-        brought_in: dict[str, Relation] = {name: parts for name in facts_of(spec) if (parts := tables.parts(name))}
+        brought_in: dict[str, Relation] = {
+            name: parts for name in (*facts_of(spec), *captions_of(spec)) if (parts := tables.parts(name))
+        }
         brought_in |= {name: tables.read(name) for name in ("copies", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:

@@ -1,6 +1,5 @@
 """Thumbnails, texts and vectors of some rows: read from the facts by content hash, a row group at a time, some kept."""
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import pyarrow.parquet as pq
 from cachetools import LRUCache
 
 from assay.contracts.errors import AssayError
+from assay.modalities.pairs.towers import has_text_tower
 from assay.reading.columns import View
 
-LOCAL = "local-dir:"
 MOST_BYTES = 200 * 2**20  # of row groups kept by one reader
 
 
@@ -123,20 +122,11 @@ def _part_similarities(path: Path, vector: np.ndarray) -> np.ndarray:
 
 
 def can_search_words(view: View) -> bool:
-    """Whether words can be embedded as the samples were: texts that assay embeds itself, or an open_clip model with a
-    real text tower (a placeholder of one layer is none)."""
+    """Whether words can be embedded as the samples were: texts that assay embeds itself, or a model with a tower
+    of words."""
     config = view.snapshot.manifest.get("config", {})
     embed = config.get("embed", {})
     if view.face["text"]:
         return bool(embed) and embed.get("kind") != "vectors" and bool(view.snapshot.parts("vectors"))
-    if embed.get("kind") != "open_clip":
-        return False
-    if not embed.get("model", "").startswith(LOCAL):
-        return True
-    folder = Path(view.snapshot.manifest.get("spec_base", ".")) / embed["model"].removeprefix(LOCAL)
-    try:
-        config = json.loads((folder.expanduser() / "open_clip_config.json").read_text(encoding="utf-8"))
-        tower = config["model_cfg"]["text_cfg"]
-        return bool(tower.get("hf_model_name")) or tower.get("layers", 12) >= 2
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+    base = Path(view.snapshot.manifest.get("spec_base", "."))
+    return has_text_tower(embed.get("kind", ""), embed.get("model", ""), base)

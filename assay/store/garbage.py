@@ -9,6 +9,7 @@ from assay.store.catalog import FACTS, write_catalog
 from assay.store.snapshots import Snapshot, list_snapshots
 from assay.store.workspace import Workspace
 
+LINKED = "caption_vectors"  # facts that name no content: alive while the work of a stage links to them
 OF_CONTENTS = ("cut_contents", "picture_matches", "layout")  # facts that name contents, besides those of a modality
 
 
@@ -54,7 +55,7 @@ def _leftovers(workspace: Workspace) -> list[Path]:
 
 
 def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
-    """Fact parts none of whose contents is in a kept snapshot."""
+    """Fact parts none of whose contents is in a kept snapshot, or that nothing links to."""
     import polars as pl
 
     frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
@@ -66,7 +67,8 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
         hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
         if not hashes.str.slice(0, 32).is_in(live.implode()).any():  # of a pair: the first
             dead.append(part)
-    return dead
+    unlinked = [part for part in workspace.facts.glob(f"{LINKED}/*/part-*.parquet") if part.stat().st_nlink == 1]
+    return dead + sorted(unlinked)
 
 
 def _remove(path: Path) -> None:

@@ -1,11 +1,13 @@
-"""Which captions do not belong to their pictures, from vectors of the pictures and the words of the captions.
+"""Which captions do not belong to their pictures (or sounds), from vectors of the pictures and of the captions.
 
-Words become a space of their own: TF-IDF of words and pairs of words, reduced by SVD. What a picture should be told by
-is learned from the other pictures: ridge regression from vectors to that space, plus the captions of its nearest
-neighbours. How well a caption fits is the cosine of that with itself. Other pictures' captions say how wrong ones fit.
-The share of wrong ones follows from how many captions fit as badly as the worse half, or less, of those do (Storey
-2002), and how likely each is wrong from both densities: share × density of wrong ones ÷ density of all, falling with
-the cosine (isotonic regression).
+Where a model has two towers, both lie in one space, and how well a caption fits is their cosine. Other models know no
+words; then words become a space of their own: TF-IDF of words and pairs of words, reduced by SVD. What a picture
+should be told by is learned from the other pictures: ridge regression from vectors to that space, plus the captions of
+its nearest neighbours. How well a caption fits is the cosine of that with itself.
+
+Other pictures' captions say how wrong ones fit. The share of wrong ones follows from how many captions fit as badly as
+the worse half, or less, of those do (Storey 2002), and how likely each is wrong from both densities: share × density of
+wrong ones ÷ density of all, falling with the cosine (isotonic regression).
 """
 
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ ENOUGH = 100  # captions expected there, were all wrong
 MOST_WRONG = 0.5  # where more seem to be, the vectors do not tell captions apart, and nothing is said
 PER_PAIR = 20  # captions of others that say how wrong ones fit
 MANY = 5  # pictures of one caption
+BY_WORDS = "words"  # the embedder of captions where no tower is
 UNLIKE = 0.1  # cosine of captions
 
 
@@ -50,16 +53,28 @@ class Captions:
     unit: npt.NDArray[np.int64]
 
 
-def caption_measures(spec: Spec, samples: pl.DataFrame, unit: npt.NDArray[np.int64], vectors: Floats) -> pl.DataFrame:
+def texts_of(samples: pl.DataFrame) -> pl.Series:
+    """(n,) the captions with blanks as one; empty where there is none."""
+    texts = samples["text"].cast(pl.String).fill_null("")
+    return texts.str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def caption_measures(
+    spec: Spec,
+    samples: pl.DataFrame,
+    unit: npt.NDArray[np.int64],
+    vectors: Floats,
+    tower: Floats | None = None,
+) -> pl.DataFrame:
     """Rows `sample_id, metric, score, value, is_issue` of `wrong_caption`, `shared_caption`, `unlike_caption` and
     `near_empty`; scores from 0, fine, to 1.
 
     Args:
         samples: with the column `text`.
         unit: (n,) the row in `vectors` of each sample's picture, −1 without one.
+        tower: (n, d) the captions' vectors in the space of `vectors`, 0 where there is none; None without a tower.
     """
-    texts = samples["text"].cast(pl.String).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ")
-    texts = texts.str.strip_chars()
+    texts = texts_of(samples).str.to_lowercase()
     ids = samples["sample_id"]
     blank = texts.str.len_chars().to_numpy() < 2
     frames = [_frame(ids, np.arange(len(ids)), "near_empty", blank.astype(float), texts.str.len_chars().to_numpy())]
@@ -68,7 +83,9 @@ def caption_measures(spec: Spec, samples: pl.DataFrame, unit: npt.NDArray[np.int
         kept = texts.gather(rows).to_list()
         found = Captions(rows, kept, caption_space(kept, spec.metrics.seed), vectors[unit[rows]], unit[rows])
         frames += [_shared(ids, found), _unlike(ids, found)]
-        if len(rows) >= FEWEST:
+        if tower is not None:
+            frames.append(_by_tower(ids, found, tower[rows], spec.metrics.seed))
+        elif len(rows) >= FEWEST:
             folds = folds_of(samples["content_hash"].gather(rows), spec.metrics.folds)
             frames.append(_wrong(ids, found, folds, spec.metrics.seed))
     return pl.concat(frames)
@@ -143,7 +160,7 @@ def wrong_captions(
     if not len(strange):
         return np.zeros(len(own)), own
     tails = [q for q in QUANTILES if q * len(own) >= ENOUGH] or QUANTILES[:1]
-    share = min(float((own <= np.quantile(strange, q)).mean()) / q for q in tails)
+    share = min(_at_least(int((own <= np.quantile(strange, q)).sum()), q * len(own)) for q in tails)
     if share > MOST_WRONG:
         return np.zeros(len(own)), own
     cosines = np.concatenate([own, strange])
@@ -155,10 +172,27 @@ def wrong_captions(
     return np.clip(likely * (1 - 1e-3) + 1e-3 * (1.0 - own) / 2.0, 0.0, 1.0), own  # steps of one height in order
 
 
+def _at_least(n: int, expected: float) -> float:
+    """The share that `n` captions in a tail are of those `expected` there were all wrong, and half its standard error:
+    the least of several estimates would be too low by about that."""
+    return (n + 0.5 * n**0.5) / expected
+
+
 def _wrong(ids: pl.Series, found: Captions, fold: npt.NDArray[np.int64], seed: int) -> pl.DataFrame:
     told = told_captions(found.pictures, found.space, fold)
     likely, own = wrong_captions(told, found.space, found.texts, seed)
     return _frame(ids, found.rows, "wrong_caption", likely, own)
+
+
+def _by_tower(ids: pl.Series, found: Captions, tower: Floats, seed: int) -> pl.DataFrame:
+    """Of pairs whose caption has a vector of the tower; the value is the cosine as the model has it."""
+    has = np.flatnonzero(tower.any(axis=1))
+    pictures, words = found.pictures[has], unit_length(tower[has])
+    value = np.einsum("ij,ij->i", pictures, words).astype(np.float64)
+    likely = np.zeros(len(has))
+    if len(has) >= FEWEST:
+        likely, _ = wrong_captions(pictures, words, [found.texts[row] for row in has], seed)
+    return _frame(ids, found.rows[has], "wrong_caption", likely, value)
 
 
 def _shared(ids: pl.Series, found: Captions) -> pl.DataFrame:

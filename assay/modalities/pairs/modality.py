@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from assay.contracts.errors import SourceError
@@ -13,6 +14,7 @@ from assay.contracts.modality import Defect, Example, Face
 from assay.contracts.spec import Spec
 from assay.modalities.image.modality import IMAGE
 from assay.modalities.image.modality import measure as measure_images
+from assay.store.files import hash_text
 from assay.store.tables import TableReader
 
 
@@ -33,7 +35,24 @@ def captions(inputs: Any) -> pl.DataFrame:
     from assay.modalities.pairs.captions import caption_measures
 
     corpus = inputs.corpus
-    return caption_measures(inputs.spec, corpus.samples, corpus.unit.astype(np.int64), corpus.vectors)
+    tower = tower_vectors(corpus.samples, inputs.tables.get("caption_vectors") or [])
+    return caption_measures(inputs.spec, corpus.samples, corpus.unit.astype(np.int64), corpus.vectors, tower)
+
+
+def tower_vectors(samples: pl.DataFrame, parts: list[Path]) -> npt.NDArray[np.float32] | None:
+    """(n, d) what a text tower made of each sample's caption, 0 where there is none; None where no tower did."""
+    from assay.modalities.pairs.captions import BY_WORDS, texts_of
+
+    found = pl.concat([pl.read_parquet(part) for part in parts]) if parts else pl.DataFrame()
+    if found.is_empty() or found["embedder"][0] == BY_WORDS:
+        return None
+    hashes = pl.DataFrame({"content_hash": [hash_text(text) for text in texts_of(samples)]})
+    rows = found.unique("content_hash").with_row_index("place")
+    place = hashes.join(rows.select("content_hash", "place"), on="content_hash", how="left", maintain_order="left")
+    matrix = rows["vector"].to_numpy().astype(np.float32)
+    vectors = matrix[place["place"].fill_null(0).to_numpy()]
+    vectors[place["place"].is_null().to_numpy()] = 0.0
+    return vectors
 
 
 def example(folder: Path, seed: int) -> pl.DataFrame:
