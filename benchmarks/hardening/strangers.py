@@ -74,12 +74,12 @@ def _fuzz(home: Path, n: int, seed: int, seconds: float) -> tuple[int, list[str]
     return tried, lost
 
 
-def started(home: Path) -> tuple[Child, str]:
+def started(home: Path, dataset: str = "toy") -> tuple[Child, str]:
     """A real explorer, and its link."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    child = Child(functools.partial(explore, Workspace(home, "toy"), port=port, open_browser=False))
+    child = Child(functools.partial(explore, Workspace(home, dataset), port=port, open_browser=False))
     for _ in range(600):
         if found := re.search(r"http://\S+token=\S+", child.log.read_text(errors="replace")):
             return child, found[0]
