@@ -53,8 +53,8 @@ def _limit(what: int, amount: int) -> None:
 def _group(bench: Bench, mebibytes: int) -> Row:
     """A command that is killed, with all that it started, where it has more memory of its own than so much, as the
     kernel does in a control group. 2 GiB are enough for it."""
-    row, left, wanted = Row(f"{mebibytes} MiB of memory in all, SIGKILL beyond it"), bench.until(), undisturbed(bench.base)
-    published, peak = 0, 0
+    row = Row(f"{mebibytes} MiB of memory in all, SIGKILL beyond it")
+    left, wanted, published, peak = bench.until(), undisturbed(bench.base), 0, 0
     for _ in range(bench.times(10)):
         if not left():
             break
