@@ -379,10 +379,13 @@ class Leaks(Contract):
 
 
 class Projection(Contract):
-    """Coordinates of each embedded sample; duplicates lie on their representative. z is null in 2-D methods."""
+    """Coordinates of each embedded sample; duplicates lie on their representative. z is null in 2-D methods. `captions`
+    is where a sample's caption lies among captions."""
+
+    VERSION = 2
 
     sample_id = dy.String(primary_key=True)
-    method = dy.String(primary_key=True, check=lambda c: c.is_in(["umap", "tsne", "pca"]))
+    method = dy.String(primary_key=True, check=lambda c: c.is_in(["umap", "tsne", "pca", "captions"]))
     x = dy.Float32()
     y = dy.Float32()
     z = dy.Float32(nullable=True)

@@ -13,8 +13,9 @@ from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.pipeline import embed_contents, forget_plan, plan_chunks
 from assay.embedders.registry import Plan, embedder_kind, plan_embedder
-from assay.modalities.pairs.captions import BY_WORDS, caption_space, texts_of
+from assay.modalities.pairs.captions import BY_WORDS, caption_space
 from assay.modalities.pairs.towers import has_text_tower
+from assay.store.captions import texts_of
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
 from assay.store.stage import StageWriter
@@ -47,8 +48,8 @@ def write_captions(
     if plan is None:
         space = caption_space(texts.to_list(), spec.metrics.seed) if len(texts) else np.zeros((0, 1), np.float32)
         for start in range(0, len(texts), ROWS):
-            part = slice(start, start + ROWS)
-            writer.write("caption_vectors", vectors_frame(hashes[part].to_list(), BY_WORDS, space[part]))
+            names = hashes[start : start + ROWS].to_list()
+            writer.write("caption_vectors", vectors_frame(names, BY_WORDS, space[start : start + ROWS]))
         return
     store = FactStore(workspace, "caption_vectors", plan.fingerprint)
     chunks = plan_chunks(store, hashes)

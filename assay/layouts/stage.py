@@ -4,9 +4,12 @@ from typing import Any
 
 import polars as pl
 
+from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
+from assay.layouts.captions import MOST_CAPTIONS, caption_graph
 from assay.layouts.fit import SMALLEST
 from assay.layouts.layout import Graph, coordinates_of, fingerprint, known_places, layout_store, newest_generation
+from assay.store.captions import caption_hashes
 from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
@@ -15,14 +18,20 @@ from assay.store.workspace import Workspace
 VERSION = 1
 
 
+def _reads(spec: Spec) -> tuple[str, ...]:
+    has_captions = bool(find_modality(spec.modality).face.caption)
+    return ("samples", "units", "vectors", "neighbors", *(["caption_vectors"] if has_captions else []))
+
+
 @stage(
     version=VERSION,
-    reads=("samples", "units", "vectors", "neighbors"),
+    reads=_reads,
     writes=("projection", "embedding_health"),
     hours=6,
 )
 def project(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, units, vectors, neighbors → projection, embedding_health; the places of contents are facts."""
+    """samples, units, vectors, neighbors → projection, embedding_health; the places of contents are facts. Captions
+    have a map of their own, by `caption_vectors`."""
 
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(tables)
@@ -34,12 +43,29 @@ def project(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
             places, generation = _places(spec, workspace, graph, method, embedder_of(tables), members)
             write_rows(writer, "projection", projection_rows(places, members, method))
             health.append(_health_row(method, len(graph.content_hashes), generation))
+        if methods and "caption_vectors" in tables.reads:
+            health += _caption_map(spec, workspace, tables, writer)
         schema = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
         writer.write("embedding_health", pl.DataFrame(health, schema=schema, orient="row"))
         if not methods:
             write_rows(writer, "projection", projection_rows(empty_places(), members, "pca"))
 
     return Work(spec.part("project"), body)
+
+
+def _caption_map(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> list[tuple[Any, ...]]:
+    """The map of the captions, and its row of `embedding_health`; nothing where no caption has a vector."""
+    samples = tables.read("samples").sort("position", "sample_id")
+    captions = samples.select("sample_id").with_columns(caption_hashes(samples))
+    graph, embedder = caption_graph(tables, captions["content_hash"])
+    rows = pl.DataFrame({"content_hash": graph.content_hashes}, schema={"content_hash": pl.String})
+    members = captions.join(rows.with_row_index("unit_row"), on="content_hash", maintain_order="left")
+    if not len(members):
+        return []
+    method = "umap" if len(rows) <= MOST_CAPTIONS else "pca"
+    places, generation = _places(spec, workspace, graph, method, f"captions by {embedder}", members)
+    write_rows(writer, "projection", projection_rows(places, members, "captions"))
+    return [_health_row("captions", len(rows), generation)]
 
 
 def unit_members(tables: TableReader, units: pl.DataFrame) -> pl.DataFrame:

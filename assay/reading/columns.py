@@ -135,9 +135,9 @@ class View:
         return self.once(("place", table), load)
 
     def layouts(self) -> list[str]:
-        """The projections there are: umap, tsne, pca, as far as computed."""
+        """The projections there are: umap, tsne, pca, captions, as far as computed."""
         frame = self.once("methods", lambda: self.scan("projection").select("method").unique().collect())
-        return sorted(frame["method"], key=["umap", "tsne", "pca"].index)
+        return sorted(frame["method"], key=["umap", "tsne", "pca", "captions"].index)
 
     def layout(self, method: str) -> Layout:
         """Coordinates of one projection. Raises `KeyError` where the snapshot has no such projection."""

@@ -127,10 +127,30 @@ def test_swapped_captions_are_found(night):
     assert len(scores) == 500 and average_precision_score(is_wrong, scores["score"].to_numpy()) > 0.6
 
 
+def test_captions_have_a_map_of_their_own(night):
+    """Equal captions lie in one place, and nearest to each one of the same digit or the same sentence."""
+    snapshot, _, _ = night
+    places = snapshot.read("projection").filter(pl.col("method") == "captions")
+    both = places.join(snapshot.read("samples").select("sample_id", "text"), on="sample_id")
+    assert len(both) == 500
+    one = both.group_by("text").agg(pl.struct("x", "y").n_unique().alias("places"), pl.first("x", "y"))
+    assert (one["places"] == 1).all()
+    names = np.array([next(name for name in example.NAMES if name in text) for text in one["text"]])
+    xy = one.select("x", "y").to_numpy()
+    apart = np.linalg.norm(xy[:, None] - xy[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    nearest = names[apart.argmin(axis=1)] == names
+    frames = np.array([text.replace(name, "") for text, name in zip(one["text"], names, strict=True)])
+    assert (nearest | (frames[apart.argmin(axis=1)] == frames)).mean() > 0.8
+    checks = snapshot.read("embedding_health").filter(pl.col("check") == "projection_captions_units")
+    assert checks["value"].to_list() == [float(len(one))]
+
+
 def test_the_explorer_shows_and_finds_the_words(night):
     """On the card, on the page, and by search."""
     client = client_of(night[2])
-    assert client.get("/api/1/meta").json()["face"] == "captioned"
+    meta = client.get("/api/1/meta").json()
+    assert meta["face"] == "captioned" and [one["method"] for one in meta["layouts"]] == ["pca", "captions"]
     cards = client.post("/api/1/gallery", json={"filter": {}, "sort": "position"}).json()["cards"]
     words = cards[0]["caption"]
     assert any(name in words for name in example.NAMES)

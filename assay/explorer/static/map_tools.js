@@ -4,7 +4,7 @@ import { button, h, icon } from "./dom.js";
 import { ranks } from "./filters.js";
 import { state } from "./state.js";
 
-const METHODS = { umap: "UMAP", tsne: "t-SNE", pca: "PCA" };
+const METHODS = { umap: "UMAP", tsne: "t-SNE", pca: "PCA", captions: "Captions" };
 
 export function drawTools(plot, pick) {
   const toggle = (name, text, key, on) =>

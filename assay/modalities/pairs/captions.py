@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.contracts.spec import Spec
+from assay.store.captions import texts_of
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,12 +52,6 @@ class Captions:
     space: Floats
     pictures: Floats
     unit: npt.NDArray[np.int64]
-
-
-def texts_of(samples: pl.DataFrame) -> pl.Series:
-    """(n,) the captions with blanks as one; empty where there is none."""
-    texts = samples["text"].cast(pl.String).fill_null("")
-    return texts.str.replace_all(r"\s+", " ").str.strip_chars()
 
 
 def caption_measures(

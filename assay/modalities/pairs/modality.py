@@ -14,7 +14,7 @@ from assay.contracts.modality import Defect, Example, Face
 from assay.contracts.spec import Spec
 from assay.modalities.image.modality import IMAGE
 from assay.modalities.image.modality import measure as measure_images
-from assay.store.files import hash_text
+from assay.store.captions import caption_hashes
 from assay.store.tables import TableReader
 
 
@@ -41,12 +41,12 @@ def captions(inputs: Any) -> pl.DataFrame:
 
 def tower_vectors(samples: pl.DataFrame, parts: list[Path]) -> npt.NDArray[np.float32] | None:
     """(n, d) what a text tower made of each sample's caption, 0 where there is none; None where no tower did."""
-    from assay.modalities.pairs.captions import BY_WORDS, texts_of
+    from assay.modalities.pairs.captions import BY_WORDS
 
     found = pl.concat([pl.read_parquet(part) for part in parts]) if parts else pl.DataFrame()
     if found.is_empty() or found["embedder"][0] == BY_WORDS:
         return None
-    hashes = pl.DataFrame({"content_hash": [hash_text(text) for text in texts_of(samples)]})
+    hashes = caption_hashes(samples).to_frame()
     rows = found.unique("content_hash").with_row_index("place")
     place = hashes.join(rows.select("content_hash", "place"), on="content_hash", how="left", maintain_order="left")
     matrix = rows["vector"].to_numpy().astype(np.float32)
