@@ -23,7 +23,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2⁴ cycles, the least there is
 
-from assay.api import Snapshot, check, datasets, open, repair, run
+from assay.api import Snapshot, check, datasets, open, repair, run, select
 from assay.contracts.errors import AssayError
 
-__all__ = ["AssayError", "Snapshot", "check", "datasets", "open", "repair", "run"]
+__all__ = ["AssayError", "Snapshot", "check", "datasets", "open", "repair", "run", "select"]

@@ -227,6 +227,25 @@ def check(
     return check_batch(made, Workspace(home_of(home), made.name), stored, batch, split, bounds)
 
 
+def select(
+    spec: str | os.PathLike[str] | Mapping[str, Any], n: int = 100, *, snapshot: int | None = None, home: Home = None
+) -> "pl.DataFrame":
+    """Which unlabelled samples of a published snapshot to label next, the most useful first, with a reason for each.
+
+    Args:
+        spec: the dataset's, as a file or a dictionary.
+        n: how many; of copies one is asked for.
+        snapshot: its number; the newest by default.
+
+    Raises:
+        SpecError: nothing lacks a label, or labels are sets.
+        SnapshotError: there is no such snapshot.
+    """
+    from assay.choosing.select import select as chosen
+
+    return chosen(_stored(_spec_of(spec, {}).name, snapshot, home_of(home)), n)
+
+
 def datasets(home: Home = None) -> "pl.DataFrame":
     """What a home has: a row a dataset with its newest snapshot, when that was made, and how many samples it has."""
     import polars as pl

@@ -178,6 +178,28 @@ def check(
 
 
 @main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--n", "count", default=100, show_default=True, type=click.IntRange(min=1), help="How many samples.")
+@click.option(
+    "--to", "file", type=click.Path(path_type=Path), help="A .csv, .json or .parquet file; default: CSV here."
+)
+@snapshot_option
+@home_option
+def select(spec: Path, count: int, file: Path | None, snapshot: int | None, home: Path) -> None:
+    """Which unlabelled samples to label next, the most useful first, with a reason for each."""
+    from assay.api import select as choose
+    from assay.reading.printed import csv_text, write_file
+
+    stop_when_asked()
+    found = choose(spec, count, snapshot=snapshot, home=home)
+    if file is None:
+        sys.stdout.write(csv_text(found))
+        return
+    write_file(found, file)
+    print(file)
+
+
+@main.command()
 @click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @home_option
 def serve(specs: tuple[Path, ...], home: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
     ("assay.report", "assay.explorer"),
     ("assay.publishing",),
     ("assay.night",),
-    ("assay.selftest", "assay.checking"),
+    ("assay.selftest", "assay.checking", "assay.choosing"),
     ("tasks",),
     ("flows",),
     ("assay.rim", "assay.api", "assay.stopping"),

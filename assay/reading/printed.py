@@ -3,11 +3,14 @@
 import json
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 
+from assay.contracts.errors import SpecError
 from assay.contracts.spreadsheet import escape
+from assay.store.files import atomic_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,11 +25,25 @@ def write_rows(relation: "duckdb.DuckDBPyRelation", form: str, out: BinaryIO) ->
     `csv`: lists, structs and maps are JSON in their cells. `json`: one object a line; whole numbers of any size and
     decimals are numbers, NaN and infinity are null. Bytes are hexadecimal in both.
     """
-    frame = read_frame(relation)
+    write_frame(read_frame(relation), form, out)
+
+
+def write_frame(frame: pl.DataFrame, form: str, out: BinaryIO) -> None:
+    """A frame in one of `FORMATS`, as `write_rows` has them."""
     if form == "parquet":
         frame.write_parquet(out)
     else:
         out.write((csv_text(frame) if form == "csv" else json_lines(frame)).encode("utf-8", "replace"))
+
+
+def write_file(frame: pl.DataFrame, path: Path) -> None:
+    """A frame as a file, whose ending says in which of `FORMATS`. Raises `SpecError` where it is another."""
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        raise SpecError(f"{path.name} ends in none of {', '.join('.' + name for name in FORMATS)}; name one that does")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as aside, open(aside, "wb") as out:
+        write_frame(frame, form, out)
 
 
 def read_frame(relation: "duckdb.DuckDBPyRelation") -> pl.DataFrame:
