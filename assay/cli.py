@@ -120,16 +120,15 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
         workspace = workspace_of(home, name)
         with dataset_lock(workspace, "`assay run --new-reference`", wait):
             renew_references(workspace, "asked for with --new-reference")
+    from assay.contracts.gates import holds, says
     from assay.night import run_spec
 
     stop_when_asked()
     began = time.monotonic()
     snapshot = run_spec(spec, home, wait)
-    failed = [gate for gate in snapshot.manifest["gates"] if not gate["ok"]]
-    for gate in failed:
-        value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
-        limits = ", ".join(f"{side} {gate[side]}" for side in ("min", "max") if gate[side] is not None)
-        print(f"assay: gate failed: {gate['metric']} is {value}, wanted {limits}", file=sys.stderr)
+    for gate in snapshot.manifest["gates"]:
+        if not gate["ok"]:
+            print(f"assay: gate {'warns' if gate['level'] == 'warn' else 'failed'}: {says(gate)}", file=sys.stderr)
     if as_json:
         fields = {"dataset": name, "snapshot": snapshot.number, "path": str(snapshot.path)}
         print(json.dumps(fields | {key: snapshot.manifest[key] for key in ("headline", "gates", "parent")}))
@@ -138,7 +137,7 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
 
         last_words(snapshot, time.monotonic() - began)
         print(snapshot.path)
-    sys.exit(EXIT_GATE_FAILED if failed else 0)
+    sys.exit(0 if holds(snapshot.manifest["gates"]) else EXIT_GATE_FAILED)
 
 
 @main.command()

@@ -78,7 +78,9 @@ def choose(cover: csr_array, weight: np.ndarray, labelled: np.ndarray, candidate
 
     heap = [(-gain(row)[0], row) for row in candidates.tolist()]
     heapq.heapify(heap)
-    rows, gains, newly = [], [], []
+    rows: list[int] = []
+    gains: list[float] = []
+    newly: list[int] = []
     while heap and len(rows) < count:
         _, row = heapq.heappop(heap)
         value, near, more = gain(row)

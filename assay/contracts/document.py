@@ -54,8 +54,12 @@ pretrained = "laion2b_s34b_b79k"
 cron = "0 2 * * *"
 timezone = "Asia/Seoul"
 
-[gates]                              # any headline number or row of dataset_metrics
+[gates]                              # any headline number or row of dataset_metrics; what is new; by group
 label_issue_rate = { max = 0.05 }
+"new:label_issue" = { max = 50 }     # since the last night
+"new:leak" = { max = 0 }
+n_samples = { max_fall = 1000, level = "warn" }
+"rate:dark" = { max = 0.1, by = "camera" }
 ```
 """
 

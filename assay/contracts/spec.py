@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assay.contracts.errors import SpecError
+from assay.contracts.gates import complaint as gate_complaint
 from assay.contracts.metrics import complaint
 from assay.contracts.plugins import registered
 
@@ -360,10 +361,26 @@ class Schedule(Section):
 
 
 class Gate(Section):
-    """A quality gate on one row of `dataset_metrics`."""
+    """A quality gate: limits on one number of a snapshot, or on how it changed since the last one.
+
+    Its name is a headline number or a row of `dataset_metrics`; or `issues:METRIC`, `rate:METRIC` (their share of all
+    samples), `new:METRIC` or `resolved:METRIC` (since the last snapshot), of the samples flagged by any metric. With
+    `by`, a column of the samples, it holds for each of its values, those with few samples left out.
+    """
 
     max: float | None = None
     min: float | None = None
+    max_rise: float | None = Field(default=None, ge=0)  # since the last snapshot
+    max_fall: float | None = Field(default=None, ge=0)
+    by: str = ""  # a column of `samples`: label, split, or a group column; of n_samples, issues:…, rate:…, new:…
+    fewest: int = Field(default=20, ge=1)  # samples of a group, below which it is not judged
+    level: Literal["fail", "warn"] = "fail"  # warn: it is told, and the exit status stays 0
+
+    @model_validator(mode="after")
+    def has_a_limit(self) -> Self:
+        if self.max is self.min is self.max_rise is self.max_fall is None:
+            raise ValueError("a gate needs a limit: max, min, max_rise or max_fall")
+        return self
 
 
 class Spec(Section):
@@ -384,6 +401,13 @@ class Spec(Section):
     schedule: Schedule | None = None
     gates: dict[str, Gate] = {}
     base: Path = Field(default=Path("."), exclude=True)
+
+    @field_validator("gates")
+    @classmethod
+    def gates_are_known(cls, gates: dict[str, Gate]) -> dict[str, Gate]:
+        if wrong := [found for name, gate in gates.items() if (found := gate_complaint(name, gate.by))]:
+            raise ValueError("; ".join(wrong))
+        return gates
 
     @model_validator(mode="after")
     def annotators_give_one_class(self) -> Self:

@@ -22,6 +22,7 @@ from assay.contracts.modality import find_modality
 from assay.contracts.odcs import contract_text
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
+from assay.publishing.gates import Night, Parts, judge_gates
 from assay.report.page import write_report
 from assay.sources.schema import source_changes
 from assay.sources.told import source_notes
@@ -66,7 +67,8 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         manifest["source"]["doubts"] += [f"decisions that cannot be read: batch {n}, {why}" for n, why in lost.items()]
         tables["diff"] = write_diff(parent, tables, aside, manifest)
         manifest["headline"] = headline(tables)
-        manifest["gates"] = judge_gates(spec, dataset_metrics(tables) | manifest["headline"])
+        night = Night(Parts(tables), dataset_metrics(tables) | manifest["headline"], parent is not None)
+        manifest["gates"] = judge_gates(spec, night, parent)
         manifest["tables"] = {
             name: describe_table(name, parts, aside, written) for name, parts in sorted(tables.items())
         }
@@ -176,18 +178,6 @@ def source_in_words(parent: Snapshot | None, tables: dict[str, list[Path]]) -> d
     parts = tables.get("dataset_metrics")
     numbers = pl.read_parquet(parts, columns=["metric", "note"]) if parts else empty("dataset_metrics")
     return source_notes(numbers) | {"changes": source_changes(parent, numbers)}
-
-
-def judge_gates(spec: Spec, values: dict[str, float | None]) -> list[dict[str, Any]]:
-    """Each gate of the spec against `dataset_metrics`; a metric that is not there fails its gate."""
-    judged = []
-    for metric, gate in sorted(spec.gates.items()):
-        value = values.get(metric)
-        above = gate.min is None or (value is not None and value >= gate.min)
-        below = gate.max is None or (value is not None and value <= gate.max)
-        passed = value is not None and above and below
-        judged.append({"metric": metric, "value": value, "min": gate.min, "max": gate.max, "ok": passed})
-    return judged
 
 
 def write_contracts(tables: dict[str, list[Path]], aside: Path) -> None:

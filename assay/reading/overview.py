@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from assay.contracts.gates import says
 from assay.reading import health
 
 HEADLINE = (  # number of the headline, singular, plural
@@ -128,11 +129,10 @@ def _thing(title: str, n: int, unit: str, why: str, go: dict[str, Any], button: 
 
 
 def _gate(gate: dict[str, Any]) -> dict[str, Any]:
-    limits = " and ".join(f"{word} {gate[side]:g}" for side, word in (("min", "at least"), ("max", "at most"))
-                          if gate.get(side) is not None)  # fmt: skip
-    value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
-    return _thing(f"Gate failed: {gate['metric']}", 1, "gate", f"It is {value}, wanted {limits}",
-                  {"page": "tables", "sheet": "health"}, "See it")  # fmt: skip
+    title = "Gate warns" if gate.get("level") == "warn" else "Gate failed"
+    said = says(gate)
+    go = {"page": "tables", "sheet": "health"}
+    return _thing(f"{title}: {gate['metric']}", 1, "gate", f"It is{said.partition(' is')[2]}", go, "See it")
 
 
 def _noisy_classes(tables: Readable) -> list[dict[str, Any]]:
@@ -187,7 +187,7 @@ def told(
         "parent": manifest.get("parent"),
         "worth": worth_doing(tables, queues, gates, n_rejects),
         "queues": list(queues),
-        "gates": gates,
+        "gates": [gate | {"says": says(gate)} for gate in gates],
         "rejects": found,
         "health": health.in_words(checks),
     }

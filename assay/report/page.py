@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from assay.contracts.gates import says
 from assay.reading import overview, queues
 from assay.reading.report import Tables, collect, printable, read_faces
 from assay.report import sections
@@ -65,7 +66,10 @@ def gather(tables: Tables, context: dict[str, Any]) -> dict[str, Any]:
         "changes": sections.changes(tables),
         "curves": sections.proposal_curves(tables, numbers),
         "health": collect(tables.scan("embedding_health").sort("ok", "check")).to_dicts(),
-        "gates": context.get("gates") or judge(context.get("spec") or {}, numbers),
+        "gates": [
+            {"level": "fail"} | gate | {"says": says(gate)}
+            for gate in context.get("gates") or judge(context.get("spec") or {}, numbers)
+        ],
         "numbers": list(numbers.values()),
         "worth": sections.worth(numbers),
         "facts": sections.dataset_facts(numbers),

@@ -98,14 +98,6 @@ function figures(told) {
 
 function gates(list) {
   if (!list.length) return null;
-  const wanted = (gate) =>
-    [
-      ["min", "≥"],
-      ["max", "≤"],
-    ]
-      .filter(([side]) => gate[side] !== null)
-      .map(([side, sign]) => `${sign} ${figure(gate[side])}`)
-      .join(" and ");
   return h(
     "ul",
     { class: "gates" },
@@ -113,8 +105,8 @@ function gates(list) {
       h(
         "li",
         { class: gate.ok ? "ok" : "bad" },
-        gate.ok ? "✓ gate passed: " : "✕ gate failed: ",
-        `${words(gate.metric).toLowerCase()} is ${figure(gate.value)}, wanted ${wanted(gate)}`,
+        gate.ok ? "✓ gate passed: " : gate.level === "warn" ? "! gate warns: " : "✕ gate failed: ",
+        gate.says,
       ),
     ),
   );
