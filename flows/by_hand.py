@@ -1,18 +1,19 @@
 """A flow, started by hand: on the Prefect server that the environment names, or on one for this run only."""
 
 import argparse
+import contextlib
 import importlib
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from assay.contracts.errors import AssayError
+from assay.contracts.errors import AssayError, BusyError
 from assay.contracts.spec import load_spec
 from assay.store.lock import held_lock
 from flows.prefect_server import prefect_server
 
-WAIT_SECONDS = 60.0
 NIGHT = "quality_snapshot"
 
 
@@ -42,20 +43,38 @@ def run_flow(spec_path: Path, home: Path, flow: str = NIGHT, **parameters: list[
     """One run of a flow. Prefect is imported inside, once its settings are made.
 
     Raises:
-        BusyError: another flow that was started by hand is under way in this home.
+        BusyError: a run of the dataset is under way, and another waits for it already.
     """
     dataset = load_spec(spec_path).name
-    folder = home.resolve() / ".prefect" / "by-hand"
-    folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    with (
-        held_lock(folder / "lock", f"the Prefect server of {folder}", "a flow by hand", WAIT_SECONDS),
-        prefect_server(folder) as server,
-    ):
+    with own_folder(home.resolve() / ".prefect") as folder, prefect_server(folder) as server:
         if server is not None:
             server.start(brief=True)
             os.environ["ASSAY_NO_TAGS"] = "1"  # read by tasks/stages.py, which says why
         run = getattr(importlib.import_module(f"flows.{flow}"), flow)
         if server is not None:
             server.wait()
-        return Path(str(run(str(spec_path.resolve()), str(home.resolve()), dataset, **parameters)))
+        from prefect.exceptions import CancelledRun
+
+        try:
+            return Path(str(run(str(spec_path.resolve()), str(home.resolve()), dataset, **parameters)))
+        except CancelledRun as left_out:
+            raise BusyError(f"{left_out} Wait for them to end, then run again") from None
+
+
+@contextlib.contextmanager
+def own_folder(parent: Path) -> Iterator[Path]:
+    """A folder for a Prefect server that no other run has at the moment: `by-hand`, beside it `by-hand-2`, ….
+
+    Two of one dataset wait for each other by the dataset's lock; two of different ones need not.
+    """
+    for number in itertools.count(1):
+        folder = parent / ("by-hand" if number == 1 else f"by-hand-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(held_lock(folder / "lock", str(folder), "a flow by hand", wait=0.0))
+            except BusyError:
+                continue
+            yield folder
+            return

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.hardening import common
 
-KINDS = "kills,disk,limits,places,power,clocks,strangers,api,corpus,together,serve,deploy"
+KINDS = "kills,disk,limits,places,power,clocks,rot,strangers,api,corpus,together,serve,deploy"
 SHORT = "kills.at_every_step,disk.in_home"
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "reliability.md"

@@ -3,7 +3,10 @@
 import functools
 import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,9 +19,44 @@ from benchmarks.hardening.kills import _batches
 from benchmarks.hardening.strangers import started
 
 SECONDS = 300.0
+ROOT = Path(__file__).parents[2]
 
 
 def rows(bench: Bench) -> list[Row]:
+    """One home for all, and new homes."""
+    return [all_at_once(bench), new_home(bench, "assay run", 20), new_home(bench, "the flow by hand", 5)]
+
+
+def new_home(bench: Bench, what: str, count: int) -> Row:
+    """Two nights of one dataset that start together where nothing is yet; each publishes."""
+    row, left, wanted = Row(f"two at once in a new home, {what}"), bench.until(), undisturbed(bench.base)
+    for _ in range(bench.times(count)):
+        if not left():
+            break
+        home = bench.base / "new"
+        shutil.rmtree(home, ignore_errors=True)
+        if what == "assay run":
+            pair = [night(bench.base, home), night(bench.base, home)]
+            ends = [(end.status, end.said) for end in [child.wait() for child in pair]]
+        else:
+            ends = _by_hand(bench.base, home)
+        wrong = [f"ended with {status}: {said[-300:]}" for status, said in ends if status != 0]
+        row.count(wrong[0] if wrong else whole_after(bench.base, home, wanted))
+    return row
+
+
+def _by_hand(base: Path, home: Path) -> list[tuple[int | None, str]]:
+    """Statuses and words of two that share a Prefect server's folder."""
+    call = [sys.executable, "flows/quality_snapshot.py", str(base / "spec.toml"), str(home)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    runs = [
+        subprocess.Popen(call, cwd=ROOT, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    return [(run.returncode, said) for run, said in [(run, run.communicate(timeout=300)[0]) for run in runs]]
+
+
+def all_at_once(bench: Bench) -> Row:
     """One row; a try is one command that ended, a decision that was asked for, or a check at the end."""
     seconds = min(SECONDS * bench.share, bench.seconds)
     row = Row(f"five runs, gc, a reader and two explorers that decide, together for {seconds:.0f} s")
@@ -47,7 +85,7 @@ def rows(bench: Bench) -> list[Row]:
         explorer.wait()
     row.count(whole_after(bench.base, home, wanted))
     row.kind += f" ({len(acknowledged):,} decisions)"
-    return [row]
+    return row
 
 
 def at_once(row: Row, starters: list[Callable[[], Child]], seconds: float) -> None:

@@ -6,11 +6,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from assay.contracts.errors import SpecError
+from flows.by_hand import own_folder
 from flows.served import SERVED, check_models
 from tests.flows.test_selftest import write_vectors
 
@@ -30,6 +32,39 @@ def shown(home: Path) -> dict[str, str]:
     """The artifacts that the flow's server holds, `{key: data}`."""
     with contextlib.closing(sqlite3.connect(home / ".prefect/by-hand/prefect.db")) as database:
         return dict(database.execute("select key, data from artifact where key is not null"))
+
+
+def test_flows_by_hand_do_not_wait_for_each_others_server(tmp_path):
+    """Each has a folder of its own while it runs; the next one takes the first that is free."""
+    with own_folder(tmp_path) as first:
+        with own_folder(tmp_path) as second:
+            assert [first, second] == [tmp_path / "by-hand", tmp_path / "by-hand-2"]
+        with own_folder(tmp_path) as third:
+            assert third == second
+    with own_folder(tmp_path) as fourth:
+        assert fourth == first
+
+
+def test_three_nights_by_hand_in_a_new_home(tmp_path):
+    """The first publishes, the second when it has ended; the third is told that one waits already."""
+    spec, _ = write_vectors(tmp_path, 200, 0.0)
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(by_hand, tmp_path, "flows/quality_snapshot.py", str(spec), "home") for _ in range(3)]
+    done = sorted((run.result() for run in runs), key=lambda one: one.returncode)
+    assert [one.returncode for one in done[:2]] == [0, 0], done[1].stderr
+    published = sorted(path.name for path in (tmp_path / "home/points/snapshots").iterdir())
+    assert published[:2] == ["v00000001", "v00000002"] and "Traceback" not in "".join(one.stderr for one in done)
+    assert len(published) == 3 if done[2].returncode == 0 else "a night waits for it already" in done[2].stderr
+
+
+def test_two_runs_at_once_in_a_new_home(tmp_path):
+    """Without Prefect: the second waits for the first, where it was asked to."""
+    spec, _ = write_vectors(tmp_path, 200, 0.0)
+    command = [sys.executable, "-m", "assay.cli", "run", str(spec), "--home", str(tmp_path / "home"), "--wait", "200"]
+    runs = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert not (tmp_path / "home/.prefect").exists()
 
 
 def test_the_comparison_runs_under_prefect_by_hand(tmp_path):
