@@ -1,11 +1,11 @@
 """Swapped captions: average precision without weights, on digits and, given a folder of classes, on its pictures; and
 by the two towers of a small model that was taught on digits.
 
-    python benchmarks/pairs.py [FOLDER] [--model local-dir:PATH] [--classes 20] [--towers]
+    python benchmarks/pairs.py [FOLDER] [--model local-dir:PATH] [--classes 20] [--towers | --sounds]
 
 Captions are sentences about the class, 5% of them another class's. Digits have vectors by `pca`; a folder's pictures by
 the model where one is given, else by `pca` as well. `--towers`: the model of `tests/modalities/two_towers.py`, which is
-made first (200 steps on right captions) and judges by its own similarities.
+made first (200 steps on right captions) and judges by its own similarities. `--sounds`: the made words of the example.
 """
 
 import argparse
@@ -20,9 +20,10 @@ from sklearn.metrics import average_precision_score
 
 from assay.contracts.spec import make_spec
 from assay.embedders.registry import make_embedder
+from assay.modalities.audio.words import word_samples
 from assay.modalities.image.digits import digit_samples
 from assay.modalities.pairs import captions
-from assay.modalities.pairs.example import NAMES, SAYS
+from assay.modalities.pairs.example import NAMES, RECORDINGS, SAYS, SAYS_OF_SOUNDS
 from assay.store.files import hash_bytes
 from assay.store.workspace import Workspace
 
@@ -50,11 +51,11 @@ def words_of(model: str, names: list[str]) -> dict[str, np.ndarray]:
         return dict(zip(texts, captions.unit_length(tower.encode(texts)), strict=True))
 
 
-def embed(contents: list[bytes], model: str) -> np.ndarray:
+def embed(contents: list[bytes], model: str, modality: str = "pairs") -> np.ndarray:
     """(n, d) of length 1."""
     with tempfile.TemporaryDirectory() as home:
-        values = {"name": "x", "modality": "pairs", "source": {"kind": "table", "path": "x.csv"}}
-        values["embed"] = {"model": model} if model else {"kind": "pca"}
+        values = {"name": "x", "modality": modality, "source": {"kind": "table", "path": "x.csv"}}
+        values["embed"] = {"model": model} if model else {}
         hashes = pl.Series("content_hash", [hash_bytes(content) for content in contents])
         embedder = make_embedder(make_spec(values, Path(), "benchmark"), Workspace(Path(home), "x"), hashes)
         if not model:
@@ -69,11 +70,16 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--towers", action="store_true")
+    parser.add_argument("--sounds", action="store_true")
     asked = parser.parse_args()
     contents, names = read(asked.folder, asked.classes)
+    says = SAYS
+    if asked.sounds:
+        samples, says = word_samples(0, RECORDINGS), SAYS_OF_SOUNDS
+        contents, names = [sample.content for sample in samples], [str(sample.label) for sample in samples]
     with tempfile.TemporaryDirectory() as made:
         model = f"local-dir:{write_two_towers(Path(made) / 'model', 200)}" if asked.towers else asked.model
-        vectors = embed(contents, model)
+        vectors = embed(contents, model, "audio_pairs" if asked.sounds else "pairs")
         tower = words_of(model, sorted(set(names))) if asked.towers else {}
     fold = captions.folds_of(pl.Series([hash_bytes(content) for content in contents]), 5)
     others = sorted(set(names))
@@ -82,7 +88,7 @@ def main() -> None:
         wrong = np.zeros(len(names), dtype=bool)
         wrong[rng.permutation(len(names))[: round(0.05 * len(names))]] = True
         told = [rng.choice([o for o in others if o != n]) if w else n for n, w in zip(names, wrong, strict=True)]
-        texts = [SAYS[int(rng.integers(len(SAYS)))].format(name) for name in told]
+        texts = [says[int(rng.integers(len(says)))].format(name) for name in told]
         started = time.process_time()
         if tower:
             likely, _ = captions.wrong_captions(vectors, np.stack([tower[text] for text in texts]), texts, 0)

@@ -27,7 +27,7 @@ class Face:
         text: its column with words, which are also searched, if any.
         whole: of parts of pictures, its column with the hash of the file that a part is of; the part is in `x`, `y`,
             `box_width`, `box_height` of a picture of `image_width` × `image_height` pixels.
-        caption: of captioned pictures, the column of `samples` with the words.
+        caption: of captioned pictures and sounds, the column of `samples` with the words.
     """
 
     kind: Literal["picture", "text", "sound", "video", "boxes", "captioned", "drawing", "none"]

@@ -16,6 +16,7 @@ BUILT_IN = {
     "assay.modalities": {
         "image": "assay.modalities.image.modality:IMAGE",
         "pairs": "assay.modalities.pairs.modality:PAIRS",
+        "audio_pairs": "assay.modalities.pairs.modality:AUDIO_PAIRS",
         "objects": "assay.modalities.objects.modality:OBJECTS",
         "audio": "assay.modalities.audio.modality:AUDIO",
         "video": "assay.modalities.video.modality:VIDEO",

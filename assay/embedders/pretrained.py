@@ -18,6 +18,7 @@ from assay.embedders.hub import fetch, import_module
 from assay.embedders.registry import MODEL_FILES, Plan, long_texts, text_steps
 from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
+    LOCAL,
     digest_file,
     local_folder,
     package_installed,
@@ -25,6 +26,7 @@ from assay.embedders.weights import (
     resolve_device,
     resolve_precision,
 )
+from assay.modalities.pairs.towers import has_text_tower
 from assay.store.workspace import Workspace
 
 FACES = {  # what is embedded → its class
@@ -34,9 +36,9 @@ FACES = {  # what is embedded → its class
 }
 
 
-def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
+def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, tower: str) -> Plan:
     """A tower of transformers: of texts BERT and its kin, of sounds wav2vec2, HuBERT, CLAP, AST, Whisper, of videos
-    VideoMAE, TimeSformer, ViViT, V-JEPA 2.
+    VideoMAE, TimeSformer, ViViT, V-JEPA 2. `tower="text"` is the text tower of a model of sounds, which CLAP has.
 
     Raises:
         EmbedderError: the package or the model's files cannot be had, or it does not take such data.
@@ -45,6 +47,11 @@ def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: 
     if face not in FACES:
         raise EmbedderError(f'embed.kind = "transformers" embeds texts, sounds and videos, not {spec.modality}')
     folder = _folder(spec, "transformers", spec.embed.model)
+    if tower == "text":
+        if not has_text_tower("transformers", f"{LOCAL}{folder}", spec.base):
+            raise EmbedderError(f"{folder} has no text tower; of the models that transformers reads only CLAP has one")
+        words: dict[str, object] = {"tower": tower, "long_texts": long_texts(spec, tower), "preprocessing": 1}
+        return _plan(spec, "transformers", folder, "assay.embedders.transformers_text", "ClapWords", words)
     module, name = FACES[face]
     settings: dict[str, object] = {
         "text": text_steps(spec), "long_texts": long_texts(spec, face), "preprocessing": 1,

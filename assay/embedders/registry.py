@@ -98,7 +98,8 @@ def make_embedder(
 ) -> Embedder:
     """The embedder of a spec. A fitted kind takes the basis that goes with `content_hashes`.
 
-    `tower="text"` gives the text tower of an open_clip model whose images are embedded, to search them by words.
+    `tower="text"` gives the text tower of a model of open_clip, or of CLAP, whose images or sounds are embedded: to
+    search them by words, and to judge their captions.
 
     Raises:
         EmbedderError: the kind does not fit the modality, or its weights or package cannot be had.
@@ -110,8 +111,8 @@ def make_embedder(
 def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, tower: str = "") -> Plan:
     """What `make_embedder` would build, and its fingerprint. Raises as it does."""
     kind = embedder_kind(spec)
-    if tower and kind != "open_clip":
-        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; only open_clip models have two')
+    if tower and kind not in ("open_clip", "transformers"):
+        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; models of open_clip have two, and CLAP')
     makes = cast(Callable[..., Plan], load_plugin("assay.embedders", kind))
     plan = makes(spec, workspace, content_hashes, tower)
     parts = find_modality(spec.modality).parts

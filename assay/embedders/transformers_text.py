@@ -1,5 +1,5 @@
 """Texts through an encoder of plain transformers (BERT, RoBERTa, MPNet, …): the mean of its last layer, or its first
-token (CLS), by `embed.pooling`."""
+token (CLS), by `embed.pooling`. The words of CLAP, by which its sounds are searched and their captions judged."""
 
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from assay.contracts.spec import Spec
 from assay.embedders.hub import broken_torchaudio
 from assay.embedders.text_model import MOST_TOKENS, TextModel
 from assay.embedders.weights import first_line, offline, refuse
+
+FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "clap_text_model")
 
 
 class TextTower(TextModel):
@@ -48,12 +50,15 @@ class TextTower(TextModel):
         if getattr(config, "is_encoder_decoder", False):
             model = model.get_encoder()
         self._model = model.eval().requires_grad_(False).to(self._device)
-        self._dimensions = int(getattr(config, "hidden_size", 0) or config.d_model)
+        self._dimensions = self._width(config)
         if self._padding.pad_token is None:
             self._padding.pad_token = self._padding.eos_token
-        self._limit = _tokens(self._tokenizer, config)
+        self._limit = _tokens(self._tokenizer, getattr(config, "text_config", config))
         if self._limit:
             self._room = max(self._limit - self._tokenizer.num_special_tokens_to_add(), 1)
+
+    def _width(self, config: transformers.PretrainedConfig) -> int:
+        return int(getattr(config, "hidden_size", 0) or config.d_model)
 
     def _encode(self, texts: list[str], batch_size: int) -> npt.NDArray[np.float32]:
         order = np.argsort([len(text) for text in texts], kind="stable")
@@ -63,17 +68,32 @@ class TextTower(TextModel):
             found[rows] = self._pooled([texts[row] for row in rows])
         return found
 
-    def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        assert self._model is not None, "load first"
-        tokens = self._padding(
+    def _padded(self, texts: list[str]) -> transformers.BatchEncoding:
+        return self._padding(
             texts, padding=True, truncation=self._limit is not None, max_length=self._limit, return_tensors="pt"
         ).to(self._device)
+
+    def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        assert self._model is not None, "load first"
+        tokens = self._padded(texts)
         hidden = self._model(**tokens).last_hidden_state.float()
         mask = tokens["attention_mask"].float()
         if self._spec.embed.pooling == "cls":
             first = mask.argmax(dim=1)  # not 0 where the tokenizer pads on the left
             return _array(hidden[torch.arange(len(hidden), device=hidden.device), first])
         return _array((hidden * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1.0))
+
+
+class ClapWords(TextTower):
+    """The text tower of CLAP, whose vectors lie in the space of its sounds'."""
+
+    def _width(self, config: transformers.PretrainedConfig) -> int:
+        return int(config.projection_dim)
+
+    def _pooled(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        assert self._model is not None, "load first"
+        found = self._model.get_text_features(**self._padded(texts))  # type: ignore[operator]
+        return _array(getattr(found, "pooler_output", found).float())
 
 
 def refuse_random_weights(spec: Spec, folder: Path, report: dict[str, object]) -> None:
@@ -94,7 +114,7 @@ def _tokens(tokenizer: transformers.PreTrainedTokenizerBase, config: transformer
     """How many tokens the model reads at once; None where it reads any number."""
     positions = int(getattr(config, "max_position_embeddings", 0) or 0)
     offset = getattr(config, "pad_token_id", 0) or 0
-    if positions and getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+    if positions and getattr(config, "model_type", "") in FROM_PADDING:
         positions -= offset + 1  # they count positions from behind the padding token on
     known = [length for length in (int(tokenizer.model_max_length), positions) if 0 < length <= MOST_TOKENS]
     return min(known) if known else None

@@ -17,7 +17,7 @@ from assay.store.workspace import Workspace
 
 MOST_PICTURES = 64  # that were searched for lately
 NEEDS_PICTURES = "search by a picture needs a dataset of pictures whose embedder assay runs itself"
-NEEDS_WORDS = "this snapshot's embedder has no text tower; search by meaning needs texts, or an open_clip model"
+NEEDS_WORDS = "this snapshot's embedder has no text tower; search by meaning needs texts, an open_clip model, or CLAP"
 
 
 class Encoder:

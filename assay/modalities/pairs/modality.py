@@ -1,4 +1,4 @@
-"""Pairs of a picture and a caption: pictures as images are, and captions judged by their pictures."""
+"""Pairs of a picture or a sound and a caption: treated as images and sounds are, and captions judged by them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,22 +12,35 @@ import polars as pl
 from assay.contracts.errors import SourceError
 from assay.contracts.modality import Defect, Example, Face
 from assay.contracts.spec import Spec
+from assay.modalities.audio.modality import AUDIO
+from assay.modalities.audio.modality import measure as measure_sounds
 from assay.modalities.image.modality import IMAGE
 from assay.modalities.image.modality import measure as measure_images
 from assay.store.captions import caption_hashes
 from assay.store.tables import TableReader
 
+Chunks = Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]
 
-def measure(
-    spec: Spec, tables: TableReader, samples: pl.DataFrame, chunks: list[list[str]]
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+
+def measure(spec: Spec, tables: TableReader, samples: pl.DataFrame, chunks: list[list[str]]) -> Chunks:
     """Facts of each chunk of pictures. Raises `SourceError` where the source has no captions."""
+    refuse_without_captions(samples)
+    yield from measure_images(spec, tables, samples, chunks)
+
+
+def measure_captioned_sounds(spec: Spec, tables: TableReader, samples: pl.DataFrame, chunks: list[list[str]]) -> Chunks:
+    """The same of sounds."""
+    refuse_without_captions(samples)
+    yield from measure_sounds(spec, tables, samples, chunks)
+
+
+def refuse_without_captions(samples: pl.DataFrame) -> None:
+    """Raises `SourceError` where the source has no captions."""
     if "text" not in samples.columns:
         raise SourceError(
             'pairs need a table with a column `text` beside `uri`: source.kind = "table", and where the captions have '
             'another name source.columns = { text = "…" }'
         )
-    yield from measure_images(spec, tables, samples, chunks)
 
 
 def captions(inputs: Any) -> pl.DataFrame:
@@ -62,13 +75,22 @@ def example(folder: Path, seed: int) -> pl.DataFrame:
     return write_example(folder, seed)
 
 
+def example_of_sounds(folder: Path, seed: int) -> pl.DataFrame:
+    """Writes made words with captions, some of them swapped."""
+    from assay.modalities.pairs.example import write_words
+
+    return write_words(folder, seed)
+
+
 assert IMAGE.facts is not None
+assert AUDIO.facts is not None
+SWAPPED = {"swapped_caption": Defect("source", "wrong_caption")}
 PAIRS = replace(
     IMAGE,
     name="pairs",
     face=Face("captioned", "pairs", facts="image_facts", preview="thumbnail", caption="text"),
     facts=replace(IMAGE.facts, measure=measure),
-    defects={"swapped_caption": Defect("source", "wrong_caption")},
+    defects=SWAPPED,
     example=Example(
         "captioned-digits",
         "handwritten digits with captions",
@@ -76,5 +98,19 @@ PAIRS = replace(
         spec='[source]\nkind = "table"\npath = "captioned-digits/captions.csv"\n',
     ),
     tower="image",
+    measures=captions,
+)
+AUDIO_PAIRS = replace(
+    AUDIO,
+    name="audio_pairs",
+    face=Face("sound", "pairs", facts="audio_facts", preview="thumbnail", caption="text"),
+    facts=replace(AUDIO.facts, measure=measure_captioned_sounds),
+    defects=SWAPPED,
+    example=Example(
+        "captioned-words",
+        "made words with captions",
+        write=example_of_sounds,
+        spec='[source]\nkind = "table"\npath = "captioned-words/captions.csv"\n',
+    ),
     measures=captions,
 )
