@@ -24,7 +24,12 @@ ROOT = Path(__file__).parents[2]
 
 def rows(bench: Bench) -> list[Row]:
     """One home for all, and new homes."""
-    return [all_at_once(bench), new_home(bench, "assay run", 20), new_home(bench, "the flow by hand", 5)]
+    return [all_at_once(bench), *in_new_homes(bench)]
+
+
+def in_new_homes(bench: Bench) -> list[Row]:
+    """Without Prefect and with it."""
+    return [new_home(bench, "assay run", 20), new_home(bench, "the flow by hand", 5)]
 
 
 def new_home(bench: Bench, what: str, count: int) -> Row:
