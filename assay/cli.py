@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.contracts.errors import AssayError, SpecError
+from assay.contracts.errors import AssayError, SnapshotError, SpecError
 from assay.stopping import end_when_asked, say_stopped, stop_when_asked
 
 if TYPE_CHECKING:
@@ -47,8 +47,38 @@ wait_option = click.option(
 )
 
 
+class Command(click.Command):
+    """Where reading a snapshot fails as its bytes have rotted, that is what it says."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (AssayError, BrokenPipeError, click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            named = isinstance(error, OSError) and error.filename is not None  # Polars names none
+            if named or (problem := damage_behind(**context.params)) is None:
+                raise
+            raise SnapshotError(problem) from None
+
+
+def damage_behind(
+    home: Path | None = None, dataset: str = "", snapshot: int | None = None, spec: Path | None = None, **_: object
+) -> str | None:
+    """A damaged file of the snapshots that a command reads; None where there is none, or it reads none."""
+    from assay.contracts.spec import load_spec
+    from assay.store.damage import damage
+
+    if home is None or not (dataset or spec):
+        return None
+    named = dataset or (load_spec(spec).name if spec is not None else "")
+    return damage(workspace_of(home, named), [] if snapshot is None else [snapshot])
+
+
 class Commands(click.Group):
     """Shows commands in the order in which one meets them, and turns our errors into messages and exit statuses."""
+
+    command_class = Command
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
@@ -389,7 +419,6 @@ def selftest(spec: Path, home: Path) -> None:
 @home_option
 def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
     """Re-read a snapshot and check every digest and contract; and the catalog, and the decisions."""
-    from assay.contracts.errors import SnapshotError
     from assay.store.catalog_check import verify_catalog
     from assay.store.decisions import lost_decisions
     from assay.store.snapshots import open_snapshot
@@ -420,7 +449,6 @@ def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
 def put_right(dataset: str, snapshot: int | None, home: Path) -> None:
     """`assay verify --repair`."""
     from assay.api import repair
-    from assay.contracts.errors import SnapshotError
 
     done = repair(dataset, snapshot, home)
     for line in done.repaired:

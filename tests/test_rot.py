@@ -26,6 +26,7 @@ from assay.store.digests import (
 from assay.store.predictions import keep_predictions, read_predictions
 from assay.store.snapshots import Snapshot, open_snapshot, verify
 from assay.store.workspace import Workspace
+from tests.explorer.visit import client_of
 
 SPEC = """name = "news"
 modality = "text"
@@ -124,6 +125,46 @@ def test_the_next_night_publishes_what_an_undamaged_one_would(clean, wanted, tmp
     assert verify(snapshot) == []
     for name, frame in rows(snapshot).items():
         assert frame.equals(wanted[name]), name
+
+
+@pytest.mark.parametrize("harm", [cut, Path.unlink], ids=["cut", "removed"])
+@pytest.mark.parametrize("table", ["leaks", "samples", "classes", "scores", "text_facts"])
+def test_by_day_a_damaged_file_is_named(clean, tmp_path, table, harm):
+    """By the explorer with a status, by commands in one message; nobody sees a traceback."""
+    base = copied(clean, tmp_path)
+    (file,) = sorted((base / "home/news/snapshots/v00000001" / table).glob("*.parquet"))
+    harm(file)
+    client = client_of(Workspace(base / "home", "news"), raise_server_exceptions=False)
+    paths = ["/", "/api/1/meta", "/api/1/overview", "/api/1/classes", "/api/1/table/classes", "/api/1/sample?id=1"]
+    answers = [client.get(path) for path in paths] + [client.post("/api/1/gallery", json={"filter": {}})]
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []
+    if table == "leaks":
+        assert answers[2].status_code == 409 and f"{file} is damaged" in answers[2].json()["error"]
+    for line in (
+        ["report", "news", "--output", str(tmp_path / "view.html")],
+        ["cleaned", "news", str(tmp_path / "out")],
+    ):
+        found = CliRunner().invoke(main, [*line, "--home", str(base / "home")])
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.output
+        if table == "samples":
+            assert found.exit_code == 1 and "damaged" in found.output
+
+
+@pytest.mark.parametrize("harm", [cut, Path.unlink], ids=["cut", "removed"])
+@pytest.mark.parametrize("table", ["samples", "scores", "label_issues"])
+def test_the_history_of_a_sample_passes_over_a_damaged_night(clean, tmp_path, table, harm):
+    """The others are shown."""
+    base = copied(clean, tmp_path)
+    night(base)
+    workspace = Workspace(base / "home", "news")
+    (file,) = sorted((workspace.snapshots / "v00000001" / table).glob("*.parquet"))
+    data = file.read_bytes()
+    file.unlink()  # the second night has the same bytes, which stay
+    file.write_bytes(data)
+    harm(file)
+    first = open_snapshot(workspace, 2).read("samples")["sample_id"][0]
+    answer = client_of(workspace, raise_server_exceptions=False).get(f"/api/2/history?id={first}")
+    assert answer.status_code == 200 and [line["snapshot"] for line in answer.json()["history"]] == [2]
 
 
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink], ids=["flipped", "cut", "removed"])

@@ -20,6 +20,7 @@ from assay.explorer.guard import Guard, Visitors
 from assay.explorer.shell import first_page
 from assay.explorer.state import Explorer
 from assay.reading.filters import FilterError
+from assay.store.damage import damage
 from assay.store.workspace import Workspace
 
 Answer = Callable[[Explorer, Request, Any], Any]
@@ -108,8 +109,13 @@ def _answered(answer: Answer, request: Request, body: dict[str, Any] | bytes) ->
         return answers.refused(404, str(error).strip("'\""))
     except AssayError as error:
         return answers.refused(409, str(error))
-    except FileNotFoundError:
-        return answers.refused(410, "this snapshot is being removed; open another")
+    except Exception as error:
+        asked_of = [request.path_params[name] for name in ("number", "other") if name in request.path_params]
+        if problem := damage(request.app.state.explorer.workspace, asked_of):
+            return answers.refused(409, problem)
+        if isinstance(error, FileNotFoundError):
+            return answers.refused(410, "this snapshot is being removed; open another")
+        raise
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -31,7 +32,7 @@ def first_page(workspace: Workspace) -> HTMLResponse:
     page = page.replace('src="/static/app.js"', 'src="/static/page.js"')
     try:
         told = html.escape(first_sentence(workspace))
-    except (AssayError, OSError, KeyError):
+    except (AssayError, OSError, KeyError, ValueError, pa.ArrowException):
         return HTMLResponse(page)  # the page itself says what is wrong
     opening = OPENING.replace(" hidden", "").replace(
         "></", f'><div class="overview"><p class="headline">{told}</p></div></'

@@ -1,5 +1,6 @@
 """One sample, or a gallery of them: cards, detail, raw bytes, history. Always by id or row, never by path."""
 
+import contextlib
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,24 +190,22 @@ def _decisions(view: View, sample_id: str) -> list[dict[str, Any]]:
 def history(snapshots: list[Any], sample_id: str, most: int = 12) -> list[dict[str, Any]]:
     """The sample in the newest `most` snapshots, oldest first: label, content, flagged metrics, label suspicion.
 
-    A snapshot that has lost the tables for it is passed over.
+    A snapshot of which the tables for it are lost or damaged is passed over.
     """
-    lines = []
-    tables = ("samples", "scores", "label_issues")
-    whole = [s for s in snapshots if s.parts("samples") and all(p.exists() for t in tables for p in s.parts(t))]
-    for snapshot in whole[-most:]:
-        here = pl.col("sample_id") == sample_id
-        found = pl.scan_parquet(snapshot.parts("samples")).filter(here).select("label", "content_hash").collect()
-        line = {
-            "snapshot": snapshot.number,
-            "created_at": snapshot.manifest.get("created_at", ""),
-            "there": len(found) > 0,
-        }
-        if len(found):
-            line |= {"label": found["label"][0], "content_hash": found["content_hash"][0]}
-            line |= _judged(snapshot, here)
-        lines.append(line)
-    return lines
+    lines: list[dict[str, Any]] = []
+    for snapshot in reversed(snapshots):
+        if len(lines) < most and snapshot.parts("samples"):
+            with contextlib.suppress(pl.exceptions.PolarsError, OSError):
+                lines.append(_in_snapshot(snapshot, pl.col("sample_id") == sample_id))
+    return lines[::-1]
+
+
+def _in_snapshot(snapshot: Snapshot, here: pl.Expr) -> dict[str, Any]:
+    found = pl.scan_parquet(snapshot.parts("samples")).filter(here).select("label", "content_hash").collect()
+    line = {"snapshot": snapshot.number, "created_at": snapshot.manifest.get("created_at", ""), "there": len(found) > 0}
+    if len(found):
+        line |= {"label": found["label"][0], "content_hash": found["content_hash"][0]} | _judged(snapshot, here)
+    return line
 
 
 def _judged(snapshot: Snapshot, here: pl.Expr) -> dict[str, Any]:

@@ -30,10 +30,11 @@ from benchmarks.hardening.common import (
 )
 from tests.explorer.visit import BEARER, VISITORS
 
-DAY: list[tuple[object, ...]] = [
+DAY: list[tuple[str, ...]] = [
     ("verify", "tiny"), ("query", "tiny", "select count(*), sum(score) from scores"), ("snapshots", "tiny"),
     ("query", "tiny", "select snapshot, count(*) from history.samples group by all"), ("diff", "tiny"),
-    ("report", "tiny"), ("datasets",), ("gc", "tiny", "--keep", "1", "--dry-run"), ("verify", "--repair", "tiny"),
+    ("report", "tiny"), ("report", "tiny", "--output", "OUT/view.html"), ("cleaned", "tiny", "OUT/clean"),
+    ("datasets",), ("select", "SPEC"), ("gc", "tiny", "--keep", "1", "--dry-run"),
 ]  # fmt: skip
 GETS = ("snapshots", "decisions", "views", "2/meta", "2/overview", "2/classes", "2/confusion", "2/table/classes",
         "2/history?id=s0", "2/sample?id=s0", "2/compare/1", "2/names?method=pca")  # fmt: skip
@@ -76,7 +77,8 @@ def rows(bench: Bench) -> list[Row]:
             break
         home = bench.base / "rotten"
         said = f"{file} {words}: "
-        for row, problem_of in ((at_night, functools.partial(_night, bench.base, home, wanted)), (day, _day(home))):
+        by_day = functools.partial(_day, bench.base, home)
+        for row, problem_of in ((at_night, functools.partial(_night, bench.base, home, wanted)), (day, by_day)):
             shutil.rmtree(home, ignore_errors=True)
             subprocess.run(["cp", "-a", clean, home], check=True)  # hard links stay
             HARMS[words](home / file)
@@ -124,24 +126,27 @@ def _newest(home: Path) -> tuple[list[str], dict[str, str]]:
     return missed + verify(newest), newest_digests(home)
 
 
-def _day(home: Path) -> Callable[[], str | None]:
-    def problem() -> str | None:
-        asked = [Child(functools.partial(command, *arguments, "--home", home)) for arguments in DAY[:-1]]
-        ends = [child.wait() for child in asked]
-        seen = inside(_explored, home)
-        ends.append(Child(functools.partial(command, *DAY[-1], "--home", home)).wait())
-        for arguments, end in zip(DAY, ends, strict=True):
-            if end.problem:
-                return f"{' '.join(map(str, arguments))}: {end.problem}"
-        return seen.problem or (", ".join(seen.value) or None)
-
-    return problem
+def _day(base: Path, home: Path) -> str | None:
+    """Every command, and then a repair, ends in words; so does every route of the explorer."""
+    shutil.rmtree(base / "taken", ignore_errors=True)
+    (base / "taken").mkdir()
+    named = {"OUT": str(base / "taken"), "SPEC": str(base / "spec.toml")}
+    lines = [[re.sub("OUT|SPEC", lambda found: named[found[0]], word) for word in line] for line in DAY]
+    children = [Child(functools.partial(command, *line, "--home", home)) for line in lines]
+    ends = [child.wait() for child in children]
+    seen = inside(_explored, home)
+    lines.append(["verify", "--repair", "tiny"])
+    ends.append(Child(functools.partial(command, *lines[-1], "--home", home)).wait())
+    for line, end in zip(lines, ends, strict=True):
+        if end.problem:
+            return f"{' '.join(line)}: {end.problem}"
+    return seen.problem or (", ".join(seen.value) or None)
 
 
 def _explored(home: Path) -> list[str]:
     """Routes that failed."""
     app = make_app(Workspace(home, "tiny"), VISITORS)
     client = TestClient(app, base_url="http://127.0.0.1:8000", headers=BEARER, raise_server_exceptions=False)
-    answers = [(path, client.get(f"/api/{path}")) for path in GETS]
+    answers = [("the page", client.get("/")), *[(path, client.get(f"/api/{path}")) for path in GETS]]
     answers += [(path, client.post(f"/api/{path}", json=body)) for path, body in POSTS.items()]
     return [f"{path} answers {a.status_code} {a.text[:200]}" for path, a in answers if a.status_code >= 500]

@@ -1,0 +1,24 @@
+"""Whether a failure to read has its cause in bytes that rotted; asked where something failed, so it costs no reader."""
+
+import contextlib
+from collections.abc import Iterable
+
+from assay.contracts.errors import SnapshotError
+from assay.store.snapshots import all_files, damage_of, read_snapshot, snapshot_numbers
+from assay.store.workspace import Workspace
+
+NEWEST = 2  # a snapshot, and the one that it is compared with
+
+
+def damage(workspace: Workspace, numbers: Iterable[int] = ()) -> str | None:
+    """The first damaged file of some snapshots, by default the newest two, with what to do; None where all is whole."""
+    for number in numbers or reversed(snapshot_numbers(workspace.snapshots)[-NEWEST:]):
+        with contextlib.suppress(SnapshotError):  # one that has no manifest is told of when it is opened
+            snapshot = read_snapshot(workspace.snapshots / f"v{number:08d}")
+            for file in all_files(snapshot.manifest):
+                if problem := damage_of(snapshot, file):
+                    return (
+                        f"{snapshot.path / file['path']} is damaged ({problem}); `assay verify --repair "
+                        f"{workspace.dataset}` puts right what can be, a run publishes anew"
+                    )
+    return None
