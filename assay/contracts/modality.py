@@ -146,6 +146,15 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """A number by which embedders are ranked, larger is better, with its standard error; `name` says what it is."""
+
+    name: str
+    value: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
 class Modality:
     """One kind of data.
 
@@ -167,6 +176,9 @@ class Modality:
         needs: packages without which it does not work: the module's name, and the command that installs it.
         measures: `(inputs)` → rows of `measures`, for what needs more than a SELECT over the facts; `inputs` is an
             `assay.metrics.inputs.Inputs`.
+        worth: `(samples, vectors, found, embedded)` → `Worth` or None: how well vectors serve what the modality is for,
+            where that is not telling labels; `vectors` (n, d) has a row a sample, `found` (n,) says which have one, and
+            `embedded` are the tables of the stage that made them.
         tables: further tables that its reading of the source writes (`OwnRows.tables`), which its facts and embedders
             read.
     """
@@ -185,6 +197,7 @@ class Modality:
     reader: Callable[..., Any] | None = None
     tower: str = ""
     measures: Callable[..., Any] | None = None
+    worth: Callable[..., "Worth | None"] | None = None
     parts: Callable[..., Any] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.contracts.errors import AssayError
 from assay.contracts.modality import find_modality
-from assay.contracts.plugins import registered
+from assay.contracts.plugins import load_plugin, registered
 from assay.embedders.weights import package_installed
 
 # Parameters and GFLOP an image, of the image tower: open_clip's docs/model_profile.csv.
@@ -33,21 +33,33 @@ def list_embedders() -> list[dict[str, Any]]:
         `compare` (its name for `assay compare`); numbers are None where they are not known.
     """
     rows = [*_fitted(), *_of_graphs(), *_carried(), _sentences(), *_towers()]
-    return [*rows, *_others({row["kind"] for row in rows}), *_open_clip()]
+    rows += [*_others({row["kind"] for row in rows}), *_open_clip()]
+    takes = _takes()
+    return [row | {"modality": ", ".join(takes.get(row["kind"], [])) or "another package's"} for row in rows]
 
 
 def works_here(modality: str) -> list[str]:
-    """The embedders of a modality that work here without a network, as `assay compare` names them.
-
-    What is embedded by its pictures has those of images as well.
-    """
-    takes = {modality, find_modality(modality).tower}
+    """The embedders of a modality that work here without a network, as `assay compare` names them."""
     rows = [row for row in list_embedders() if row["available"] and row["compare"]]
-    return [row["compare"] for row in rows if takes.intersection(row["modality"].split(", "))]
+    return [row["compare"] for row in rows if modality in row["modality"].split(", ")]
 
 
-def _row(name: str, kind: str, modality: str, dimensions: int | None, needs: str, **known: object) -> dict[str, Any]:
-    row = {"name": name, "kind": kind, "modality": modality, "dimensions": dimensions}
+def _takes() -> dict[str, list[str]]:
+    """Kind → the modalities that name it, or that it names itself."""
+    found: dict[str, list[str]] = {}
+    known = registered("assay.modalities")
+    for modality in known:
+        with contextlib.suppress(AssayError):
+            for kind in find_modality(modality).embedders:
+                found.setdefault(kind, []).append(modality)
+    for kind in set(registered("assay.embedders")) - set(found):
+        with contextlib.suppress(AssayError):
+            found[kind] = list(getattr(load_plugin("assay.embedders", kind), "modalities", ()))
+    return found
+
+
+def _row(name: str, kind: str, dimensions: int | None, needs: str, **known: object) -> dict[str, Any]:
+    row = {"name": name, "kind": kind, "modality": "", "dimensions": dimensions}
     return {
         **row, "parameters": None, "gflop": None, "cost": "", "available": False, "needs": needs, "compare": "",
         **known,
@@ -58,18 +70,20 @@ def _fitted() -> list[dict[str, Any]]:
     torch, learn = package_installed("torch"), package_installed("sklearn")
     own = "nothing: fitted on the dataset itself"
     return [
-        _row('kind = "pca"', "pca", "image", 128, own, parameters=196_608, gflop=0.0004, available=True, compare="pca"),
-        _row('kind = "autoencoder"', "autoencoder", "image", 64, own, parameters=107_088, available=torch,
+        _row('kind = "pca"', "pca", 128, own, parameters=196_608, gflop=0.0004, available=True, compare="pca",
+             cost="3 ms a picture"),
+        _row('kind = "autoencoder"', "autoencoder", 64, own, parameters=107_088, available=torch,
              compare="autoencoder", cost="minutes of training"),
-        _row('kind = "logmel"', "logmel", "audio", 128, own, available=True, compare="logmel", cost="2 ms a clip"),
-        _row('kind = "lsa"', "lsa", "text", 256, own, available=learn, compare="lsa", cost="0.4 ms a text"),
-        _row('kind = "bow"', "bow", "text", 256, own, available=learn, compare="bow", cost="0.1 ms a text"),
-        _row('kind = "bow", model = "counts"', "bow", "text", 256, own, available=learn, compare="bow=counts",
+        _row('kind = "logmel"', "logmel", 128, own, available=True, compare="logmel", cost="2 ms a clip"),
+        _row('kind = "lsa"', "lsa", 256, own, available=learn, compare="lsa", cost="0.4 ms a text"),
+        _row('kind = "bow"', "bow", 256, own, available=learn, compare="bow", cost="0.1 ms a text"),
+        _row('kind = "bow", model = "counts"', "bow", 256, own, available=learn, compare="bow=counts",
              cost="0.1 ms a text"),
-        _row('kind = "glove"', "glove", "text", 128, own, available=True, compare="glove", cost="0.2 ms a text"),
+        _row('kind = "glove"', "glove", 128, own, available=True, compare="glove", cost="0.2 ms a text"),
         *_of_gensim(),
-        _row('kind = "vectors"', "vectors", "vectors", None, "a `vector` column in the source", available=True),
-        _row('model = "local-dir:PATH"', "open_clip", "image, text", None, "a folder in open_clip's format",
+        _row('kind = "vectors"', "vectors", None, "a `vector` column in the source", available=True, compare="vectors",
+             cost="none"),
+        _row('model = "local-dir:PATH"', "open_clip", None, "a folder in open_clip's format", cost="the model's",
              available=package_installed("open_clip")),
     ]  # fmt: skip
 
@@ -83,11 +97,13 @@ def _of_graphs() -> list[dict[str, Any]]:
              "deepwalk": (128, walks, "8 ms a node"), "node2vec": (128, walks, "8 ms a node"),
              "als": (32, "nothing: fitted on who took what", "1 ms a user or item"),
              "svd": (32, "nothing: fitted on who took what", "0.05 ms a user or item")}  # fmt: skip
-    takes = {"sgc": "graph", "als": "interactions", "svd": "interactions"}
     return [
-        _row(f'kind = "{name}"', name, takes.get(name, "graph, interactions"), dimensions, needs, compare=name,
-             cost=cost, available=needs != walks or package_installed("gensim"))
+        _row(f'kind = "{name}"', name, dimensions, needs, compare=name, cost=cost,
+             available=needs != walks or package_installed("gensim"))
         for name, (dimensions, needs, cost) in kinds.items()
+    ] + [
+        _row('kind = "node2vec", model = "cbow"', "node2vec", 128, walks, compare="node2vec=cbow", cost="2 ms a node",
+             available=package_installed("gensim")),
     ]  # fmt: skip
 
 
@@ -96,10 +112,10 @@ def _of_gensim() -> list[dict[str, Any]]:
     known = {"available": package_installed("gensim")}
     needs = "the package gensim; fitted on the dataset itself"
     return [
-        _row('kind = "word2vec"', "word2vec", "text", 100, needs, compare="word2vec", cost="0.3 ms a text", **known),
-        _row('kind = "word2vec", model = "cbow"', "word2vec", "text", 100, needs, compare="word2vec=cbow",
+        _row('kind = "word2vec"', "word2vec", 100, needs, compare="word2vec", cost="0.3 ms a text", **known),
+        _row('kind = "word2vec", model = "cbow"', "word2vec", 100, needs, compare="word2vec=cbow",
              cost="0.2 ms a text", **known),
-        _row('kind = "fasttext"', "fasttext", "text", 100, needs, compare="fasttext", cost="0.6 ms a text", **known),
+        _row('kind = "fasttext"', "fasttext", 100, needs, compare="fasttext", cost="0.6 ms a text", **known),
     ]  # fmt: skip
 
 
@@ -107,27 +123,19 @@ def _towers() -> list[dict[str, Any]]:
     """Models through timm and plain transformers, and a service."""
     weights = "and its weights: a folder, or a network once"
     return [
-        _row('kind = "timm", model = "local-dir:PATH" or NAME', "timm", "image", None, f"the package timm, {weights}"),
-        _row('kind = "transformers", model = "local-dir:PATH" or NAME', "transformers", "text, audio, video", None,
-             f"the package transformers, {weights}"),
-        _row('kind = "service", model = NAME', "service", "text, image", None,
+        _row('kind = "timm", model = "local-dir:PATH" or NAME', "timm", None, f"the package timm, {weights}",
+             cost="the model's"),
+        _row('kind = "transformers", model = "local-dir:PATH" or NAME', "transformers", None,
+             f"the package transformers, {weights}", cost="the model's"),
+        _row('kind = "service", model = NAME', "service", None,
              "an embedding service: embed.service.url, and a key by embed.service.key_variable", cost="the service's"),
     ]  # fmt: skip
 
 
 def _others(known: set[str]) -> list[dict[str, Any]]:
-    """Kinds of other rooms and packages: by the modalities that name them."""
-    takes: dict[str, list[str]] = {}
-    for modality in registered("assay.modalities"):
-        with contextlib.suppress(AssayError):
-            for kind in find_modality(modality).embedders:
-                takes.setdefault(kind, []).append(modality)
-    rows = []
-    for kind in registered("assay.embedders"):
-        if kind not in known and kind != "open_clip":
-            places = ", ".join(takes.get(kind, [])) or "another package's"
-            rows.append(_row(f'kind = "{kind}"', kind, places, None, "", available=True, compare=kind))
-    return rows
+    """Kinds of other packages."""
+    kinds = [kind for kind in registered("assay.embedders") if kind not in known and kind != "open_clip"]
+    return [_row(f'kind = "{kind}"', kind, None, "", available=True, compare=kind) for kind in kinds]
 
 
 def _carried() -> list[dict[str, Any]]:
@@ -136,10 +144,10 @@ def _carried() -> list[dict[str, Any]]:
         _row(
             f'kind = "sentence_transformers", model = "{model}"',
             "sentence_transformers",
-            "text",
             dimensions,
             f"the packages sentence-transformers and {model.removeprefix('package:')}",
             parameters=size,
+            cost="20 to 130 ms a text",
             compare=f"sentence_transformers={model}",
             available=library and package_installed(module),
         )
@@ -149,9 +157,8 @@ def _carried() -> list[dict[str, Any]]:
 
 def _sentences() -> dict[str, Any]:
     needs = "the package sentence-transformers, and its weights: a folder, or a network once"
-    return _row(
-        'kind = "sentence_transformers", model = "local-dir:PATH" or NAME', "sentence_transformers", "text", None, needs
-    )
+    name = 'kind = "sentence_transformers", model = "local-dir:PATH" or NAME'
+    return _row(name, "sentence_transformers", None, needs, cost="the model's")
 
 
 def _open_clip() -> list[dict[str, Any]]:
@@ -160,8 +167,8 @@ def _open_clip() -> list[dict[str, Any]]:
     for name, config in sorted(_configurations().items()):
         size, gflop = _PROFILES.get(name, (None, None))
         needs = "its weights: a pretrained tag and a network once, or a file named by embed.pretrained"
-        known = {"parameters": size, "gflop": gflop}
-        rows.append(_row(f'model = "{name}"', "open_clip", "image, text", config.get("embed_dim"), needs, **known))
+        known = {"parameters": size, "gflop": gflop, "cost": "the model's"}
+        rows.append(_row(f'model = "{name}"', "open_clip", config.get("embed_dim"), needs, **known))
     return rows
 
 

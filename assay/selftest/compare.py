@@ -3,8 +3,9 @@
 A model is written as the kind of an embedder, such as `pca`, `lsa` or `glove`; as KIND=MODEL, such as `word2vec=cbow`,
 `timm=local-dir:PATH`; an open_clip name, `local-dir:PATH` or `hf-hub:NAME`, with `@TAG` for the pretrained tag; or
 `spec` for what the spec itself asks for. Without any, all are compared that work here without a network. The rank goes
-by the out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are
-within one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
+by what the modality is for, where that is not telling labels (hit@20 of users and items, how captions fit), else by the
+out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are within
+one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
 """
 
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import AssayError, SourceError, SpecError
-from assay.contracts.modality import find_modality
+from assay.contracts.modality import Worth, find_modality
 from assay.contracts.plugins import registered
 from assay.contracts.spec import Embed, Spec, load_spec
 from assay.embedders.catalog import works_here
@@ -50,6 +51,16 @@ class Compared:
     parameters: int | None = None
     n: int = 0
     problem: str = ""
+    worth_of: str = ""  # what the rank goes by in a modality that has something better than labels, as `hit@20`
+    worth: float | None = None
+    worth_error: float | None = None
+
+    @property
+    def figure(self) -> tuple[float | None, float]:
+        """What the rank goes by, and its standard error."""
+        if self.worth is not None:
+            return self.worth, self.worth_error or 0.0
+        return self.probe_accuracy, self.probe_error or 0.0
 
 
 def compare_models(spec_path: Path, models: list[str], size: int, home: Path) -> list[Compared]:
@@ -132,12 +143,14 @@ def measure(spec: Spec, model: str, workspace: Workspace, ingested: StageOutput,
         return Compared(model, problem=str(error))
     except ValueError as error:
         return Compared(model, problem=f"not an embedder that assay knows ({error})")
+    serves = find_modality(spec.modality).worth
+    worth = (serves(samples, vectors, has_vector, embedded) if serves else None) or Worth("", None, None)
     vectors = normalize(np.ascontiguousarray(vectors[has_vector]))
     labels = samples["label"].filter(pl.Series(has_vector, dtype=pl.Boolean))
     accuracy, deviation = probe_accuracy(vectors, labels)
     return Compared(
         model, accuracy, deviation, silhouette(vectors, labels), 1000.0 * seconds / max(1, len(samples)),
-        vectors.shape[1], parameters, len(vectors),
+        vectors.shape[1], parameters, len(vectors), worth_of=worth.name, worth=worth.value, worth_error=worth.error,
     )  # fmt: skip
 
 
@@ -194,34 +207,36 @@ def parameters_of(spec: Spec, workspace: Workspace, content_hashes: pl.Series) -
 
 
 def rank(found: list[Compared]) -> list[Compared]:
-    """Best probe accuracy first, then silhouette, then the cheaper; what could not be measured last."""
+    """Best figure first, then silhouette, then the cheaper; what could not be measured last."""
     low = -2.0
 
     def order(row: Compared) -> tuple[bool, float, float, float, str]:
-        accuracy = low if row.probe_accuracy is None else row.probe_accuracy
+        figure = low if row.figure[0] is None else row.figure[0]
         separable = low if row.silhouette is None else row.silhouette
-        return bool(row.problem), -accuracy, -separable, row.seconds_per_1000 or 0.0, row.model
+        return bool(row.problem), -figure, -separable, row.seconds_per_1000 or 0.0, row.model
 
     return sorted(found, key=order)
 
 
 def recommend(ranked: list[Compared]) -> Compared | None:
-    """The cheapest model whose accuracy is within one standard error of the best; None where none was measured."""
+    """The cheapest model whose figure is within one standard error of the best; None where none was measured."""
     measured = [row for row in ranked if not row.problem]
-    if not measured or measured[0].probe_accuracy is None:
+    best, error = measured[0].figure if measured else (None, 0.0)
+    if best is None:
         return None
-    floor = measured[0].probe_accuracy - (measured[0].probe_error or 0.0)
-    good = [row for row in measured if row.probe_accuracy is not None and row.probe_accuracy >= floor]
+    good = [row for row in measured if row.figure[0] is not None and row.figure[0] >= best - error]
     return min(good, key=lambda row: (row.seconds_per_1000, row.model))
 
 
 def table_of(ranked: list[Compared]) -> str:
     """The comparison as text, the recommendation last."""
-    head = ("model", "probe accuracy", "silhouette", "s per 1,000", "dimensions", "parameters")
+    serves = [name for name in {row.worth_of for row in ranked} if name]
+    head = ("model", *serves, "probe accuracy", "silhouette", "s per 1,000", "dimensions", "parameters")
     rows = [head] + [
         (
             row.model,
-            "–" if row.probe_accuracy is None else f"{row.probe_accuracy:.3f} ± {row.probe_error:.3f}",
+            *(_with_error(row.worth, row.worth_error) for _ in serves),
+            _with_error(row.probe_accuracy, row.probe_error),
             "–" if row.silhouette is None else f"{row.silhouette:.3f}",
             f"{row.seconds_per_1000:.1f}",
             str(row.dimensions),
@@ -234,6 +249,10 @@ def table_of(ranked: list[Compared]) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f"{row.model}: {row.problem}" for row in ranked if row.problem]
     return "\n".join([*lines, recommendation(ranked)])
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    return "–" if value is None else f"{value:.3f} ± {error or 0.0:.3f}"
 
 
 def recommendation(ranked: list[Compared]) -> str:

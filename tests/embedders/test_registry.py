@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from assay.contracts.errors import EmbedderError
+from assay.contracts.modality import find_modality
 from assay.contracts.plugins import registered
 from assay.embedders import registry, weights
 from assay.embedders.catalog import list_embedders, works_here
@@ -146,3 +147,13 @@ def test_list_of_embedders():
     assert {row["kind"] for row in rows} == set(registered("assay.embedders"))
     assert all(row["needs"] or row["available"] for row in rows)
     assert {"bow", "glove", "lsa"} <= set(works_here("text")) and works_here("audio") == ["logmel"]
+    assert all(row["cost"] and row["modality"] for row in rows)
+
+
+@pytest.mark.parametrize("modality", registered("assay.modalities"))
+def test_every_embedder_of_a_modality_is_listed_and_compared(modality):
+    """Each kind that the modality names has a row that says so; of these at least one works here, to be compared."""
+    kinds = find_modality(modality).embedders
+    listed = {row["kind"] for row in list_embedders() if modality in row["modality"].split(", ")}
+    assert listed == set(kinds)
+    assert {name.partition("=")[0] for name in works_here(modality)} <= set(kinds) and works_here(modality)

@@ -8,6 +8,9 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import SourceError
+from assay.modalities.image.digits import digit_samples
+from assay.modalities.interactions.example import write_example as write_shop
+from assay.modalities.pairs import example
 from assay.selftest.compare import (
     Compared,
     compare_models,
@@ -20,6 +23,7 @@ from assay.selftest.compare import (
     table_of,
 )
 from tests.knn.test_exact import clustered
+from tests.modalities.two_towers import write_two_towers
 from tests.snapshot_builder import toy_spec
 
 WORDS = {"fruit": ["apple", "pear", "plum", "cherry"], "tool": ["hammer", "saw", "drill", "chisel"]}
@@ -56,6 +60,46 @@ def test_all_that_work_here_are_compared(tmp_path, capsys):
     }
     assert not [row for row in found if row.problem]
     assert min(row.probe_accuracy for row in found) > 0.6
+
+
+def test_pairs_are_ranked_by_how_captions_fit(tmp_path, monkeypatch, capsys):
+    """Without any label: better vectors of the pictures fit the captions better, and are recommended."""
+    few = digit_samples(0, 300)
+    monkeypatch.setattr(example, "digit_samples", lambda seed: few)
+    example.write_example(tmp_path, 0)
+    (tmp_path / "spec.toml").write_text(
+        'name = "pairs"\nmodality = "pairs"\n[source]\nkind = "table"\npath = "captioned-digits/captions.csv"\n'
+    )
+    model = write_two_towers(tmp_path / "model", 0)
+    found = compare_models(tmp_path / "spec.toml", ["pca", f"local-dir:{model}"], 300, tmp_path / "home")
+    assert [row.model for row in found] == ["pca", f"local-dir:{model}"] and not found[1].problem
+    assert found[0].worth > 0.75 and abs(found[1].worth - 0.5) < 0.1 and 0 < found[0].worth_error < 0.05
+    said = capsys.readouterr().out
+    assert "caption fit" in said and "recommended: pca" in said
+
+
+def test_users_and_items_are_ranked_by_what_is_foretold(tmp_path, capsys):
+    """By hit@20 of what was held out, which each embedder is validated by."""
+    write_shop(tmp_path, 0)
+    (tmp_path / "spec.toml").write_text(
+        'name = "shop"\nmodality = "interactions"\n[source]\nkind = "folder"\npath = "made-shop"\n'
+    )
+    found = compare_models(tmp_path / "spec.toml", ["svd", "als", "fastrp"], 300, tmp_path / "home")
+    assert [row.worth for row in found] == sorted((row.worth for row in found), reverse=True)
+    assert {row.worth_of for row in found} == {"hit@20"} and found[0].worth > 0.25
+    assert "hit@20" in capsys.readouterr().out
+
+
+def test_vectors_of_ones_own_are_compared(tmp_path):
+    """Without naming them."""
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"vector": (rng.normal(size=(60, 4)) + np.repeat([[0], [3]], 30, axis=0)).tolist()})
+    table.with_columns(label=pl.Series(["a"] * 30 + ["b"] * 30)).write_parquet(tmp_path / "v.parquet")
+    (tmp_path / "spec.toml").write_text(
+        'name = "v"\nmodality = "vectors"\n[source]\nkind = "table"\npath = "v.parquet"\n'
+    )
+    found = compare_models(tmp_path / "spec.toml", [], 60, tmp_path / "home")
+    assert [row.model for row in found] == ["vectors"] and found[0].probe_accuracy > 0.9
 
 
 def test_too_few_samples_are_refused(tmp_path):

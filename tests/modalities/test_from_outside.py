@@ -69,7 +69,7 @@ def test_a_whole_night(tmp_path, installed):
 def test_a_modality_that_nobody_brings_is_refused(tmp_path):
     """At once, with the list of those that there are."""
     (tmp_path / "spec.toml").write_text(SPEC)
-    with pytest.raises(SpecError, match="'dna' is not known.*audio, audio_pairs, graph, image, interactions, objects, pairs"):
+    with pytest.raises(SpecError, match="'dna' is not known.*audio, audio_pairs, graph, image, interactions"):
         load_spec(tmp_path / "spec.toml")
 
 

@@ -1,5 +1,6 @@
 """Users and items, and what the stages know of them. What computes is imported when it is called."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality
+from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality, Worth
 from assay.contracts.spec import Spec
 from assay.contracts.tables import InteractionFacts
 from assay.sources.own import OwnRows
@@ -62,6 +63,16 @@ def confirmer(*unused: Any) -> NoCopies:
     return NoCopies()
 
 
+def worth(_samples: pl.DataFrame, _vectors: Any, _found: Any, embedded: TableReader) -> Worth | None:
+    """hit@k of what was held out; None where too few could be judged."""
+    rows = embedded.read("embedding_health").filter(pl.col("check").str.starts_with("hit_at_"))
+    if rows.is_empty():
+        return None
+    check, value, note = rows.select("check", "value", "note").row(0)
+    n = int(re.search(r"[\d,]+", note)[0].replace(",", ""))  # type: ignore[index]  # the users that were judged
+    return Worth(check.replace("hit_at_", "hit@"), value, (value * (1.0 - value) / n) ** 0.5)
+
+
 def example(folder: Path, seed: int) -> pl.DataFrame:
     """Writes a made shop with planted defects."""
     from assay.modalities.interactions.example import write_example
@@ -103,5 +114,6 @@ INTERACTIONS = Modality(
         spec='[source]\nkind = "folder"\npath = "made-shop"\n',
     ),
     folder=folder,
+    worth=worth,
     tables=("edges", "node_features", "interactions"),
 )

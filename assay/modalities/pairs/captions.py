@@ -167,6 +167,25 @@ def wrong_captions(
     return np.clip(likely * (1 - 1e-3) + 1e-3 * (1.0 - own) / 2.0, 0.0, 1.0), own  # steps of one height in order
 
 
+def caption_fit(told: Floats, space: Floats, texts: list[str], seed: int) -> tuple[float, float]:
+    """How often a caption fits its picture better than another's caption does, 0 to 1, .5 by chance; and its standard
+    error.
+
+    Args:
+        told, space: (n, k) what is told of each picture, and its caption, as `wrong_captions` takes them.
+    """
+    codes = pl.Series(texts).rank("dense").to_numpy()
+    other = np.random.default_rng(seed).integers(0, len(texts), (len(texts), PER_PAIR))
+    own = np.einsum("ij,ij->i", told, space)
+    strange = np.einsum("ik,ijk->ij", told, space[other])
+    counts = codes[other] != codes[:, None]
+    better = np.where(counts, (own[:, None] > strange) + 0.5 * (own[:, None] == strange), 0.0)
+    shares = better.sum(axis=1)[counts.any(axis=1)] / counts.sum(axis=1)[counts.any(axis=1)]
+    if not len(shares):
+        return 0.5, 0.0
+    return float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
+
+
 def _at_least(n: int, expected: float) -> float:
     """The share that `n` captions in a tail are of those `expected` there were all wrong, and half its standard error:
     the least of several estimates would be too low by about that."""

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import polars as pl
 
 from assay.contracts.errors import SourceError
-from assay.contracts.modality import Defect, Example, Face
+from assay.contracts.modality import Defect, Example, Face, Worth
 from assay.contracts.spec import Spec
 from assay.modalities.audio.modality import AUDIO
 from assay.modalities.audio.modality import measure as measure_sounds
 from assay.modalities.image.modality import IMAGE
 from assay.modalities.image.modality import measure as measure_images
-from assay.store.captions import caption_hashes
+from assay.store.captions import caption_hashes, texts_of
 from assay.store.tables import TableReader
 
 Chunks = Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]
@@ -50,6 +50,26 @@ def captions(inputs: Any) -> pl.DataFrame:
     corpus = inputs.corpus
     tower = tower_vectors(corpus.samples, inputs.tables.get("caption_vectors") or [])
     return caption_measures(inputs.spec, corpus.samples, corpus.unit.astype(np.int64), corpus.vectors, tower)
+
+
+def worth(
+    samples: pl.DataFrame, vectors: npt.NDArray[np.float32], found: npt.NDArray[np.bool_], embedded: TableReader
+) -> Worth | None:
+    """How often captions fit their pictures better than others' do; None for fewer than `FEWEST` pairs."""
+    from assay.modalities.pairs.captions import FEWEST, caption_fit, caption_space, folds_of, told_captions, unit_length
+
+    texts = texts_of(samples).str.to_lowercase()
+    rows = np.flatnonzero(found & (texts != "").to_numpy())
+    if len(rows) < FEWEST:
+        return None
+    words, pictures = texts.gather(rows).to_list(), unit_length(vectors[rows])
+    tower = tower_vectors(samples, embedded.parts("caption_vectors"))
+    if tower is not None:
+        told, space = pictures, unit_length(tower[rows])
+    else:
+        space = caption_space(words, 0)
+        told = told_captions(pictures, space, folds_of(samples["content_hash"].gather(rows), 5))
+    return Worth("caption fit", *caption_fit(told, space, words, 0))
 
 
 def tower_vectors(samples: pl.DataFrame, parts: list[Path]) -> npt.NDArray[np.float32] | None:
@@ -99,6 +119,7 @@ PAIRS = replace(
     ),
     tower="image",
     measures=captions,
+    worth=worth,
 )
 AUDIO_PAIRS = replace(
     AUDIO,
@@ -113,4 +134,5 @@ AUDIO_PAIRS = replace(
         spec='[source]\nkind = "table"\npath = "captioned-words/captions.csv"\n',
     ),
     measures=captions,
+    worth=worth,
 )
