@@ -46,8 +46,14 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"assay: {error.filename}: {error.strerror}; the worker needs a home that it can write")
     if is_alone(lock):
-        for sentence in settle(chosen.pool, str(home)):
-            print(f"assay: {sentence}", file=sys.stderr, flush=True)
+        import httpx
+
+        try:
+            for sentence in settle(chosen.pool, str(home)):
+                print(f"assay: {sentence}", file=sys.stderr, flush=True)
+        except httpx.HTTPError as error:
+            server = os.environ.get("PREFECT_API_URL", "")
+            sys.exit(f"assay: the Prefect server {server!r} cannot be asked ({error}); wanted in PREFECT_API_URL")
     fcntl.flock(lock, fcntl.LOCK_SH)
     os.set_inheritable(lock, True)  # by what this process becomes; what that starts does not get it
     prefect = [sys.executable, "-m", "prefect", "worker", "start", "--pool", chosen.pool, "--type", "process", *further]

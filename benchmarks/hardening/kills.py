@@ -83,8 +83,11 @@ def at_every_step(bench: Bench) -> Row:
     counter.unlink(missing_ok=True)
     night(bench.base, home, functools.partial(_kill_at, 0, counter)).wait()
     steps = counter.stat().st_size
-    order = list(range(1, 2 * steps + 1))
-    random.Random(bench.seed).shuffle(order)
+    dice, each = random.Random(bench.seed), list(range(1, steps + 1))
+    dice.shuffle(each)
+    sides = [dice.choice((0, 1)) for _ in each]  # first one of the two at every call, then the other
+    order = [2 * step - side for step, side in zip(each, sides, strict=True)]
+    order += [2 * step - 1 + side for step, side in zip(each, sides, strict=True)]
     for step in order[: bench.times(len(order))]:
         if left():
             shutil.rmtree(home, ignore_errors=True)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,44 @@ def test_every_image_has_an_exact_version(services):
     bases = re.findall(r"^(?:ARG BASE=|FROM )(\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     images = [base for base in bases if base != "${BASE}"] + [services["postgres"]["image"]]
     assert len(images) == 2 and all(re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?-[a-z-]+", image) for image in images)
+
+
+def pinned(path: Path) -> dict[str, str]:
+    """Name → version of a list of requirements; each line of it is `name==version`, with hashes where it is a lock."""
+    lines = path.read_text().replace("\\\n", " ").splitlines()
+    found = [line.split() for line in lines if line and not line.startswith("#")]
+    if path.parent == DEPLOY:
+        bare = [
+            words[0] for words in found if not all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", w) for w in words[1:])
+        ]
+        assert bare == [] and all(len(words) > 1 for words in found)
+    return {canonical(name): version for name, version in (words[0].split("==") for words in found)}
+
+
+def canonical(name: str) -> str:
+    """A package's name as indexes have it, without extras."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
+
+
+def test_every_package_of_the_image_has_its_hashes():
+    """What pyproject.toml asks for is there, in the versions that are tested; what builds it too."""
+    locked, tested = pinned(DEPLOY / "requirements.txt"), pinned(DEPLOY.parent / "constraints.txt")
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {canonical(line) for line in [*project["dependencies"], *extras["text"], *extras["s3"]]}
+    assert wanted - locked.keys() == set(), "make deploy/requirements.txt again; its first lines say how"
+    assert {name: version for name, version in locked.items() if tested.get(name, version) != version} == {}
+    builds = pinned(DEPLOY / "build-requirements.txt")
+    assert builds.keys() >= {canonical(line) for line in (DEPLOY / "build-requirements.in").read_text().split()}
+
+
+def test_nothing_is_installed_without_its_hash():
+    """But the code of the repository, which builds with what is there already."""
+    installs = re.findall(r"pip install (.+?) \\?\n", (DEPLOY / "Dockerfile").read_text())
+    assert [("--require-hashes" in line, "--no-deps" in line) for line in installs] == [(True, True)] * 2 + [
+        (False, True)
+    ]
+    assert "--no-build-isolation" in installs[1] and installs[2].endswith("--no-build-isolation --editable .")
 
 
 def test_no_failure_is_hidden():

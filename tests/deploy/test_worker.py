@@ -3,11 +3,15 @@
 import fcntl
 import os
 import signal
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.hardening.deploy import Services
+from benchmarks.hardening.serve import ROOT
 from flows.worker import is_alone
 
 
@@ -23,6 +27,17 @@ def test_a_worker_knows_whether_it_is_alone(tmp_path):
     os.close(second)
     assert is_alone(third)
     os.close(third)
+
+
+def test_a_server_that_does_not_answer_is_one_line(tmp_path):
+    """And a status, by which a container is started again."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        there = {"PREFECT_API_URL": f"http://127.0.0.1:{nobody.getsockname()[1]}/api", "HOME": str(tmp_path)}
+        call = [sys.executable, "flows/worker.py", "--home", str(tmp_path / "home")]
+        found = subprocess.run(call, cwd=ROOT, env=os.environ | there, capture_output=True, text=True, check=False)
+    assert found.returncode == 1 and "Traceback" not in found.stderr
+    assert found.stderr.startswith("assay: the Prefect server") and "cannot be asked" in found.stderr
 
 
 @pytest.fixture(scope="module")
