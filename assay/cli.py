@@ -461,22 +461,59 @@ def put_right(dataset: str, snapshot: int | None, home: Path) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1, metavar="[DATASET]…")
+@click.option("--to", "file", type=click.Path(path_type=Path), help="Write it there, whole or not at all.")
+@home_option
+def metrics(names: tuple[str, ...], file: Path | None, home: Path) -> None:
+    """The state of a home's datasets, or of some, in Prometheus' text format."""
+    from assay.operating.prometheus import datasets_of, metrics_text
+    from assay.store.files import atomic_file
+    from assay.store.snapshots import open_snapshot
+
+    for name in names:
+        open_snapshot(workspace_of(home, name))  # says what is wrong where there is none
+    text = metrics_text([workspace_of(home, name) for name in names] or datasets_of(home.resolve()))
+    if file is None:
+        sys.stdout.write(text.decode("utf-8"))
+        return
+    with atomic_file(file) as aside:
+        aside.write_bytes(text)
+    file.chmod(0o644)  # for whoever collects it
+    print(file)
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+def notify(spec: Path) -> None:
+    """Send a message to whomever `[notify]` of a spec names, to see whether it arrives."""
+    from assay.contracts.spec import load_spec
+    from assay.operating.notify import try_out
+
+    print(try_out(load_spec(spec)))
+
+
+@main.command()
 @dataset_argument
-@click.option("--keep", required=True, type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
+@click.option("--keep", type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="And all that are younger than this.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--grace-hours", default=24.0, show_default=True, help="Unpublished work younger than this stays.")
 @wait_option
 @home_option
-def gc(dataset: str, keep: int, dry_run: bool, grace_hours: float, wait: float, home: Path) -> None:
+def gc(
+    dataset: str, keep: int | None, days: float | None, dry_run: bool, grace_hours: float, wait: float, home: Path
+) -> None:
     """Remove old snapshots, and work and facts that no kept one needs."""
     from assay.store.garbage import collect_garbage
     from assay.store.lock import dataset_lock
     from assay.store.snapshots import open_snapshot
 
+    if keep is None and days is None:
+        raise SpecError("say what stays: --keep N of the newest snapshots, or --days D for all younger ones, or both")
     workspace = workspace_of(home, dataset)
     open_snapshot(workspace)
     with dataset_lock(workspace, "`assay gc`", wait):
-        removed = collect_garbage(workspace, keep, dry_run, grace_hours)
+        removed = collect_garbage(workspace, keep or 1, dry_run, grace_hours, days)
     for path in removed:
         print(path)
     print(f"{len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)

@@ -29,6 +29,7 @@ from assay.judge.stage import judge
 from assay.knn.stage import index
 from assay.layouts.stage import project
 from assay.metrics.stage import metrics
+from assay.operating.watch import watched
 from assay.publishing.stage import publish
 from assay.sources.ingest import ingest
 from assay.store.lock import dataset_lock, disk_full_is_clear, lack_of_memory_is_clear
@@ -67,10 +68,18 @@ def run_night(
     Raises:
         AssayError: what stopped the night, in words for its operator. Nothing half-written is published.
     """
-    with disk_full_is_clear(workspace.home), lack_of_memory_is_clear(), lock(workspace):
+    with (
+        watched(spec, workspace) as watch,
+        disk_full_is_clear(workspace.home),
+        lack_of_memory_is_clear(),
+        lock(workspace),
+        watch.holding(),
+    ):
         sweep(workspace)
         outputs = run_stages(STAGES, spec, workspace, run)
-        return timed("publish", publish, spec, workspace, *outputs)
+        snapshot = timed("publish", publish, spec, workspace, *outputs)
+        watch.published(snapshot)
+        return snapshot
 
 
 def sweep(workspace: Workspace) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefect.runner import Runner
 
 FLOW, ENTRYPOINT = "quality-snapshot", "flows/quality_snapshot.py:quality_snapshot"
+GC_FLOW, GC_ENTRYPOINT = "collect-garbage", "flows/collect_garbage.py:collect_garbage"
 LOCK_SECONDS = 30.0  # an earlier one may just be ending
 LOST = 75  # exit status: it was up, and something ended under it
 
@@ -54,6 +55,8 @@ def schedule_specs(specs: Sequence[Path], home: Path) -> None:
     with lock, prefect_server(folder) as server:
         for path, spec in loaded.items():
             check_schedule(path, spec.schedule or Schedule())
+            if spec.retention.cron:
+                check_schedule(path, collecting(spec), "retention.cron")
         os.environ.update({PARENT: str(os.getpid()), **served(loaded, home)})
         if server is not None:
             server.start(group=is_leader())
@@ -72,7 +75,12 @@ def schedule_specs(specs: Sequence[Path], home: Path) -> None:
     sys.exit(LOST)
 
 
-def check_schedule(path: Path, schedule: Schedule) -> None:
+def collecting(spec: Spec) -> Schedule:
+    """When garbage is collected besides after nights: `retention.cron`, in the nights' time zone."""
+    return (spec.schedule or Schedule()).model_copy(update={"cron": spec.retention.cron})
+
+
+def check_schedule(path: Path, schedule: Schedule, key: str = "schedule.cron") -> None:
     """Raises `SpecError` where there is no such cron line or time zone."""
     from prefect.client.schemas.schedules import CronSchedule
 
@@ -80,7 +88,7 @@ def check_schedule(path: Path, schedule: Schedule) -> None:
         CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
     except ValueError:
         raise SpecError(
-            f"{path}: schedule.cron = {schedule.cron!r} with schedule.timezone = {schedule.timezone!r} is no schedule; "
+            f"{path}: {key} = {schedule.cron!r} with schedule.timezone = {schedule.timezone!r} is no schedule; "
             'wanted a cron line and an IANA time zone, such as cron = "0 2 * * *", timezone = "Asia/Seoul"'
         ) from None
 
@@ -91,17 +99,33 @@ def deployment(path: Path, spec: Spec, home: Path) -> "RunnerDeployment":
     No limit of concurrent runs: the dataset's lock is one, and it goes with the process that holds it, while Prefect's
     stays taken after a kill.
     """
+    return _deployment(path, spec, home, (spec.schedule or Schedule()), FLOW, ENTRYPOINT)
+
+
+def gc_deployment(path: Path, spec: Spec, home: Path) -> "RunnerDeployment":
+    """The one that collects a spec's garbage, on `retention.cron`."""
+    return _deployment(path, spec, home, collecting(spec), GC_FLOW, GC_ENTRYPOINT)
+
+
+def deployments_of(path: Path, spec: Spec, home: Path) -> list["RunnerDeployment"]:
+    """Those of one spec."""
+    both = [deployment(path, spec, home)]
+    return [*both, gc_deployment(path, spec, home)] if spec.retention.cron else both
+
+
+def _deployment(
+    path: Path, spec: Spec, home: Path, schedule: Schedule, flow: str, entrypoint: str
+) -> "RunnerDeployment":
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.deployments.runner import RunnerDeployment
     from prefect.runner.storage import LocalStorage
 
-    schedule = spec.schedule or Schedule()
     cron = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
     return RunnerDeployment(
         name=spec.name,
-        flow_name=FLOW,
-        entrypoint=ENTRYPOINT,
+        flow_name=flow,
+        entrypoint=entrypoint,
         storage=LocalStorage(str(Path(__file__).parents[1])),
         schedules=[DeploymentScheduleCreate(schedule=cron, active=True)],
         parameters={"spec_path": str(path), "home": str(home), "dataset": spec.name},
@@ -121,9 +145,10 @@ def start_runner(specs: dict[Path, tuple[Spec, Path]], own: bool) -> "Runner":
     runner = Runner(name="assay", pause_on_shutdown=False)
     deployments: dict[UUID, str] = {}
     for path, (spec, home) in specs.items():
-        ours = deployment(path, spec, home)
-        ours.apply()  # a new one; where its code is comes with the update
-        deployments[cast(UUID, runner.add_deployment(ours))] = spec.name
+        for ours in deployments_of(path, spec, home):
+            ours.apply()  # a new one; where its code is comes with the update
+            name = spec.name if ours.flow_name == FLOW else f"{spec.name}, gc"
+            deployments[cast(UUID, runner.add_deployment(ours))] = name
     with get_client(sync_client=True) as client:
         if own:
             pause_others(client, deployments)

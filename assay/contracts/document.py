@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 from assay.contracts.frames import dy
 from assay.contracts.metrics import BUILT_IN
-from assay.contracts.spec import Section, Spec, Thresholds
+from assay.contracts.section import Section
+from assay.contracts.spec import Spec, Thresholds
 from assay.contracts.tables import CONTRACTS, FACTS, INTERNAL, PUBLISHED, Contract
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from unicodedata import is_normalized
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assay.contracts.errors import SpecError
 from assay.contracts.gates import complaint as gate_complaint
 from assay.contracts.metrics import complaint
+from assay.contracts.operations import Notify, Retention
 from assay.contracts.plugins import registered
+from assay.contracts.section import Section, plain_url, variable_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
@@ -33,12 +34,6 @@ def known_plugin(group: str, name: str) -> str:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else "is a package not installed?"
     raise ValueError(f"{name!r} is not known; {hint} There are: {', '.join(known)}")
-
-
-class Section(BaseModel):
-    """Base of every part of a spec: frozen, strict about keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Source(Section):
@@ -63,11 +58,11 @@ class Source(Section):
 
     kind: Literal["folder", "table"]
     path: str = ""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default={})
     layout: str = "auto"
     include: tuple[str, ...] = ()  # glob patterns as `exclude`: read these alone; a hidden name must be spelled in one
     exclude: tuple[str, ...] = ()  # glob patterns on the relative path, or names of folders
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default={})
     root: str = ""  # what a table's `uri` is relative to; default: the table's own folder
     delimiter: str = ""  # between the cells of a CSV; default: read from its first lines
     quote: str | None = None  # around a cell of a CSV, "" for none; default: read from its first lines
@@ -198,22 +193,12 @@ class Service(Section):
     @field_validator("key_variable")
     @classmethod
     def variable_is_a_name(cls, name: str) -> str:
-        if name and not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name):
-            raise ValueError(
-                "this is the name of an environment variable that holds the key, in upper case such as "
-                "EXAMPLE_API_KEY; the key itself is never written into a spec"
-            )
-        return name
+        return variable_name(name)
 
     @field_validator("url")
     @classmethod
     def url_is_plain(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("wanted an address such as https://api.example.com/v1 or http://localhost:11434/v1")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("an address without a name, a password or a query; a key comes by `key_variable`")
-        return url.rstrip("/")
+        return plain_url(url).rstrip("/")
 
 
 class Embed(Section):
@@ -399,7 +384,9 @@ class Spec(Section):
     graph: Graph = Graph()
     interactions: Interactions = Interactions()
     schedule: Schedule | None = None
-    gates: dict[str, Gate] = {}
+    gates: dict[str, Gate] = Field(default={})
+    notify: Notify = Notify()
+    retention: Retention = Retention()
     base: Path = Field(default=Path("."), exclude=True)
 
     @field_validator("gates")

@@ -6,7 +6,6 @@ not followed), and blotted out of whatever the service says.
 
 import base64
 import binascii
-import ipaddress
 import json
 import math
 import os
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts.errors import EmbedderError
+from assay.contracts.section import is_this_machine
 from assay.contracts.spec import Embed
 from assay.embedders.service_batches import Refused
 
@@ -218,11 +218,3 @@ def retry_after(value: str) -> float | None:
         return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return None
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host's name is this machine's own: localhost, 127.0.0.0/8 or ::1."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assay.store.catalog import FACTS, write_catalog
@@ -13,16 +14,18 @@ LINKED = "caption_vectors"  # facts that name no content: alive while the work o
 OF_CONTENTS = ("cut_contents", "picture_matches", "layout")  # facts that name contents, besides those of a modality
 
 
-def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0) -> list[Path]:
-    """Remove all but the newest `keep` snapshots, work and facts that none of these needs, and killed runs' leftovers.
+def collect_garbage(
+    workspace: Workspace, keep: int, dry_run: bool = False, grace_hours: float = 24.0, days: float | None = None
+) -> list[Path]:
+    """Remove all but the newest `keep` snapshots and, with `days`, all that are younger than these; work and facts that
+    none of the kept ones needs; and killed runs' leftovers.
 
     Work, facts and leftovers younger than `grace_hours` stay: a run that has not published yet may need them.
 
     Returns:
         What was, or with `dry_run` would be, removed.
     """
-    snapshots = list_snapshots(workspace)
-    kept, old = snapshots[-keep:], snapshots[:-keep]
+    kept, old = divide(list_snapshots(workspace), keep, days)
     before = time.time() - grace_hours * 3600
     doomed = [snapshot.path for snapshot in old]
     doomed += [path for path in _leftovers(workspace) if path.stat().st_mtime < before]
@@ -39,6 +42,26 @@ def collect_garbage(workspace: Workspace, keep: int, dry_run: bool = False, grac
         if kept:
             write_catalog(workspace)
     return doomed
+
+
+def divide(snapshots: list[Snapshot], keep: int, days: float | None) -> tuple[list[Snapshot], list[Snapshot]]:
+    """`(kept, old)` of some snapshots, oldest first: the newest `keep` and those younger than `days`; the others."""
+    oldest = datetime.now(UTC) - timedelta(days=days or 0.0)
+    place = {snapshot.number: at for at, snapshot in enumerate(reversed(snapshots))}
+    kept = [
+        snapshot
+        for snapshot in snapshots
+        if place[snapshot.number] < keep or (days is not None and made_at(snapshot) > oldest)
+    ]
+    return kept, [snapshot for snapshot in snapshots if snapshot not in kept]
+
+
+def made_at(snapshot: Snapshot) -> datetime:
+    """When a snapshot was published; of one that does not say, when its folder was last changed."""
+    try:
+        return datetime.fromisoformat(str(snapshot.manifest["created_at"]))
+    except (KeyError, ValueError):
+        return datetime.fromtimestamp(snapshot.path.stat().st_mtime, UTC)
 
 
 def _leftovers(workspace: Workspace) -> list[Path]:

@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import EmbedderError, SpecError, UnreadableSample
+from assay.contracts.section import is_this_machine
 from assay.embedders import service_client
 from assay.embedders.registry import make_embedder, plan_embedder
-from assay.embedders.service_client import is_this_machine, retry_after
+from assay.embedders.service_client import retry_after
 from assay.embedders.stage import embed
 from assay.store.files import hash_text
 from assay.store.vectors import read_vectors
