@@ -382,6 +382,23 @@ def cleaned(dataset: str, folder: Path, link: bool, snapshot: int | None, home: 
 
 
 @main.command()
+@dataset_argument
+@click.argument("form", metavar="FORMAT", type=click.Choice(["delta", "hugging-face", "cleanvision"]))
+@click.argument("target", type=click.Path(path_type=Path))
+@snapshot_option
+@home_option
+def export(dataset: str, form: str, target: Path, snapshot: int | None, home: Path) -> None:
+    """A snapshot for other tools: delta (a table a folder), hugging-face (a dataset folder), cleanvision (a CSV)."""
+    from assay.exporting.export import export_snapshot
+
+    said, left_out = export_snapshot(workspace_of(home, dataset), snapshot, form, target)
+    for sample, why in list(left_out.items())[:10]:
+        print(f"assay: left out: {sample}: {why}", file=sys.stderr)
+    print(f"assay: {said}", file=sys.stderr)
+    print(target)
+
+
+@main.command()
 def embedders() -> None:
     """What can embed what, at what size and cost."""
     from assay.embedders.printed import print_embedders

@@ -16,7 +16,7 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
     ("assay.modalities", "assay.metrics", "assay.health"),
     ("assay.facts", "assay.duplicates", "assay.embedders", "assay.reading", "assay.judge"),
     ("assay.report", "assay.explorer"),
-    ("assay.publishing",),
+    ("assay.publishing", "assay.exporting"),
     ("assay.operating",),
     ("assay.night",),
     ("assay.selftest", "assay.checking", "assay.choosing"),
