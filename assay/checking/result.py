@@ -143,7 +143,10 @@ class Check:
         if name not in FINDINGS:
             return []
         rows = self.tables[name].head(SHOWN).to_dicts()
-        return [" · ".join(_cell(key, value) for key, value in row.items() if value is not None) for row in rows]
+        return [
+            " · ".join(_cell(key, value) for key, value in row.items() if value is not None and value is not False)
+            for row in rows
+        ]
 
 
 def held_against(check: Check, limits: list[Limit]) -> Check:
@@ -157,8 +160,10 @@ def held_against(check: Check, limits: list[Limit]) -> Check:
 
 
 def _cell(key: str, value: Any) -> str:
+    if value is True:
+        return key.replace("_", " ")
     if isinstance(value, float):
         value = f"{value:.3g}"
     text = str(value)
     text = text if len(text) <= 60 else f"{text[:59]}…"
-    return text if key in ("sample_id", "label") else f"{key.replace('_', ' ')} {text}"
+    return text if key == "sample_id" else f"{key.replace('_', ' ')} {text}"

@@ -54,8 +54,11 @@ def note(workspace: Workspace, night: Ended) -> None:
 
 
 def needed(workspace: Workspace) -> int:
-    """Bytes that a night writes: the most of the last `LATELY`; 0 where none is known."""
-    return max((night.bytes_written for night in last_nights(workspace)[-LATELY:]), default=0)
+    """Bytes that a night writes: the most of the last `LATELY`, the dataset's first left out once there is another; 0
+    where none is known."""
+    nights = last_nights(workspace)[-LATELY:]
+    later = [night for night in nights if night.snapshot != 1]
+    return max((night.bytes_written for night in later or nights), default=0)
 
 
 def free_bytes(workspace: Workspace) -> int:

@@ -31,7 +31,7 @@ def test_a_snapshots_numbers_are_gauges(workspace):
     """Samples, issues by metric, gates with their level, and the nights on record."""
     gates = {"n_samples": {"min": 5, "level": "warn"}}
     snapshot = publish_toy(workspace, ["a", "b"], [("a", "dark", 1.0, True)], gates=gates)
-    note(workspace, Ended(1000.0, 5.0, 1, "", 123_000))
+    note(workspace, Ended(1000.0, 5.0, 3, "", 123_000))
     note(workspace, Ended(2000.0, 7.0, None, "it broke", 0))
     found = read(metrics_text([workspace]))
     assert found["assay_metric", "toy", "n_samples"] == 2 and found["assay_issues", "toy", "dark"] == 1

@@ -56,7 +56,7 @@ def test_the_record_is_short_and_may_be_lost(workspace):
 
 def test_short_space_is_told_before_a_night(workspace, monkeypatch, capsys):
     """Less than twice what a night has needed lately; and what to do."""
-    note(workspace, Ended(0.0, 1.0, 1, "", 10**9))
+    note(workspace, Ended(0.0, 1.0, 2, "", 10**9))
     monkeypatch.setattr(nights, "free_bytes", lambda _: 3 * 10**9)
     assert short_space(workspace) == ""
     monkeypatch.setattr(nights, "free_bytes", lambda _: 15 * 10**8)
@@ -64,6 +64,14 @@ def test_short_space_is_told_before_a_night(workspace, monkeypatch, capsys):
     with watched(toy_spec(), workspace) as watch, watch.holding():
         pass
     assert "assay gc toy --keep N" in capsys.readouterr().err
+
+
+def test_the_first_night_says_nothing_of_the_later_ones(workspace):
+    """It wrote everything; once there is another night, that one counts."""
+    note(workspace, Ended(0.0, 1.0, 1, "", 10**9))
+    assert needed(workspace) == 10**9
+    note(workspace, Ended(1.0, 1.0, 2, "", 10**6))
+    assert needed(workspace) == 10**6
 
 
 def test_what_is_not_known_is_not_short(workspace):
