@@ -281,6 +281,19 @@ def test_gc_of_facts_about_pairs(workspace):
     assert store.known()["content_hash"].to_list() == [live + "f" * 32]
 
 
+def test_gc_of_damaged_facts(workspace):
+    """A part that cannot be read is of no use to any night: it goes, and the others stay."""
+    live = pl.read_parquet(publish_toy(workspace, ["a"]).parts("samples"))["content_hash"][0]
+    store = FactStore(workspace, "picture_matches", "method")
+    for turn in (0, 1):
+        store.append(pl.DataFrame({"content_hash": [live + "f" * 31 + str(turn)], "similarity": [0.5], "turn": [turn]}))
+    damaged, whole = sorted(store.folder.glob("part-*"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert collect_garbage(workspace, 1, dry_run=True, grace_hours=0) == [damaged]
+    collect_garbage(workspace, 1, grace_hours=0)
+    assert sorted(store.folder.glob("*")) == [whole]
+
+
 def test_gc_spares_work_in_progress(workspace):
     """What is younger than the grace time may belong to a run that has not published yet."""
     stage_output(workspace, "clean", {"samples": samples(["unpublished"])})

@@ -78,7 +78,7 @@ def _leftovers(workspace: Workspace) -> list[Path]:
 
 
 def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
-    """Fact parts none of whose contents is in a kept snapshot, or that nothing links to."""
+    """Fact parts none of whose contents is in a kept snapshot, that nothing links to, or that cannot be read."""
     import polars as pl
 
     frames = [pl.scan_parquet(snapshot.parts("samples")).select("content_hash") for snapshot in kept]
@@ -87,7 +87,13 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
     parts = sorted(part for table in tables for part in table.glob("*/part-*.parquet"))
     dead = []
     for part in parts:
-        hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        try:
+            hashes = pl.read_parquet(part, columns=["content_hash"])["content_hash"]
+        except pl.exceptions.PolarsError:
+            dead.append(part)  # damaged: no night believes it
+            continue
+        except FileNotFoundError:  # put aside by a run, which makes it anew
+            continue
         if not hashes.str.slice(0, 32).is_in(live.implode()).any():  # of a pair: the first
             dead.append(part)
     unlinked = [part for part in workspace.facts.glob(f"{LINKED}/*/part-*.parquet") if part.stat().st_nlink == 1]
