@@ -254,10 +254,12 @@ class InteractionFacts(Contract):
 class Interactions(Contract):
     """Who took what, in the order of the source."""
 
+    VERSION = 2
+
     row = dy.Int64(primary_key=True, min=0)
     user = dy.String(min_length=1)  # a sample_id
     item = dy.String(min_length=1)  # a sample_id
-    value = dy.Float64(nullable=True)
+    value = dy.Float64(nullable=True, allow_nan=True, allow_inf=True)  # NaN: what the cell holds is no number
     time = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     split = dy.String(nullable=True)
     is_listed = dy.Bool(nullable=True)  # the table of items names the item; null without such a table

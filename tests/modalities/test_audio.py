@@ -114,6 +114,30 @@ def test_headers_that_lie(clip):
     assert raised.value.reason == "too_long" and "clean.max_seconds" in raised.value.detail
 
 
+def test_mp3_and_what_is_left_of_one(clip):
+    """Whole it is read; cut short the rest of it is missing. What libsndfile says is told without our own buffers."""
+    samples, rate = soundfile.read(io.BytesIO(clip))
+    stream = io.BytesIO()
+    soundfile.write(stream, np.tile(samples, 4), rate, "MPEG_LAYER_III", format="MP3")
+    whole = decode(stream.getvalue(), 60)
+    assert whole.missing == 0 and abs(len(whole.samples) - 4 * len(samples)) < 3_000
+    assert np.corrcoef(whole.mono()[: len(samples)], samples)[0, 1] > 0.9
+    assert 0.3 < decode(stream.getvalue()[: len(stream.getvalue()) // 2], 60).missing < 0.7
+    with pytest.raises(UnreadableSample) as raised:
+        decode(b"no sound" * 100, 60)
+    assert "0x" not in raised.value.detail
+
+
+@pytest.mark.parametrize(("kind", "coding"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("AIFF", "PCM_16")])
+def test_other_formats_are_read(clip, kind, coding):
+    """As many samples as were written."""
+    samples, rate = soundfile.read(io.BytesIO(clip))
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, coding, format=kind)
+    found = decode(stream.getvalue(), 60)
+    assert (found.format, len(found.samples), found.rate) == (kind, len(samples), rate)
+
+
 def test_every_cut_and_every_flipped_byte_is_survived(clip):
     """A file is read or refused; nothing else happens."""
     rng = np.random.default_rng(2)

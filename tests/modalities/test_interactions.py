@@ -168,6 +168,21 @@ def test_facts_by_hand(tmp_path):
     assert a["share"] == pytest.approx(13 / 16)
 
 
+def test_values_that_are_none_cost_themselves(tmp_path):
+    """A whole night: an empty cell is no value, a word or NaN one that is odd; infinity too."""
+    rng = np.random.default_rng(0)
+    lines = ["user,item,rating"] + [f"u{a},i{b},{1 + (a + b) % 5}" for a, b in rng.integers(0, 30, (600, 2))]
+    lines += ["u1,i1,", "u2,i2,nan", "u3,i3,many", "u4,i4,inf"]
+    (tmp_path / "interactions.csv").write_text("\n".join(lines) + "\n")
+    text = 'name = "i"\nmodality = "interactions"\n[source]\nkind = "folder"\npath = "."\n[project]\nmethods = []\n'
+    (tmp_path / "spec.toml").write_text(text)
+    snapshot = assay.run(tmp_path / "spec.toml", home=tmp_path / "home")
+    values = snapshot.table("interactions").sort("row")["value"].to_list()[-4:]
+    assert values[0] is None and np.isnan(values[1]) and np.isnan(values[2]) and values[3] == np.inf
+    odd = snapshot.table("scores").filter((pl.col("metric") == "odd_value") & pl.col("is_issue"))
+    assert {f"user:u{n}" for n in (2, 3, 4)} <= set(odd["sample_id"]) and "user:u1" not in odd["sample_id"].to_list()
+
+
 MOMENT = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 
 

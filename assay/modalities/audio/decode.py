@@ -13,7 +13,7 @@ import soundfile
 
 from assay.contracts.errors import UnreadableSample
 
-FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MPEG", "AIFF", "AU", "CAF")
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF")
 STREAMED = 0xFFFFFF00  # a wav header that says so many bytes or more was written before the end was known
 RATES = (1_000, 768_000)  # Hz
 MOST_CHANNELS = 64
@@ -64,7 +64,8 @@ def decode(data: bytes, max_seconds: float) -> Sound:
             samples = file.read(dtype="float32", always_2d=True)
             rate, kind, promised = file.samplerate, file.format, _promised(data) or file.frames
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
-        raise UnreadableSample("not_a_sound", f"cannot be decoded ({str(error)[:200]})") from None
+        said = str(error).rpartition(">: ")[2]  # without the address of our own buffer
+        raise UnreadableSample("not_a_sound", f"cannot be decoded ({said[:200]})") from None
     if not len(samples):
         raise UnreadableSample("no_samples", "the file has a header and no samples")
     missing = max(0.0, 1.0 - len(samples) / promised) if promised else 0.0

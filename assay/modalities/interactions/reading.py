@@ -177,9 +177,17 @@ def _frame(batch: Batch, columns: dict[str, str]) -> tuple[pl.DataFrame, int]:
 
     value = pl.Series("value", [None] * n, dtype=pl.Float64)
     if "value" in columns:
-        value = pl.Series("value", numbers_of(batch.columns[columns["value"]]), dtype=pl.Float64)
+        value = _values(batch.columns[columns["value"]])
     time, lost = as_times(batch.columns[columns["time"]] if "time" in columns else [None] * n)
     return pl.DataFrame([text("user"), text("item"), value, time.alias("time"), text("split")]), lost
+
+
+def _values(column: Any) -> pl.Series:
+    """Numbers; null where the cell is empty, NaN where it holds no number."""
+    cells = column.to_pylist() if hasattr(column, "to_pylist") else column
+    is_empty = [cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells]
+    numbers = zip(numbers_of(column).tolist(), is_empty, strict=True)
+    return pl.Series("value", [None if empty else number for number, empty in numbers], dtype=pl.Float64)
 
 
 def _samples(kind: str, named: pl.Series, spec: Spec, file: TableFile | None) -> Iterator[Batch]:
