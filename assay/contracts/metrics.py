@@ -29,6 +29,8 @@ class Metric:
         threshold: the score from which a sample is an issue where the spec says nothing else; None where what computes
             the metric decides by itself, or where it is never an issue.
         adjustable: whether a spec can set a threshold where there is none by default.
+        leeway: how far the score must pass the threshold before the verdict of a sample changes that is what it was
+            last night; for scores that move with the rest of the dataset.
         page: where the explorer lists it: of the label, or of the data.
         dismissed_by: the kinds of decision that take the suspicion back.
         version: of `compute`; raise it when its results change.
@@ -44,6 +46,7 @@ class Metric:
     page: Literal["label", "data"] = "data"
     dismissed_by: tuple[str, ...] = ()
     adjustable: bool = False
+    leeway: float = 0.0
     version: int = 1
     compute: Callable[..., Any] | None = None
 
@@ -55,12 +58,12 @@ BUILT_IN = (
     _of_label("missing_class", "Missing classes", "how likely a class that it does not carry is missing", "classes"),
     _of_label("label_conflict", "Conflicting labels", "a copy of it carries another label", "copies"),
     Metric("off_class", "Off-class", "how far it is from the other samples of its class",
-           "distance ÷ the class's median", 0.5, "label", ("reject_label",)),
+           "distance ÷ the class's median", 0.5, "label", ("reject_label",), leeway=0.05),
     Metric("duplicate", "Duplicates", "a copy of another sample", "similarity", None, dismissed_by=("keep",)),
     Metric("leak", "Leaks", "has a duplicate in another split", "similarity", None),
     Metric("outlier", "Outliers", "how far the sample is from everything else", "cosine distance", None,
            adjustable=True),
-    Metric("junk_cluster", "Junk clusters", "in a small cluster apart from the rest", "cosine distance"),
+    Metric("junk_cluster", "Junk clusters", "in a small cluster apart from the rest", "cosine distance", leeway=0.05),
     Metric("knn_distance", "Distance to neighbours",
            "mean distance to its nearest neighbours, a part of the outlier score", "cosine distance", None),
     Metric("damaged", "Damaged", "how much of the content is lost, or made up in reading", "share of the content"),
@@ -184,6 +187,11 @@ def thresholds(chosen: dict[str, float]) -> dict[str, float]:
     defaults = {metric.name: metric.threshold for metric in (*BUILT_IN, *from_outside())}
     found = {name: chosen.get(name, default) for name, default in defaults.items()}
     return {name: threshold for name, threshold in found.items() if threshold is not None}
+
+
+def leeways() -> dict[str, float]:
+    """The leeway of every metric that has one."""
+    return {metric.name: metric.leeway for metric in (*BUILT_IN, *from_outside()) if metric.leeway}
 
 
 def complaint(name: str) -> str | None:

@@ -8,7 +8,7 @@ A package that brings a modality says so in its `pyproject.toml`:
 
 import functools
 import importlib
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 
 from assay.contracts.errors import SpecError
 
@@ -76,3 +76,11 @@ def load_plugin(group: str, name: str) -> object:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SpecError(f"{group} {name!r} is registered as {known[name]}, which cannot be had: {error}") from error
+
+
+def installed(package: str) -> str | None:
+    """The installed version of a package; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

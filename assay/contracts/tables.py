@@ -417,13 +417,17 @@ class Scores(Contract):
 
 
 class Measures(Contract):
-    """The metrics as they were measured, before thresholds and decisions make issues of them."""
+    """The metrics as they were measured, before thresholds, last night's verdicts and decisions make issues of them."""
+
+    VERSION = 2
 
     sample_id = dy.String(primary_key=True)
     metric = dy.String(primary_key=True)
     score = dy.Float64(min=0.0, max=1.0)
     value = dy.Float64(nullable=True)
-    is_issue = dy.Bool(nullable=True)  # null: a threshold decides
+    is_issue = dy.Bool(nullable=True)  # where last night said nothing of it; null: a threshold decides
+    stays = dy.Bool(nullable=True)  # whether it stays an issue that it was last night; null: as is_issue
+    starts = dy.Bool(nullable=True)  # whether it becomes one that it was not; null: as is_issue
 
 
 class LabelIssues(Contract):
@@ -438,11 +442,18 @@ class LabelIssues(Contract):
 
 
 class LabelFindings(LabelIssues):
-    """`label_issues` before anybody's decision."""
+    """`label_issues` before last night's verdicts and anybody's decision count."""
+
+    VERSION = 2
+
+    other_label = dy.String(nullable=True)  # what to suggest where it stays an issue and is none by itself
+    other_confidence = _fraction()
+    stays = dy.Bool()  # whether it stays an issue that it was last night
+    starts = dy.Bool()  # whether it becomes one that it was not
 
 
 class ClassFlags(Contract):
-    """A row for each class of each sample that looks wrong, before anybody's decision."""
+    """A row for each class of each sample that looks wrong, or did last night and may again."""
 
     sample_id = dy.String(primary_key=True)
     label = dy.String(primary_key=True)

@@ -1,12 +1,12 @@
 -- One row per class: what was measured of it, and how many of its samples look wrong in it. `class_flags` has a row for
--- each class of each sample that looks wrong, `dismissed` one for each suspicion that somebody took back.
+-- each class of each sample that may look wrong, `label_issues` the verdict on each sample.
 with
 
 issues as (
     select class_flags.label, count(*) as n_issues
     from class_flags
-    left join dismissed on dismissed.sample_id = class_flags.sample_id and dismissed.metric = 'label_issue'
-    where dismissed.sample_id is null
+    inner join label_issues on label_issues.sample_id = class_flags.sample_id
+    where label_issues.is_issue
     group by class_flags.label
 )
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from assay.contracts.metrics import thresholds
+from assay.contracts.metrics import leeways, thresholds
 from assay.contracts.spec import Spec
+from assay.judge.last_night import last_verdicts
 from assay.metrics.groups.groups import attributes, group_codings
 from assay.metrics.sql import select
 from assay.store.decisions import dismissed_suspicions, kept_by_decision, read_decisions
@@ -16,7 +17,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 2
+VERSION = 3
 MEASURED = (
     "copies",
     "measures",
@@ -27,22 +28,26 @@ MEASURED = (
     "dataset_measures",
 )
 WRITES = ("duplicates", "scores", "label_issues", "classes", "groups", "group_issues", "dataset_metrics")
+THRESHOLDS = {"metric": pl.String, "threshold": pl.Float64, "leeway": pl.Float64}
 HERE = Path(__file__).parent
 
 
-@stage(version=VERSION, reads=("samples", *MEASURED), writes=WRITES, hours=1)
+@stage(version=VERSION, reads=("samples", "vectors", *MEASURED), writes=WRITES, hours=1)
 def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
-    """samples, copies, measures, label_findings, class_flags, class_measures, group_measures, dataset_measures →
-    duplicates, scores, label_issues, classes, groups, group_issues, dataset_metrics.
+    """samples, vectors, copies, measures, label_findings, class_flags, class_measures, group_measures,
+    dataset_measures → duplicates, scores, label_issues, classes, groups, group_issues, dataset_metrics.
 
-    A suspicion that somebody took back in the explorer is no issue, until the content or the label changes; its score
-    stays. A copy that somebody keeps is none to be left out: its `keep` is true, as long as its content is what it was.
+    A sample that is what it was last night keeps its verdict, unless the evidence is clear. A suspicion that somebody
+    took back in the explorer is no issue, until the content or the label changes; its score stays. A copy that somebody
+    keeps is none to be left out: its `keep` is true, as long as its content is what it was.
     """
     now = tables.read("samples", ["sample_id", "content_hash", "label"])
     decisions = read_decisions(workspace)
     dismissed = dismissed_suspicions(decisions, now)
     kept = pl.DataFrame({"sample_id": kept_by_decision(decisions, now)}, schema={"sample_id": pl.String})
+    last = last_verdicts(spec, workspace, tables, decisions)
     limits, section = thresholds(spec.thresholds.model_dump()), spec.metrics
+    leeway = leeways()
 
     def body(writer: StageWriter) -> None:
         samples = tables.read("samples")
@@ -51,17 +56,22 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
             "samples": samples.select("sample_id", "label"),
             "dismissed": dismissed,
             "kept": kept,
-            "thresholds": pl.DataFrame({"metric": list(limits), "threshold": list(limits.values())}),
+            "thresholds": pl.DataFrame(
+                [(name, limit, leeway.get(name, 0.0)) for name, limit in limits.items()], THRESHOLDS, orient="row"
+            ),
             "attributes": attributes(samples, codings),
         }
         given |= {name: tables.read(name) for name in MEASURED}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".judge-sql-") as spill:
+            given["last_verdicts"] = last.read(now, Path(spill))
             for name, frame in judged(given, Path(spill)).items():
                 write_rows(writer, name, frame)
 
     config = {
         "thresholds": limits,
+        "leeways": leeway,
+        "last_night": hash_text(" ".join(last.identity())),
         "dismissed": hash_text(dismissed.write_json()),
         "kept": hash_text(kept.write_json()),
         "group_columns": section.group_columns,
@@ -72,19 +82,21 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFrame]:
     """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `kept` (sample_id),
-    `thresholds` (metric, threshold) and `attributes` (sample_id, column, value)."""
+    `last_verdicts` (sample_id, metric, was_issue), `thresholds` (metric, threshold, leeway) and `attributes`
+    (sample_id, column, value)."""
 
     def run(name: str, *relations: str, **further: pl.DataFrame) -> pl.DataFrame:
         return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill)
 
-    scores = run("scores", "measures", "thresholds", "dismissed")
+    scores = run("scores", "measures", "thresholds", "last_verdicts", "dismissed")
+    issues = run("label_issues", "label_findings", "last_verdicts", "dismissed")
     counts = run("dataset_counts", "samples", scores=scores)
     numbers = pl.concat([counts, given["dataset_measures"]]).unique("metric", keep="last")
     return {
         "duplicates": run("duplicates", "copies", "kept"),
         "scores": scores,
-        "label_issues": run("label_issues", "label_findings", "dismissed"),
-        "classes": run("classes", "class_measures", "class_flags", "dismissed"),
+        "label_issues": issues,
+        "classes": run("classes", "class_measures", "class_flags", label_issues=issues),
         "groups": run("groups", "samples", "attributes", "group_measures", scores=scores),
         "group_issues": run("group_issues", "attributes", scores=scores),
         "dataset_metrics": numbers.sort("metric"),

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from assay.metrics.inputs import Inputs
+from assay.metrics.verdict import none_of
 
 BY_CHANCE = (None, "no label is flagged: the vectors tell labels no better than chance")
 TOO_FEW = (None, "labels are not judged: fewer than two classes with vectors")
@@ -19,7 +20,11 @@ FINDINGS = {
     "suggested_label": pl.String,
     "confidence": pl.Float64,
     "score": pl.Float64,
+    "other_label": pl.String,
+    "other_confidence": pl.Float64,
     "is_issue": pl.Boolean,
+    "stays": pl.Boolean,
+    "starts": pl.Boolean,
 }
 NOISE = {
     "label": pl.String,
@@ -48,7 +53,7 @@ class Judgement:
         noise: rows of `label_noise`; none where the noise between classes is not estimated.
         class_noise, class_recall: (n_classes,) the estimated share of wrong ones among those that carry each class,
             and the share of these that the out-of-fold probe gives the class; NaN where it is not known.
-        flags: columns sample_id, label: each class of each sample that looks wrong.
+        flags: columns sample_id, label: each class of each sample that looks wrong, or did last night and may again.
         measures: rows of `measures`, one frame a metric.
         proposals, quality: rows of `proposals` and `proposal_quality` about the label.
         numbers: rows of `dataset_metrics`.
@@ -77,9 +82,10 @@ def not_judged(inputs: Inputs) -> Judgement:
     rows, _ = inputs.case_of_samples
     rows = rows[inputs.labels.codes[rows] >= 0]
     unknown = np.full(len(inputs.class_names), np.nan)
-    nothing = {"suggested_label": None, "confidence": None, "score": 0.0, "is_issue": False}
+    empty = ("suggested_label", "confidence", "other_label", "other_confidence")
+    columns = {name: [None] * len(rows) for name in empty} | {"score": [0.0] * len(rows)}
     return Judgement(
-        findings=finding_rows(inputs, rows, {name: [value] * len(rows) for name, value in nothing.items()}),
+        findings=finding_rows(inputs, rows, columns | none_of(len(rows)).columns()),
         class_noise=unknown,
         class_recall=unknown,
         numbers={} if inputs.enough else {"label_issues_note": TOO_FEW},
@@ -95,5 +101,11 @@ def finding_rows(inputs: Inputs, rows: np.ndarray, found: dict[str, Any]) -> pl.
 def label_measure(findings: pl.DataFrame) -> pl.DataFrame:
     """The metric `label_issue` of the labelled samples, as rows of `measures`."""
     return findings.filter(pl.col("label").is_not_null()).select(
-        "sample_id", pl.lit("label_issue").alias("metric"), "score", pl.col("confidence").alias("value"), "is_issue"
+        "sample_id",
+        pl.lit("label_issue").alias("metric"),
+        "score",
+        pl.col("confidence").alias("value"),
+        "is_issue",
+        "stays",
+        "starts",
     )

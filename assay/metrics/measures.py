@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from assay.metrics.inputs import Inputs
+from assay.metrics.verdict import Verdict
 
 MEASURES = {
     "sample_id": pl.String,
@@ -11,6 +12,8 @@ MEASURES = {
     "score": pl.Float64,
     "value": pl.Float64,
     "is_issue": pl.Boolean,
+    "stays": pl.Boolean,
+    "starts": pl.Boolean,
 }
 
 
@@ -20,17 +23,20 @@ def of_samples(
     rows: np.ndarray,
     score: np.ndarray,
     value: np.ndarray,
-    is_issue: np.ndarray | None = None,
+    verdict: Verdict | None = None,
 ) -> pl.DataFrame:
-    """Rows of one metric, for the samples `rows`. Without `is_issue` the metric's threshold decides."""
-    flags = [None] * len(rows) if is_issue is None else is_issue.tolist()
+    """Rows of one metric, for the samples `rows`. Without `verdict` the metric's threshold decides."""
+    flags = dict.fromkeys(("is_issue", "stays", "starts")) if verdict is None else verdict.columns()
     return pl.DataFrame(
         {
             "sample_id": inputs.corpus.samples["sample_id"].gather(rows),
             "metric": [metric] * len(rows),
             "score": pl.Series(score, dtype=pl.Float64),
             "value": pl.Series(value, dtype=pl.Float64).fill_nan(None),
-            "is_issue": pl.Series(flags, dtype=pl.Boolean),
+            **{
+                name: pl.Series([None] * len(rows) if flag is None else flag, dtype=pl.Boolean)
+                for name, flag in flags.items()
+            },
         },
         schema=MEASURES,
     )
@@ -42,14 +48,14 @@ def of_units(
     score: np.ndarray,
     value: np.ndarray,
     only: np.ndarray | None = None,
-    is_issue: np.ndarray | None = None,
+    verdict: Verdict | None = None,
 ) -> pl.DataFrame:
-    """Every member inherits its unit's `score`, `value` and `is_issue`, each (n_units,); `only`: of these units."""
+    """Every member inherits its unit's `score`, `value` and `verdict`, each (n_units,); `only`: of these units."""
     unit = inputs.corpus.unit
     rows = np.nonzero(unit >= 0)[0]
     rows = rows if only is None else rows[only[unit[rows]]]
-    flags = None if is_issue is None else is_issue[unit[rows]]
-    return of_samples(inputs, metric, rows, score[unit[rows]], value[unit[rows]], flags)
+    told = None if verdict is None else verdict.of(unit[rows])
+    return of_samples(inputs, metric, rows, score[unit[rows]], value[unit[rows]], told)
 
 
 def of_cases(inputs: Inputs, metric: str, score: np.ndarray, value: np.ndarray) -> pl.DataFrame:
@@ -68,7 +74,10 @@ def by_unit(frame: pl.DataFrame, n: int) -> np.ndarray:
 
 
 def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """All rows of all metrics; scores kept in [0, 1]."""
-    alike = [frame.select(pl.col(name).cast(kind) for name, kind in MEASURES.items()) for frame in frames]
-    rows = pl.concat([pl.DataFrame(schema=MEASURES), *alike])
+    """All rows of all metrics; scores kept in [0, 1]. A frame may lack `stays` and `starts`."""
+    alike = [
+        frame.select(pl.col(name).cast(kind) for name, kind in MEASURES.items() if name in frame.columns)
+        for frame in frames
+    ]
+    rows = pl.concat([pl.DataFrame(schema=MEASURES), *alike], how="diagonal")
     return rows.with_columns(pl.col("score").clip(0.0, 1.0)).sort("sample_id", "metric")

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from assay.contracts.errors import ContractError, SnapshotError
 from assay.contracts.modality import find_modality
 from assay.contracts.odcs import contract_text
+from assay.contracts.plugins import installed
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.publishing.gates import Night, Parts, judge_gates
@@ -245,11 +245,3 @@ def move_to_next_number(aside: Path, snapshots: Path) -> Path:
             raise
         sync_path(snapshots)
         return target
-
-
-def installed(package: str) -> str | None:
-    """The installed version of a package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -26,8 +26,8 @@ def run(workspace, vectors, labels=None, embedder="toy", flagged=()):
     stages = vector_stages(workspace, vectors, labels=labels, embedder=embedder)
     indexed = index(SPEC, workspace, *stages)
     projected = project(SPEC, workspace, *stages, indexed)
-    rows = [(name, "a", None, None, 1.0, True) for name in flagged]
-    issues = pl.DataFrame(rows, schema=empty("label_issues").schema, orient="row")
+    rows = [(name, "a", None, None, 1.0, True, None, None, True, True) for name in flagged]
+    issues = pl.DataFrame(rows, schema=empty("label_findings").schema, orient="row")
     measured = stage_output(workspace, "metrics", {"label_findings": issues})
     output = validate(SPEC, workspace, *stages, indexed, projected, measured)
     drifted = drift(SPEC, workspace, stages[0], stages[2])

@@ -29,6 +29,12 @@ class Queries:
         return select(self.files[name], self.relations, self.spill, **parameters)
 
 
+def last_verdict(metric, was):
+    """The row of sample "a", or none where last night said nothing of it (`was` is None)."""
+    schema = {"sample_id": pl.String, "metric": pl.String, "was_issue": pl.Boolean}
+    return pl.DataFrame([] if was is None else [("a", metric, was)], schema=schema, orient="row")
+
+
 @pytest.fixture
 def queries(tmp_path):
     """SQL over nothing yet."""
@@ -236,10 +242,13 @@ def test_thresholds_are_joined_late(queries):
                 "score": [0.6, 0.4, 1.7, 0.9],
                 "value": [1.0, None, 2.0, None],
                 "is_issue": [None, None, True, None],
+                "stays": pl.Series([None] * 4, dtype=pl.Boolean),
+                "starts": pl.Series([None] * 4, dtype=pl.Boolean),
             }
         ),
     )
-    queries.table("thresholds", pl.DataFrame({"metric": ["dark"], "threshold": [0.5]}))
+    queries.table("thresholds", pl.DataFrame({"metric": ["dark"], "threshold": [0.5], "leeway": [0.0]}))
+    queries.table("last_verdicts", last_verdict("dark", None))
     queries.table("dismissed", pl.DataFrame({"sample_id": ["d", "a"], "metric": ["dark", "leak"]}))
     assert queries.run("scores").select("sample_id", "score", "is_issue").rows() == [
         ("a", 0.6, True),
@@ -247,6 +256,64 @@ def test_thresholds_are_joined_late(queries):
         ("c", 1.0, True),
         ("d", 0.9, False),
     ]
+
+
+@pytest.mark.parametrize("was, score, is_issue", [
+    (None, 0.52, True), (True, 0.52, True), (False, 0.52, False),
+    (None, 0.48, False), (True, 0.48, True), (False, 0.48, False),
+    (True, 0.44, False), (False, 0.56, True),
+])  # fmt: skip
+def test_a_verdict_stays_until_its_score_is_clearly_on_the_other_side(queries, was, score, is_issue):
+    """Within the leeway of the threshold last night's verdict holds; beyond it tonight's does."""
+    nothing = pl.Series([None], dtype=pl.Boolean)
+    row = {"sample_id": ["a"], "metric": ["off_class"], "score": [score], "value": [1.0]}
+    queries.table("measures", pl.DataFrame(row | dict.fromkeys(("is_issue", "stays", "starts"), nothing)))
+    queries.table("thresholds", pl.DataFrame({"metric": ["off_class"], "threshold": [0.5], "leeway": [0.05]}))
+    queries.table("last_verdicts", last_verdict("off_class", was))
+    queries.table("dismissed", pl.DataFrame(schema={"sample_id": pl.String, "metric": pl.String}))
+    assert queries.run("scores")["is_issue"].to_list() == [is_issue]
+
+
+@pytest.mark.parametrize("was, told, is_issue", [
+    (None, (True, True, True), True), (None, (False, True, False), False), (None, (True, True, False), True),
+    (True, (False, True, False), True), (True, (False, False, False), False),
+    (False, (True, True, False), False), (False, (True, True, True), True),
+])  # fmt: skip
+def test_what_decides_by_itself_brings_its_own_leeway(queries, was, told, is_issue):
+    """Of the three verdicts the one that fits last night's counts, in `scores` and in `label_issues`; and none where
+    somebody took the suspicion back."""
+    verdicts = dict(zip(("is_issue", "stays", "starts"), ([value] for value in told), strict=True))
+    row = {"sample_id": ["a"], "score": [0.6]}
+    queries.table("measures", pl.DataFrame(row | {"metric": ["label_issue"], "value": [1.0]} | verdicts))
+    found = {"label": ["x"], "suggested_label": ["y"], "confidence": [0.7]}
+    found |= {"other_label": ["z"], "other_confidence": [0.4]}
+    queries.table("label_findings", pl.DataFrame(row | found | verdicts))
+    queries.table("thresholds", pl.DataFrame({"metric": ["dark"], "threshold": [0.5], "leeway": [0.0]}))
+    queries.table("last_verdicts", last_verdict("label_issue", was))
+    for dismissed, wanted in (([], is_issue), (["a"], False)):
+        metric = ["label_issue"] * len(dismissed)
+        schema = {"sample_id": pl.String, "metric": pl.String}
+        queries.table("dismissed", pl.DataFrame({"sample_id": dismissed, "metric": metric}, schema=schema))
+        assert queries.run("scores")["is_issue"].to_list() == [wanted]
+        issues = queries.run("label_issues")
+        assert issues["is_issue"].to_list() == [wanted]
+        suggestion = ("z", 0.4) if wanted and not told[0] else ("y", 0.7)
+        assert issues.select("suggested_label", "confidence").row(0) == suggestion
+
+
+def test_last_verdicts_are_of_what_is_as_it_was(queries):
+    """A verdict follows the content with its label, under whatever name; not a new label, a new content, a metric
+    that does not stay, or what somebody has decided about."""
+    old = {"sample_id": list("abcde"), "content_hash": list("12345"), "label": ["x", "x", None, "x", "x"]}
+    queries.table("old_samples", pl.DataFrame(old))
+    scored = {"metric": ["outlier"] * 5 + ["dark"], "is_issue": [True, False, True, True, True, True]}
+    queries.table("old_scores", pl.DataFrame({"sample_id": [*"abcde", "a"]} | scored))
+    queries.table("steady", pl.DataFrame({"metric": ["outlier", "label_issue"]}))
+    queries.table("decided", pl.DataFrame({"sample_id": ["e"]}))
+    new = {"sample_id": list("rbcdef"), "content_hash": list("123456"), "label": ["x", "x", None, "y", "x", "x"]}
+    queries.table("samples", pl.DataFrame(new))
+    found = queries.run("last_verdicts").sort("sample_id")
+    assert found.rows() == [("b", "outlier", False), ("c", "outlier", True), ("r", "outlier", True)]
 
 
 def test_split_coverage(queries):

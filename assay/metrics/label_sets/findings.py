@@ -14,8 +14,10 @@ import numpy as np
 from scipy import special
 
 from assay.metrics.label_sets.beliefs import SURE, SetBeliefs, fit_stack, logit
+from assay.metrics.verdict import Verdict, with_leeway
 
 ALPHA = 0.8  # weight of the most suspicious class in a sample's score
+LEEWAY = 0.25  # of the suspicion from which a class is flagged, from night to night
 LEAST = 0.25  # of the chance: what is left of it at least when the noise is taken out, for the rates are estimates
 PRIOR = 20.0  # samples that the overall noise rate is worth to a class
 
@@ -26,11 +28,13 @@ class SetFindings:
 
     Attributes:
         suspicion: (p,) probability that the pair is wrong: carried and not so, or the other way round; 0 unlabelled.
-        flagged: (p,) where it is over one half.
+        flagged: (p,) where it is over one half; of a case that has no such pair, and stays an issue that it was last
+            night, the pairs that keep it one.
         proposed: (p,) whether the corrected set has the class; of an unlabelled case, the proposed set.
         score, wrong, missing: (m,) of all classes, of those carried, of those not carried.
-        is_issue: (m,) whether a pair is flagged.
+        of_wrong, of_missing, verdict: (m,) whether a class carried is wrong, one not carried missing; either.
         confidence: (m,) probability that the proposed set is right in every class.
+        other, other_confidence: the same with every flagged pair changed.
         belief: (p,) probability of truly having the class, whatever is carried.
         blind: (m,) calibrated probability that the classes with a `belief` over one half are just the right ones.
         noise: (n_classes,) expected share of wrong ones among those that carry each class; NaN where it is not
@@ -43,11 +47,20 @@ class SetFindings:
     score: np.ndarray
     wrong: np.ndarray
     missing: np.ndarray
-    is_issue: np.ndarray
+    of_wrong: Verdict
+    of_missing: Verdict
+    verdict: Verdict
     confidence: np.ndarray
+    other: np.ndarray
+    other_confidence: np.ndarray
     belief: np.ndarray
     blind: np.ndarray
     noise: np.ndarray
+
+    @property
+    def is_issue(self) -> np.ndarray:
+        """(m,) whether a case is an issue where nothing was said of it before."""
+        return self.verdict.is_issue
 
 
 def find_sets(beliefs: SetBeliefs) -> SetFindings:
@@ -57,12 +70,28 @@ def find_sets(beliefs: SetBeliefs) -> SetFindings:
     known = beliefs.known[beliefs.case]
     suspicion = np.where(known, doubt(beliefs, *rates) * evidence(beliefs), 0.0)
     told = informative(beliefs)
-    flagged = (suspicion > 0.5) & told
+
+    def doubted(chosen: np.ndarray) -> Verdict:
+        def over(times: float) -> np.ndarray:
+            return _sum(beliefs, (suspicion > 0.5 / times) & chosen & told) > 0
+
+        return with_leeway(over, LEEWAY)
+
+    every = np.ones(len(suspicion), dtype=bool)
+    verdict = doubted(every)
+    plain = verdict.is_issue[beliefs.case]
+    flagged = np.where(plain, suspicion > 0.5, suspicion > 0.5 / (1 + LEEWAY)) & told
     belief = true_belief(beliefs, *rates)
-    proposed = np.where(known, beliefs.carried ^ flagged, belief > 0.5)
-    right = np.where(known, np.where(flagged, suspicion, 1 - suspicion), np.maximum(belief, 1 - belief))
     blind = calibrated(beliefs, belief)
-    confidence = np.where(beliefs.known, np.exp(_sum(beliefs, np.log(np.maximum(right, SURE)))), blind)
+
+    def corrected(changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The set with some pairs changed, and how surely it is right."""
+        right = np.where(known, np.where(changed, suspicion, 1 - suspicion), np.maximum(belief, 1 - belief))
+        sure = np.where(beliefs.known, np.exp(_sum(beliefs, np.log(np.maximum(right, SURE)))), blind)
+        return np.where(known, beliefs.carried ^ changed, belief > 0.5), np.clip(sure, 0.0, 1.0)
+
+    proposed, confidence = corrected(flagged & plain)
+    other, other_confidence = corrected(flagged)
     return SetFindings(
         suspicion=suspicion,
         flagged=flagged,
@@ -70,8 +99,12 @@ def find_sets(beliefs: SetBeliefs) -> SetFindings:
         score=moving_average(beliefs, suspicion),
         wrong=moving_average(beliefs, np.where(beliefs.carried, suspicion, 0.0)),
         missing=moving_average(beliefs, np.where(beliefs.carried, 0.0, suspicion)),
-        is_issue=_sum(beliefs, flagged) > 0,
-        confidence=np.clip(confidence, 0.0, 1.0),
+        of_wrong=doubted(beliefs.carried),
+        of_missing=doubted(~beliefs.carried),
+        verdict=verdict,
+        confidence=confidence,
+        other=other,
+        other_confidence=other_confidence,
         belief=belief,
         blind=blind,
         noise=class_noise(beliefs, suspicion) if told else np.full(beliefs.n_classes, np.nan),

@@ -48,12 +48,12 @@ def class_measures(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings) -> l
     rows, case = inputs.case_of_samples
     rows, case = rows[beliefs.known[case]], case[beliefs.known[case]]
     out = []
-    for name, score, mine in (
-        ("wrong_class", found.wrong, beliefs.carried),
-        ("missing_class", found.missing, ~beliefs.carried),
+    for name, score, mine, verdict in (
+        ("wrong_class", found.wrong, beliefs.carried, found.of_wrong),
+        ("missing_class", found.missing, ~beliefs.carried, found.of_missing),
     ):
         n = np.bincount(beliefs.case[found.flagged & mine], minlength=len(beliefs.unit))
-        out.append(of_samples(inputs, name, rows, score[case], n[case].astype(float), (n > 0)[case]))
+        out.append(of_samples(inputs, name, rows, score[case], n[case].astype(float), verdict.of(case)))
     return out
 
 
@@ -61,21 +61,24 @@ def label_findings(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings, told
     """Rows of `label_findings`, of the samples with a vector."""
     rows, case = inputs.case_of_samples
     abstains = ~beliefs.known & ((found.confidence < proposals.ABSTAIN_BELOW) | (not told))
-    texts = pl.select(pl.when(pl.Series(~abstains)).then(proposed_texts(inputs, beliefs, found))).to_series()
+    proposed = proposed_texts(inputs, beliefs, found.proposed)
+    texts = pl.select(pl.when(pl.Series(~abstains)).then(proposed)).to_series()
     columns = {
         "suggested_label": texts.gather(case),
         "confidence": found.confidence[case],
         "score": found.score[case],
-        "is_issue": found.is_issue[case],
+        "other_label": proposed_texts(inputs, beliefs, found.other).gather(case),
+        "other_confidence": found.other_confidence[case],
+        **found.verdict.of(case).columns(),
     }
     return finding_rows(inputs, rows, columns)
 
 
-def proposed_texts(inputs: Inputs, beliefs: SetBeliefs, found: SetFindings) -> pl.Series:
-    """(m,) the canonical text of each case's corrected or proposed set."""
+def proposed_texts(inputs: Inputs, beliefs: SetBeliefs, proposed: np.ndarray) -> pl.Series:
+    """(m,) the canonical text of the set of each case's `proposed` pairs (p,)."""
     separator = sets_of(inputs).separator
-    names = pl.Series(sets_of(inputs).names, dtype=pl.String).gather(beliefs.label[found.proposed])
-    chosen = pl.DataFrame({"case": beliefs.case[found.proposed], "name": names}, schema_overrides={"name": pl.String})
+    names = pl.Series(sets_of(inputs).names, dtype=pl.String).gather(beliefs.label[proposed])
+    chosen = pl.DataFrame({"case": beliefs.case[proposed], "name": names}, schema_overrides={"name": pl.String})
     texts = chosen.group_by("case", maintain_order=True).agg(pl.col("name").str.join(separator))
     every = pl.DataFrame({"case": np.arange(len(beliefs.unit))})
     return every.join(texts, on="case", how="left", maintain_order="left")["name"].fill_null(separator)
@@ -135,7 +138,7 @@ def label_proposals(
     rows, case = rows[~beliefs.known[case]], case[~beliefs.known[case]]
     confidence = found.confidence[case]
     sure = (confidence >= proposals.ABSTAIN_BELOW) & told
-    texts = proposed_texts(inputs, beliefs, found).gather(case)
+    texts = proposed_texts(inputs, beliefs, found.proposed).gather(case)
     made = pl.DataFrame(
         {
             "sample_id": inputs.corpus.samples["sample_id"].gather(rows),

@@ -9,21 +9,33 @@ import polars as pl
 from assay.metrics.labels import noise
 from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.noise import NoiseModel
+from assay.metrics.verdict import Verdict, with_leeway
 
+LEEWAY = 0.25  # of the number that is flagged, from night to night
 SMALL = 1e-3  # of a class: cells of the noise table that are left out
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Per case: `score` 0…1 that the given class is wrong, the `suggested` class (−1: abstains), its `confidence`,
-    `is_issue`; and `joint` (given, true, count): the estimated counts, diagonal included."""
+    """Per case: `score` 0…1 that the given class is wrong; the `suggested` class (−1: abstains) and its `confidence`;
+    `other` and `other_confidence`, of the likeliest class beside the given one; and the `verdict`.
+
+    `joint` (given, true, count): the estimated counts, diagonal included.
+    """
 
     score: np.ndarray
     suggested: np.ndarray
     confidence: np.ndarray
-    is_issue: np.ndarray
+    other: np.ndarray
+    other_confidence: np.ndarray
+    verdict: Verdict
     joint: pl.DataFrame
     model: NoiseModel
+
+    @property
+    def is_issue(self) -> np.ndarray:
+        """(m,) whether a case is an issue where nothing was said of it before."""
+        return self.verdict.is_issue
 
 
 def find(beliefs: Beliefs) -> Findings:
@@ -38,11 +50,21 @@ def find(beliefs: Beliefs) -> Findings:
     score = np.clip(np.where(labeled, (1.0 - beliefs.of_given(model.posterior)) * known, 0.0), 0.0, 1.0)
     judged = labeled & (known > 0)
     wrong = model.rate * float(beliefs.n[judged].sum())
-    flagged = flag(beliefs, score, wrong)
-    top = np.where(flagged, noise.best_other(beliefs, model.posterior), beliefs.best(model.posterior))
+    verdict = with_leeway(lambda times: flag(beliefs, score, with_one_more(wrong, times)), LEEWAY)
+    other = noise.best_other(beliefs, model.posterior)
+    top = np.where(verdict.is_issue, other, beliefs.best(model.posterior))
     posterior = noise.matched(beliefs, model.posterior, wrong, judged)
-    confidence = np.clip(posterior[top], 0.0, noise.SUREST)
-    return Findings(score, beliefs.label[top], confidence, flagged, noise.posterior_joint(beliefs, posterior), model)
+    sure = np.clip(posterior, 0.0, noise.SUREST)
+    return Findings(
+        score=score,
+        suggested=beliefs.label[top],
+        confidence=sure[top],
+        other=beliefs.label[other],
+        other_confidence=sure[other],
+        verdict=verdict,
+        joint=noise.posterior_joint(beliefs, posterior),
+        model=model,
+    )
 
 
 def evidence(beliefs: Beliefs) -> np.ndarray:
@@ -61,6 +83,11 @@ def flag(beliefs: Beliefs, score: np.ndarray, wrong: float) -> np.ndarray:
     out = np.zeros(len(score), dtype=bool)
     out[order] = (np.cumsum(n) - n / 2 <= wrong) & (n > 0)
     return out & (score > 0) & ~alone
+
+
+def with_one_more(wrong: float, times: float) -> float:
+    """`wrong` so many times; where that is more, at least by one, but at most twice."""
+    return max(wrong * times, min(wrong + 1.0, 2.0 * wrong)) if times > 1.0 else wrong * times
 
 
 def wilson(rate: np.ndarray, n: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:

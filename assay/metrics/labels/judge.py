@@ -10,6 +10,7 @@ from assay.metrics.judgement import BY_CHANCE, Judgement, Numbers, finding_rows,
 from assay.metrics.labels import beliefs, confident, proposals
 from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.confident import Findings
+from assay.metrics.verdict import none_of
 
 
 def judge_labels(inputs: Inputs) -> Judgement:
@@ -18,8 +19,7 @@ def judge_labels(inputs: Inputs) -> Judgement:
     believed = beliefs.believe(inputs.corpus, inputs.cases, len(names), section.folds, section.seed)
     found, numbers = confident.find(believed), {}
     if not beliefs.better_than_chance(believed):
-        nothing = np.zeros_like(found.is_issue)
-        found = dataclasses.replace(found, is_issue=nothing, joint=found.joint.clear())
+        found = dataclasses.replace(found, verdict=none_of(len(found.score)), joint=found.joint.clear())
         numbers["label_issues_note"] = BY_CHANCE
     findings = label_findings(inputs, believed, found)
     told = believed.label[believed.best(believed.probe)] == believed.given
@@ -30,7 +30,7 @@ def judge_labels(inputs: Inputs) -> Judgement:
         noise=noise,
         class_noise=noise_of_classes(found.joint, len(names)),
         class_recall=recall_of_classes(believed, told),
-        flags=findings.filter(pl.col("is_issue") & pl.col("label").is_not_null()).select("sample_id", "label"),
+        flags=findings.filter(pl.col("stays") & pl.col("label").is_not_null()).select("sample_id", "label"),
         measures=[label_measure(findings)],
         proposals=proposals.propose("label", names, believed, found.model, ids, unit, codes),
         quality=proposals.quality("label", believed, found.model),
@@ -54,7 +54,9 @@ def label_findings(inputs: Inputs, believed: Beliefs, found: Findings) -> pl.Dat
         "suggested_label": proposed,
         "confidence": confidence,
         "score": found.score[case],
-        "is_issue": found.is_issue[case],
+        "other_label": names.gather(found.other[case]),
+        "other_confidence": found.other_confidence[case],
+        **found.verdict.of(case).columns(),
     }
     return finding_rows(inputs, rows, columns)
 

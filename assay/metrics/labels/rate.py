@@ -58,12 +58,7 @@ def estimate(beliefs: Beliefs) -> Rate:
     chosen = np.zeros(len(beliefs.unit), dtype=bool)
     chosen[labeled[:: max(1, -(-len(labeled) // SEARCH_LIMIT))]] = True
     of = mixture.terms(beliefs, chosen)
-    fits, found = [], mixture.start(of)
-    for rate in RATES:
-        found = mixture.fit(of, rate, found)
-        fits.append(found)
-        if max(fit.likelihood for fit in fits) - found.likelihood > HOPELESS / of.weight.sum():
-            break
+    fits = profile(of)
     rates = RATES[: len(fits)]
     loss = -of.weight.sum() * np.array([fit.likelihood for fit in fits])
     likeliest, low, high = spread(rates, loss)
@@ -81,6 +76,21 @@ def estimate(beliefs: Beliefs) -> Rate:
     rate, low = max(rate * learnt(beliefs), surely), max(low * learnt(beliefs), surely)
     nearest = fits[int(np.abs(rates - likeliest).argmin())]
     return Rate(rate, min(low, rate), max(high, rate), nearest)
+
+
+def profile(of: mixture.Terms) -> list[mixture.Fit]:
+    """The likeliest fits at the first of RATES, as far as they are worth a look: each from the one below, and from the
+    one above where that is likelier. From below alone a fit holds wrong labels for overlap long after they are not."""
+    fits, found = [], mixture.start(of)
+    for rate in RATES:
+        found = mixture.fit(of, rate, found)
+        fits.append(found)
+        if max(fit.likelihood for fit in fits) - found.likelihood > HOPELESS / of.weight.sum():
+            break
+    for place in reversed(range(len(fits) - 1)):
+        again = mixture.fit(of, RATES[place], fits[place + 1])
+        fits[place] = max(fits[place], again, key=lambda fit: fit.likelihood)
+    return fits
 
 
 def contradicted(beliefs: Beliefs) -> float:

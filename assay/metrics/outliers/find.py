@@ -45,7 +45,7 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     z = outliers.outlier_z(raw, size, scales, reference, along)
     gap = raw["isolation"]
     return [
-        of_units(inputs, "outlier", outliers.tail_score(z), distance, is_issue=outliers.beyond_chance(z)),
+        of_units(inputs, "outlier", outliers.tail_score(z), distance, verdict=outliers.verdict(z)),
         of_units(inputs, "knn_distance", score("knn_distance", distance), distance),
         of_units(inputs, "junk_cluster", score("isolation", gap), np.nan_to_num(gap), only=size >= 2),
         of_cases(inputs, "off_class", score("off_class", off), off),

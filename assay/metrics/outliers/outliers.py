@@ -22,6 +22,7 @@ from scipy.special import log_ndtr
 
 from assay.metrics.corpus import Corpus
 from assay.metrics.outliers import linkage
+from assay.metrics.verdict import Verdict, with_leeway
 from assay.store.digests import read_mended, write_sealed
 from assay.store.files import hash_text
 
@@ -31,6 +32,7 @@ DENSEST = 7.0  # standard deviations; so a clump of near copies counts only wher
 MOST = 12.0  # standard deviations in the sum of the two views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
 FALSE = 0.05  # share of the outliers that may be expected by chance; half are where tails are heavier than a log-normal
+LEEWAY = 1.0  # of that share, from night to night
 FLOOR = 1e-6  # of a distance, before its logarithm
 
 
@@ -155,6 +157,11 @@ def beyond_chance(z: np.ndarray, rate: float = FALSE) -> np.ndarray:
     out = np.zeros(len(z), dtype=bool)
     out[order[: below[-1] + 1 if len(below) else 0]] = True
     return out
+
+
+def verdict(z: np.ndarray) -> Verdict:
+    """Of each unit whether it is an outlier; one that was stays one at a higher rate, and starts to be at a lower."""
+    return with_leeway(lambda times: beyond_chance(z, FALSE * times), LEEWAY)
 
 
 def off_class_ratio(
