@@ -66,15 +66,14 @@ def test_what_nobody_touched_keeps_its_verdict(tmp_path):
         kept = [{issue for issue in verdicts(snapshot) if issue[0] in last} for snapshot in snapshots]
         return sum(len(before ^ after) for before, after in zip(kept, kept[1:], strict=False))
 
-    assert flips(steady) <= 1 < 5 <= flips(fresh)
+    assert flips(steady) <= 2 and flips(fresh) >= 8
     for snapshot in steady:
         issues = snapshot.read("label_issues").filter("is_issue")
         scores = snapshot.read("scores").filter("is_issue", pl.col("metric") == "label_issue")
         assert sorted(issues["sample_id"]) == sorted(scores["sample_id"])
         assert snapshot.read("classes")["n_issues"].sum() == len(issues)
         assert (issues["suggested_label"] != issues["label"]).all()
-        numbers = dict(snapshot.read("dataset_metrics").select("metric", "value").rows())
-        assert numbers["n_label_issues"] == len(issues)
+        assert snapshot.manifest["headline"]["n_label_issues"] == len(issues)
 
 
 def test_no_verdict_outlives_what_it_was_made_by(tmp_path):

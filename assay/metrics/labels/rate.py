@@ -79,17 +79,24 @@ def estimate(beliefs: Beliefs) -> Rate:
 
 
 def profile(of: mixture.Terms) -> list[mixture.Fit]:
-    """The likeliest fits at the first of RATES, as far as they are worth a look: each from the one below, and from the
-    one above where that is likelier. From below alone a fit holds wrong labels for overlap long after they are not."""
+    """The likeliest fits at the first of RATES, as far as they are worth a look; each from the one below.
+
+    The likelihood has one summit. Where there are two, the fits between them hold wrong labels for overlap for too
+    long; those are fitted from the one above.
+    """
     fits, found = [], mixture.start(of)
     for rate in RATES:
         found = mixture.fit(of, rate, found)
         fits.append(found)
         if max(fit.likelihood for fit in fits) - found.likelihood > HOPELESS / of.weight.sum():
             break
+    below = np.maximum.accumulate([fit.likelihood for fit in fits])
+    above = fits[-1].likelihood
     for place in reversed(range(len(fits) - 1)):
-        again = mixture.fit(of, RATES[place], fits[place + 1])
-        fits[place] = max(fits[place], again, key=lambda fit: fit.likelihood)
+        if fits[place].likelihood < min(below[place], above):
+            again = mixture.fit(of, RATES[place], fits[place + 1])
+            fits[place] = max(fits[place], again, key=lambda fit: fit.likelihood)
+        above = max(above, fits[place].likelihood)
     return fits
 
 
