@@ -1,5 +1,7 @@
 """Verdicts from night to night: what nobody touched keeps its verdict, unless the evidence is clear."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -64,7 +66,7 @@ def test_what_nobody_touched_keeps_its_verdict(tmp_path):
     def flips(snapshots):
         last = set(snapshots[-1].read("samples")["sample_id"])
         kept = [{issue for issue in verdicts(snapshot) if issue[0] in last} for snapshot in snapshots]
-        return sum(len(before ^ after) for before, after in zip(kept, kept[1:], strict=False))
+        return sum(len(before ^ after) for before, after in itertools.pairwise(kept))
 
     assert flips(steady) <= 2 and flips(fresh) >= 8
     for snapshot in steady:

@@ -19,8 +19,8 @@ Written by `python -m assay.contracts.document` from `assay/contracts/tables.py`
 `assay query DATASET "SQL"` and plain `duckdb HOME/DATASET/catalog.duckdb` show every published table of the newest
 snapshot by its name, and `history.TABLE` across all snapshots with the column `snapshot`. Every score runs from
 0 (clean) to 1 (surely an issue). Distances are measured by a reference that is kept from night to night; labels by a
-model that is fitted anew each night. A verdict, `is_issue`, stays what it was where the content and the label are what they
-were, unless the [evidence is clear](metrics.md#from-night-to-night)
+model that is fitted anew each night. A verdict, `is_issue`, stays what it was where the content and the label are what
+they were, unless the [evidence is clear](metrics.md#from-night-to-night)
 ([how often](benchmarks.md#how-steady-verdicts-are)). **Bold** columns are the key.
 Facts are keyed by content and shared between snapshots: join them from `samples` by `content_hash`.
 
