@@ -8,7 +8,7 @@ import polars as pl
 from assay.contracts.metrics import leeways
 from assay.contracts.plugins import installed
 from assay.contracts.spec import Spec
-from assay.metrics.sql import select
+from assay.metrics.sql import Relation, select
 from assay.store.snapshots import Snapshot, last_night
 from assay.store.tables import TableReader
 from assay.store.units import embedder_of
@@ -45,7 +45,7 @@ class LastVerdicts:
         """Columns sample_id, metric, was_issue, of tonight's `samples` (sample_id, content_hash, label)."""
         if self.snapshot is None:
             return pl.DataFrame(schema=NONE)
-        relations = {
+        relations: dict[str, Relation] = {
             "samples": samples,
             "old_samples": self.snapshot.parts("samples"),
             "old_scores": self.snapshot.parts("scores"),
