@@ -495,7 +495,6 @@ def metrics(names: tuple[str, ...], file: Path | None, home: Path) -> None:
         return
     with atomic_file(file) as aside:
         aside.write_bytes(text)
-    file.chmod(0o644)  # for whoever collects it
     print(file)
 
 

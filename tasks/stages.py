@@ -28,6 +28,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
 from assay.contracts.errors import AssayError
+from assay.contracts.gates import says
 from assay.contracts.spec import Spec
 from assay.night import STAGES
 from assay.publishing.stage import publish
@@ -142,7 +143,9 @@ def _stage_artifacts(output: StageOutput, dataset: str, seconds: float) -> None:
 def _snapshot_artifacts(snapshot: Snapshot, dataset: str, _seconds: float) -> None:
     """The snapshot's headline numbers and gates as a table, its report as a link, its embedding plot as an image."""
     rows = [{"metric": name, "value": value} for name, value in snapshot.manifest["headline"].items()]
-    rows += [{"metric": f"gate {gate['metric']}", "value": gate["ok"]} for gate in snapshot.manifest["gates"]]
+    for gate in snapshot.manifest["gates"]:
+        held = "holds" if gate["ok"] else f"{'warns' if gate['level'] == 'warn' else 'broken'}: {says(gate)}"
+        rows.append({"metric": f"gate {gate['metric']}", "value": held})
     create_table_artifact(rows, key=artifact_key(dataset, "headline"), description=f"{dataset} {snapshot.name}")
     report = (snapshot.path / "report.html").as_uri()
     create_link_artifact(report, link_text=f"report of {snapshot.name}", key=artifact_key(dataset, "report"))

@@ -302,14 +302,17 @@ def test_gc_spares_work_in_progress(workspace):
 
 
 def test_gc_sweeps_up_after_killed_runs(workspace):
-    """Hidden leftovers of a removal, a publication, a catalog, a fact and a decision go once they are old enough."""
+    """Hidden leftovers of a removal, a publication, a catalog, a check, a fact, a decision and a record go in time."""
     publish_toy(workspace, ["a"])
     left = [workspace.snapshots / ".removed-v00000000", workspace.snapshots / ".aside-x", workspace.root / ".catalog-x"]
+    left.append(workspace.root / ".check-x")
     for folder in left:
         folder.mkdir()
     parts = [
         workspace.facts / "vectors" / "f" / ".part-1.parquet.x",
         workspace.root / "decisions" / ".part-2.parquet.x",
+        workspace.root / ".nights.json.x",
+        workspace.root / ".metrics.prom.x",
     ]
     for part in parts:
         part.parent.mkdir(parents=True, exist_ok=True)

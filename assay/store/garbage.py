@@ -71,6 +71,8 @@ def _leftovers(workspace: Workspace) -> list[Path]:
         *workspace.root.glob(".catalog-*"),
         *workspace.root.glob(".check-*"),
         *workspace.root.glob(".lock.json.*"),
+        *workspace.root.glob(".nights.json.*"),
+        *workspace.root.glob(".metrics.prom.*"),
         *workspace.root.glob("decisions/.part-*"),
         *(path for path in workspace.facts.rglob(".*") if path.is_file()),
     ]
