@@ -383,12 +383,12 @@ def cleaned(dataset: str, folder: Path, link: bool, snapshot: int | None, home: 
 
 @main.command()
 @dataset_argument
-@click.argument("form", metavar="FORMAT", type=click.Choice(["delta", "hugging-face", "cleanvision"]))
+@click.argument("form", metavar="FORMAT", type=click.Choice(["delta", "hugging-face", "label-studio", "cleanvision"]))
 @click.argument("target", type=click.Path(path_type=Path))
 @snapshot_option
 @home_option
 def export(dataset: str, form: str, target: Path, snapshot: int | None, home: Path) -> None:
-    """A snapshot for other tools: delta (a table a folder), hugging-face (a dataset folder), cleanvision (a CSV)."""
+    """A snapshot for other tools: Delta tables, a dataset folder of Hugging Face, a project, CleanVision's table."""
     from assay.exporting.export import export_snapshot
 
     said, left_out = export_snapshot(workspace_of(home, dataset), snapshot, form, target)

@@ -9,7 +9,7 @@ from assay.store.workspace import Workspace
 
 
 def export_snapshot(workspace: Workspace, number: int | None, form: str, target: Path) -> tuple[str, dict[str, str]]:
-    """Write a snapshot to `target` as `delta`, `hugging-face` or `cleanvision`.
+    """Write a snapshot to `target` as `delta`, `hugging-face`, `label-studio` or `cleanvision`.
 
     Returns:
         What was written, in words, and why each sample that was not was not.
@@ -26,7 +26,12 @@ def export_snapshot(workspace: Workspace, number: int | None, form: str, target:
         from assay.exporting.cleanvision import write_cleanvision
 
         return f"{write_cleanvision(snapshot, target):,} images written", {}
+    view = View(snapshot, lambda: read_decisions(workspace))
+    if form == "label-studio":
+        from assay.exporting.label_studio import write_label_studio
+
+        return f"{write_label_studio(view, target):,} tasks written", {}
     from assay.exporting.hugging_face import write_hugging_face
 
-    n, left_out = write_hugging_face(View(snapshot, lambda: read_decisions(workspace)), target)
+    n, left_out = write_hugging_face(view, target)
     return f"{n:,} samples written, {len(left_out):,} left out", left_out

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -122,6 +123,44 @@ def test_a_file_that_is_gone_is_left_out_and_named(tmp_path):
     (tmp_path / "photos" / gone).unlink()
     said, left_out = export_snapshot(Workspace(tmp_path / "home", "photos"), None, "hugging-face", tmp_path / "hf")
     assert list(left_out) == [gone] and "1 left out" in said
+
+
+def test_labels_in_doubt_become_tasks(digits_night, tmp_path):
+    """Each flagged label once, the most doubtful first, with what was given and what is suggested; and the classes."""
+    export_snapshot(of_digits(digits_night), None, "label-studio", tmp_path)
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    flagged = digits_night.read("label_issues").filter("is_issue").sort("score", descending=True)
+    assert sorted(task["data"]["sample_id"] for task in tasks) == sorted(flagged["sample_id"])
+    assert tasks[0]["data"]["sample_id"] == flagged["sample_id"][0]
+    assert tasks[0]["data"]["image"] == f"/data/local-files/?d={tasks[0]['data']['uri']}"
+    said = {one["model_version"]: one["result"][0]["value"]["choices"] for one in tasks[0]["predictions"]}
+    assert said == {"assay": [flagged["suggested_label"][0]], "given": [flagged["label"][0]]}
+    choices = [found.get("value") for found in ElementTree.parse(tmp_path / "config.xml").iter("Choice")]
+    assert choices == [str(number) for number in range(10)]
+
+
+def test_a_proposed_label_is_a_task_too(texts, tmp_path):
+    """Of a text without a label; there is nothing to ask of vectors."""
+    export_snapshot(texts, None, "label-studio", tmp_path)
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    asked = [task for task in tasks if "label" not in task["data"]]
+    assert len(asked) == 1 and asked[0]["data"]["text"].startswith("how do I pay bill number 79")
+    home = tmp_path / "v"
+    assay.run(vectors=np.eye(40, dtype=np.float32), name="v", home=home, **FAST)
+    with pytest.raises(SpecError, match="made of images and texts"):
+        export_snapshot(Workspace(home, "v"), None, "label-studio", tmp_path / "tasks")
+
+
+def test_label_studio_takes_them(digits_night, texts, tmp_path):
+    """By its own library, where that is installed: configuration, tasks and predictions."""
+    interface = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
+    for workspace in (of_digits(digits_night), texts):
+        export_snapshot(workspace, None, "label-studio", tmp_path / workspace.dataset)
+        label = interface.LabelInterface((tmp_path / workspace.dataset / "config.xml").read_text())
+        label.validate()
+        for task in json.loads((tmp_path / workspace.dataset / "tasks.json").read_text()):
+            assert label.validate_task({"data": task["data"]})
+            assert all(label.validate_prediction(one) for one in task["predictions"])
 
 
 def test_vectors_are_no_dataset_of_hugging_face(tmp_path):
