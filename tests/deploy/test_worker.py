@@ -64,12 +64,14 @@ def story(tmp_path_factory) -> SimpleNamespace:
     return said
 
 
+@pytest.mark.slow
 def test_the_next_worker_says_what_died_and_makes_up_for_the_night(story):
     """Nothing of Prefect's holds it back; the run by hand is told."""
     assert "assay: `nightly`: 1 run(s) died under way; one run makes up for it now\n" in story.log
     assert "assay: `manual`: 1 run(s) died under way; it was asked for by hand" in story.log
 
 
+@pytest.mark.slow
 def test_runs_end_with_their_worker(story):
     """No orphan."""
     assert story.alive == []

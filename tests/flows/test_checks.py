@@ -45,6 +45,7 @@ def test_flows_by_hand_do_not_wait_for_each_others_server(tmp_path):
         assert fourth == first
 
 
+@pytest.mark.slow
 def test_three_nights_by_hand_in_a_new_home(tmp_path):
     """The first publishes, the second when it has ended; the third is told that one waits already."""
     spec, _ = write_vectors(tmp_path, 200, 0.0)
@@ -57,6 +58,7 @@ def test_three_nights_by_hand_in_a_new_home(tmp_path):
     assert len(published) == 3 if done[2].returncode == 0 else "a night waits for it already" in done[2].stderr
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_in_a_new_home(tmp_path):
     """Without Prefect: the second waits for the first, where it was asked to."""
     spec, _ = write_vectors(tmp_path, 200, 0.0)
