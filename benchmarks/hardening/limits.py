@@ -28,7 +28,12 @@ def rows(bench: Bench) -> list[Row]:
         words = f"{mebibytes} MiB of memory beyond what the imports reserve (RLIMIT_DATA)"
         limits.append((words, memory, imports + mebibytes * 2**20))
     rows = [_limited(bench, kind, functools.partial(_limit, what, amount)) for kind, what, amount in limits]
-    return [*rows, *[_group(bench, mebibytes) for mebibytes in (2048, 512, 256)]]
+    return [*rows, *in_all(bench)]
+
+
+def in_all(bench: Bench) -> list[Row]:
+    """2 GiB are enough; with less a night may be killed."""
+    return [_group(bench, mebibytes) for mebibytes in (2048, 512, 256)]
 
 
 def _limited(bench: Bench, kind: str, before: Callable[[], object]) -> Row:
