@@ -3,14 +3,18 @@
     python benchmarks/audio.py FOLDER_OF_WAVS
 
 Prints accuracy of a linear probe on the digits (5 folds; each speaker held out), AUROC of each check on planted defects
-of 60 clips beside the 600, milliseconds a clip, and recall and false pairs of the copies among the hardest pairs.
+of 60 clips beside the 600, milliseconds a clip, and recall and false pairs of the copies among the hardest pairs. Where
+onnxruntime and openwakeword 0.4.0 are installed, the same accuracy by the speech embedding that it carries.
 """
 
+import importlib.util
+import math
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import resample_poly
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_score
@@ -42,20 +46,53 @@ def main(folder: Path) -> None:
     digits = np.array([file.name.split("_")[0] for file in files])
     speakers = np.array([file.name.split("_")[1] for file in files])
     sounds = [decode(content, 60) for content in contents]
-    accuracy(sounds, digits, speakers)
+    accuracy("logmel", logmel(sounds), digits, speakers)
+    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("openwakeword"):
+        accuracy("speech embedding", speech(sounds), digits, speakers)
     checks(contents, sounds)
     pairs(contents, sounds)
 
 
-def accuracy(sounds: list[Sound], digits: np.ndarray, speakers: np.ndarray) -> None:
-    """Of a linear probe on unit-length vectors."""
+def logmel(sounds: list[Sound]) -> np.ndarray:
+    """(n, 127) without weights."""
     features = np.stack([patch(sound.mono(), sound.rate) for sound in sounds])
-    vectors = features @ principal_components(features, 127, centre=False)[1]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return features @ principal_components(features, 127, centre=False)[1]
+
+
+def speech(sounds: list[Sound]) -> np.ndarray:
+    """(n, 96): the mean over windows of 76 frames of openwakeword's speech embedding; short clips stand in the middle
+    of 1.2 seconds."""
+    import onnxruntime
+
+    folder = Path(importlib.util.find_spec("openwakeword").submodule_search_locations[0]) / "resources" / "models"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    mels, embedding = (
+        onnxruntime.InferenceSession(str(folder / name), options)
+        for name in ("melspectrogram.onnx", "embedding_model.onnx")
+    )
+    started, found = time.process_time(), []
+    for sound in sounds:
+        common = math.gcd(16_000, sound.rate)
+        heard = resample_poly(sound.mono(), 16_000 // common, sound.rate // common)
+        short = max(19_200 - len(heard), 0)
+        heard = np.pad(heard, (short // 2, short - short // 2))
+        heard = (heard / max(np.abs(heard).max(), 1e-6) * 20_000).astype(np.float32)
+        frames = mels.run(None, {mels.get_inputs()[0].name: heard[None]})[0].squeeze() / 10 + 2
+        windows = np.stack([frames[start : start + 76] for start in range(0, len(frames) - 75, 8)])
+        given = {embedding.get_inputs()[0].name: windows[..., None].astype(np.float32)}
+        found.append(embedding.run(None, given)[0].reshape(len(windows), 96).mean(axis=0))
+    print(f"speech embedding: {1000 * (time.process_time() - started) / len(sounds):.1f} ms a clip (one thread)")
+    return np.stack(found)
+
+
+def accuracy(name: str, vectors: np.ndarray, digits: np.ndarray, speakers: np.ndarray) -> None:
+    """Of a linear probe on unit-length vectors."""
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     probe = LogisticRegression(C=10.0, max_iter=2_000)
     mixed = cross_val_score(probe, vectors, digits, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()
     held = cross_val_score(probe, vectors, digits, cv=GroupKFold(len(set(speakers))), groups=speakers).mean()
-    print(f"digits, 5 folds: {mixed:.3f}   each speaker held out: {held:.3f}")
+    print(f"{name}: digits, 5 folds: {mixed:.3f}   each speaker held out: {held:.3f}")
 
 
 def checks(contents: list[bytes], sounds: list[Sound]) -> None:
