@@ -168,11 +168,13 @@ def test_vectors_stay_when_files_move_into_a_tar(tmp_path, folder):
     assert [os.stat(part).st_ino for part in vectors()] == first
 
 
-def test_one_carrier_may_be_the_source(folder):
-    """`path` names the file itself; others beside it are not read."""
-    write_tar(folder / "a.tar", FILES)
+@pytest.mark.parametrize(("name", "mode"), [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("train.tgz", "w:gz")])
+def test_one_carrier_may_be_the_source(folder, name, mode):
+    """`path` names the file itself; others beside it are not read. Its name may be a split's."""
+    write_tar(folder / name, FILES, mode)
     write_tar(folder / "b.tar", FILES)
-    assert len(rows_of(folder, path="a.tar")) == 6
+    found = rows_of(folder, path=name)
+    assert len(found) == 6 and set(found["split"]) == ({"train"} if name == "train.tgz" else {None})
 
 
 def test_archives_beside_samples_are_left_out_unless_named(folder):

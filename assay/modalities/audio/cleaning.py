@@ -18,14 +18,15 @@ BATCH = 16  # contents that a worker measures at a time
 def audio_facts(
     source: Source, chunks: Sequence[Sequence[Content]], max_seconds: float
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
-    """Decode and measure many contents in worker processes, chunk by chunk.
+    """Decode and measure many contents, chunk by chunk, always in worker processes: a decoder that dies costs one.
 
     Yields:
         `(facts, failures, unread)` of each chunk, in its order: rows of `audio_facts`; of `failures` for what is no
         readable sound; of `failures` for what could not be read this time.
     """
     one_batch = functools.partial(measure_contents, source, max_seconds)
-    results = in_batches(one_batch, [content for chunk in chunks for content in chunk], BATCH, _crashed)
+    contents = [content for chunk in chunks for content in chunk]
+    results = in_batches(one_batch, contents, BATCH, _crashed, here=False)
     for chunk in chunks:
         found = [(content_hash, next(results)) for content_hash, _ in chunk]
         yield _rows(found), _failures(found, lasting=True), _failures(found, lasting=False)
