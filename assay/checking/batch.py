@@ -4,6 +4,7 @@ Nothing of the dataset is written to: what its nights have learned (fitted embed
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -107,6 +108,8 @@ def batch_spec(spec: Spec, batch: Any, place: Workspace) -> Spec:
         path = place.root / "brought" / "samples.parquet"
         path.parent.mkdir(parents=True)
         frame.write_parquet(path)
+    elif not isinstance(batch, str | os.PathLike):
+        raise SpecError(f"a batch is a path or a frame (Polars, pandas, Arrow); found {type(batch).__name__}")
     else:
         path = Path(batch).expanduser().absolute()
         if not path.exists():

@@ -18,7 +18,7 @@ from assay.knn.insert import nearest
 from assay.metrics.content import content_issues
 from assay.metrics.corpus import Corpus
 from assay.metrics.inputs import Inputs
-from assay.metrics.measures import MEASURES
+from assay.metrics.measures import joined as joined_measures
 from assay.metrics.outliers.outliers import FALSE, NEIGHBORS, standardize, stored_reference, tail_score
 from assay.sources.label_text import classes_of
 from assay.sources.labels import distinct_classes
@@ -117,9 +117,7 @@ def _own_distances(corpus: Corpus, is_new: np.ndarray) -> np.ndarray:
 def content_findings(joined: Joined, inputs: Inputs) -> pl.DataFrame:
     """What is wrong with single contents of the batch, by a night's metrics and the spec's thresholds."""
     limits = thresholds(joined.spec.thresholds.model_dump())
-    rows = pl.concat(
-        [pl.DataFrame(schema=MEASURES), *(frame.select(list(MEASURES)) for frame in content_issues(inputs))]
-    )
+    rows = joined_measures(content_issues(inputs))
     limit = pl.DataFrame({"metric": list(limits), "threshold": list(limits.values())})
     rows = rows.filter(joined.is_new()).join(limit, on="metric", how="inner")
     rows = rows.filter(pl.col("score") >= pl.col("threshold")).with_columns(pl.col("score").clip(0.0, 1.0))

@@ -7,7 +7,7 @@ from assay.contracts.tables import SPLIT_TIERS, Contract
 
 
 class Checked(Contract):
-    """One row per sample of the batch that can be used, in its order."""
+    """One row per sample of the batch that could be read, in its order."""
 
     sample_id = dy.String(primary_key=True)
     uri = dy.String(nullable=True)

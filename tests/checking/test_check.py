@@ -207,6 +207,20 @@ def test_another_embedder_is_refused(place):
         assay.check({**spec, "modality": "text"}, frame([1300]), home=place / "home")
 
 
+def test_odd_batches_are_answered_or_refused(place):
+    """Vectors that cannot be used, one sample, no labels, none at all; a batch that is no batch."""
+    home, spec = place / "home", place / "digits.toml"
+    nothing = pl.DataFrame({"sample_id": ["a", "b"], "vector": [[float("nan")] * 64, [0.0] * 64]})
+    broken = assay.check(spec, nothing, home=home, limits={"rejects": "50%"})
+    assert (broken.n, broken.counts["rejects"], broken.counts["drift"], broken.passed) == (2, 2, None, False)
+    bare = assay.check(spec, frame([1300]).drop("label"), home=home, limits={"drift": 0.6})
+    assert bare.n == 1 and bare.passed
+    with pytest.raises(assay.AssayError, match="source is empty"):
+        assay.check(spec, frame([1300]).head(0), home=home)
+    with pytest.raises(SpecError, match="found int"):
+        assay.check(spec, 5, home=home)
+
+
 def test_a_damaged_snapshot_is_named(place, tmp_path):
     """Nothing is judged by files that are not what was published."""
     shutil.copytree(place / "home", tmp_path / "home")
