@@ -178,7 +178,7 @@ export class Detail {
     const same = data.neighbors.filter((other) => other.label === data.label).length;
     return section(
       "Nearest neighbours",
-      h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`),
+      data.label ? h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`) : null,
       this.cards(data.neighbors),
     );
   }
