@@ -38,6 +38,7 @@ class Joined:
         spec: how they are to be read: their files below one folder, the first of copies kept.
         tables: `samples`, the facts, `units`, `vectors`, `neighbors`, `copies`, `leaks` of both.
         mark: what the batch's sample ids begin with.
+        hidden: which of both, `snapshot` or `batch`, has files that cannot be looked at again.
         split: the split in which samples of the batch stand that name none; None where the snapshot has none either.
     """
 
@@ -45,6 +46,7 @@ class Joined:
     tables: TableReader
     mark: str
     split: str | None
+    hidden: tuple[str, ...] = ()
 
     def is_new(self, column: str = "sample_id") -> pl.Expr:
         """Whether a sample id is the batch's."""
@@ -64,7 +66,7 @@ def join(batch: Batch, snapshot: Snapshot, place: Workspace, split: str | None) 
     old, new = _read_samples(snapshot), batch.cleaned.read("samples").sort("position")
     split = split or _training_split(old["split"])
     mark = _mark(old["sample_id"])
-    spec = _spec_of_both(batch.spec, snapshot, place)
+    spec, hidden = _spec_of_both(batch.spec, snapshot, place)
     marked = new.with_columns(
         pl.concat_str(pl.lit(mark), "sample_id").alias("sample_id"), pl.col("split").fill_null(pl.lit(split))
     )
@@ -83,7 +85,7 @@ def join(batch: Batch, snapshot: Snapshot, place: Workspace, split: str | None) 
     graph = _graph(spec, place, snapshot, len(old), together, exact)
     near = near_dedup(spec, place, together, exact, graph)
     reads = (*TOGETHER, *find_modality(spec.modality).fact_tables())
-    return Joined(spec, Tables("check", reads, (together, exact, graph, near)), mark, split)
+    return Joined(spec, Tables("check", reads, (together, exact, graph, near)), mark, split, hidden)
 
 
 def _read_samples(snapshot: Snapshot) -> pl.DataFrame:
@@ -118,19 +120,22 @@ def _training_split(splits: pl.Series) -> str | None:
     return next((name for name in names if split_kind(name) == "train"), names[0] if names else None)
 
 
-def _spec_of_both(spec: Spec, snapshot: Snapshot, place: Workspace) -> Spec:
-    """The spec by which files of both are read: below one folder, which links to each. Where a source is no folder of
-    this machine, its files cannot be compared again, and what is known of them must do."""
+def _spec_of_both(spec: Spec, snapshot: Snapshot, place: Workspace) -> tuple[Spec, tuple[str, ...]]:
+    """The spec by which files of both are read: below one folder, which links to each; and which of both has files that
+    cannot be looked at again, for they are in no folder of this machine."""
     folder = place.root / "both"
     folder.mkdir(parents=True, exist_ok=True)
     base = Path(snapshot.manifest.get("spec_base", spec.base))
     before = spec.model_copy(
         update={"source": spec.source.model_validate(snapshot.manifest["config"]["source"]), "base": base}
     )
+    hidden = []
     for name, one in (("snapshot", before), ("batch", spec)):
         opened = open_source(one)
         if isinstance(opened, LocalSource) and Path(opened.root).is_dir():
             (folder / name).symlink_to(opened.root)
+        elif find_modality(spec.modality).content == "file":
+            hidden.append(name)
     source = spec.source.model_copy(
         update={
             "kind": "folder",
@@ -141,7 +146,8 @@ def _spec_of_both(spec: Spec, snapshot: Snapshot, place: Workspace) -> Spec:
             "exclude": (),
         }
     )
-    return spec.model_copy(update={"source": source, "dedup": spec.dedup.model_copy(update={"keep": "first"})})
+    spec = spec.model_copy(update={"source": source, "dedup": spec.dedup.model_copy(update={"keep": "first"})})
+    return spec, tuple(hidden)
 
 
 def _write_facts(writer: StageWriter, table: str, snapshot: Snapshot, batch: Batch) -> None:

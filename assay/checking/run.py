@@ -65,6 +65,10 @@ def _tables(
         joined = join(batch, snapshot, place, split)
         if joined.split and samples["split"].has_nulls():
             notes.append(f"samples that name no split are held for {joined.split}")
+        notes += [
+            f"the files of the {name} are in no folder of this machine: of copies among them only equal ones are found"
+            for name in joined.hidden
+        ]
         found |= {"duplicates": duplicates(joined), "leaks": leaks(joined), "drift": drift(batch, snapshot)}
         found |= _by_vectors(batch, joined, snapshot, place, notes)
     found["samples"] = _samples(samples, found, snapshot)

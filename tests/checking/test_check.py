@@ -170,7 +170,13 @@ def test_files_are_compared_with_files(tmp_path):
     (tmp_path / "new" / "train" / "4" / "broken.png").write_bytes(one.read_bytes()[:60])
     done = assay.check(tmp_path / "digits.toml", tmp_path / "new", home=tmp_path / "home")
     assert done.table("duplicates")["sample_id"].to_list() == ["train/4/again.png"]
-    assert done.table("rejects")["reason"].to_list() == ["truncated"]
+    assert done.table("rejects")["reason"].to_list() == ["truncated"] and not any(
+        "files" in note for note in done.notes
+    )
+    (tmp_path / "digits").rename(tmp_path / "elsewhere")
+    blind = assay.check(tmp_path / "digits.toml", tmp_path / "new", home=tmp_path / "home")
+    assert blind.table("duplicates")["tier"].to_list() == ["bytes"]
+    assert any("files of the snapshot are in no folder" in note for note in blind.notes)
 
 
 def test_the_command_ends_with_its_answer(place, tmp_path):
