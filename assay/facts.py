@@ -54,6 +54,7 @@ def method(spec: Spec) -> dict[str, Any]:
     facts, settings = find_modality(spec.modality).facts, spec.part("clean")
     return {
         "version": VERSION,
+        **({"of_measure": facts.version} if facts and facts.version else {}),
         "settings": {key: settings[key] for key in facts.settings} if facts else {},
         "libraries": {name: version(name) for name in facts.libraries} if facts else {},
     }

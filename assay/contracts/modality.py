@@ -55,6 +55,7 @@ class Facts:
         properties: columns of numbers that may predict a label on their own.
         issues: files of one SELECT each over `samples` and the facts: rows `sample_id, metric, score, value`.
         prevalence: a SELECT of rows `metric, value, note` of `dataset_metrics`.
+        version: of `measure`; raise it when it finds something else in a content.
         nightly: they depend on all of a night's data, as a node's degree does, and are measured anew each night.
     """
 
@@ -68,6 +69,7 @@ class Facts:
     properties: tuple[str, ...] = ()
     issues: tuple[Path, ...] = ()
     prevalence: Path | None = None
+    version: int = 0
     nightly: bool = False
 
 

@@ -10,7 +10,9 @@ from PIL import Image
 
 import assay.facts as stage
 from assay.contracts.errors import SourceError
-from assay.facts import chunks, clean
+from assay.contracts.modality import find_modality
+from assay.contracts.spec import make_spec
+from assay.facts import chunks, clean, method
 from assay.modalities.image.decode import decode_rgb
 from assay.modalities.image.modality import IMAGE
 from tests.clean.conftest import image_spec, ingest_folder, ingest_rows, ingest_texts, text_spec
@@ -211,3 +213,15 @@ def test_a_class_that_loses_all_of_its_samples_is_named(workspace, folder, capsy
     said = "classes of which no sample can be used: dragonfly"
     assert output.read("dataset_metrics").rows() == [("source_classes_emptied", 1.0, said)]
     assert said in capsys.readouterr().err
+
+
+def test_another_version_of_a_measure_measures_anew(monkeypatch, tmp_path):
+    """What a fact depends on names the version of its own modality's measure, and of no other's."""
+    source = {"kind": "folder", "path": "."}
+    image, audio = (
+        make_spec({"name": "x", "modality": name, "source": source}, tmp_path) for name in ("image", "audio")
+    )
+    before = method(image), method(audio)
+    newer = replace(IMAGE, facts=replace(IMAGE.facts, version=IMAGE.facts.version + 1))
+    monkeypatch.setattr(stage, "find_modality", lambda name: newer if name == "image" else find_modality(name))
+    assert method(image) != before[0] and method(audio) == before[1]

@@ -69,6 +69,7 @@ AUDIO = Modality(
         measure=measure,
         settings=("max_seconds",),
         libraries=("soundfile", "numpy", "pillow"),
+        version=1,
         chunk=512,
         properties=("seconds", "loudness_db", "silence", "snr_db", "bandwidth", "rate"),
         issues=(Path(__file__).with_name("issues.sql"),),
