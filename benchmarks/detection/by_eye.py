@@ -3,8 +3,8 @@
     python benchmarks/detection/by_eye.py caltech101|banking77 [--peer-python VENV/bin/python] [--sheets FOLDER]
 
 Caltech-101 with its background class in vectors of MobileNet, Banking77 in those of MiniLM; nothing is planted.
-`caltech101_labels_seen.csv` and `banking77_labels_seen.csv` hold what was seen of each tool's 48 most suspicious samples,
-and of as many more as assay flags: `wrong` (the label does not say what is there), `right`, or `doubtful` (two
+`caltech101_labels_seen.csv` and `banking77_labels_seen.csv` hold what was seen of the 48 most suspicious samples of
+each tool: `wrong` (the label does not say what is there), `right`, or `doubtful` (two
 labels fit, or it cannot be told). A doubtful one counts as half.
 
 Prints precision among the 48 most suspicious and among all that are flagged, and how many of those nobody has seen.
