@@ -4,12 +4,13 @@ The report's top and the explorer's first page are both made from this.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from assay.contracts.gates import says
 from assay.reading import health
+from assay.reading.doubt import Readable, untold
 
 HEADLINE = (  # number of the headline, singular, plural
     ("n_label_issues", "label looks wrong", "labels look wrong"),
@@ -21,12 +22,6 @@ HEADLINE = (  # number of the headline, singular, plural
 NOISY_CLASS = 0.1  # estimated share of wrong labels from which a class is worth a look
 ERRING = 0.1  # an annotator's estimated share of wrong labels, likewise
 MOST_WORTH = 5
-
-
-class Readable(Protocol):
-    """Whatever gives a snapshot's tables lazily: a `View`, or the report's `Tables`."""
-
-    def scan(self, table: str) -> pl.LazyFrame: ...
 
 
 def verdict(headline: dict[str, Any]) -> list[tuple[int, str]]:
@@ -110,7 +105,7 @@ def worth_doing(
         unit = "file" if n_rejects == 1 else "files"
         why = "They are in no table and in no count"
         things.append(_thing("Files that could not be used", n_rejects, unit, why, go, "See why"))
-    things += [*_noisy_classes(tables), *_erring(tables)]
+    things += [*_noisy_classes(tables), *_erring(tables), *_untold(tables)]
     return things[:MOST_WORTH]
 
 
@@ -133,6 +128,15 @@ def _gate(gate: dict[str, Any]) -> dict[str, Any]:
     said = says(gate)
     go = {"page": "tables", "sheet": "health"}
     return _thing(f"{title}: {gate['metric']}", 1, "gate", f"It is{said.partition(' is')[2]}", go, "See it")
+
+
+def _untold(tables: Readable) -> list[dict[str, Any]]:
+    more = untold(tables)
+    if more is None:
+        return []
+    why = "The vectors cannot rule out that so many are wrong besides those that are flagged; the likeliest come first"
+    go = {"page": "map", "sort": "label_issues.score", "descending": True, "tab": "samples"}
+    return [_thing("Labels that may be wrong, too", more["n"], "labels at most", why, go, "Look at them")]
 
 
 def _noisy_classes(tables: Readable) -> list[dict[str, Any]]:

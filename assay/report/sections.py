@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.metrics import described, in_order
+from assay.reading.doubt import untold
 from assay.reading.report import Tables, collect
 
 LABEL_CARDS = 24
@@ -45,7 +46,14 @@ def label_issues(tables: Tables, numbers: dict[str, dict[str, Any]], are_sets: b
     labelled = collect(tables.scan("label_issues").select(pl.col("label").is_not_null().sum())).item()
     matrix = confusion(flagged.clear() if are_sets else flagged)
     note = numbers.get("label_issues_note", {}).get("note")
-    return {"total": len(flagged), "labelled": labelled, "note": note, "rows": worst.to_dicts(), "matrix": matrix}
+    return {
+        "total": len(flagged),
+        "labelled": labelled,
+        "note": note,
+        "untold": untold(tables),
+        "rows": worst.to_dicts(),
+        "matrix": matrix,
+    }
 
 
 def confusion(flagged: pl.DataFrame) -> dict[str, Any]:

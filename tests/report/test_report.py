@@ -244,6 +244,20 @@ def test_the_matrix_counts_what_is_flagged(tmp_path):
     assert sum(cell["value"] for cell in found["cells"]) == frames["label_issues"]["is_issue"].sum()
 
 
+@pytest.mark.parametrize("high, says", [(0.5, "cannot rule out that up to 50"), (0.01, "No label looks wrong")])
+def test_no_flag_is_no_promise(high, says, tmp_path):
+    """Where no label is flagged the report says how many may be wrong; that none looks wrong only where that is so."""
+    frames = made_up_tables(90)
+    frames["label_issues"] = frames["label_issues"].with_columns(is_issue=pl.lit(False))
+    labelled = float(frames["label_issues"]["label"].count())
+    told = {"estimated_noise_rate_high": high, "n_labeled": labelled}
+    rows = [(metric, value, None) for metric, value in told.items()]
+    kept = frames["dataset_metrics"].filter(~pl.col("metric").is_in(list(told)))
+    frames["dataset_metrics"] = pl.concat([kept, pl.DataFrame(rows, schema=kept.schema, orient="row")])
+    page, _reader = render(frames, tmp_path)
+    assert says in page and ("No label looks wrong" in page) == (says == "No label looks wrong")
+
+
 def test_a_great_many_classes_stay_small(tmp_path):
     """Five hundred classes: a matrix of twenty, a table of two hundred, and the rest is said to be elsewhere."""
     page, _reader = render(made_up_tables(1500, labels=tuple(f"class {i}" for i in range(500))), tmp_path)
