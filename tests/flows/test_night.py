@@ -86,7 +86,7 @@ def test_an_unchanged_night_decodes_embeds_and_reads_nothing(dataset, tmp_path, 
     monkeypatch.setattr(assay.store.facts.FactStore, "append", forbidden)
     second = run_nightly(dataset, tmp_path / "home")
     rerun = {name.split("-")[0] for name in set(second.manifest["stages"]) - set(first.manifest["stages"])}
-    assert second.number == 2 and rerun <= {"drift"}  # since the parent, which is new
+    assert second.number == 2 and rerun <= {"drift", "judge"}  # since the parent, which is new; its verdicts hold
     tonight = {"embedding_health", "dataset_metrics"}
     assert {n: d for n, d in digests(second).items() if n not in tonight} == {
         n: d for n, d in digests(first).items() if n not in tonight
