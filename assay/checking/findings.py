@@ -36,9 +36,7 @@ def duplicates(joined: Joined) -> pl.DataFrame:
     rows = rows.join(labels, on="sample_id", how="left", maintain_order="left")
     rows = rows.join(others, on="group_id", how="left", maintain_order="left")
     return rows.select(
-        joined.plain().alias("sample_id"),
-        joined.plain("group_id").alias("other_id"),
-        _where(joined, "group_id").alias("where"),
+        *_ends(joined, "group_id"),
         "tier",
         "similarity",
         "label",
@@ -55,9 +53,7 @@ def leaks(joined: Joined) -> pl.DataFrame:
     )
     mine = pl.concat([rows.filter(joined.is_new()), turned.select(rows.columns).filter(~joined.is_new("other_id"))])
     mine = mine.filter(joined.is_new()).select(
-        joined.plain().alias("sample_id"),
-        joined.plain("other_id").alias("other_id"),
-        _where(joined, "other_id").alias("where"),
+        *_ends(joined, "other_id"),
         "split",
         "other_split",
         "tier",
@@ -66,8 +62,10 @@ def leaks(joined: Joined) -> pl.DataFrame:
     return mine.sort("sample_id", "where", "other_id")
 
 
-def _where(joined: Joined, column: str) -> pl.Expr:
-    return pl.when(joined.is_new(column)).then(pl.lit("batch")).otherwise(pl.lit("snapshot"))
+def _ends(joined: Joined, other: str) -> list[pl.Expr]:
+    """The sample, the one in the column `other`, and where that one stands."""
+    where = pl.when(joined.is_new(other)).then(pl.lit("batch")).otherwise(pl.lit("snapshot"))
+    return [joined.plain().alias("sample_id"), joined.plain(other).alias("other_id"), where.alias("where")]
 
 
 def outliers(joined: Joined, corpus: Corpus, references: Path) -> pl.DataFrame:

@@ -37,10 +37,7 @@ class Watch:
         try:
             yield
         except Exception as error:
-            with (
-                contextlib.suppress(OSError),
-                never_fails("noting the night", but=OSError),
-            ):
+            with never_fails("noting the night"), contextlib.suppress(OSError):  # a full disk is told as that
                 self._note(None, str(error).strip() or type(error).__name__)
             raise
 
@@ -80,11 +77,9 @@ def watched(spec: Spec, workspace: Workspace) -> Iterator[Watch]:
 
 
 @contextlib.contextmanager
-def never_fails(what: str, but: type[Exception] | tuple[()] = ()) -> Iterator[None]:
-    """What goes wrong inside is said, and no more; `but` is raised."""
+def never_fails(what: str) -> Iterator[None]:
+    """What goes wrong inside is said, and no more."""
     try:
         yield
-    except but:
-        raise
     except Exception as error:
         print(f"assay: {what} failed ({type(error).__name__}: {error}); the night goes on", file=sys.stderr, flush=True)

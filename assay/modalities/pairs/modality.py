@@ -1,6 +1,6 @@
 """Pairs of a picture or a sound and a caption: treated as images and sounds are, and captions judged by them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,11 @@ def example_of_sounds(folder: Path, seed: int) -> pl.DataFrame:
     return write_words(folder, seed)
 
 
+def _example_in(folder: str, what: str, write: Callable[[Path, int], pl.DataFrame]) -> Example:
+    """An example whose table stands in its folder."""
+    return Example(folder, what, write=write, spec=f'[source]\nkind = "table"\npath = "{folder}/captions.csv"\n')
+
+
 assert IMAGE.facts is not None
 assert AUDIO.facts is not None
 SWAPPED = {"swapped_caption": Defect("source", "wrong_caption")}
@@ -111,12 +116,7 @@ PAIRS = replace(
     face=Face("captioned", "pairs", facts="image_facts", preview="thumbnail", caption="text"),
     facts=replace(IMAGE.facts, measure=measure),
     defects=SWAPPED,
-    example=Example(
-        "captioned-digits",
-        "handwritten digits with captions",
-        write=example,
-        spec='[source]\nkind = "table"\npath = "captioned-digits/captions.csv"\n',
-    ),
+    example=_example_in("captioned-digits", "handwritten digits with captions", example),
     tower="image",
     measures=captions,
     worth=worth,
@@ -127,12 +127,7 @@ AUDIO_PAIRS = replace(
     face=Face("sound", "pairs", facts="audio_facts", preview="thumbnail", caption="text"),
     facts=replace(AUDIO.facts, measure=measure_captioned_sounds),
     defects=SWAPPED,
-    example=Example(
-        "captioned-words",
-        "made words with captions",
-        write=example_of_sounds,
-        spec='[source]\nkind = "table"\npath = "captioned-words/captions.csv"\n',
-    ),
+    example=_example_in("captioned-words", "made words with captions", example_of_sounds),
     measures=captions,
     worth=worth,
 )
