@@ -1,20 +1,17 @@
--- What was found of each label; no issue where somebody confirmed it. A label that was judged last night keeps its
--- verdict unless the evidence is clear; one that is no issue by itself and stays one has the other suggestion.
+-- What was found of each label, with the verdict of `scores`. One that is no issue by itself and stays one has the other
+-- suggestion.
 with
 
+verdicts as (
+    select sample_id, is_issue
+    from scores
+    where metric = 'label_issue'
+),
+
 judged as (
-    select
-        label_findings.*,
-        dismissed.sample_id is null
-        and case last_verdicts.was_issue
-            when true then label_findings.stays
-            when false then label_findings.starts
-            else label_findings.is_issue
-        end as verdict
+    select label_findings.*, coalesce(verdicts.is_issue, false) as verdict
     from label_findings
-    left join last_verdicts
-        on last_verdicts.sample_id = label_findings.sample_id and last_verdicts.metric = 'label_issue'
-    left join dismissed on dismissed.sample_id = label_findings.sample_id and dismissed.metric = 'label_issue'
+    left join verdicts on verdicts.sample_id = label_findings.sample_id
 )
 
 select

@@ -89,7 +89,7 @@ def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFram
         return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill)
 
     scores = run("scores", "measures", "thresholds", "last_verdicts", "dismissed")
-    issues = run("label_issues", "label_findings", "last_verdicts", "dismissed")
+    issues = run("label_issues", "label_findings", scores=scores)
     counts = run("dataset_counts", "samples", scores=scores)
     numbers = pl.concat([counts, given["dataset_measures"]]).unique("metric", keep="last")
     return {

@@ -294,7 +294,9 @@ def test_what_decides_by_itself_brings_its_own_leeway(queries, was, told, is_iss
         metric = ["label_issue"] * len(dismissed)
         schema = {"sample_id": pl.String, "metric": pl.String}
         queries.table("dismissed", pl.DataFrame({"sample_id": dismissed, "metric": metric}, schema=schema))
-        assert queries.run("scores")["is_issue"].to_list() == [wanted]
+        scores = queries.run("scores")
+        assert scores["is_issue"].to_list() == [wanted]
+        queries.table("scores", scores)
         issues = queries.run("label_issues")
         assert issues["is_issue"].to_list() == [wanted]
         suggestion = ("z", 0.4) if wanted and not told[0] else ("y", 0.7)
