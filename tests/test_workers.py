@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -31,12 +32,11 @@ def crashed(item: int) -> tuple[str, int]:
 
 
 def test_results_come_in_order_from_other_processes():
-    """Many items: done elsewhere, in order. Few: done here."""
-    many = list(in_batches(squares, list(range(45)), 7, crashed))
-    assert [square for square, _ in many] == [i * i for i in range(45)]
-    assert os.getpid() not in {process for _, process in many}
-    assert list(in_batches(squares, [3, 4], 7, crashed)) == [(9, os.getpid()), (16, os.getpid())]
-    assert list(in_batches(squares, [], 7, crashed)) == []
+    """Many items or few: none is done here, where a decoder that crashes would end the night."""
+    for n in (0, 1, 2, 45):
+        found = list(in_batches(squares, list(range(n)), 7, crashed))
+        assert [square for square, _ in found] == [i * i for i in range(n)]
+        assert os.getpid() not in {process for _, process in found}
 
 
 def test_an_item_that_kills_its_worker_costs_itself_only():
@@ -46,13 +46,11 @@ def test_an_item_that_kills_its_worker_costs_itself_only():
     assert found == ["crashed" if item < 0 else item * item for item in items]
 
 
-def test_work_that_may_kill_is_never_done_here():
-    """With `here=False` even one item has a process of its own, and costs itself only."""
-    (result, process), *none = in_batches(squares, [3], 1, crashed, worth=1, here=False)
-    assert result == 9 and process != os.getpid() and none == []
-    found = [result for result, _ in in_batches(squares, [1, -1, 2], 1, crashed, worth=1, here=False)]
-    assert found == [1, "crashed", 4]
-    assert list(in_batches(squares, [], 1, crashed, worth=1, here=False)) == []
+def test_of_few_items_too_one_that_kills_costs_itself_only():
+    """Whether they go to one worker or to one each."""
+    for worth in (1, None):
+        found = [result for result, _ in in_batches(squares, [1, -1, 2], 3, crashed, worth)]
+        assert found == [1, "crashed", 4]
 
 
 def broken(items: list[int]) -> list[int]:
@@ -63,6 +61,19 @@ def test_an_error_of_the_function_is_raised_here():
     """A defect is not taken for a crash."""
     with pytest.raises(ValueError, match="cannot do 0"):
         list(in_batches(broken, list(range(40)), 5, crashed))
+
+
+class Unreadable:
+    """Something that no worker can read."""
+
+    def __reduce__(self):
+        return broken, ([1],)
+
+
+def test_work_that_a_worker_cannot_read_is_no_crash_of_its_items():
+    """A defect of ours is not told of the data."""
+    with pytest.raises(BrokenProcessPool, match="un-serialize"):
+        list(in_batches(squares, [Unreadable()], 5, crashed))
 
 
 def test_workers_end_with_a_killed_parent():

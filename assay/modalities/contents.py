@@ -1,13 +1,25 @@
 """The bytes of a sample's content, whether it is a file of its own or a part of one."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
+
+import polars as pl
 
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.sources.files import Source, open_source, read_content
 
+Content = tuple[str, Sequence[str]]  # its hash, and the uris that hold it
 Read = Callable[[Sequence[str], str], bytes]
+
+
+def with_places(samples: pl.DataFrame, chunks: Sequence[Sequence[str]]) -> list[list[Content]]:
+    """Chunks of content hashes, each with the uris of the samples that hold it, in their order."""
+    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
+    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode()))
+    places = dict(here.group_by("content_hash", maintain_order=True).agg("uri").collect().iter_rows())
+    return [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
 
 
 def open_reader(spec: Spec, source: Source | None = None) -> Read:

@@ -1,10 +1,10 @@
-"""Work spread over worker processes, where there is enough of it.
+"""Work in worker processes, in several where there is enough of it.
 
-For decoding and small NumPy calls: in threads those wait for Python's interpreter lock more than they work. A worker
-imports the module of its function and nothing else of ours, so it starts within tenths of a second.
+For decoding and small NumPy calls: in threads those wait for Python's interpreter lock more than they work; and a
+decoder that crashes ends its worker, not the night. A worker imports the module of its function and nothing else of
+ours, so it starts within tenths of a second.
 """
 
-import itertools
 import os
 import signal
 import threading
@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from loky import ProcessPoolExecutor
+from loky.process_executor import TerminatedWorkerError
 
-WORTH = 128  # fewer items than this to a process are not worth its start
+WORTH = 128  # fewer items than this to a process are not worth the start of another
 _AHEAD = 3  # batches for each process that are handed out before they are asked for
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -48,28 +48,24 @@ def in_batches(
     size: int,
     crashed: Callable[[Item], Result],
     worth: int | None = None,
-    here: bool = True,
 ) -> Iterator[Result]:
     """The results of `function`, which takes `size` items at a time, one for each item in their order.
 
-    Each process gets `worth` items at least (`WORTH` where it is None). Where that leaves one process the work is done
-    in this one, unless `here` is false: then what kills its process never kills this one.
+    Each process but a single one gets `worth` items at least (`WORTH` where it is None). Nothing is done in this
+    process, so what kills a worker never kills this one.
 
     A worker that dies (a decoder's segmentation fault, no memory) costs nothing but its item: what was under way is
     done again by halves, and the item whose worker dies even alone has `crashed(item)` for a result.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
-    processes = min(available_cores(), len(items) // (worth or WORTH))
-    if processes < 2 and here:
-        yield from itertools.chain.from_iterable(map(function, batches))
-        return
+    processes = max(min(available_cores(), len(items) // (worth or WORTH)), 1)
     while batches:
         done = 0
         try:
-            for results in _in_processes(function, batches, max(processes, 1)):
+            for results in _in_processes(function, batches, processes):
                 done += 1
                 yield from results
-        except BrokenProcessPool:
+        except TerminatedWorkerError:
             yield from _by_halves(function, batches[done], crashed)
             done += 1
         batches = batches[done:]
@@ -87,7 +83,7 @@ def _in_processes(function: Callable[..., Any], batches: Sequence[Any], processe
 def _by_halves(function: Callable[..., Any], batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:
     try:
         return next(_in_processes(function, [batch], 1))
-    except BrokenProcessPool:
+    except TerminatedWorkerError:
         if len(batch) == 1:
             return [crashed(batch[0])]
     middle = len(batch) // 2

@@ -28,9 +28,8 @@ PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 class Services:
     """The server and the worker; `keep` starts again what has ended."""
 
-    def __init__(self, folder: Path, cron: str = "* * * * *") -> None:
-        self.cron, self.home, self.log = cron, folder / "home", folder / "services.log"
-        self.spec = Path(inside(write_data, folder).value)
+    def __init__(self, folder: Path, spec: Path, cron: str = "* * * * *") -> None:
+        self.cron, self.home, self.log, self.spec = cron, folder / "home", folder / "services.log", spec
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -127,7 +126,7 @@ def rows(bench: Bench) -> list[Row]:
         return [row]
     folder = bench.base / "deployed"
     folder.mkdir(exist_ok=True)
-    services = Services(folder)
+    services = Services(folder, Path(inside(write_data, folder).value))
     try:
         for moment, victim, number in itertools.product(MOMENTS, VICTIMS, SIGNALS):
             if left():

@@ -9,9 +9,18 @@ import pytest
 from assay.contracts.spec import Spec, make_spec
 from assay.modalities.image.cleaning import image_facts
 from assay.sources.files import Source
+from assay.store import executor
 from assay.store.files import hash_bytes, hash_text
 from assay.store.stage import StageOutput, run_stage, write_rows
 from assay.store.workspace import Workspace
+
+IN_PROCESSES = executor._in_processes
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers do their work in this process, where decodes can be counted; tests of workers take `IN_PROCESSES`."""
+    monkeypatch.setattr(executor, "_in_processes", lambda function, batches, _: map(function, batches))
 
 
 @pytest.fixture

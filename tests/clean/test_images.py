@@ -16,7 +16,7 @@ from assay.modalities.image.identity import hash_pixels
 from assay.store import executor as workers
 from assay.store.files import hash_bytes
 from assay.store.parts import check
-from tests.clean.conftest import facts_of
+from tests.clean.conftest import IN_PROCESSES, facts_of
 
 RNG = np.random.default_rng(0)
 PIXELS = arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)))
@@ -178,14 +178,16 @@ def test_thumbnail_fits_its_side(pixels):
 
 
 def test_facts_do_not_depend_on_the_number_of_processes(monkeypatch):
-    """In this process or in three workers: the same rows in the same order, failures where they belong."""
+    """In this process, in one worker or in three: the same rows in the same order, failures where they belong."""
     files = [png(photo(20 + i, 30)) for i in range(40)]
     files[7] = b"no image"
-    monkeypatch.setattr(workers, "available_cores", lambda: 3)
     here = facts_of(files)
-    monkeypatch.setattr(workers, "WORTH", 10)
-    there = facts_of(files)
-    assert all(one.equals(other) for one, other in zip(here, there, strict=True))
+    monkeypatch.setattr(workers, "available_cores", lambda: 3)
+    monkeypatch.setattr(workers, "_in_processes", IN_PROCESSES)
+    for worth in (128, 10):
+        monkeypatch.setattr(workers, "WORTH", worth)
+        there = facts_of(files)
+        assert all(one.equals(other) for one, other in zip(here, there, strict=True))
     assert here[0]["content_hash"].to_list() == [hash_bytes(data) for data in files if data != b"no image"]
     assert here[1]["reason"].to_list() == ["not_an_image"]
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.hardening.deploy import Services
-from benchmarks.hardening.serve import ROOT
+from benchmarks.hardening.serve import ROOT, write_data
 from flows.worker import is_alone
 
 
@@ -43,7 +43,8 @@ def test_a_server_that_does_not_answer_is_one_line(tmp_path):
 @pytest.fixture(scope="module")
 def story(tmp_path_factory) -> SimpleNamespace:
     """A night and a run by hand are held, their worker is killed, and starts again."""
-    services, said = Services(tmp_path_factory.mktemp("deploy"), cron="0 0 1 1 *"), SimpleNamespace()
+    folder, said = tmp_path_factory.mktemp("deploy"), SimpleNamespace()
+    services = Services(folder, write_data(folder), cron="0 0 1 1 *")
     words = services.spec.read_text()
     try:
         services.spec.unlink()

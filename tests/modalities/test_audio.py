@@ -12,13 +12,10 @@ from PIL import Image
 import assay
 from assay.contracts.errors import UnreadableSample
 from assay.modalities.audio import alterations, copies
-from assay.modalities.audio.cleaning import audio_facts
 from assay.modalities.audio.decode import decode
 from assay.modalities.audio.facts import measure
-from assay.store.files import hash_bytes
 from assay.store.workspace import Workspace
 from tests.explorer.visit import client_of
-from tests.modalities.deadly import Deadly
 
 RATE = 8_000
 
@@ -203,18 +200,6 @@ def test_a_whole_night(tmp_path):
     played = client.get(f"/api/1/raw?row={row}")
     assert played.content == flac and played.headers["content-type"] == "audio/flac"
     assert client.get(f"/api/1/thumbnail?row={row}").content.startswith(b"\xff\xd8")
-
-
-def test_a_sound_that_kills_its_decoder_costs_itself(tmp_path, clip):
-    """However few there are: the others are measured, and this process lives."""
-    contents = []
-    for name in ("a.wav", "deadly.wav", "b.wav"):
-        data = clip + name.encode()
-        (tmp_path / name).write_bytes(data)
-        contents.append((hash_bytes(data), [name]))
-    [(facts, failures, unread)] = audio_facts(Deadly(tmp_path, max_file_bytes=2**20), [contents], 60)
-    assert facts["content_hash"].to_list() == [contents[0][0], contents[2][0]] and failures.is_empty()
-    assert unread.select("content_hash", "reason").rows() == [(contents[1][0], "decoder_crashed")]
 
 
 def test_issues_are_not_what_most_sounds_are_like(tmp_path):

@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.tables import empty
+from assay.modalities.contents import Content
 from assay.modalities.image.facts import Measured, Unmeasured, measure_contents
+from assay.modalities.measuring import Chunk, measured
 from assay.sources.files import Source
-from assay.store.executor import in_batches
 
-Content = tuple[str, Sequence[str]]  # its hash, and the uris that hold it
 BATCH = 16  # contents that a worker measures at a time
 
 
 def image_facts(
     source: Source, chunks: Sequence[Sequence[Content]], *, max_pixels: int, thumbnail_pixels: int
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+) -> Iterator[Chunk]:
     """Decode and measure many contents in worker processes, chunk by chunk.
 
     Args:
@@ -26,24 +26,12 @@ def image_facts(
         max_pixels: larger images are refused before they are decoded.
         thumbnail_pixels: longer side of the thumbnail at most.
 
-    Yields:
+    Returns:
         `(facts, failures, unread)` of each chunk, in its order: rows of `image_facts`; of `failures` for what is no
         readable image; of `failures` for what could not be read this time.
     """
     one_batch = functools.partial(measure_contents, source, max_pixels, thumbnail_pixels)
-    results = in_batches(one_batch, [content for chunk in chunks for content in chunk], BATCH, _crashed)
-    for chunk in chunks:
-        found = [(content_hash, next(results)) for content_hash, _ in chunk]
-        yield _rows(found), _failures(found, lasting=True), _failures(found, lasting=False)
-
-
-def _crashed(_: Content) -> Unmeasured:
-    return Unmeasured("decoder_crashed", "the process that decodes it dies of it", lasting=False)
-
-
-def _failures(found: list[tuple[str, Measured | Unmeasured]], lasting: bool) -> pl.DataFrame:
-    rows = [(name, r.reason, r.detail) for name, r in found if isinstance(r, Unmeasured) and r.lasting == lasting]
-    return pl.DataFrame(rows, schema=empty("failures").schema, orient="row")
+    return measured(one_batch, chunks, _rows, BATCH)
 
 
 def perceptual_hashes(luminance: np.ndarray) -> np.ndarray:

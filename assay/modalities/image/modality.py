@@ -1,6 +1,5 @@
 """Images: what the stages know of them. What computes is imported when it is called."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modal
 from assay.contracts.spec import Spec
 from assay.contracts.tables import ImageFacts
 from assay.modalities import alterations
+from assay.modalities.contents import with_places
 from assay.sources.endings import CODE, MARKUP, OTHER, SOUND, VIDEO
 from assay.sources.files import open_source
 from assay.store.tables import TableReader, Tables
@@ -23,12 +23,8 @@ def measure(
     """Facts of each chunk of contents, read from the first of their places that still holds them."""
     from assay.modalities.image.cleaning import image_facts
 
-    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
-    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
-    places = dict(here.collect().iter_rows())
-    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
     limits = {"max_pixels": spec.clean.max_pixels, "thumbnail_pixels": spec.clean.thumbnail_pixels}
-    return image_facts(open_source(spec), contents, **limits)
+    return image_facts(open_source(spec), with_places(samples, chunks), **limits)
 
 
 def readable(spec: Spec, content: bytes) -> None:

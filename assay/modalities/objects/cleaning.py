@@ -7,8 +7,10 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.tables import empty
+from assay.modalities.contents import Content
 from assay.modalities.image.cleaning import rows_of
 from assay.modalities.image.facts import Unmeasured
+from assay.modalities.measuring import Chunk, crashed, failures
 from assay.modalities.objects.facts import Boxed, MeasuredBox, measure_pictures
 from assay.sources.files import Source
 from assay.sources.fragments import parted
@@ -17,12 +19,10 @@ from assay.store.executor import in_batches
 BATCH = 8  # pictures that a worker measures at a time
 MOST_BOXES = 200  # of one picture in one piece of work
 
-Chunk = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-
 
 def object_facts(
     source: Source,
-    chunks: Sequence[Sequence[tuple[str, Sequence[str]]]],
+    chunks: Sequence[Sequence[Content]],
     *,
     max_pixels: int,
     thumbnail_pixels: int,
@@ -45,10 +45,10 @@ def object_facts(
             for picture in pictures
             for (content_hash, _), result in zip(picture.parts, next(results), strict=True)
         ]
-        yield _rows(found), _failures(found, lasting=True), _failures(found, lasting=False)
+        yield _rows(found), failures(found, lasting=True), failures(found, lasting=False)
 
 
-def by_picture(chunk: Sequence[tuple[str, Sequence[str]]]) -> list[Boxed]:
+def by_picture(chunk: Sequence[Content]) -> list[Boxed]:
     """The contents of a chunk by the picture that is first to hold each."""
     pictures: dict[str, list[tuple[str, str]]] = {}
     for content_hash, uris in chunk:
@@ -62,8 +62,7 @@ def by_picture(chunk: Sequence[tuple[str, Sequence[str]]]) -> list[Boxed]:
 
 
 def _crashed(picture: Boxed) -> list[MeasuredBox | Unmeasured]:
-    died = Unmeasured("decoder_crashed", "the process that decodes its picture dies of it", lasting=False)
-    return [died] * len(picture.parts)
+    return [crashed("its picture")] * len(picture.parts)
 
 
 def _rows(found: list[tuple[str, MeasuredBox | Unmeasured]]) -> pl.DataFrame:
@@ -85,8 +84,3 @@ def _rows(found: list[tuple[str, MeasuredBox | Unmeasured]]) -> pl.DataFrame:
     return looks.with_columns(pl.Series(name, values, dtype=schema[name]) for name, values in where.items()).select(
         list(schema)
     )
-
-
-def _failures(found: list[tuple[str, MeasuredBox | Unmeasured]], lasting: bool) -> pl.DataFrame:
-    rows = [(name, r.reason, r.detail) for name, r in found if isinstance(r, Unmeasured) and r.lasting == lasting]
-    return pl.DataFrame(rows, schema=empty("failures").schema, orient="row")

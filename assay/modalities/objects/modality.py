@@ -1,6 +1,5 @@
 """Objects: boxes in pictures, and what the stages know of them. What computes is imported when it is called."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modal
 from assay.contracts.spec import Spec
 from assay.contracts.tables import ObjectFacts
 from assay.modalities import alterations
-from assay.modalities.contents import Read
+from assay.modalities.contents import Read, with_places
 from assay.modalities.image.modality import IMAGE, readable
 from assay.sources.files import Source, open_source
 from assay.sources.own import OwnRows
@@ -39,12 +38,8 @@ def measure(
     """Facts of each chunk of boxes."""
     from assay.modalities.objects.cleaning import object_facts
 
-    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
-    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode()))
-    places = dict(here.group_by("content_hash", maintain_order=True).agg("uri").collect().iter_rows())
-    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
     limits = {"max_pixels": spec.clean.max_pixels, "thumbnail_pixels": spec.clean.thumbnail_pixels}
-    return object_facts(open_source(spec), contents, **limits)
+    return object_facts(open_source(spec), with_places(samples, chunks), **limits)
 
 
 def tier(spec: Spec, samples: pl.DataFrame, facts: pl.DataFrame, tables: TableReader, workspace: Workspace) -> Any:

@@ -1,7 +1,6 @@
 """Videos: what the stages know of them. What computes is imported when it is called, and with it PyAV."""
 
 import io
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import polars as pl
 from assay.contracts.modality import Copies, Defect, Example, Face, Facts, Modality, Sample
 from assay.contracts.spec import Spec
 from assay.contracts.tables import VideoFacts
+from assay.modalities.contents import with_places
 from assay.modalities.image.modality import IMAGE
 from assay.sources.endings import CODE, MARKUP, OTHER, SOUND
 from assay.sources.endings import IMAGE as PICTURES
@@ -37,11 +37,7 @@ def measure(
     """Facts of each chunk of contents, read from the first of their places that still holds them."""
     from assay.modalities.video.cleaning import video_facts
 
-    wanted = pl.Series(list(itertools.chain(*chunks)), dtype=pl.String)
-    here = samples.lazy().filter(pl.col("content_hash").is_in(wanted.implode())).group_by("content_hash").agg("uri")
-    places = dict(here.collect().iter_rows())
-    contents = [[(content_hash, places[content_hash]) for content_hash in chunk] for chunk in chunks]
-    return video_facts(open_source(spec), contents, limits_of(spec))
+    return video_facts(open_source(spec), with_places(samples, chunks), limits_of(spec))
 
 
 def readable(spec: Spec, content: bytes) -> None:
