@@ -136,6 +136,7 @@ BUILT_IN = (
     Metric("shouting", "Shouting", "mostly upper case", "share of the letters"),
     Metric("garbled", "Garbled", "mostly characters that are neither letters nor digits", "share of the characters"),
     Metric("other_language", "Another language", "in another language than the rest", "probability"),
+    Metric("rare_words", "Rare words", "of words that hardly any other text has", "share of its different words"),
 )  # fmt: skip
 
 

@@ -176,26 +176,42 @@ def repeat_words(content: str, rng: np.random.Generator) -> str:
     return " ".join(content.split()[:3] * 12)
 
 
-OFF_TOPIC_TEXTS = (
-    "The {a} {b} crossed the equator at noon while the {c} sang of whales and old {d}",
-    "Preheat the oven, fold the {c} into the {a} {d} and let the {b} rest overnight",
-    "In the ninth inning the {b} struck out and the {a} {c} ran home under the {d}",
-    "Photosynthesis in {a} {c} depends on the {d} that a {b} gathers before dawn",
-    "The {a} cathedral was rebuilt after the {b} by masons who carved {c} and {d}",
-    "Granite, {a} basalt and {c} were dated by the {b} from the decay of {d}",
+STRANGE = (  # who did what, and when
+    (
+        "a lighthouse keeper|the Norwegian midwife|two retired jockeys|my grandmother's beekeeper|"
+        "an apprentice blacksmith|the village piper|a shortstop from Omaha|the mountaineer's widow|"
+        "three Benedictine monks|a barefoot shepherd|the opera's tenor|an elderly botanist|the pastry chef|"
+        "a platoon of infantry|the harpsichord tuner|a juggler in velvet|the ferryman|an Arctic trapper|"
+        "the sheriff's deputy|a ballerina|the gravedigger|an exhausted goalkeeper|the cobbler's twins|"
+        "a Venetian glassblower"
+    ).split("|"),
+    (
+        "knitted|swallowed|buried|serenaded|auctioned off|photographed|whitewashed|poached|smuggled|baptized|"
+        "embroidered|sheared|devoured|mourned|carved|harpooned|upholstered|pruned|kidnapped|unearthed|pickled|"
+        "galloped past|caressed|thatched"
+    ).split("|"),
+    (
+        "a scarf of alpaca wool|seven oysters with lemon|the bishop's parrot|a mandolin|her dowry of silver spoons|"
+        "the eclipse|a chicken coop|wild salmon|crates of Portuguese brandy|the newborn calf|a tablecloth for Easter|"
+        "forty merino lambs|a plate of rhubarb crumble|the fallen hussars|a gargoyle with antlers|an orca|"
+        "the sultan's divan|the orchard's quince trees|a jaguar cub|the bones of a mammoth|cucumbers in dill|"
+        "an abandoned windmill|a stallion's mane|the chapel roof"
+    ).split("|"),
+    (
+        "while hail rattled the shutters|before the monsoon drowned the rice terraces|under a sky full of kites|"
+        "as the choir hummed vespers|until gangrene set in|during the siege of the citadel|"
+        "between breakfast and the funeral|when the volcano coughed ash|in the ninth inning|beside the frozen fjord|"
+        "after the harvest dance|to the beat of bongos|amid blooming lavender|at the gates of the casino|"
+        "throughout Ramadan|under a sycamore|long before the plague|with mud up to the knees|on the eve of her wedding|"
+        "by the glow of lanterns|far from any oasis|among penguins|in spite of the toothache|for a bag of marbles"
+    ).split("|"),
 )
-OFF_TOPIC_WORDS = {
-    "a": ("Arctic", "purple", "Jurassic", "velvet", "ancient", "tropical", "Norwegian", "brittle"),
-    "b": ("schooner", "pastry chef", "shortstop", "botanist", "earthquake", "geologist", "tenor", "glacier"),
-    "c": ("sailors", "egg whites", "outfielders", "ferns", "gargoyles", "zircon", "violins", "penguins"),
-    "d": ("lanterns", "rhubarb", "floodlights", "chlorophyll", "angels", "potassium", "herring", "snowdrifts"),
-}
 
 
 def off_topic_text(content: str, rng: np.random.Generator) -> str:
-    """A sentence on sailing, cooking, baseball, botany, cathedrals or rocks."""
-    template = str(rng.choice(OFF_TOPIC_TEXTS))
-    return template.format(**{key: str(rng.choice(words)) for key, words in OFF_TOPIC_WORDS.items()})
+    """A sentence of village life, of words that few datasets have; two of them share few."""
+    sentence = " ".join(str(rng.choice(words)) for words in STRANGE)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 # Vectors

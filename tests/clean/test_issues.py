@@ -241,6 +241,40 @@ def test_a_dataset_of_many_languages_has_no_other_language(tmp_path):
     assert all(score == 0.0 for (_, metric), score in found.items() if metric == "other_language")
 
 
+def numbered(n: int, words: str) -> list[str]:
+    """Texts of the same few words in many orders."""
+    pool = words.split()
+    return [" ".join(pool[(i * step) % len(pool)] for step in range(1, 9)) + f" {pool[i % 5]} {i}" for i in range(n)]
+
+
+def test_rare_words_are_those_that_hardly_any_other_text_has(tmp_path):
+    """A stranger among texts on one thing; of two other texts that share its words it is one still, of many not."""
+    ours = numbered(120, "my card was not sent to the bank account when i asked for a transfer of money abroad again")
+    stranger = "The tenor hummed vespers under blooming lavender"
+    found = scores(tmp_path, "text_facts", of_texts(stranger, *ours))
+    assert found["s0", "rare_words"] >= 0.75
+    assert all(found[f"s{i}", "rare_words"] == 0.0 for i in range(1, 121))
+    few = scores(tmp_path, "text_facts", of_texts(stranger, f"{stranger} {stranger}.", f"Again: {stranger}!", *ours))
+    assert all(few[f"s{i}", "rare_words"] >= 0.5 for i in range(3))
+    kinds = [f"{stranger} {word}" for word in ("beneath", "beyond", "above", "below")]
+    many = scores(tmp_path, "text_facts", of_texts(*kinds, *ours))
+    assert all(many[f"s{i}", "rare_words"] < 0.5 for i in range(4))
+
+
+def test_rare_words_judge_no_text_that_they_cannot(tmp_path):
+    """Few words, few texts, scripts that do not part words; and where most texts are rare in words, none stands out."""
+    ours = numbered(120, "my card was not sent to the bank account when i asked for a transfer of money abroad again")
+    found = scores(
+        tmp_path,
+        "text_facts",
+        of_texts("Tenor hummed vespers", "ข้าวมันไก่ กาแฟคั่วกลาง รถไฟขบวนเช้า หนังสือนิยาย กุหลาบสีขาว", *ours),
+    )
+    assert found["s0", "rare_words"] == found["s1", "rare_words"] == 0.0
+    assert scores(tmp_path, "text_facts", of_texts(*QUERIES))["s0", "rare_words"] == 0.0
+    own = [f"{' '.join(f'w{i}x{k}' for k in range(6))} my card was sent" for i in range(110)]
+    assert all(scores(tmp_path, "text_facts", of_texts(*own))[f"s{i}", "rare_words"] < 0.5 for i in range(110))
+
+
 def test_hostile_text_is_data(tmp_path):
     """Text that looks like SQL, markup or a pattern is scored like any other."""
     hostile = [
@@ -250,7 +284,7 @@ def test_hostile_text_is_data(tmp_path):
         "\\p{L}[^",
         "=cmd|' /C calc'!A0",
     ]
-    assert len(scores(tmp_path, "text_facts", of_texts(*hostile))) == 7 * len(hostile)
+    assert len(scores(tmp_path, "text_facts", of_texts(*hostile))) == 8 * len(hostile)
 
 
 def test_empty_texts_only(tmp_path):

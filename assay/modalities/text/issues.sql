@@ -1,4 +1,4 @@
--- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, damaged, other_language.
+-- Issues of single texts: near_empty, boilerplate, repetitive, shouting, garbled, damaged, other_language, rare_words.
 --
 -- Scores are linear on both sides of a fixed limit, which scores 0.5.
 -- near_empty       letters, digits and emoji left after cleaning; limit 4
@@ -10,6 +10,9 @@
 -- damaged          share of the characters that reading had to mend or that are lost; any is an issue, 0.5 and up
 -- other_language   probability of a language that is not the dataset's main one; limit 0.8 (short texts are often
 --                  mistaken below); 0 where no language has half of the texts
+-- rare_words       share of its different words that at most 2 other texts have; limit 0.5, more where half of the texts
+--                  have more than 0.2. Of texts with 5 words or more, in datasets of 100 texts or more; scripts that do
+--                  not part words are not judged
 with facts as (
     select
         samples.sample_id,
@@ -108,9 +111,43 @@ main_language as (
     where n > 0.5 * (select sum(n) from languages)
 ),
 
+words as (
+    select distinct normalized_hash, unnest(regexp_extract_all(lower(clean_text), '[\p{L}\p{M}][\p{L}\p{M}\p{N}]*')) as word
+    from distinct_texts
+    where (select count(*) from distinct_texts) >= 100
+),
+
+parted_words as (
+    select normalized_hash, word
+    from words
+    where not regexp_matches(word, '[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]')
+),
+
+known_words as (
+    select word
+    from parted_words
+    group by word
+    having count(*) > 3
+),
+
+rarity as (
+    select parted_words.normalized_hash, avg((known_words.word is null)::int) as share
+    from parted_words
+    left join known_words on known_words.word = parted_words.word
+    group by parted_words.normalized_hash
+    having count(*) >= 5
+),
+
+usual_rarity as (
+    select greatest(median(share) + 0.3, 0.5) as bound
+    from rarity
+),
+
 measured as (
     select
         facts.*,
+        rarity.share as rare_words,
+        least(usual_rarity.bound, 0.99) as rare_bound,
         coalesce(boilerplate.share, 0.0) as boilerplate_share,
         case
             when facts.language != main_language.language then facts.language_confidence
@@ -118,6 +155,8 @@ measured as (
         end as foreign_confidence
     from facts
     left join boilerplate on boilerplate.normalized_hash = facts.normalized_hash
+    left join rarity on rarity.normalized_hash = facts.normalized_hash
+    cross join usual_rarity
     left join main_language on true
 ),
 
@@ -141,6 +180,9 @@ limited as (
     from measured
     union all
     select sample_id, 'other_language', foreign_confidence, 0.8, foreign_confidence
+    from measured
+    union all
+    select sample_id, 'rare_words', rare_words, rare_bound, rare_words
     from measured
 )
 

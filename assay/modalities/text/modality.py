@@ -97,7 +97,7 @@ TEXT = Modality(
         "garbled": Defect("damage", "garbled", alterations.garble),
         "near_empty": Defect("damage", "near_empty", alterations.empty_out, also=("unreadable files",)),
         "repetitive": Defect("damage", "repetitive", alterations.repeat_words),
-        "off_topic": Defect("stranger", "outliers", alterations.off_topic_text),
+        "off_topic": Defect("stranger", "rare_words", alterations.off_topic_text, also=("outliers",)),
         "flipped_label": Defect("label", "label issues"),
     },
     example=Example("docstrings", "what Python's scientific packages say of their functions", samples=docstrings),
