@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from assay.checking.result import Check
     from assay.contracts.spec import Spec
     from assay.explorer.background import RunningExplorer
+    from assay.explorer.cell import ExplorerCell
     from assay.publishing.repair import Repair
     from assay.store.snapshots import Snapshot as Stored
 
 Home = str | os.PathLike[str] | None
-FRAME_HEIGHT = 760  # pixels of the explorer in a notebook's cell
 
 
 class Snapshot:
@@ -92,22 +92,33 @@ class Snapshot:
 
         return verify(self._stored)
 
-    def explore(self, port: int = 0) -> "RunningExplorer":
-        """The explorer, in the background: inside a notebook's cell, elsewhere in a browser.
+    def explore(self, port: int = 0) -> "ExplorerCell | RunningExplorer":
+        """The explorer: in a notebook a widget, which the cell shows where it is its last line; else in a browser.
+
+        Args:
+            port: of this machine, where there is a browser; 0 is any.
 
         Returns:
-            The running explorer: `.link` opens it, `.stop()` ends it; it ends with the process anyway.
+            In a notebook the widget: `.selection` is a frame of what is selected in the page, `.filter` says how, and
+            setting it selects there. Elsewhere the running explorer: `.link` opens it, `.stop()` ends it, and it ends
+            with the process anyway.
+
+        Raises:
+            SpecError: in a notebook, where the extra `notebook` is not installed.
         """
-        from assay.explorer.background import start
+        if not _in_notebook():
+            from assay.explorer.background import start
 
-        explorer = start(self._stored, port)
-        if _in_notebook():
-            from IPython.display import IFrame, display  # type: ignore[import-not-found,unused-ignore]
-
-            display(IFrame(explorer.link, "100%", FRAME_HEIGHT))  # type: ignore[no-untyped-call,unused-ignore]
-        else:
+            explorer = start(self._stored, port)
             explorer.open_browser()
-        return explorer
+            return explorer
+        try:
+            from assay.explorer.cell import ExplorerCell
+        except ModuleNotFoundError as error:
+            if error.name != "anywidget":
+                raise
+            raise SpecError("the explorer in a notebook needs anywidget: pip install 'assay[notebook]'") from None
+        return ExplorerCell(self._stored)
 
     def report(self) -> Path:
         """The static report's path."""

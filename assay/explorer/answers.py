@@ -63,7 +63,7 @@ def snapshots(explorer: Explorer, request: Request, _: object) -> dict[str, Any]
 
 def meta(explorer: Explorer, request: Request, _: object) -> dict[str, Any]:
     """What one snapshot has."""
-    return describe(explorer.view(number_of(request)))
+    return describe(explorer.view(number_of(request))) | {"most_points": explorer.most_points}
 
 
 def describe(view: View) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""The explorer in a thread of this process, for notebooks and scripts."""
+"""The explorer in a thread of this process, for scripts."""
 
+import json
 import threading
 import time
 from dataclasses import dataclass
@@ -52,4 +53,5 @@ def start(snapshot: Snapshot, port: int = 0) -> RunningExplorer:
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     token = next(iter(visitors.names))
-    return RunningExplorer(f"http://{HOST}:{bound.getsockname()[1]}/?token={quote(token)}", server)
+    view = quote(json.dumps({"s": snapshot.number}))
+    return RunningExplorer(f"http://{HOST}:{bound.getsockname()[1]}/?token={quote(token)}#{view}", server)

@@ -54,21 +54,24 @@ def export_view(snapshot: Snapshot, target: Path) -> Path:
     return Path(target)
 
 
-def compose(data: str) -> str:
-    """The page's HTML with style, script and data inside."""
+def compose(data: str, name: str = "assay-data", before: str = "") -> str:
+    """The page's HTML with style, script and data inside; `before` is a script that runs ahead of the page's own."""
     html = (STATIC / "index.html").read_text(encoding="utf-8")
     style, script = sheets(), bundle()
+    scripts = " ".join(f"'{_digest(source)}'" for source in (before, script) if source)
     policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src '{_digest(style)}'; img-src data: blob:; "
+        "media-src blob:; base-uri 'none'; form-action 'none'"
     )
     html = re.sub(r'<link rel="icon"[^>]*>\n|<link rel="stylesheet"[^>]*>\n|<script [^>]*></script>\n', "", html)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>\n'
     safe = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    tail = f'<script type="application/json" id="assay-data">{safe}</script>\n<script type="module">{script}</script>\n'
-    before, after = html.split("</head>")
+    tail = f'<script type="application/json" id="{name}">{safe}</script>\n'
+    tail += f"<script>{before}</script>\n" if before else ""
+    tail += f'<script type="module">{script}</script>\n'
+    top, after = html.split("</head>")
     body, end = after.split("</body>")
-    return f"{before}{head}</head>{body}{tail}</body>{end}"
+    return f"{top}{head}</head>{body}{tail}</body>{end}"
 
 
 @cache

@@ -18,7 +18,13 @@ Opened = tuple[View, Selections, samples.Raw, Encoder]
 
 
 class Explorer:
-    """One dataset: its open views and what is remembered of each."""
+    """One dataset: its open views and what is remembered of each.
+
+    Attributes:
+        most_points: that the page draws at a time.
+    """
+
+    most_points = drawing.MOST_POINTS
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
