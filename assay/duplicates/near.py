@@ -19,7 +19,7 @@ from assay.duplicates.reference import (
     stored_reference,
     typical_radius,
 )
-from assay.modalities.text.texts import union
+from assay.modalities.tier import union
 from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, normalize
 from assay.store.vectors import read_vectors

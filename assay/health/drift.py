@@ -14,6 +14,8 @@ def domain_auc(a: np.ndarray, b: np.ndarray, a_hashes: list[str], b_hashes: list
     Folds go by content hash, so that a content in both samples is in one fold; else its other copy, with the other
     answer, would pull the AUC below 0.5. The classifier is Fisher's discriminant with shrinkage.
     """
+    if a_hashes == b_hashes and np.array_equal(a, b):  # a night on which nothing changed need not load scikit-learn
+        return 0.5
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.metrics import roc_auc_score
 

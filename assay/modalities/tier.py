@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Pairs = tuple[np.ndarray, np.ndarray]  # (p,) each: the rows of either side
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Tier:
 def codes(values: pl.Series) -> np.ndarray:
     """(n,) int64: equal values have equal codes; null is −1."""
     return values.rank("dense").cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def union(one: Pairs, other: Pairs) -> Pairs:
+    """The pairs of both, once each, sorted."""
+    pairs = np.unique(np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)]), axis=0)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def first_of_equal(codes: np.ndarray) -> np.ndarray:

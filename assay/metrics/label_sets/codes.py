@@ -1,13 +1,16 @@
 """Labels that are sets of classes, as codes: which classes each text of the column stands for."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array
 
 from assay.metrics.corpus import Coding
 from assay.sources.label_text import classes_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,13 @@ class Sets:
 
     separator: str
     names: list[str]
-    carried: csr_array
+    carried: "csr_array"
 
 
 def read_sets(labels: Coding, separator: str) -> Sets:
     """The sets behind the texts of a coding."""
+    from scipy.sparse import csr_array  # not in a night without sets of labels
+
     members = [classes_of(text, separator) for text in labels.names]
     names = sorted({name for classes in members for name in classes})
     place = {name: code for code, name in enumerate(names)}

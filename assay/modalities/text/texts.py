@@ -14,14 +14,13 @@ from assay.modalities.text.comparison import Relation, relation
 from assay.modalities.text.fingerprints import common_spans, fingerprint, passage_pairs
 from assay.modalities.text.shingles import band_pairs, jaccard, normalize
 from assay.modalities.text.tokens import Text, read_text
+from assay.modalities.tier import Pairs, union
 from assay.store.tables import TableReader
 
 LEAST = 1e-9  # similarity: a pair that is not confirmed has 0
 CHUNK = 50_000  # texts whose words are counted at a time
 WORDS = r"[\p{L}\p{M}\p{N}_]+(?:['’]\p{L}+)*"
 TIERS = {Relation.SAME: "embedding", Relation.NEARLY: "embedding", Relation.CONTAINED: "contained"}
-
-Pairs = tuple[np.ndarray, np.ndarray]
 
 
 class TextPairs:
@@ -91,12 +90,6 @@ def same_pairs(
     compared = TextPairs(texts, rows)
     left, right = band_pairs(values, threshold)
     return compared.same(*union((rows[left], rows[right]), compared.sharing()), threshold)
-
-
-def union(one: Pairs, other: Pairs) -> Pairs:
-    """The pairs of both, once each, sorted."""
-    pairs = np.unique(np.concatenate([np.stack(one, axis=1), np.stack(other, axis=1)]), axis=0)
-    return pairs[:, 0], pairs[:, 1]
 
 
 class Texts:

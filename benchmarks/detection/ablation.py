@@ -1,0 +1,210 @@
+"""What each step and each constant of the label model earns: the trials without it, one after the other.
+
+    python benchmarks/detection/ablation.py [--trials digits,cora] [--steps junk,floor] [--seeds 7]
+
+Wrong labels are those of `label_noise.py`: moved to classes that are confused, and given by simulated annotators. The
+probe and the vote of a trial are computed once; then the model judges them as it is, and without one step at a time
+("without" a draw or a bound means that it is set to where it does nothing). Of each, over the trials:
+
+    AP         average precision, the mean
+    number     |log₂(flagged ÷ wrong)|, the mean over trials with wrong labels: 1 is twice as many or half as many
+    clean      share of right labels flagged where none is wrong, per mille, the greatest
+    sure       of what is called at least 85% sure, how much is wrong, over all trials
+    Brier      mean squared error of the chance that a label is wrong, per mille
+    held       trials whose interval holds the truth
+    width      mean width of the interval, in hundredths
+
+Writes benchmarks/results/ablation.json.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from annotators import annotate
+from graph import exact_corpus
+from label_noise import digits, moved
+from sklearn.metrics import average_precision_score
+from vectors import load
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from assay.metrics.corpus import cases_frame
+from assay.metrics.labels import beliefs, confident, mixture, noise, rate
+from assay.metrics.labels.beliefs import Beliefs
+
+RESULTS = ROOT / "benchmarks/results/ablation.json"
+TRIALS = {  # how wrong labels are given, and their shares
+    "digits": [("moved", share) for share in (0.0, 0.01, 0.05)],
+    "cora": [("moved", 0.0), ("moved", 0.05), ("annotators", 0.1)],
+    "caltech10": [("moved", 0.0), ("moved", 0.02), ("annotators", 0.09)],
+    "banking77": [("moved", 0.0), ("moved", 0.05), ("annotators", 0.09)],
+}
+TOWERS = ("strong", "middling", "weak")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the vectors say of labels, and which of these are wrong (n,)."""
+
+    name: str
+    beliefs: Beliefs
+    wrong: np.ndarray
+
+
+def alone(kept: str) -> Callable[[Beliefs], Beliefs]:
+    """Beliefs of which probe or vote says nothing."""
+
+    def change(of: Beliefs) -> Beliefs:
+        even = np.ones(len(of.case)) / np.bincount(of.case, minlength=len(of.unit))[of.case]
+        return replace(of, **{"vote" if kept == "probe" else "probe": even})
+
+    return change
+
+
+def mean_powers(of: mixture.Terms, *_: Any) -> np.ndarray:
+    """Probe and vote weigh alike."""
+    return mixture.START
+
+
+def one_way(of: mixture.Terms) -> list[mixture.Fit]:
+    """The profile of the likelihood without the way back from a second summit."""
+    fits, found = [], mixture.start(of)
+    for share in rate.RATES:
+        found = mixture.fit(of, share, found)
+        fits.append(found)
+        if max(fit.likelihood for fit in fits) - found.likelihood > rate.HOPELESS / of.weight.sum():
+            break
+    return fits
+
+
+def unmatched(of: Beliefs, posterior: np.ndarray, *_: Any) -> np.ndarray:
+    """Confidences as the mixture has them."""
+    return posterior
+
+
+STEPS: dict[str, tuple[Any, str, Any] | Callable[[Beliefs], Beliefs]] = {
+    "probe alone, no vote": alone("probe"),
+    "vote alone, no probe": alone("vote"),
+    "powers of probe and vote: fitted": (mixture, "likeliest_powers", mean_powers),
+    "the vote is heard at least half (HEARD)": (mixture, "HEARD", 0.0),
+    "a class's own rate of wrong labels (HELD)": (mixture, "HELD", (1e6,)),
+    "draw of the rates as likeliest, not fixed": (mixture, "HELD", (100.0,)),
+    "draw of the directions as likeliest, not fixed": (mixture, "PULLS", (100.0,)),
+    "wrong labels go where the vectors confuse (CONFUSED)": (mixture, "CONFUSED", 0.0),
+    "two summits of the likelihood": (rate, "profile", one_way),
+    "prior of the rate (USUAL)": (rate, "USUAL", 1e9),
+    "the floor of the surest": (rate, "floor_losses", lambda *_: np.r_[0.0, np.full(len(rate.RATES) - 1, 1e9)]),
+    "disagreements where the likelihood is blind (FULL)": (rate, "FULL", 1e9),
+    "hidden and unseen widen the interval": (rate, "HIDDEN", 1.0),
+    "unseen disagreements widen the interval (UNSEEN)": (rate, "UNSEEN", 0.0),
+    "contradicting copies": (rate, "contradicted", lambda _: 0.0),
+    "few labels a class (FEW_LABELS)": (rate, "FEW_LABELS", 0.0),
+    "junk classes (JUNK)": (noise, "without_junk", lambda _, posterior, rate: posterior),
+    "labels are ranked where none is wrong (LEAST)": (noise, "LEAST", 1e-6),
+    "rounds of the last fit, 6": (noise, "ROUNDS", 1),
+    "confidences add up to the rate (prior shift)": (noise, "matched", unmatched),
+    "nothing is surer than .99 (SUREST)": (noise, "SUREST", 1.0),
+    "small classes are judged less (evidence)": (confident, "evidence", lambda of: np.ones(len(of.unit))),
+    "6,000 cases tell the rate (all)": (rate, "SEARCH_LIMIT", 10**9),
+    "6,000 cases tell the rate (1,500)": (rate, "SEARCH_LIMIT", 1_500),
+}
+
+
+def trials(names: list[str], seeds: list[int]) -> Iterator[Trial]:
+    """All of the datasets, of each the beliefs of its labels."""
+    for seed in seeds:
+        for name in names:
+            for tower in TOWERS if name == "digits" else ("",):
+                vectors, truth = digits(tower, seed) if tower else load(name)
+                truth = np.unique(truth, return_inverse=True)[1]
+                corpus, k = exact_corpus(vectors), int(truth.max()) + 1
+                for how, share in TRIALS[name]:
+                    labels = (
+                        moved(corpus, truth, share, k, seed) if how == "moved" else annotate(name, truth, share, seed)
+                    )
+                    found = beliefs.believe(corpus, cases_frame(corpus, labels.astype(np.int32)), k, 5, 0)
+                    yield Trial(f"{name} {tower} {how} {share:g} {seed}", found, labels != truth)
+
+
+def judged(trial: Trial, step: str | None) -> dict[str, float]:
+    """What the model says of a trial without a step; of all of it by default."""
+    change = STEPS[step] if step else None
+    of, patched = trial.beliefs, contextlib.nullcontext()
+    if callable(change):
+        of = change(of)
+    elif change is not None:
+        patched = mock.patch.object(*change)
+    began = time.process_time()
+    with patched:
+        found = confident.find(of)
+    wrong, given = trial.wrong, of.given
+    stands = np.zeros(len(given))
+    np.add.at(stands, np.arange(len(given)), of.of_given(found.model.posterior))
+    sure = found.is_issue & (found.confidence >= 0.85)
+    return {
+        "ap": float(average_precision_score(wrong, found.score)) if wrong.any() else float("nan"),
+        "flagged": int(found.is_issue.sum()), "wrong": int(wrong.sum()), "n": len(wrong),
+        "sure": int(sure.sum()), "sure_wrong": int(wrong[sure].sum()),
+        "brier": float(np.mean(((1.0 - stands) - wrong) ** 2)),
+        "low": found.model.low, "high": found.model.high, "seconds": time.process_time() - began,
+    }  # fmt: skip
+
+
+def summary(rows: list[dict[str, float]]) -> dict[str, float]:
+    """One line of the table."""
+    some = [row for row in rows if row["wrong"]]
+    ratio = [abs(np.log2(max(row["flagged"], 0.5) / row["wrong"])) for row in some]
+    return {
+        "AP": float(np.mean([row["ap"] for row in some])),
+        "number": float(np.mean(ratio)),
+        "clean": 1000 * max((row["flagged"] / row["n"] for row in rows if not row["wrong"]), default=0.0),
+        "sure": sum(row["sure_wrong"] for row in rows) / max(sum(row["sure"] for row in rows), 1),
+        "Brier": 1000 * float(np.mean([row["brier"] for row in rows])),
+        "held": sum(row["low"] - 5e-4 <= row["wrong"] / row["n"] <= row["high"] + 5e-4 for row in rows),
+        "width": 100 * float(np.mean([row["high"] - row["low"] for row in rows])),
+        "seconds": float(np.mean([row["seconds"] for row in rows])),
+    }
+
+
+def line(name: str, found: dict[str, float]) -> str:
+    """As Markdown."""
+    return (
+        f"| {name} | {found['AP']:.3f} | {found['number']:.2f} | {found['clean']:.1f} | {found['sure']:.2f} | "
+        f"{found['Brier']:.2f} | {found['held']:.0f} | {found['width']:.1f} | {found['seconds']:.1f} |"
+    )
+
+
+def main() -> None:
+    """Print the table, keep all rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", default=",".join(TRIALS))
+    parser.add_argument("--steps", default=",".join(STEPS), help="whole names, parted by commas that no name has")
+    parser.add_argument("--seeds", default="7")
+    chosen = parser.parse_args()
+    steps = [step for step in STEPS if any(part in step for part in chosen.steps.split(","))]
+    rows: dict[str, list[dict[str, float]]] = {"as it is": [], **{step: [] for step in steps}}
+    for trial in trials(chosen.trials.split(","), [int(seed) for seed in chosen.seeds.split(",")]):
+        for step, found in rows.items():
+            found.append({"trial": trial.name, **judged(trial, None if step == "as it is" else step)})
+        print(f"  {trial.name}: AP {rows['as it is'][-1]['ap']:.3f}", file=sys.stderr, flush=True)
+        RESULTS.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    print(
+        f"{len(rows['as it is'])} trials\n\n| without | AP | number | clean | sure | Brier | held | width | seconds |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for step, found in rows.items():
+        print(line(step, summary(found)))
+
+
+if __name__ == "__main__":
+    main()
