@@ -7,20 +7,26 @@ few dozen passes; the weights of all folds stand side by side in one matrix, so 
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
+
+from assay.metrics.training import ITERATIONS, learn, rows_to_learn_from
 
 DIMENSIONS = 256  # principal axes kept
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 N_BEST = 5  # classes that are always worth a look
-ITERATIONS = 30
 SMALL = 10  # rows a fold of one label, below which it begins in a fold of its own: so that folds are equally large
-WORK_LIMIT = 6e12  # multiply-adds of one fit; a larger one falls back to class centroids
+SMALL_FIT = 2.5e8  # logits of all folds, up to which a fit is always worth it
+LEAST_ROWS = 10  # a class that a larger fit can afford; with fewer, class centroids take its place
+DENSE = 2.5e7  # logits that are kept; more are made anew wherever they are read
+BLOCK_LOGITS = 1_000_000  # made at a time
+TEMPERATURE_ROWS = 100_000  # rows that choose the temperature, where logits are not kept
 
 
 @dataclass(frozen=True)
@@ -102,75 +108,89 @@ def _hashed(text: str) -> int:
 
 
 def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:
-    """Whether `out_of_fold` is affordable for this size."""
-    work = 2.0 * n * n_classes * n_folds * dimensions * ITERATIONS
-    return work <= WORK_LIMIT and n * n_classes * n_folds <= 2.5e8
+    """Whether a probe can learn from enough of `n` rows to be worth it."""
+    rows = rows_to_learn_from(n, n_classes, n_folds, dimensions)
+    return n * n_classes * n_folds <= SMALL_FIT or rows >= LEAST_ROWS * n_classes
 
 
-def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> np.ndarray:
-    """(n, n_classes) float32 logits of each row from the probe that did not see its fold.
+class Logits:
+    """float32 (n, n_classes), of each row from the probe that did not see its fold; 0 where it is held out in none.
+
+    `logits[rows]` gives some rows, `at` some places, `best` the likeliest classes. Up to DENSE of them are kept.
+    """
+
+    def __init__(self, problem: Problem, weights: torch.Tensor) -> None:
+        self._problem, self._weights, self._kept = problem, weights, None
+        self.shape = (len(problem.features), problem.n_classes)
+        if self.shape[0] * self.shape[1] <= DENSE:
+            self._kept = self._made(np.arange(self.shape[0]))
+
+    def _made(self, rows: np.ndarray) -> np.ndarray:
+        logits = torch.zeros((len(rows), self.shape[1]), dtype=torch.float32)
+        fold = self._problem.fold[rows]
+        for number in range(self._problem.n_folds):
+            held = np.nonzero(fold == number)[0]
+            features = torch.from_numpy(self._problem.features[rows[held]])
+            logits[torch.from_numpy(held)] = features @ self._weights[:-1, number] + self._weights[-1, number]
+        return logits.numpy()
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self._made(rows) if self._kept is None else self._kept[rows]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[np.arange(self.shape[0])], dtype)
+
+    def _blocks(self, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Places in `rows` with their logits, some at a time."""
+        step = max(1, BLOCK_LOGITS // max(self.shape[1], 1))
+        for start in range(0, len(rows), step):
+            yield slice(start, start + step), self[rows[start : start + step]]
+
+    def at(self, row: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """float32 (p,) the logits of some rows and classes, each row made once."""
+        out = np.empty(len(row), dtype=np.float32)
+        rows, place = np.unique(row, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        for part, logits in self._blocks(rows):
+            first, last = np.searchsorted(place[order], [part.start, part.stop])
+            mine = order[first:last]
+            out[mine] = logits[place[mine] - part.start, label[mine]]
+        return out
+
+    def best(self) -> np.ndarray:
+        """(n, a few) the classes that the probe thinks likeliest, in no order."""
+        found = [best_classes(logits) for _, logits in self._blocks(np.arange(self.shape[0]))]
+        return np.concatenate([np.zeros((0, min(N_BEST, self.shape[1])), dtype=np.int64), *found])
+
+    def temperature(self) -> float:
+        """`fit_temperature`, by some of the rows where they are many."""
+        labeled = self._problem.known
+        if self._kept is None and len(labeled) > TEMPERATURE_ROWS:
+            labeled = labeled[np.linspace(0, len(labeled) - 1, TEMPERATURE_ROWS).astype(np.int64)]
+        elif self._kept is not None:
+            return fit_temperature(self._kept, self._problem)
+        return fit_temperature(self[labeled], subset(self._problem, labeled))
+
+
+def predict(problem: Problem, penalty: float) -> Logits:
+    """The logits of each row from the probe that did not see its fold.
 
     Rows without a label are never trained on, and are predicted out of fold all the same.
     """
-    features = torch.from_numpy(problem.features)
-    weights = train(problem, penalty, iterations)
-    logits = torch.empty((len(features), problem.n_classes), dtype=torch.float32)
-    for fold in range(problem.n_folds):
-        held = torch.from_numpy(np.nonzero(problem.fold == fold)[0])
-        logits[held] = features[held] @ weights[:-1, fold] + weights[-1, fold]
-    return logits.numpy()
+    return Logits(problem, train(problem, penalty))
+
+
+def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> np.ndarray:
+    """`predict` as one array."""
+    return np.asarray(Logits(problem, train(problem, penalty, iterations)))
 
 
 def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> torch.Tensor:
     """(r + 1, n_folds, n_classes) weights, the last row the bias; fold f is trained on all rows outside fold f.
 
-    Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself.
+    Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself; see `training.py`.
     """
-    keep = problem.known
-    place = np.full(len(problem.features), -1, dtype=np.int64)
-    place[keep] = np.arange(len(keep))
-    features = torch.from_numpy(problem.features[keep])
-    n, r = features.shape
-    scale = 1.0 / torch.sqrt(0.25 * (features * features).sum(dim=0) / max(problem.n_classes, 2) * 2 + penalty)
-    scaled = torch.cat([features * scale, torch.full((n, 1), 1.0 / max(n, 1) ** 0.5)], dim=1)
-    row, label = torch.from_numpy(place[problem.row]), torch.from_numpy(problem.label.astype(np.int64))
-    share = torch.from_numpy(problem.share.astype(np.float32))
-    fold = torch.from_numpy(problem.fold[keep])
-    mask = (fold[:, None] != torch.arange(problem.n_folds)[None, :]).float()
-    exclusive = problem.mass is None
-    counted = torch.zeros(n).index_add_(0, row, share)
-    mass = counted if problem.mass is None else torch.from_numpy(problem.mass[keep]).float()
-    decay = torch.cat([penalty * scale**2, torch.zeros(1)])[:, None]
-    shape = (r + 1, problem.n_folds * problem.n_classes)
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = torch.from_numpy(flat.astype(np.float32)).view(shape)
-        logits = (scaled @ weights).view(n, problem.n_folds, problem.n_classes)
-        pull = share[:, None] * mask[row]
-        weight = (mask * mass[:, None])[:, :, None]
-        if exclusive:
-            log_p = torch.log_softmax(logits, dim=2)
-            value = -(log_p[row, :, label] * pull).sum(dtype=torch.float64)
-            gradient = log_p.exp_().mul_(weight)
-        else:
-            value = -(logits[row, :, label] * pull).sum(dtype=torch.float64)
-            value += (torch.nn.functional.softplus(logits) * weight).sum(dtype=torch.float64)
-            gradient = torch.sigmoid_(logits).mul_(weight)
-        gradient[row, :, label] -= pull  # a row has a label once, so no two of these meet
-        slope = scaled.T @ gradient.view(n, -1) + decay * weights
-        value += 0.5 * (decay * weights * weights).sum(dtype=torch.float64)
-        return float(value), slope.view(-1).double().numpy()
-
-    options: dict[str, Any] = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-3}
-    start = np.zeros(shape[0] * shape[1])
-    if not exclusive:  # at the classes' own odds
-        rate = torch.zeros(problem.n_classes).index_add_(0, label, share).add_(0.5) / (mass.sum() + 1.0)
-        odds = torch.logit(rate.clamp(1e-6, 1 - 1e-6)) * max(n, 1) ** 0.5
-        start[-shape[1] :] = odds.repeat(problem.n_folds).numpy()
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    weights = torch.from_numpy(found.x.astype(np.float32)).view(shape)
-    unscaled = weights * torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5)])[:, None]
-    return unscaled.view(r + 1, problem.n_folds, problem.n_classes)
+    return learn(problem, penalty, iterations)
 
 
 def best_classes(logits: np.ndarray) -> np.ndarray:
@@ -183,20 +203,8 @@ def choose_penalty(problem: Problem, grid: tuple[float, ...] = PENALTIES, rows: 
     """The penalty of `grid` (ascending) with the least tempered cross entropy out of fold, in two folds of at
     most `rows` rows."""
     labeled = problem.known
-    kept = np.zeros(len(problem.features), dtype=bool)
-    kept[labeled[:: max(1, -(-len(labeled) // rows))]] = True
-    chosen = kept[problem.row]
-    place = np.cumsum(kept) - 1
-    small = Problem(
-        problem.features[kept],
-        place[problem.row[chosen]],
-        problem.label[chosen],
-        problem.share[chosen],
-        problem.fold[kept] % 2,
-        problem.n_classes,
-        2,
-        None if problem.mass is None else problem.mass[kept],
-    )
+    small = subset(problem, labeled[:: max(1, -(-len(labeled) // rows))])
+    small = replace(small, fold=small.fold % 2, n_folds=2)
 
     @functools.cache
     def loss(place: int) -> float:
@@ -208,6 +216,22 @@ def choose_penalty(problem: Problem, grid: tuple[float, ...] = PENALTIES, rows: 
         while 0 <= best + step < len(grid) and loss(best + step) < loss(best):
             best += step
     return grid[best]
+
+
+def subset(problem: Problem, rows: np.ndarray) -> Problem:
+    """The problem of some rows, ascending."""
+    kept = np.zeros(len(problem.features), dtype=bool)
+    kept[rows] = True
+    chosen = kept[problem.row]
+    return replace(
+        problem,
+        features=problem.features[rows],
+        row=(np.cumsum(kept) - 1)[problem.row[chosen]],
+        label=problem.label[chosen],
+        share=problem.share[chosen],
+        fold=problem.fold[rows],
+        mass=None if problem.mass is None else problem.mass[rows],
+    )
 
 
 def cross_entropy(logits: np.ndarray, problem: Problem, temperature: float = 1.0) -> float:

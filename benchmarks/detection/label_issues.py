@@ -25,7 +25,6 @@ from trials import arguments, corpora, keep, stored
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from assay.metrics import probe
 from assay.metrics.corpus import cases_frame
 from assay.metrics.labels import beliefs, confident
 
@@ -45,9 +44,9 @@ def ours(corpus, labels: np.ndarray, n_classes: int):
     logits = {}
 
     def remembered(problem):
-        logits["all"] = original(problem)
-        logits["temperature"] = probe.fit_temperature(logits["all"], problem)
-        return logits["all"]
+        found = original(problem)
+        logits["all"], logits["temperature"] = np.asarray(found), found.temperature()
+        return found
 
     original, beliefs.probe_logits = beliefs.probe_logits, remembered
     started = time.perf_counter()

@@ -53,7 +53,7 @@ def ours(corpus, carried: np.ndarray):
         set_beliefs.probe_logits = original
     found = find_sets(beliefs)
     seconds = time.perf_counter() - started
-    probabilities = set_beliefs.sigmoid(kept["logits"].astype(np.float64) / kept["temperature"])
+    probabilities = set_beliefs.sigmoid(np.asarray(kept["logits"], np.float64) / kept["temperature"])
     return beliefs, found, probabilities, seconds
 
 

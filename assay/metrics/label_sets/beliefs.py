@@ -90,14 +90,14 @@ def believe_sets(corpus: Corpus, cases: pl.DataFrame, carried: csr_array, folds:
     temperature = vote_temperature(corpus, targets)
     votes = vote.neighbor_votes(corpus, targets.units, targets.mass > 0, targets.several, temperature)
     logits, temperature = probe_logits(corpus, targets, folds, seed)
-    best = None if logits is None else probe.best_classes(logits)
+    best = None if logits is None else logits.best()
     case, label = candidates(unit, targets.own, votes, best)
     is_own, voted = vote.look_up(targets.own, case, label) > 0, vote.look_up(votes, unit[case], label)
     floored = (1 - vote.FLOOR) * voted + vote.FLOOR * rate[label]
     probed = np.full(len(case), np.nan)
     reached = voted > 0
     if logits is not None and best is not None:
-        probed = special.expit(logits[unit[case], label].astype(np.float64) / temperature)
+        probed = special.expit(logits.at(unit[case], label).astype(np.float64) / temperature)
         reached |= (best[unit[case]] == label[:, None]).any(axis=1)
     features = stack_features(probed, floored, rate[label])
     fitted = np.nonzero(reached & known[case])[0]  # a pair listed only because it is carried would tell the answer
@@ -128,7 +128,7 @@ def vote_temperature(corpus: Corpus, targets: Targets) -> float:
     return max(vote.TEMPERATURES, key=likelihood)
 
 
-def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tuple[np.ndarray | None, float]:
+def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tuple[probe.Logits | None, float]:
     """`(logits (n_units, n_classes), temperature)` out of fold; None where a probe would take too long."""
     n_classes = targets.units.shape[1]
     features = probe.principal_axes(corpus.vectors)
@@ -145,11 +145,11 @@ def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tup
         n_folds=folds,
         mass=targets.mass,
     )
-    logits = probe.out_of_fold(problem, probe.choose_penalty(problem))
-    return logits, probe.fit_temperature(logits, problem)
+    logits = probe.predict(problem, probe.choose_penalty(problem))
+    return logits, logits.temperature()
 
 
-def probe_auc(logits: np.ndarray | None, targets: Targets) -> np.ndarray:
+def probe_auc(logits: probe.Logits | None, targets: Targets) -> np.ndarray:
     """(n_classes,) area under the ROC curve of each class's probe, on some of the labelled units."""
     n_classes = targets.units.shape[1]
     if logits is None:
@@ -157,11 +157,11 @@ def probe_auc(logits: np.ndarray | None, targets: Targets) -> np.ndarray:
     rows = np.nonzero(targets.mass > 0)[0]
     rows = rows[:: max(1, len(rows) // AUC_ROWS)]
     carried = csc_array(targets.units[rows] > 0.5)
-    out = np.empty(n_classes)
+    out, some = np.empty(n_classes), logits[rows]
     for label in range(n_classes):
         positive = np.zeros(len(rows), dtype=bool)
         positive[carried.indices[carried.indptr[label] : carried.indptr[label + 1]]] = True
-        out[label] = auc(logits[rows, label], positive)
+        out[label] = auc(some[:, label], positive)
     return out
 
 

@@ -76,8 +76,7 @@ def believe(corpus: Corpus, cases: pl.DataFrame, n_classes: int, folds: int, see
         logits = centroid_logits(problem, unit, given, share, case, label)
         probed = pairs.softmax(case, logits, len(unit))
     else:
-        temperature = probe.fit_temperature(dense, problem)
-        probed = pairs.softmax(case, dense[unit[case], label] / temperature, len(unit))
+        probed = pairs.softmax(case, dense.at(unit[case], label) / dense.temperature(), len(unit))
     voted = (1 - vote.FLOOR) * vote.look_up(votes, unit[case], label) + vote.FLOOR / n_classes
     voted = pairs.normalize(case, voted, len(unit))
     belief = combine(case, label, given, share, probed, voted)
@@ -115,12 +114,12 @@ def make_problem(
     )
 
 
-def probe_logits(problem: probe.Problem) -> np.ndarray | None:
+def probe_logits(problem: probe.Problem) -> probe.Logits | None:
     """Out-of-fold logits (n_units, n_classes), or None where a probe would take too long."""
     n, r = problem.features.shape
     if not probe.fits(n, problem.n_classes, problem.n_folds, r):
         return None
-    return probe.out_of_fold(problem, probe.choose_penalty(problem))
+    return probe.predict(problem, probe.choose_penalty(problem))
 
 
 def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray) -> float:
@@ -143,7 +142,7 @@ def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share:
 
 
 def candidates(
-    unit: np.ndarray, given: np.ndarray, votes: csr_array, dense: np.ndarray | None, n_classes: int
+    unit: np.ndarray, given: np.ndarray, votes: csr_array, dense: probe.Logits | None, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pairs (case, label): labels voted for, the given one, and the probe's best few; sorted."""
     m = len(unit)
@@ -152,7 +151,7 @@ def candidates(
     voted, voted_label, _ = vote.entries(votes[unit])
     found = [pairs.keys(known, given[known], n_classes), pairs.keys(voted, voted_label, n_classes)]
     if dense is not None:
-        found.append(pairs.keys(every[:, None], probe.best_classes(dense)[unit], n_classes).ravel())
+        found.append(pairs.keys(every[:, None], dense.best()[unit], n_classes).ravel())
     else:
         reached = np.zeros(m, dtype=bool)
         reached[np.concatenate(found) // n_classes] = True
