@@ -366,7 +366,7 @@ def cleaned(dataset: str, folder: Path, link: bool, snapshot: int | None, home: 
     """The cleaned dataset as files, one folder a class: copies and dropped samples out, accepted labels in."""
     import numpy as np
 
-    from assay.explorer.folder import write_folder
+    from assay.exporting.folder import write_folder
     from assay.reading.columns import View
     from assay.store.decisions import read_decisions
     from assay.store.snapshots import open_snapshot

@@ -19,7 +19,7 @@ import traitlets
 from assay.explorer.export import compose
 from assay.explorer.guard import Visitors, new_token
 from assay.explorer.server import make_app
-from assay.explorer.takeaway import found, with_text
+from assay.exporting.takeaway import found, with_text
 from assay.reading.filters import checked
 from assay.store.account import account
 from assay.store.snapshots import Snapshot, open_snapshot

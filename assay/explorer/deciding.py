@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -11,11 +12,13 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from assay.explorer import asked, takeaway
+from assay.explorer import asked
 from assay.explorer.answers import number_of
-from assay.explorer.folder import write_zip
 from assay.explorer.guard import WHO
 from assay.explorer.state import Explorer
+from assay.exporting import takeaway
+from assay.exporting.folder import write_zip
+from assay.exporting.hugging_face import zip_hugging_face
 from assay.reading.columns import View
 from assay.sources.label_text import canonical
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
@@ -157,18 +160,19 @@ def export(explorer: Explorer, request: Request, body: dict[str, Any]) -> Respon
     mask = explorer.selections(number).mask(body.get("filter") or {})
     name = f"{explorer.workspace.dataset}-v{number}-{what}.{takeaway.ENDINGS.get(form, form)}"
     attached = {"content-disposition": f'attachment; filename="{name}"'}
-    if what == "cleaned" and form == "zip":
-        return _zip(explorer.view(number), mask, attached)
+    if what == "cleaned" and form in takeaway.ZIPPED:
+        write = write_zip if form == "zip" else zip_hugging_face
+        return _zip(lambda file: write(explorer.view(number), mask, file), attached)
     data = takeaway.export(explorer.view(number), mask, what, form)
     return Response(data, media_type=takeaway.FORMATS[form], headers=attached)
 
 
-def _zip(view: View, mask: np.ndarray, headers: dict[str, Any]) -> Response:
-    """The cleaned files, made on disk and removed once they are sent."""
+def _zip(write: Callable[[BinaryIO], object], headers: dict[str, Any]) -> Response:
+    """A ZIP file, made on disk and removed once they are sent."""
     with tempfile.NamedTemporaryFile(prefix="assay-", suffix=".zip", delete=False) as file:
         path = Path(file.name)
         try:
-            write_zip(view, mask, cast(BinaryIO, file))
+            write(cast(BinaryIO, file))
         except BaseException:
             path.unlink()
             raise

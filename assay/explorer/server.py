@@ -14,11 +14,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from assay.contracts.errors import AssayError, SnapshotError
-from assay.explorer import answers, asked, deciding, shell, takeaway
+from assay.explorer import answers, asked, deciding, shell
 from assay.explorer.export import STATIC
 from assay.explorer.guard import Guard, Visitors
 from assay.explorer.shell import first_page
 from assay.explorer.state import Explorer
+from assay.exporting.annotations import ExportError
 from assay.reading.filters import FilterError
 from assay.store.damage import damage
 from assay.store.workspace import Workspace
@@ -103,7 +104,7 @@ def _answered(answer: Answer, request: Request, body: dict[str, Any] | bytes) ->
     try:
         found = answer(request.app.state.explorer, request, body)
         return found if isinstance(found, Response) else JSONResponse(found)
-    except (FilterError, takeaway.ExportError, TypeError, ValueError) as error:
+    except (FilterError, ExportError, TypeError, ValueError) as error:
         return answers.refused(400, str(error))
     except (KeyError, SnapshotError) as error:
         return answers.refused(404, str(error).strip("'\""))

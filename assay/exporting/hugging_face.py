@@ -6,9 +6,11 @@ data/SPLIT-00000-of-N.parquet   the samples; files inside, their type in the sch
 
 import json
 import re
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -18,7 +20,7 @@ import yaml
 
 from assay.contracts.errors import AssayError, SpecError
 from assay.contracts.splits import split_kind
-from assay.explorer.takeaway import cleaned, with_text
+from assay.exporting.takeaway import cleaned, with_text
 from assay.reading.columns import View
 from assay.reading.samples import Raw
 
@@ -29,8 +31,11 @@ OURS = ("position", "content_hash", "modality", "size_bytes", "uri")
 SCORED = ("label_issue", "outlier")
 
 
-def write_hugging_face(view: View, target: Path) -> tuple[int, dict[str, str]]:
+def write_hugging_face(view: View, target: Path, mask: np.ndarray | None = None) -> tuple[int, dict[str, str]]:
     """Write the folder, which must be empty or absent.
+
+    Args:
+        mask: the samples that are considered, bool of shape (n,); by default all.
 
     Returns:
         How many samples were written, and why each of the others was not.
@@ -45,7 +50,7 @@ def write_hugging_face(view: View, target: Path) -> tuple[int, dict[str, str]]:
         raise SpecError(
             f"a dataset of Hugging Face holds images, sounds, videos or texts; these are {view.face['plural']}"
         )
-    frame = rows_of(view)
+    frame = rows_of(view, np.ones(len(view), dtype=bool) if mask is None else mask)
     classes = sorted(frame["label"].drop_nulls().unique().to_list())
     (target / "data").mkdir(parents=True)
     left_out: dict[str, str] = {}
@@ -65,10 +70,19 @@ def write_hugging_face(view: View, target: Path) -> tuple[int, dict[str, str]]:
     return sum(n for n, _ in sizes.values()), left_out
 
 
-def rows_of(view: View) -> pl.DataFrame:
-    """The cleaned samples, their further columns, and what a night says of each: `label_issue`, `outlier` (0 to 1), and
-    the label that was suggested."""
-    frame = with_text(view, cleaned(view, np.ones(len(view), dtype=bool)))
+def zip_hugging_face(view: View, mask: np.ndarray, target: BinaryIO) -> None:
+    """The folder in one ZIP file, as `write_hugging_face` writes it. Raises as that does."""
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch, zipfile.ZipFile(target, "w") as archive:
+        folder = Path(scratch) / "dataset"
+        write_hugging_face(view, folder, mask)
+        for path in sorted(folder.rglob("*.*")):
+            archive.write(path, path.relative_to(folder))
+
+
+def rows_of(view: View, mask: np.ndarray) -> pl.DataFrame:
+    """The cleaned samples of `mask`, their further columns, and what a night says of each: `label_issue`, `outlier`
+    (0 to 1), and the label that was suggested."""
+    frame = with_text(view, cleaned(view, mask))
     scores = view.scan("scores").filter(pl.col("metric").is_in(SCORED)).collect()
     for metric in SCORED:
         mine = scores.filter(metric=metric).select("sample_id", pl.col("score").alias(metric))

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SpecError
-from assay.explorer.takeaway import as_label_studio, found, with_text
+from assay.exporting.annotations import as_label_studio
+from assay.exporting.takeaway import found, with_text
 from assay.reading.columns import View
 from assay.store.files import atomic_file
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from assay.contracts.spreadsheet import ESCAPED
-from assay.explorer.takeaway import without_formulas
+from assay.exporting.takeaway import without_formulas
 from assay.reading.columns import View, match
 from assay.reading.samples import history
 from assay.reading.selection import Selections

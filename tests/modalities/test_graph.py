@@ -13,7 +13,7 @@ from scipy import sparse
 from assay.contracts.errors import EmbedderError, SourceError, SpecError
 from assay.contracts.spec import load_spec, make_spec
 from assay.embedders.stage import embed
-from assay.explorer.folder import write_folder
+from assay.exporting.folder import write_folder
 from assay.facts import clean
 from assay.modalities.graph.adjacency import Ends, adjacency_of
 from assay.modalities.graph.drawing import SIDE, Neighbourhoods

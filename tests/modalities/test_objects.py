@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,9 @@ from PIL import Image
 import assay
 from assay.contracts.errors import SourceError, SpecError, UnreadableSample
 from assay.contracts.spec import make_spec
-from assay.explorer.folder import write_folder
-from assay.explorer.takeaway import ExportError, export
+from assay.exporting.annotations import ExportError
+from assay.exporting.folder import write_folder
+from assay.exporting.takeaway import export
 from assay.modalities.contents import open_reader
 from assay.modalities.objects import example
 from assay.modalities.objects.annotations import Annotation, Refused
@@ -405,6 +407,25 @@ def test_boxes_go_out_as_coco_and_come_back(night, tmp_path):
     again = {(with_region(row.image, row.region), row.label) for row in found.rows}
     samples = night[0].read("samples").select("uri", pl.col("label").fill_null("unlabelled"))
     assert again == set(samples.filter(~pl.col("uri").str.contains("percent")).rows())
+
+
+def test_boxes_go_out_to_cvat_in_their_pictures(night):
+    """Of CVAT: a picture once, with all of its boxes in pixels, as COCO has them."""
+    view = View(night[0])
+    root = ElementTree.fromstring(export(view, np.ones(len(view), dtype=bool), "selection", "cvat"))
+    coco = json.loads(export(view, np.ones(len(view), dtype=bool), "selection", "coco"))
+    names = {image["id"]: image["file_name"] for image in coco["images"]}
+    wanted = sorted(
+        (names[one["image_id"]], *(round(value, 2) for value in one["bbox"])) for one in coco["annotations"]
+    )
+    found = []
+    for image in root.iter("image"):
+        for box in image.iter("box"):
+            if box.get("source") == "manual":
+                left, top, right, bottom = (float(box.get(name)) for name in ("xtl", "ytl", "xbr", "ybr"))
+                found.append((image.get("name"), left, top, round(right - left, 2), round(bottom - top, 2)))
+    assert len(found) == len(wanted) > 0
+    assert np.allclose([one[1:] for one in sorted(found)], [one[1:] for one in wanted], atol=0.02)
 
 
 def test_pictures_do_not_go_out_as_coco(digits_night):

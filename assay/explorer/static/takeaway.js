@@ -25,10 +25,22 @@ const CLEANED = [
   ["zip", "Folder", "the files, one folder a class, in a ZIP"],
   ["parquet", "Parquet", "to train on"],
   ["csv", "CSV", "to train on"],
-  ["jsonl", "JSON lines", "to train on, as Hugging Face reads them"],
+  ["jsonl", "JSON lines", "to train on"],
 ];
+const CVAT = ["cvat", "CVAT", "given and suggested labels, as CVAT for images 1.1"];
+const HUGGING_FACE = ["huggingface", "Hugging Face", "a folder for load_dataset, in a ZIP"];
 
-const withCoco = (forms) => (page.meta.face === "boxes" ? [COCO, ...forms] : forms);
+// What these samples can be taken away as: not every tool takes every kind.
+function forms(list, what) {
+  const { face } = page.meta,
+    boxed = face === "boxes";
+  return [
+    boxed ? COCO : null,
+    ...list.filter(([form]) => form !== "zip" || !(boxed || face === "drawing")),
+    what === "selection" && ["picture", "captioned", "boxes"].includes(face) ? CVAT : null,
+    what === "cleaned" && ["picture", "sound", "video", "text"].includes(face) ? HUGGING_FACE : null,
+  ].filter(Boolean);
+}
 
 function download(what, form, filter) {
   return async () => {
@@ -36,7 +48,7 @@ function download(what, form, filter) {
     try {
       const { meta } = page,
         blob = await api.exported(meta.number, { what, format: form, filter });
-      const ending = { labelstudio: "json", coco: "json" }[form] ?? form;
+      const ending = { labelstudio: "json", coco: "json", cvat: "xml", huggingface: "zip" }[form] ?? form;
       save(blob, `${meta.dataset}-v${meta.number}-${what}.${ending}`);
     } catch (error) {
       toast(error.message);
@@ -65,9 +77,9 @@ export function openExports(from, n, filter, plot = null) {
       "div",
       { class: "items" },
       h("p", { class: "small" }, `The ${counted(n, "selected sample")}, with what was found`),
-      withCoco(SELECTION).map((form) => line(form, "selection", filter)),
+      forms(SELECTION, "selection").map((form) => line(form, "selection", filter)),
       h("p", { class: "small" }, "Cleaned: without copies and dropped ones, accepted labels put in"),
-      withCoco(CLEANED).map((form) => line(form, "cleaned", filter)),
+      forms(CLEANED, "cleaned").map((form) => line(form, "cleaned", filter)),
       plot
         ? [
             h("p", { class: "small" }, "The view"),

@@ -10,7 +10,7 @@ import pytest
 from assay.contracts.spec import make_spec
 from assay.contracts.spreadsheet import ESCAPED, escape, unescape_cells, unescape_header
 from assay.contracts.tables import empty
-from assay.explorer.takeaway import export
+from assay.exporting.takeaway import export
 from assay.publishing.snapshot import write_snapshot
 from assay.reading.columns import View
 from assay.sources.ingest import ingest

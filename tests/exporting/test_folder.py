@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.contracts.errors import SpecError
-from assay.explorer.folder import numbered, safe, write_folder, write_zip
+from assay.exporting.folder import numbered, safe, write_folder, write_zip
 from assay.reading.columns import View
 from assay.store.decisions import append_decisions, read_decisions
 from assay.store.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from assay.contracts.errors import AssayError, SpecError
-from assay.explorer.takeaway import cleaned
+from assay.exporting.takeaway import cleaned
 from assay.reading.boxes import is_part
 from assay.reading.columns import View
 from assay.reading.facts import text

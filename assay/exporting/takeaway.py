@@ -1,4 +1,5 @@
-"""A selection, or the cleaned dataset, to take away: Parquet, CSV, JSONL, COCO, or tasks for Label Studio.
+"""A selection, or the cleaned dataset, to take away: Parquet, CSV, JSONL, COCO, CVAT, or tasks for Label
+Studio.
 
 What is taken away can be a source again: `kind = "table"`, with `root` where the pictures are. Parquet and JSONL are
 exact; a CSV escapes what a spreadsheet would run, says so in a column, and is read back as it was.
@@ -12,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.spreadsheet import escape
+from assay.exporting.annotations import ADDED, ExportError, as_coco, as_cvat, as_label_studio
 from assay.reading.columns import View
-from assay.sources.fragments import parted
 from assay.store.decisions import cleaned_samples
 
 FORMATS = {
@@ -22,14 +23,16 @@ FORMATS = {
     "jsonl": "application/x-ndjson",
     "labelstudio": "application/json",
     "coco": "application/json",
+    "cvat": "application/xml",
     "zip": "application/zip",
+    "huggingface": "application/zip",
 }
-ENDINGS = {"labelstudio": "json", "coco": "json"}  # of a file's name, where it is not the format's
-ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
-
-
-class ExportError(ValueError):
-    """Asked for something that cannot be exported."""
+ANNOTATED = {"labelstudio": as_label_studio, "coco": as_coco, "cvat": as_cvat}
+ENDINGS = {"labelstudio": "json", "coco": "json", "cvat": "xml", "huggingface": "zip"}
+ZIPPED = (
+    "zip",
+    "huggingface",
+)  # of the cleaned dataset; not made in memory  # of a file's name, where it is not the format's
 
 
 def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
@@ -39,9 +42,9 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
     and whatever was dropped left out, accepted labels in the place of the given ones.
 
     Raises:
-        ExportError: no such kind or format, or COCO of samples that are no boxes.
+        ExportError: no such kind or format, or one that does not hold such samples.
     """
-    if what not in ("selection", "cleaned") or form not in FORMATS or form == "zip":
+    if what not in ("selection", "cleaned") or form not in FORMATS or form in ZIPPED:
         raise ExportError(f"export is selection or cleaned, as {sorted(FORMATS)}; got {what!r}, {form!r}")
     frame = with_text(view, cleaned(view, mask) if what == "cleaned" else found(view, mask))
     if form == "parquet":
@@ -50,9 +53,9 @@ def export(view: View, mask: np.ndarray, what: str, form: str) -> bytes:
         return buffer.getvalue()
     if form == "csv":
         return without_formulas(frame).write_csv().encode("utf-8", "replace")
-    if form == "coco":
-        return as_coco(frame, view)
-    return as_label_studio(frame, view) if form == "labelstudio" else as_tasks(frame, what)
+    if form in ANNOTATED:
+        return ANNOTATED[form](frame, view)
+    return as_tasks(frame, what)
 
 
 def found(view: View, mask: np.ndarray) -> pl.DataFrame:
@@ -137,58 +140,3 @@ def as_tasks(frame: pl.DataFrame, what: str) -> bytes:
             task["meta"] = {"issues": row["issues"], "tags": row["tags"]}
         lines.append(json.dumps(task, ensure_ascii=False, default=str))
     return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
-
-
-def as_label_studio(frame: pl.DataFrame, view: View) -> bytes:
-    """A list of Label Studio's tasks with the suggestions as pre-annotations.
-
-    They fit a labelling configuration with `<Image name="image" value="$image"/>` (or `<Text name="text"
-    value="$text"/>`) and `<Choices name="label" toName="image">` (or "text").
-    """
-    shown = "text" if view.face["text"] else "image"
-    tasks = []
-    for row in frame.iter_rows(named=True):
-        data = {name: value for name, value in row.items() if name not in ADDED and value is not None}
-        data |= {shown: row["text"] if shown == "text" else row["uri"], "issues": row.get("issues") or ""}
-        task: dict[str, Any] = {"data": data}
-        for name, score in (("suggested_label", row.get("label_confidence")), ("label", None)):
-            if row.get(name) is not None:
-                choice = {"from_name": "label", "to_name": shown, "type": "choices", "value": {"choices": [row[name]]}}
-                version = "assay" if name == "suggested_label" else "given"
-                task.setdefault("predictions", []).append(
-                    {"model_version": version, "score": score, "result": [choice]}
-                )
-        tasks.append(task)
-    return json.dumps(tasks, ensure_ascii=False, default=str).encode("utf-8", "replace")
-
-
-def as_coco(frame: pl.DataFrame, view: View) -> bytes:
-    """COCO JSON of boxes in pixels: `images`, `annotations` and `categories`, each with ids from 1; a box without a
-    label has the category `unlabelled`."""
-    face = view.face
-    if not face.get("whole"):
-        raise ExportError(
-            "COCO holds boxes of pictures; these samples are none. Take them as Parquet, CSV or JSON lines"
-        )
-    place = ["x", "y", "box_width", "box_height", "image_width", "image_height"]
-    facts = view.scan(face["facts"]).select("content_hash", *place).unique("content_hash", keep="any").collect()
-    boxes = frame.select("uri", "label", "content_hash").join(facts, on="content_hash", maintain_order="left")
-    rows = [(parted(uri)[0], label or "unlabelled", *numbers) for uri, label, _, *numbers in boxes.iter_rows()]
-    images = {file: size for file, _, _, _, _, _, *size in rows}
-    image_ids = {file: number for number, file in enumerate(sorted(images), start=1)}
-    classes = {name: number for number, name in enumerate(sorted({row[1] for row in rows}), start=1)}
-    whole = {
-        "images": [
-            {"id": number, "file_name": file, "width": images[file][0], "height": images[file][1]}
-            for file, number in image_ids.items()
-        ],
-        "categories": [{"id": number, "name": name} for name, number in classes.items()],
-        "annotations": [
-            {
-                "id": number, "image_id": image_ids[file], "category_id": classes[label], "bbox": [x, y, w, h],
-                "area": w * h, "iscrowd": 0,
-            }
-            for number, (file, label, x, y, w, h, *_) in enumerate(rows, start=1)
-        ],
-    }  # fmt: skip
-    return json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")
