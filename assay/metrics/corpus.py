@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from assay.store.tables import TableReader
-from assay.store.units import embedder_of
+from assay.store.units import embedder_of, only
 from assay.store.vectors import read_vectors
 
 OWN_COLUMNS = ("sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes")
@@ -91,7 +91,7 @@ def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
     """`(usable, vectors)`: which rows are found, finite and not zero, and those rows at unit length."""
     norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
     usable = found & np.isfinite(norms) & (norms > 1e-12)
-    vectors = matrix if usable.all() else matrix[usable]
+    vectors = only(matrix, usable)
     vectors /= norms[usable, None].astype(np.float32)
     return usable, vectors
 
@@ -99,29 +99,30 @@ def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
 def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out.
 
-    One part's strings are in memory at a time: all of them together would take more than the vectors.
+    One part's edges are in memory at a time, and a unit's stand in the order of their parts: the strings of all
+    together would take more than the vectors.
     """
     known = pl.Enum(unit_ids)
 
     def place(column: str) -> pl.Expr:
         return pl.col(column).cast(known, strict=False).to_physical().cast(pl.Int32)
 
-    schema = {"unit": pl.Int32, "neighbor": pl.Int32, "rank": pl.UInt16, "similarity": pl.Float32}
-    coded = [pl.DataFrame(schema=schema)]
-    for part in parts:
-        ends = {"unit": place("sample_id"), "neighbor": place("neighbor_id")}
-        found = pl.scan_parquet(part).select("rank", "similarity", **ends).select(list(schema))
-        usable = (pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite()
-        coded.append(found.drop_nulls(["unit", "neighbor"]).filter(usable).collect())
-    edges = pl.concat(coded).sort("unit", "rank", "neighbor")
-    edges = edges.with_columns(pl.int_range(pl.len()).over("unit").alias("at"))
-    k = int(edges["at"].to_numpy().max(initial=-1)) + 1
+    ends = {"unit": place("sample_id"), "neighbor": place("neighbor_id")}
+    k = int(pl.scan_parquet(parts).select(pl.col("rank").max()).collect().item() or 0) if parts else 0
     rows = np.full((len(unit_ids), k), -1, dtype=np.int32)
     similarities = np.zeros((len(unit_ids), k), dtype=np.float32)
-    unit, at = edges["unit"].to_numpy(), edges["at"].to_numpy()
-    rows[unit, at] = edges["neighbor"].to_numpy()
-    similarities[unit, at] = np.clip(edges["similarity"].to_numpy(), -1.0, 1.0)
-    return rows, similarities
+    filled = np.zeros(len(unit_ids), dtype=np.int64)
+    for part in parts:
+        found = pl.scan_parquet(part).select("rank", "similarity", **ends).drop_nulls(["unit", "neighbor"])
+        usable = (pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite()
+        edges = found.filter(usable).sort("unit", "rank", "neighbor").collect()
+        unit = edges["unit"].to_numpy()
+        at = filled[unit] + edges.select(at=pl.int_range(pl.len()).over("unit"))["at"].to_numpy()
+        rows[unit, at] = edges["neighbor"].to_numpy()
+        similarities[unit, at] = np.clip(edges["similarity"].to_numpy(), -1.0, 1.0)
+        filled += np.bincount(unit, minlength=len(filled))
+    k = int(filled.max(initial=0))
+    return rows[:, :k], similarities[:, :k]
 
 
 def code(samples: pl.DataFrame, column: str) -> Coding:
@@ -138,9 +139,10 @@ def code(samples: pl.DataFrame, column: str) -> Coding:
     return Coding(column, codes.fill_null(-1).to_numpy().astype(np.int32), names)
 
 
-def edges_frame(corpus: Corpus) -> pl.DataFrame:
-    """The kNN graph as columns unit, neighbor, rank (from 1), distance (1 − cosine), for SQL."""
-    unit, at = np.nonzero(corpus.neighbors >= 0)
+def edges_frame(corpus: Corpus, start: int = 0, stop: int | None = None) -> pl.DataFrame:
+    """The kNN graph (or of some units) as columns unit, neighbor, rank (from 1), distance (1 − cosine), for SQL."""
+    unit, at = np.nonzero(corpus.neighbors[start:stop] >= 0)
+    unit += start
     return pl.DataFrame(
         {
             "unit": unit.astype(np.int32),

@@ -13,6 +13,8 @@ from assay.metrics import sql
 from assay.metrics.corpus import Coding, Corpus, cases_frame, code, edges_frame
 from assay.metrics.label_sets.codes import Sets, carriers, read_sets
 
+EDGES = 10_000_000  # that are kept in memory for SQL
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -78,9 +80,15 @@ class Inputs:
         return carriers(self.samples, self.labels, self.sets)
 
     @functools.cached_property
-    def edges(self) -> pl.DataFrame:
-        """The kNN graph as `corpus.edges_frame`: for SQL."""
-        return edges_frame(self.corpus)
+    def edges(self) -> sql.Relation:
+        """The kNN graph as `corpus.edges_frame`: for SQL. Where it is large, in files beside the stage's output."""
+        n, step = self.corpus.n_units, max(1, EDGES // max(1, self.corpus.neighbors.shape[1]))
+        if n <= step:
+            return edges_frame(self.corpus)
+        files = [self.spill / f"edges-{start:012d}.parquet" for start in range(0, n, step)]
+        for number, file in enumerate(files):
+            edges_frame(self.corpus, number * step, (number + 1) * step).write_parquet(file, compression="lz4")
+        return files
 
     @property
     def enough(self) -> bool:

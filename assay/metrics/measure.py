@@ -25,6 +25,7 @@ from assay.metrics.measures import joined
 from assay.metrics.outliers.find import find_outliers
 from assay.store.stage import StageWriter
 
+SIDE_BY_SIDE = 200_000  # units up to which memory allows for two things at a time
 CLASSES = Path(__file__).parent / "dataset" / "class_measures.sql"
 
 
@@ -35,6 +36,9 @@ def measure(inputs: Inputs, references: Path, writer: StageWriter) -> dict[str, 
         outlying = beside.submit(find_outliers, inputs, references)
         graph = beside.submit(class_graph, inputs)
         order = beside.submit(order_numbers, inputs)
+        if inputs.corpus.n_units > SIDE_BY_SIDE:
+            for one in (outlying, graph, order):
+                one.exception()  # waits
         judgement = judge(inputs)
     measures = [
         *copies(inputs),

@@ -16,7 +16,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 21
+VERSION = 22
 WRITES = (
     "measures",
     "label_findings",

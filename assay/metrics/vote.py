@@ -6,7 +6,7 @@ itself too, for there the copies are its nearest neighbours.
 """
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from assay.metrics import pairs
 from assay.metrics.corpus import Corpus
@@ -14,6 +14,7 @@ from assay.metrics.corpus import Corpus
 TEMPERATURES = (0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.25)  # in cosine distance
 FLOOR = 0.02  # share of the vote spread evenly, so that no class has none
 ROWS = 20_000  # units that choose a temperature
+BLOCK = 20_000  # units voted on at a time
 
 
 def neighbor_votes(
@@ -33,6 +34,13 @@ def neighbor_votes(
         rows: the units that are voted on; all by default.
     """
     rows = np.arange(corpus.n_units) if rows is None else rows
+    parts = [rows[start : start + BLOCK] for start in range(0, max(len(rows), 1), BLOCK)]
+    return csr_array(vstack([_votes(corpus, carried, voters, several, temperature, part) for part in parts], "csr"))
+
+
+def _votes(
+    corpus: Corpus, carried: csr_array, voters: np.ndarray, several: np.ndarray, temperature: float, rows: np.ndarray
+) -> csr_array:
     near = corpus.neighbors[rows]
     distance = np.maximum(1.0 - corpus.similarities[rows].astype(np.float64), 0.0)
     heard = (near >= 0) & voters[np.maximum(near, 0)]

@@ -22,9 +22,16 @@ def unit_vectors(tables: TableReader) -> tuple[pl.DataFrame, np.ndarray]:
     vectors, found = read_vectors(tables, units["content_hash"])
     for start in range(0, len(vectors), BLOCK):
         found[start : start + BLOCK] &= np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
-    if not found.all():
-        vectors = vectors[found]
-    return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(vectors)
+    return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(only(vectors, found))
+
+
+def only(matrix: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Some rows (n,) bool of a matrix, moved to its front, so that it is never held twice: it is not what it was."""
+    rows = np.flatnonzero(kept)
+    for start in range(0, len(rows) if len(rows) < len(matrix) else 0, BLOCK):
+        mine = rows[start : start + BLOCK]
+        matrix[start : start + len(mine)] = matrix[mine]
+    return matrix[: len(rows)]
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:

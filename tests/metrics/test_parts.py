@@ -5,17 +5,20 @@ import polars as pl
 import pytest
 import torch
 from scipy.cluster.hierarchy import linkage as scipy_linkage
+from scipy.sparse import csr_array
 from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from assay.metrics import pairs, probe
-from assay.metrics.corpus import Corpus
+from assay.metrics import inputs as metric_inputs
+from assay.metrics import pairs, probe, sql, vote
+from assay.metrics.corpus import Corpus, edges_frame
 from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
 from assay.metrics.labels import confident
 from assay.metrics.labels.beliefs import case_votes
 from assay.metrics.outliers import directions, linkage, outliers
+from assay.store import units
 from tests.metrics.conftest import blobs, exact_neighbors
 
 
@@ -50,10 +53,12 @@ def test_isolation_is_single_linkage():
     assert size.max() <= 8
 
 
-@pytest.mark.parametrize("block", [4, 4_096])
-def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch, block):
-    """Seven near-identical units whose five neighbours are each other stand as far off as they really are."""
+@pytest.mark.parametrize(("block", "pairs"), [(4, 1e9), (4_096, 1e9), (16, 0)])
+def test_a_cluster_without_an_edge_to_the_rest_has_its_true_distance(monkeypatch, block, pairs):
+    """Seven near-identical units whose five neighbours are each other stand as far off as they really are; also where
+    not all of them can be compared with all."""
     monkeypatch.setattr(linkage, "ISLAND_BLOCK", block)
+    monkeypatch.setattr(linkage, "ISLAND_PAIRS", pairs)
     rng = np.random.default_rng(0)
     vectors = np.r_[rng.normal(size=(60, 8)) * 0.2 + np.eye(8)[0], np.eye(8)[3] + 0.001 * rng.normal(size=(7, 8))]
     corpus = corpus_of(vectors, 5)
@@ -338,3 +343,32 @@ def test_fewer_samples_than_dimensions_cost_no_large_matrix(monkeypatch):
     cleaned = groups.leace(vectors, codes).astype(np.float64)
     cross = (cleaned - cleaned.mean(axis=0)).T @ (np.eye(3)[codes] - np.eye(3)[codes].mean(axis=0)) / 30
     assert np.abs(cross).max() < 1e-5 and max(sizes) == 30
+
+
+def test_a_large_graph_says_the_same_from_files(tmp_path, monkeypatch):
+    """Beyond a number of edges SQL reads them from files, in the order that they have in memory."""
+    corpus = corpus_of(np.random.default_rng(0).normal(size=(70, 8)), 5)
+    monkeypatch.setattr(metric_inputs, "EDGES", 100)
+    files = metric_inputs.Inputs(None, corpus, {}, tmp_path).edges
+    assert len(files) == 4
+    assert sql.columns(files).equals(edges_frame(corpus))
+
+
+def test_votes_are_the_same_in_blocks(monkeypatch):
+    """Units are voted on some at a time."""
+    rng = np.random.default_rng(0)
+    corpus = corpus_of(rng.normal(size=(50, 8)), 5)
+    carried = csr_array(np.eye(4)[rng.integers(0, 4, 50)])
+    asked = corpus, carried, np.arange(50) % 5 > 0, np.arange(50) % 9 == 0, 0.1
+    whole = vote.neighbor_votes(*asked)
+    monkeypatch.setattr(vote, "BLOCK", 7)
+    assert (vote.neighbor_votes(*asked) != whole).nnz == 0
+
+
+def test_rows_are_moved_to_the_front_in_place(monkeypatch):
+    """What is left of a matrix is what a mask picks, in the memory that it had."""
+    monkeypatch.setattr(units, "BLOCK", 4)
+    matrix, kept = np.arange(60.0).reshape(20, 3), np.arange(20) % 3 > 0
+    expected = matrix[kept].copy()
+    found = units.only(matrix, kept)
+    assert (found == expected).all() and np.shares_memory(found, matrix)

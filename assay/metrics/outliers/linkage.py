@@ -11,6 +11,8 @@ from assay.metrics.corpus import Corpus
 RANKS = 15  # of the graph, for the spanning tree
 ISLAND_LIMIT = 200  # components without an edge to the rest that are measured exactly, smallest first
 ISLAND_BLOCK = 4_096  # rows multiplied at a time
+ISLAND_PAIRS = 1e9  # pairs of a unit of an island and any unit, up to which all are compared
+ISLAND_NEAR = 16  # units nearest to the middle of an island that are compared with all of it, beyond
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,42 @@ def clusters(tree: Dendrogram, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _islands(corpus: Corpus, component: np.ndarray, height: list[float]) -> None:
-    """Give each component without an edge to the rest its exact distance to the rest; the largest one has none."""
+    """Give each component without an edge to the rest its distance to the rest; the largest one has none. It is exact
+    up to ISLAND_PAIRS, beyond as small as a search from its middle finds."""
     roots, sizes = np.unique(component, return_counts=True)
     order = np.argsort(sizes, kind="stable")[:-1][:ISLAND_LIMIT]
     islands = roots[order[sizes[order] <= cluster_limit(corpus.n_units)]]
     members = np.flatnonzero(np.isin(component, islands))
+    if len(members) * corpus.n_units > ISLAND_PAIRS:
+        members = _facing_the_rest(corpus.vectors, component, members)
     nearest = _nearest_outside(corpus.vectors, component, members)
     for root in islands.tolist():
         height[root] = max(1.0 - float(nearest[component[members] == root].max()), 1e-9)
+
+
+def _facing_the_rest(vectors: np.ndarray, component: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """One of each island's `members`: the nearest to any of the units outside that are nearest to the island's middle.
+    So the work is that of a few rows an island, however many it has."""
+    islands, number = np.unique(component[members], return_inverse=True)
+    middle = np.zeros((len(islands), vectors.shape[1]), dtype=np.float32)
+    np.add.at(middle, number, vectors[members])
+    near = min(ISLAND_NEAR, len(vectors) - 1)
+    best, outside = np.full((len(islands), 0), -np.inf, dtype=np.float32), np.zeros((len(islands), 0), dtype=np.int64)
+    for start in range(0, len(vectors), ISLAND_BLOCK):
+        products = middle @ vectors[start : start + ISLAND_BLOCK].T
+        products[islands[:, None] == component[None, start : start + ISLAND_BLOCK]] = -np.inf
+        best = np.concatenate([best, products], axis=1)
+        columns = np.broadcast_to(np.arange(start, start + products.shape[1]), products.shape)
+        outside = np.concatenate([outside, columns], axis=1)
+        kept = np.argsort(-best, axis=1, kind="stable")[:, :near]
+        best, outside = np.take_along_axis(best, kept, axis=1), np.take_along_axis(outside, kept, axis=1)
+    order, edges = np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1]
+    return np.array(
+        [
+            mine[(vectors[mine] @ vectors[outside[place]].T).max(axis=1).argmax()]
+            for place, mine in enumerate(np.split(members[order], edges))
+        ]
+    )
 
 
 def _nearest_outside(vectors: np.ndarray, component: np.ndarray, members: np.ndarray) -> np.ndarray:
