@@ -85,7 +85,7 @@ def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
 
 def _near_cells(
     vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int
-) -> Callable[[int], Iterable[Block]] | None:
+) -> Callable[[Callable[[int], int]], Iterable[Block]] | None:
     """What `_search` takes as `blocks`: the near cells that hold the neighbours of a sample; None where that takes more
     than MOST of all pairs."""
     cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
@@ -220,11 +220,12 @@ def _search(
     space: np.ndarray | None = None,
     spare: int = SPARE,
     advance: Callable[[int], None] = lambda count: None,
-    blocks: Callable[[int], Iterable[Block]] | None = None,
+    blocks: Callable[[Callable[[int], int]], Iterable[Block]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space.
 
-    `blocks` gives places in `rows`, at most so many at a time, with the rows to search; default: all of them.
+    `blocks` gives places in `rows`, as many at a time as it is told for a number of rows to search, with these;
+    default: all of them.
     """
     n, m = len(vectors), len(rows)
     data = torch.from_numpy(vectors if space is None else space).to(device)
@@ -233,17 +234,18 @@ def _search(
     similar = np.empty((m, k), dtype=np.float32)
     tied = np.zeros(m, dtype=bool)
     workers = torch.get_num_threads() if device == "cpu" else 1
-    block = _block_rows(n, m, workers, device)
+    tasks, size = _tasks(n, m, workers, device, blocks)
     buffers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for _ in range(workers):
-        buffers.put(torch.empty((block, n), device=device))
+        buffers.put(torch.empty(size, device=device))
 
     def search(task: Task) -> None:
         here, searched = task
         among = searched() if searched else None
         numbers, products = torch.from_numpy(rows[here]), buffers.get()
         try:
-            values = products[: len(numbers), : n if among is None else len(among)]
+            columns = n if among is None else len(among)
+            values = products[: len(numbers) * columns].view(len(numbers), columns)
             values, near = largest(values, wanted, _multiply(data[numbers.to(device)], data, among, values))
         finally:
             buffers.put(products)
@@ -255,11 +257,21 @@ def _search(
         picked[here], similar[here], tied[here] = found
         advance(len(numbers))
 
-    whole: Iterable[Task] = ((slice(start, start + block), None) for start in range(0, m, block))
-    _side_by_side(search, list(blocks(block) if blocks else whole), workers)
+    _side_by_side(search, tasks, workers)
     if wanted < n:
         _settle_ties(vectors, rows, k, tied, picked, similar)
     return picked, similar
+
+
+def _tasks(
+    n: int, m: int, workers: int, device: str, blocks: Callable[[Callable[[int], int]], Iterable[Block]] | None
+) -> tuple[list[Task], int]:
+    """What `_search` does, and the most products that one task has."""
+    if blocks:
+        largest = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
+        return list(blocks(lambda candidates: _block_rows(candidates, m, workers, device))), largest
+    rows = _block_rows(n, m, workers, device)
+    return [(slice(start, start + rows), None) for start in range(0, m, rows)], rows * n
 
 
 def _block_rows(n: int, m: int, workers: int, device: str) -> int:

@@ -60,11 +60,12 @@ class Cells:
         size = self.size.double() / len(self.cell)
         return float(size @ near.double() @ size)
 
-    def blocks(self, near: torch.Tensor, most: int) -> Iterator[Block]:
-        """Every row, at most `most` of a cell at a time, with the rows of the cells that are near it."""
+    def blocks(self, near: torch.Tensor, most: Callable[[int], int]) -> Iterator[Block]:
+        """Every row, at most `most(candidates)` of a cell at a time, with the rows of the cells that are near it."""
+        candidates = (near.double() @ self.size.double()).long().tolist()
         for number, members in enumerate(self.members):
             among = functools.partial(self._rows, near[number])
-            yield from ((rows.numpy(), among) for rows in members.split(most) if len(rows))
+            yield from ((rows.numpy(), among) for rows in members.split(most(candidates[number])) if len(rows))
 
     def _rows(self, cells: torch.Tensor) -> torch.Tensor:
         """The rows of some cells (m,) bool."""

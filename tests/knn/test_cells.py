@@ -20,7 +20,7 @@ def test_every_row_is_searched_for_once_among_rows_that_hold_its_own_cell(space)
     """Blocks of at most seven rows of one cell."""
     cells = Cells(torch.from_numpy(space))
     near = cells.near(0.1, 20)
-    blocks = [(rows, among()) for rows, among in cells.blocks(near, 7)]
+    blocks = [(rows, among()) for rows, among in cells.blocks(near, lambda candidates: 7)]
     assert sorted(np.concatenate([rows for rows, _ in blocks]).tolist()) == list(range(1200))
     for rows, among in blocks:
         assert len(rows) <= 7 and len(set(cells.cell[rows].tolist())) == 1
