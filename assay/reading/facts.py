@@ -56,7 +56,8 @@ class FactReader:
             if place < start + rows:
                 break
             start += rows
-        values = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).combine_chunks()
+        chunks = file.read_row_group(group, columns=[self.column], use_threads=False).column(0).chunks
+        values = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)  # of one it would be a copy
         with self._lock:
             self._groups.setdefault(part, set()).add(start)
             if values.nbytes <= MOST_BYTES:
@@ -88,7 +89,7 @@ def text(view: View, row: int) -> str | None:
 def _shown(view: View, part: str, row: int) -> Any:
     """The preview or the text of one sample, as far as the face of its modality has one."""
     table, column = view.face["facts"], view.face[part]
-    return reader(view, table, column).get(row) if column and view.snapshot.parts(table) else None
+    return reader(view, table, column).get(row) if column else None
 
 
 def similarities(view: View, row: int | None = None, vector: np.ndarray | None = None) -> np.ndarray:

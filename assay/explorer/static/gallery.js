@@ -7,6 +7,7 @@ import { faceOf } from "./faces.js";
 
 const TALLEST = 6_000_000; // pixels; browsers lose precision, then rows, above some tens of millions
 const PAGE = 60;
+const PATIENCE_MS = 400; // for pictures
 
 export class Gallery {
   // on: { open(data, index), chosen(choice) }
@@ -47,6 +48,13 @@ export class Gallery {
     this.scroller.scrollTop = 0;
     this.layout();
     this.scroller.dataset.loads = String(Number(this.scroller.dataset.loads ?? 0) + 1);
+  }
+
+  // Once the pictures that are on the screen are there, or have been waited for long enough.
+  async shown() {
+    await this.busy?.catch(() => 0);
+    const pictures = [...this.list.querySelectorAll("img")].map((image) => image.decode().catch(() => 0));
+    await Promise.race([Promise.all(pictures), new Promise((done) => setTimeout(done, PATIENCE_MS))]);
   }
 
   resize(width) {

@@ -129,9 +129,11 @@ export class MapPage {
       api.points(meta.number, body, abort.signal),
       this.colorFacet(abort.signal),
     ]);
-    if (page.meta !== meta) return;
     const first = ground || !this.last;
+    if (!first) await this.gallery.shown(); // a large plot takes a while to paint, and the pictures would wait for it
+    if (page.meta !== meta || abort.signal.aborted) return;
     points.region = body.region;
+    points.ground = JSON.stringify([meta.number, state.method, state.deep, body.region, points.count]);
     points.slot = slots(points.color, facet, column.kind);
     this.last = points;
     this.plot.deep = state.deep && Boolean(points.z);

@@ -8,6 +8,7 @@ import { listen } from "./plot_input.js";
 import { paintOver, paintUnder } from "./plot_overlay.js";
 
 const MOVING = 20_000; // points drawn while the camera moves
+const SAMPLED = 4_000; // points that are looked at before a grid of all is made
 const KEYS =
   "Arrow keys move, plus and minus zoom, 0 shows everything, L, B and V choose lasso, box or hand, " +
   "Escape clears the lasso.";
@@ -66,7 +67,8 @@ export class Plot {
     });
   }
 
-  // points: { count, x, y, z?, row, slot (palette slots, Float32), chosen, flagged (Uint8) }; palette: RGBA bytes.
+  // points: { count, x, y, z?, row, slot (palette slots, Float32), chosen, flagged (Uint8), ground (the name of the
+  // places: where it is the same, only what is chosen or how it is coloured differs) }; palette: RGBA bytes.
   // They are kept in the order in which they are painted: the grey ground, chosen ones without a colour, chosen ones
   // with one; within each shuffled, so that any beginning of it is an even sample.
   setData(points, palette) {
@@ -76,7 +78,8 @@ export class Plot {
     this.points = { count: points.count, ranges };
     for (const name of ["x", "y", "z", "row", "slot", "chosen"]) this.points[name] = pick(points[name]);
     this.points.flagged = pick(flagged);
-    Object.assign(this, { palette, grid: null, hovered: -1, lines: null });
+    if (!points.ground || points.ground !== this.ground) this.lines = null;
+    Object.assign(this, { palette, grid: null, hovered: -1, ground: points.ground });
     this.chosen = points.count - ranges[0][1];
     this.painter.upload(this.points, palette);
     this.draw();
@@ -263,10 +266,14 @@ export class Plot {
   onScreen(most) {
     const { x, y, chosen } = this.points,
       [x0, y0, x1, y1] = this.bounds(),
-      found = [];
+      there = (i) => x[i] >= x0 && x[i] <= x1 && y[i] >= y0 && y[i] <= y1;
+    let found = [];
+    for (let i = 0; i < Math.min(x.length, SAMPLED); i++) if (there(i)) found.push(i);
+    if (found.length > most) return null; // a beginning of the points is enough to know
+    found = [];
     this.grid ??= gridOf(this.points);
     const see = (i) => {
-      if (found.length <= most && x[i] >= x0 && x[i] <= x1 && y[i] >= y0 && y[i] <= y1) found.push(i);
+      if (found.length <= most && there(i)) found.push(i);
     };
     gridNear(this.grid, (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, see, (y1 - y0) / 2);
     if (found.length > most) return null;
