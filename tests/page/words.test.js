@@ -8,6 +8,8 @@ import {
   percent,
   score,
   seen,
+  shares,
+  tie,
   words,
 } from "../../assay/explorer/static/words.js";
 
@@ -24,8 +26,27 @@ test("numbers are written as a person would", () => {
   assert.equal(percent(1), "100%");
 });
 
-test("scores line up: 1 has two digits like 0.97", () => {
-  assert.deepEqual([1, 0.967, 0].map(score), ["1.00", "0.97", "0.00"]);
+test("scores line up: 1 has two digits like 0.97, and nothing is minus zero", () => {
+  assert.deepEqual([1, 0.967, 0, -0.004].map(score), ["1.00", "0.97", "0.00", "0.00"]);
+});
+
+test("what is one within its digits is written as one", () => {
+  assert.deepEqual([1, 0.999998, 1.004, 0.99, 0.004].map(figure), ["1", "1", "1", "0.99", "0.0040"]);
+});
+
+test("names of methods are spelt as their makers do", () => {
+  assert.equal(words("projection_umap_units"), "Projection UMAP units");
+  assert.equal(words("label_issue"), "Label issue");
+});
+
+test("what ties copies, and how many of the neighbours are what, in words", () => {
+  assert.equal(tie("perceptual"), "look the same");
+  assert.equal(tie("a_new_tier"), "a new tier");
+  const of = (n, ...counts) => shares(n, counts);
+  assert.equal(of(8, ["cat", 8], ["dog", 0]), "All 8 are cat.");
+  assert.equal(of(8, ["cat", 6], ["dog", 1]), "6 of 8 are cat, 1 is dog.");
+  assert.equal(of(8, ["cat", 0], ["dog", 0]), "None of 8 is cat, none is dog.");
+  assert.equal(of(8), "");
 });
 
 test("a name is cut in its middle, so that what differs stays", () => {

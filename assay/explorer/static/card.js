@@ -51,21 +51,22 @@ function caption(data, wrong, most) {
   );
 }
 
-// One badge for the number that the list is sorted by, red where that very metric flags the sample; the others say
-// what was decided and which copy is kept.
+// One badge with the name and the number of what the list is sorted by, red where that very metric flags the sample;
+// none where the caption says it already. The others say what was decided and which copy is kept.
 function badges(data, note, metric) {
   const marks = [];
+  const mark = (name, value, title, hot = false) =>
+    marks.push(
+      h("b", { class: `mark ${hot ? "hot" : ""}`, title }, h("span", { class: "what" }, name), h("span", {}, value)),
+    );
   if (note) marks.push(h("b", { class: "mark" }, note));
   else if (data.keep !== true && Number.isFinite(data.similarity))
-    marks.push(h("b", { class: "mark" }, score(data.similarity)));
-  else if (Number.isFinite(data.value))
-    marks.push(
-      h(
-        "b",
-        { class: `mark ${data.issues.includes(metric) ? "hot" : ""}` },
-        data.value > 1 ? figure(data.value) : score(data.value),
-      ),
-    );
+    mark("alike", score(data.similarity), "How alike: 1 is the same");
+  else if (Number.isFinite(data.value) && !(metric === "label_issue" && isWrong(data))) {
+    const name = metric === "label_issue" ? "suspicion" : words(metric.split(".").at(-1)).toLowerCase();
+    const value = data.value > 1 ? figure(data.value) : score(data.value);
+    mark(name, value, `${name}: ${value}`, data.issues.includes(metric));
+  }
   if (data.keep === true) marks.push(h("b", { class: "mark kept" }, "kept"));
   if (data.decision) marks.push(h("b", { class: "mark decided" }, words(data.decision).slice(0, 40)));
   return h("span", { class: "marks" }, marks);

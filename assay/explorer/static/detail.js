@@ -8,7 +8,7 @@ import { faceOf } from "./faces.js";
 import { isEmpty, withoutRanking } from "./filters.js";
 import { item, openMenu } from "./menu.js";
 import { state } from "./state.js";
-import { figure, number, percent, score, words } from "./words.js";
+import { figure, number, percent, score, tie, words } from "./words.js";
 
 export class Detail {
   // on: { close(), open(id), step(by), values(key, names) }
@@ -168,7 +168,7 @@ export class Detail {
 
   group(data) {
     if (!data.group.length) return null;
-    const note = (other) => (other.keep ? "kept" : `${other.tier} ${score(other.similarity)}`);
+    const note = (other) => (other.keep ? "kept" : tie(other.tier));
     return section(`Duplicate group of ${number(data.group.length)}`, this.cards(data.group, note));
   }
 

@@ -5,7 +5,7 @@ import { page } from "./context.js";
 import { decide } from "./decide.js";
 import { h } from "./dom.js";
 import { faceOf } from "./faces.js";
-import { counted, number, score } from "./words.js";
+import { counted, number, score, tie } from "./words.js";
 
 const GROUPS = 30,
   PAIRS = 40; // a page
@@ -33,7 +33,7 @@ export async function duplicates({ meta, filter, open }) {
         "div",
         { class: "dup-head" },
         h("b", {}, counted(n, "sample")),
-        h("span", { class: "small" }, `same by ${tiers.join(", ")}`),
+        h("span", { class: "small" }, tiers.map(tie).join(", ")),
         act("Drop copies", "Drop every copy but the kept one", "drop", copies),
         act(
           "Keep all",
@@ -46,7 +46,7 @@ export async function duplicates({ meta, filter, open }) {
         "div",
         { class: `strip ${shape}` },
         members.map((m) =>
-          card(m, meta.number, { meta, note: m.keep ? null : score(m.similarity), onclick }),
+          card(m, meta.number, { meta, onclick }),
         ),
       ),
     );
@@ -127,8 +127,8 @@ export async function leaks({ meta, filter, open }) {
           h(
             "div",
             { class: "tie" },
-            h("b", {}, score(leak.similarity)),
-            h("span", { class: "small" }, leak.tier),
+            h("span", { class: "small" }, tie(leak.tier)),
+            leak.similarity < 0.995 ? h("span", { class: "small" }, `alike ${score(leak.similarity)}`) : null,
           ),
         ),
       ),

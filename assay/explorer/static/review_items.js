@@ -4,7 +4,7 @@ import { card } from "./card.js";
 import { h } from "./dom.js";
 import { faceOf } from "./faces.js";
 import { openExports } from "./takeaway.js";
-import { counted, percent, score, words } from "./words.js";
+import { counted, percent, shares, words } from "./words.js";
 
 const EXAMPLES = 4; // of a class, beside a suspicious label
 const MOST_COPIES = 9;
@@ -141,14 +141,6 @@ function large(data, { meta, snapshot, open }) {
 }
 
 function labelItem([one], around) {
-  const suspicion =
-    one.suspicion === null
-      ? null
-      : h(
-          "span",
-          { class: "small", title: "0 is clean, 1 surely wrong" },
-          `suspicion ${score(one.suspicion)}`,
-        );
   const side = h("div", { class: "beside" });
   compare(side, one, around);
   return h(
@@ -163,10 +155,8 @@ function labelItem([one], around) {
         "Labelled ",
         h("b", { class: "given" }, one.label ?? "nothing"),
         one.suggested && one.suggested !== one.label
-          ? [", looks like ", h("b", { class: "suggested" }, one.suggested)]
+          ? [" but looks like ", h("b", { class: "suggested" }, one.suggested)]
           : null,
-        "  ",
-        suspicion,
       ),
       large(one, around),
     ),
@@ -198,19 +188,17 @@ async function compare(host, one, { meta, snapshot, open }) {
   if (told?.neighbors.length) {
     const near = told.neighbors.slice(0, 8),
       as = (label) => near.filter((other) => other.label === label).length;
-    const says = [
-      one.suggested !== one.label && one.suggested
-        ? `${as(one.suggested)} are ${short(one.suggested)}`
-        : null,
-      one.label ? `${as(one.label)} are ${short(one.label)}` : null,
-    ].filter(Boolean);
+    const named = [...new Set([one.suggested, one.label])].filter(Boolean);
     const sure = told.label_issue?.confidence;
     host.append(
       h("h3", {}, "Its nearest neighbours"),
       h(
         "p",
         { class: "small" },
-        says.length ? `Of ${near.length}, ${says.join(", ")}.` : "",
+        shares(
+          near.length,
+          named.map((label) => [short(label), as(label)]),
+        ),
         Number.isFinite(sure) && one.suggested ? ` The suggestion is ${percent(sure)} sure.` : "",
       ),
       strip(near),

@@ -293,6 +293,9 @@ async function rejects(meta) {
   return [lead(`${counted(answer.total, "file was", "files were")} not carried on.${shown}`), pills, body];
 }
 
+// Comparisons as they are printed: >= as ≥.
+const signs = (text) => String(text ?? "–").replace("<=", "≤").replace(">=", "≥").replace("==", "=");
+
 // b'<!doctyp' as “<!doctyp”: the bytes of a file as a person reads them.
 const plainBytes = (text) => text.replace(/\bb(['"])(.*?)\1/g, "“$2”");
 
@@ -315,7 +318,7 @@ async function health(meta) {
         { name: "Fine", show: sign },
         { name: "Check", show: (l) => words(l.check) },
         { name: "Value", num: true, show: (l) => figure(l.value) },
-        { name: "Wanted", show: (l) => l.wanted },
+        { name: "Wanted", show: (l) => signs(l.wanted) },
         { name: "What it is", show: (l) => cut(l.note, 300) },
       ],
       records(checks),

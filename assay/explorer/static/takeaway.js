@@ -78,7 +78,7 @@ export function openExports(from, n, filter, plot = null) {
       { class: "items" },
       h("p", { class: "small" }, `The ${counted(n, "selected sample")}, with what was found`),
       forms(SELECTION, "selection").map((form) => line(form, "selection", filter)),
-      h("p", { class: "small" }, "Cleaned: without copies and dropped ones, accepted labels put in"),
+      h("p", { class: "small" }, "Cleaned: copies out, accepted labels in"),
       forms(CLEANED, "cleaned").map((form) => line(form, "cleaned", filter)),
       plot
         ? [

@@ -19,20 +19,51 @@ export function figure(value) {
   if (size >= 1000) return number(Math.round(value));
   if (size >= 100) return minus(value.toFixed(0));
   if (size >= 10) return minus(value.toFixed(1));
+  if (Math.abs(size - Math.round(size)) < 0.005 && size > 0.5) return minus(String(Math.round(value))); // as 1 is
   return minus(size >= 0.1 ? value.toFixed(2) : value.toPrecision(2));
 }
 
 // A score of −1 or 0 to 1, always with two digits, so that 1 and 0.97 line up.
-export const score = (value) => (missing(value) ? "–" : minus(value.toFixed(2)));
+export const score = (value) => (missing(value) ? "–" : minus(value.toFixed(2)).replace("−0.00", "0.00"));
 
 export function percent(value) {
   if (missing(value)) return "–";
   return `${(100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0)}%`;
 }
 
+const SPELT = { umap: "UMAP", pca: "PCA", tsne: "t-SNE", nan: "NaN" };
+
 export function words(name) {
-  const text = String(name).replaceAll("_", " ");
+  const text = String(name)
+    .split("_")
+    .map((word) => SPELT[word] ?? word)
+    .join(" ");
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+// What ties a copy to the one that is kept.
+const TIES = {
+  bytes: "the same file",
+  pixels: "the same pixels",
+  text: "the same text",
+  perceptual: "look the same",
+  minhash: "almost the same words",
+  altered: "altered",
+  mirrored: "mirrored",
+  rotated: "turned",
+  embedding: "near in the vectors",
+  contained: "one holds the other",
+  waveform: "sound the same",
+};
+export const tie = (tier) => TIES[tier] ?? words(tier).toLowerCase();
+
+// "All 8 are cat", "6 of 8 are cat, 1 is dog, none is cow": how many of `n` are each.
+export function shares(n, counts) {
+  const [[first, most] = [], ...others] = counts;
+  if (first === undefined || !n) return "";
+  if (most === n) return `All ${n} are ${first}.`;
+  const rest = others.map(([name, k]) => `${k || "none"} ${k > 1 ? "are" : "is"} ${name}`);
+  return `${[`${most || "None"} of ${n} ${most > 1 ? "are" : "is"} ${first}`, ...rest].join(", ")}.`;
 }
 
 export const counted = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
