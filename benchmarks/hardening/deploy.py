@@ -1,6 +1,6 @@
 """The server and the worker of `deploy/` under kills, each started again when it has ended, as a container is.
 
-What compose starts is started here without containers, and with SQLite in place of Postgres: the server, the
+What compose starts is started here without containers, and by default with SQLite in place of Postgres: the server, the
 deployments of `deploy/prefect.yaml`, its nightly one once a minute, and the worker. Wanted: whichever dies, however, no
 run outlives its worker and the next snapshot comes.
 """
@@ -28,7 +28,9 @@ PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 class Services:
     """The server and the worker; `keep` starts again what has ended."""
 
-    def __init__(self, folder: Path, spec: Path, cron: str = "* * * * *") -> None:
+    def __init__(
+        self, folder: Path, spec: Path, cron: str = "* * * * *", database: dict[str, str] | None = None
+    ) -> None:
         self.cron, self.home, self.log, self.spec = cron, folder / "home", folder / "services.log", spec
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -40,7 +42,8 @@ class Services:
             "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true", "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PYTHONPATH": str(ROOT),
         }  # fmt: skip
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | ours
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        self.environment |= ours | (database or {})
         self.commands = {
             "server": [sys.executable, "flows/prefect_server.py", "--port", str(port)],
             "worker": [sys.executable, "flows/worker.py", "--pool", "assay"],

@@ -1,18 +1,24 @@
-"""The worker of `deploy/`: what an earlier one left under way holds nothing up."""
+"""The server and the worker of `deploy/`, on Postgres where the system has one: what an earlier worker left under way
+holds nothing up; runs by hand, with parameters, cancelled; and what an operator reads of them."""
 
+import base64
 import fcntl
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
+from urllib.request import Request, urlopen
 
 import pytest
 
 from benchmarks.hardening.deploy import Services
 from benchmarks.hardening.serve import ROOT, write_data
 from flows.worker import is_alone
+from tests.deploy.database import postgres, programs
 
 
 def test_a_worker_knows_whether_it_is_alone(tmp_path):
@@ -40,32 +46,98 @@ def test_a_server_that_does_not_answer_is_one_line(tmp_path):
     assert found.stderr.startswith("assay: the Prefect server") and "cannot be asked" in found.stderr
 
 
+class Told(Services):
+    """The services, and what an operator asks of them."""
+
+    def asked(self, what: str) -> list[dict]:
+        """Rows of Prefect's API, with the password and the token that its interface sends."""
+        basic = "Basic " + base64.b64encode(b"a:b").decode()
+        token = Request(f"{self.address}/csrf-token?client=test", headers={"Authorization": basic})
+        with urlopen(token, timeout=30) as response:
+            own = {"Prefect-Csrf-Token": json.load(response)["token"], "Prefect-Csrf-Client": "test"}
+        headers = {"Authorization": basic, "Content-Type": "application/json", **own}
+        with urlopen(Request(f"{self.address}/{what}/filter", b'{"limit": 200}', headers), timeout=30) as response:
+            return json.load(response)
+
+    def told(self) -> list[tuple[str, str, str, str]]:
+        """Runs that are not merely scheduled: id, deployment, state, message."""
+        names = {one["id"]: one["name"] for one in self.asked("deployments")}
+        runs = [(run["id"], names[run["deployment_id"]], run["state"]) for run in self.asked("flow_runs")]
+        return [
+            (run, name, state["name"], state["message"] or "")
+            for run, name, state in runs
+            if state["name"] != "Scheduled"
+        ]
+
+    def ids(self, state: str) -> list[str]:
+        """The runs in a state."""
+        return [run[0] for run in self.told() if run[2] == state]
+
+    def run(self, name: str, *parameters: str) -> None:
+        """A run of a deployment, as an operator starts it by hand."""
+        self.call("deployment", "run", f"quality-snapshot/{name}", *parameters)
+
+    def hold(self) -> None:
+        """Runs wait where they read the spec."""
+        self.spec.unlink()
+        os.mkfifo(self.spec)
+
+    def release(self, words: str) -> None:
+        """Runs find the spec again."""
+        self.spec.unlink()
+        self.spec.write_text(words)
+
+
 @pytest.fixture(scope="module")
-def story(tmp_path_factory) -> SimpleNamespace:
-    """A night and a run by hand are held, their worker is killed, and starts again."""
+def story(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """A night and a run by hand are held, their worker is killed, and starts again; then runs by hand: one with
+    parameters, one with a home that is not the deployment's, and one that is cancelled on its way."""
     folder, said = tmp_path_factory.mktemp("deploy"), SimpleNamespace()
-    services = Services(folder, write_data(folder), cron="0 0 1 1 *")
-    words = services.spec.read_text()
-    try:
-        services.spec.unlink()
-        os.mkfifo(services.spec)  # the runs wait where they read it
-        for name in ("nightly", "manual"):
-            services.call("deployment", "run", f"quality-snapshot/{name}")
-        services.until(lambda: len(services.runs()) == 2, "two runs")
-        runs = services.runs()
-        services.until(lambda: services.log.read_text().count("submitted to infrastructure") == 2, "both are told")
-        services.stop(["worker"], signal.SIGKILL)
-        services.spec.unlink()
-        services.spec.write_text(words)
-        services.until(lambda: services.published() == 1, "the night that makes up")
-        said.alive = [run for run in runs if os.path.exists(f"/proc/{run}")]
-        said.log = services.log.read_text()
-    finally:
-        services.stop(["worker", "server"], signal.SIGTERM)
-    return said
+    with postgres() as database:
+        services = Told(folder, write_data(folder), "0 0 1 1 *", database)
+        words = services.spec.read_text()
+        try:
+            killed(services, words, said)
+            services.run("manual", "--param", 'dataset="minutely"')
+            services.until(lambda: services.published() == 2, "the run with parameters")
+            services.run("manual", "--param", f'home="{folder}/other"')
+            services.until(lambda: services.ids("Failed"), "the run that is refused")
+            cancelled(services, words)
+            said.told = services.told()
+            said.artifacts = {one["key"]: one for one in services.asked("artifacts") if one["key"]}
+            said.others = [path.name for path in folder.glob("other*")]
+        finally:
+            services.stop(["worker", "server"], signal.SIGTERM)
+    yield said
+
+
+def killed(services: Told, words: str, said: SimpleNamespace) -> None:
+    """Two runs are under way; their worker is killed."""
+    services.hold()
+    for name in ("nightly", "manual"):
+        services.run(name)
+    services.until(lambda: len(services.runs()) == 2, "two runs")
+    runs = services.runs()
+    services.until(lambda: services.log.read_text().count("submitted to infrastructure") == 2, "both are told")
+    services.stop(["worker"], signal.SIGKILL)
+    services.release(words)
+    services.until(lambda: services.published() == 1, "the night that makes up")
+    said.alive = [run for run in runs if os.path.exists(f"/proc/{run}")]
+    said.log = services.log.read_text()
+
+
+def cancelled(services: Told, words: str) -> None:
+    """A run is under way and is cancelled by name; its process ends."""
+    services.hold()
+    services.run("manual")
+    services.until(lambda: services.runs() and services.ids("Running"), "a run")
+    services.call("flow-run", "cancel", *services.ids("Running"))
+    services.until(lambda: not services.runs() and services.ids("Cancelled"), "no run")
+    services.release(words)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the story: a server, a worker twice, six runs
 def test_the_next_worker_says_what_died_and_makes_up_for_the_night(story):
     """Nothing of Prefect's holds it back; the run by hand is told."""
     assert "assay: `nightly`: 1 run(s) died under way; one run makes up for it now\n" in story.log
@@ -76,3 +148,33 @@ def test_the_next_worker_says_what_died_and_makes_up_for_the_night(story):
 def test_runs_end_with_their_worker(story):
     """No orphan."""
     assert story.alive == []
+
+
+@pytest.mark.slow
+def test_an_operator_reads_what_became_of_each_run(story):
+    """The made-up night and the run by hand with parameters are completed; the dead run by hand crashed, the one for
+    another home failed, and the one that was cancelled is, each with a reason."""
+    states = sorted((name, state) for _, name, state, _ in story.told)
+    assert states == [
+        ("manual", "Cancelled"), ("manual", "Completed"), ("manual", "Crashed"), ("manual", "Failed"),
+        ("nightly", "Completed"), ("nightly", "Crashed"),
+    ]  # fmt: skip
+    messages = {(name, state): message for _, name, state, message in story.told}
+    assert "home" in messages["manual", "Failed"] and "serve" in messages["manual", "Failed"]
+    assert story.others == []
+
+
+@pytest.mark.slow
+def test_the_artifacts_lead_to_the_report(story):
+    """A headline, a plot, and a link to a report that is there."""
+    kinds = {key: one["type"] for key, one in story.artifacts.items()}
+    assert kinds["minutely-headline"] == "table" and kinds["minutely-embedding-plot"] == "image"
+    assert "report.html" in story.artifacts["minutely-report"]["data"]
+
+
+@pytest.mark.slow
+def test_this_was_postgres(story):
+    """Where the system has one."""
+    if programs() is None:
+        pytest.skip("no Postgres is installed; the story was told on SQLite")
+    assert "sqlite" not in story.log

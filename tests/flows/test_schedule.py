@@ -3,12 +3,15 @@
 One Prefect server for the module; nothing is run on it. `benchmarks/hardening/serve.py` kills a served night.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -221,3 +224,14 @@ def test_sockets_are_guarded_too(said):
 def test_only_this_account_reads_the_password(said):
     """It is new with each server, and lies in a folder of ours."""
     assert (said["password file"], said["folder"], said["password"]) == ("0o600", "0o700", True)
+
+
+@pytest.mark.parametrize(("first", "hour"), [("2027-03-26", "30 2 * * *"), ("2027-10-29", "30 2 * * *")])
+def test_a_night_is_due_once_a_day_when_clocks_change(first, hour):
+    """In spring the hour is not there, in autumn it is there twice: the server plans one night a day."""
+    from prefect.server.schemas.schedules import CronSchedule
+
+    start = datetime.fromisoformat(first).replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    planned = asyncio.run(CronSchedule(cron=hour, timezone="Europe/Berlin").get_dates(5, start))
+    days = [f"{one.astimezone(ZoneInfo('Europe/Berlin')):%m-%d}" for one in planned]
+    assert days == sorted(set(days)) and len(days) == 5
