@@ -74,6 +74,14 @@ class Notify(Section):
         return bool(self.webhook or self.webhook_variable or self.mail_to)
 
 
+class Run(Section):
+    """What the queries of a night may use of the machine. What is not said follows it: its cores and an eighth of its
+    memory, or of what a container's limits leave. What does not fit is spilled to the home; no result depends on it."""
+
+    threads: int = Field(default=0, ge=0, le=1024)  # of a query whose order does not count; 0: the cores there are
+    memory_gb: float = Field(default=0.0, ge=0)  # of a query; 0: an eighth of the memory there is
+
+
 class Retention(Section):
     """Which snapshots stay: the newest `keep`, and all that are younger than `days`. Without either, all do.
 

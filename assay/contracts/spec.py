@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from assay.contracts.errors import SpecError
 from assay.contracts.gates import complaint as gate_complaint
 from assay.contracts.metrics import complaint
-from assay.contracts.operations import Notify, Retention
+from assay.contracts.operations import Notify, Retention, Run
 from assay.contracts.plugins import registered
 from assay.contracts.section import Section, plain_url, variable_name
 
@@ -387,6 +387,7 @@ class Spec(Section):
     gates: dict[str, Gate] = Field(default={})
     notify: Notify = Notify()
     retention: Retention = Retention()
+    run: Run = Run()
     base: Path = Field(default=Path("."), exclude=True)
 
     @field_validator("gates")

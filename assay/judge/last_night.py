@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.metrics import leeways
+from assay.contracts.operations import Run
 from assay.contracts.plugins import installed
 from assay.contracts.spec import Spec
 from assay.metrics.sql import Relation, select
@@ -41,7 +42,7 @@ class LastVerdicts:
         digests = [tables[name]["digest"] for name in ("samples", "scores")]
         return [*digests, *self.metrics, *self.decided["sample_id"].to_list()]
 
-    def read(self, samples: pl.DataFrame, spill: Path) -> pl.DataFrame:
+    def read(self, samples: pl.DataFrame, spill: Path, run: Run | None = None) -> pl.DataFrame:
         """Columns sample_id, metric, was_issue, of tonight's `samples` (sample_id, content_hash, label)."""
         if self.snapshot is None:
             return pl.DataFrame(schema=NONE)
@@ -52,7 +53,7 @@ class LastVerdicts:
             "steady": pl.DataFrame({"metric": self.metrics}, schema={"metric": pl.String}),
             "decided": self.decided,
         }
-        return select(SQL, relations, spill)
+        return select(SQL, relations, spill, run)
 
 
 def last_verdicts(spec: Spec, workspace: Workspace, tables: TableReader, decisions: pl.DataFrame) -> LastVerdicts:

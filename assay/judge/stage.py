@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.metrics import leeways, thresholds
+from assay.contracts.operations import Run
 from assay.contracts.spec import Spec
 from assay.judge.last_night import last_verdicts
 from assay.metrics.groups.groups import attributes, group_codings
@@ -64,8 +65,8 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         given |= {name: tables.read(name) for name in MEASURED}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".judge-sql-") as spill:
-            given["last_verdicts"] = last.read(now, Path(spill))
-            for name, frame in judged(given, Path(spill)).items():
+            given["last_verdicts"] = last.read(now, Path(spill), spec.run)
+            for name, frame in judged(given, Path(spill), spec.run).items():
                 write_rows(writer, name, frame)
 
     config = {
@@ -80,24 +81,24 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     return Work(config, body)
 
 
-def judged(given: dict[str, pl.DataFrame], spill: Path) -> dict[str, pl.DataFrame]:
+def judged(given: dict[str, pl.DataFrame], spill: Path, run: Run | None = None) -> dict[str, pl.DataFrame]:
     """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `kept` (sample_id),
     `last_verdicts` (sample_id, metric, was_issue), `thresholds` (metric, threshold, leeway) and `attributes`
     (sample_id, column, value)."""
 
-    def run(name: str, *relations: str, **further: pl.DataFrame) -> pl.DataFrame:
-        return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill)
+    def table(name: str, *relations: str, **further: pl.DataFrame) -> pl.DataFrame:
+        return select(HERE / f"{name}.sql", {name: given[name] for name in relations} | further, spill, run)
 
-    scores = run("scores", "measures", "thresholds", "last_verdicts", "dismissed")
-    issues = run("label_issues", "label_findings", scores=scores)
-    counts = run("dataset_counts", "samples", scores=scores)
+    scores = table("scores", "measures", "thresholds", "last_verdicts", "dismissed")
+    issues = table("label_issues", "label_findings", scores=scores)
+    counts = table("dataset_counts", "samples", scores=scores)
     numbers = pl.concat([counts, given["dataset_measures"]]).unique("metric", keep="last")
     return {
-        "duplicates": run("duplicates", "copies", "kept"),
+        "duplicates": table("duplicates", "copies", "kept"),
         "scores": scores,
         "label_issues": issues,
-        "classes": run("classes", "class_measures", "class_flags", label_issues=issues),
-        "groups": run("groups", "samples", "attributes", "group_measures", scores=scores),
-        "group_issues": run("group_issues", "attributes", scores=scores),
+        "classes": table("classes", "class_measures", "class_flags", label_issues=issues),
+        "groups": table("groups", "samples", "attributes", "group_measures", scores=scores),
+        "group_issues": table("group_issues", "attributes", scores=scores),
         "dataset_metrics": numbers.sort("metric"),
     }

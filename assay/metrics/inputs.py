@@ -100,4 +100,4 @@ class Inputs:
         self, file: Path, parameters: Mapping[str, float] | None = None, **relations: sql.Relation
     ) -> pl.DataFrame:
         """The result of one `.sql` file over `relations`."""
-        return sql.select(file, relations, self.spill, **(parameters or {}))
+        return sql.select(file, relations, self.spill, self.spec.run, **(parameters or {}))

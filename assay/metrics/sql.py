@@ -1,34 +1,31 @@
 """Runs one `.sql` file: one file is one SELECT is one table, over the relations that it is handed, named parameters.
 
-Every query has a DuckDB of its own, in memory, so two threads share no table and no name. It is limited in memory, and
-spills to a folder beside the stage's output. It runs on one thread: sums in a fixed order are what makes two runs agree
-to the last bit.
+Every query has a DuckDB of its own, in memory (`store/duck.py`), so two threads share no table and no name. It runs on
+one thread: sums in a fixed order are what makes two runs agree to the last bit.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
-MEMORY_LIMIT = "2GB"
+from assay.contracts.operations import Run
+from assay.store.duck import connect
 
 Relation = pl.DataFrame | list[Path]
 
 
-def select(file: Path, relations: Mapping[str, Relation], spill: Path, **parameters: float | int | str) -> pl.DataFrame:
+def select(
+    file: Path, relations: Mapping[str, Relation], spill: Path, run: Run | None = None, **parameters: float | int | str
+) -> pl.DataFrame:
     """The result of the SELECT in `file`.
 
     Args:
         relations: what it reads, by name: frames, or the Parquet files of one table (at least one).
         spill: a folder for what does not fit into memory; made where it is needed.
+        run: what the spec allows of the machine.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
-        "threads": 1,
-        "temp_directory": str(spill),
-    }
-    with duckdb.connect(":memory:", config=config) as connection:
+    with connect(spill, run, threads=1) as connection:
         for name, relation in relations.items():
             if isinstance(relation, list):
                 connection.read_parquet([str(part) for part in relation]).create_view(name)

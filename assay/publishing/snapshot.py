@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from assay.contracts.errors import ContractError, SnapshotError
 from assay.contracts.modality import find_modality
 from assay.contracts.odcs import contract_text
+from assay.contracts.operations import Run
 from assay.contracts.plugins import installed
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
@@ -65,7 +66,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         manifest["source"] = source_in_words(parent, tables)
         manifest["lost_decisions"] = sorted(lost := lost_decisions(workspace))
         manifest["source"]["doubts"] += [f"decisions that cannot be read: batch {n}, {why}" for n, why in lost.items()]
-        tables["diff"] = write_diff(parent, tables, aside, manifest)
+        tables["diff"] = write_diff(parent, tables, aside, manifest, spec.run)
         manifest["headline"] = headline(tables)
         night = Night(Parts(tables), dataset_metrics(tables) | manifest["headline"], parent is not None)
         manifest["gates"] = judge_gates(spec, night, parent)
@@ -141,7 +142,9 @@ def require_unique(table: str, parts: list[Path]) -> None:
         raise ContractError(f"table `{table}` has the key {twice.head(3).rows()} in more than one stage")
 
 
-def write_diff(parent: Snapshot | None, tables: dict[str, Any], aside: Path, manifest: dict[str, Any]) -> list[Path]:
+def write_diff(
+    parent: Snapshot | None, tables: dict[str, Any], aside: Path, manifest: dict[str, Any], run: Run
+) -> list[Path]:
     """The `diff` table against the parent; no rows in a first snapshot, or where the parent is damaged."""
     names = ("samples", "scores")
     described = {name: {"files": [{"path": str(p.relative_to(aside))} for p in tables.get(name, [])]} for name in names}
@@ -149,7 +152,7 @@ def write_diff(parent: Snapshot | None, tables: dict[str, Any], aside: Path, man
     rows = empty("diff")
     if parent and all(parent.parts(name) and tables.get(name) for name in names):
         with contextlib.suppress(SnapshotError):
-            rows = diff(parent, current)
+            rows = diff(parent, current, run)
     (aside / "diff").mkdir()
     target = aside / "diff" / "part-00000.parquet"
     write_part("diff", rows, target)

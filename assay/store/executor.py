@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from loky import ProcessPoolExecutor
 from loky.process_executor import TerminatedWorkerError
 
+from assay.store.machine import cores
+
 WORTH = 128  # fewer items than this to a process are not worth the start of another
 _AHEAD = 3  # batches for each process that are handed out before they are asked for
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -27,7 +29,7 @@ Result = TypeVar("Result")
 
 def available_cores() -> int:
     """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 def in_order(pool: Executor, function: Callable[..., Any], tasks: Iterable[Any], ahead: int) -> Iterator[Any]:

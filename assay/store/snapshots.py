@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+    from assay.contracts.operations import Run
+
 COMPARED = ("samples", "scores", "vectors", "dataset_metrics")  # tables that a night reads of the one before
 NAME = re.compile(r"v(\d{8})")
 DIFF_SQL = Path(__file__).with_name("diff.sql")
@@ -171,15 +173,17 @@ def read_snapshot(path: Path) -> Snapshot:
     return found
 
 
-def diff(previous: Snapshot, current: Snapshot) -> "pl.DataFrame":
-    """What changed from `previous` to `current`, as rows of the `diff` table.
+def diff(previous: Snapshot, current: Snapshot, run: "Run | None" = None) -> "pl.DataFrame":
+    """What changed from `previous` to `current`, as rows of the `diff` table. `run`: what it may use of the machine.
 
     Raises:
         SnapshotError: a file of one of them is missing or damaged.
     """
     import duckdb
 
-    connection = duckdb.connect()
+    from assay.store.duck import connect
+
+    connection = connect(previous.path.parents[1] / "work" / ".diff-sql", run)
     try:
         for prefix, snapshot in (("old", previous), ("new", current)):
             for table in ("samples", "scores"):
