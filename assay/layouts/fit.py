@@ -4,12 +4,17 @@ The heavy libraries are imported when a fit is needed: most nights only place wh
 """
 
 import contextlib
+import io
+import re
 import warnings
 
 import numpy as np
 
+from assay.store.progress import Progress
+
 SMALLEST = 10  # fewer units than this are drawn by their principal components
 LARGEST_PCA = 20_000  # rows that the principal components are fitted on
+ITERATIONS, TOLD_EVERY = 750, 50  # of t-SNE: 250 exaggerated ones, then 500
 REFIT_RATE = 0.1  # UMAP's learning rate where it starts from an earlier layout
 LARGEST = 200_000  # UMAP and t-SNE fit at most so many units; the others are placed by their neighbours
 
@@ -47,6 +52,7 @@ def umap_coordinates(
 
     keep_compiled()
     n = len(rows)
+    epochs = 500 if n < 5_000 else 200 if n < 100_000 else 100
     indices = np.hstack([np.arange(n, dtype=np.int32)[:, None], rows])
     distances = np.hstack([np.zeros((n, 1), dtype=np.float32), np.clip(1.0 - similarities, 0.0, 2.0)])
     with warnings.catch_warnings():
@@ -54,15 +60,29 @@ def umap_coordinates(
         model = umap.UMAP(
             n_neighbors=min(n_neighbors, indices.shape[1]),
             min_dist=min_dist,
-            n_epochs=500 if n < 5_000 else 200 if n < 100_000 else 100,
+            n_epochs=epochs,
             init=spread(init, seed),
             precomputed_knn=(indices, distances),
             force_approximation_algorithm=True,
             learning_rate=REFIT_RATE if is_refit else 1.0,
             random_state=seed,
             n_jobs=1,
+            tqdm_kwds={"disable": False, "file": _Epochs(epochs), "bar_format": "{n_fmt}"},
         )
         return np.asarray(model.fit_transform(init), dtype=np.float32)
+
+
+class _Epochs(io.TextIOBase):
+    """Where UMAP's own bar writes the number of the epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self._progress = Progress("epochs of UMAP", epochs, brief=True)
+
+    def write(self, text: str) -> int:
+        """Take the number out of `text`."""
+        if found := re.search(r"\d+", text):
+            self._progress.advance(int(found[0]) - self._progress.done)
+        return len(text)
 
 
 def keep_compiled() -> None:
@@ -94,7 +114,9 @@ def tsne_coordinates(rows: np.ndarray, similarities: np.ndarray, init: np.ndarra
     affinities = PerplexityBasedNN(knn_index=graph, perplexity=min(30.0, rows.shape[1] / 3), n_jobs=1)
     start = spread(init, seed).astype(np.float64)
     start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # t-SNE starts small
-    model = TSNE(initialization=start, random_state=seed, n_jobs=1)
+    progress = Progress("iterations of t-SNE", ITERATIONS, brief=True)
+    told = {"callbacks": lambda *_: progress.advance(TOLD_EVERY), "callbacks_every_iters": TOLD_EVERY}
+    model = TSNE(initialization=start, random_state=seed, n_jobs=1, **told)
     return np.asarray(model.fit(affinities=affinities), dtype=np.float32)
 
 

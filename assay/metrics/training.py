@@ -16,6 +16,7 @@ import torch
 from scipy.optimize import minimize
 
 from assay.store.executor import in_order
+from assay.store.progress import Progress
 
 if TYPE_CHECKING:
     from assay.metrics.probe import Problem
@@ -61,7 +62,10 @@ def learn(problem: "Problem", penalty: float, iterations: int = ITERATIONS) -> t
     step = folds if is_whole(len(rows), classes, folds) else max(1, WIDE // classes)
     together = np.split(np.arange(folds), range(step, folds, step))
     drawn = penalty * len(rows) / max(len(known), 1)
-    return torch.cat([_Fit(problem, rows, some, drawn).minimise(iterations) for some in together], dim=1)
+    progress = Progress("passes of the label probe", len(together) * iterations, brief=True)
+    weights = [_Fit(problem, rows, some, drawn).minimise(iterations, progress) for some in together]
+    progress.finish()
+    return torch.cat(weights, dim=1)
 
 
 class _Fit:
@@ -174,12 +178,13 @@ class _Fit:
             start[-1] = odds.repeat(folds).numpy()
         return start.ravel()
 
-    def minimise(self, iterations: int) -> torch.Tensor:
+    def minimise(self, iterations: int, progress: Progress) -> torch.Tensor:
         """(r + 1, folds, n_classes) weights, the last row the bias."""
         options: dict[str, Any] = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8}
         options |= {"ftol": 1e-6, "gtol": 1e-3}
         with self._threads():
-            found = minimize(self._loss, self._start(), jac=True, method="L-BFGS-B", options=options)
+            told = {"jac": True, "callback": lambda _: progress.advance()}
+            found = minimize(self._loss, self._start(), method="L-BFGS-B", options=options, **told)
         weights = torch.from_numpy(found.x.astype(np.float32)).view(len(self._scale), -1)
         unscaled = weights * self._scale[:, None]
         return unscaled.view(len(self._scale), len(self._folds), self._problem.n_classes)

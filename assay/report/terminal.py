@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from assay.reading import overview, queues
 from assay.reading.columns import View
+from assay.store.progress import duration
 from assay.store.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ def _changed(changes: dict[str, Any], parent: int) -> str:
     return (
         f"Since v{parent}: {changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new, {anew:,} judged anew{samples}."
     )
-
-
-def duration(seconds: float) -> str:
-    """`75` as `1 min 15 s`."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{whole % 60} s" if not hours else ""]
-    return " ".join(part for part in parts if part)
 
 
 def snapshot_lines(snapshots: Iterable[Snapshot]) -> None:

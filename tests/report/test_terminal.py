@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from assay.report.terminal import duration, last_words, snapshot_lines
+from assay.report.terminal import last_words, snapshot_lines
+from assay.store.progress import duration
 
 
 class Terminal:

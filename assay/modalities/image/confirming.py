@@ -25,6 +25,7 @@ from assay.modalities.image.views import BLACK, WHITE, has_alpha
 from assay.store.executor import available_cores
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
+from assay.store.progress import Progress
 from assay.store.workspace import Workspace
 
 METHOD = 2  # raised when the comparison or a radius changes; facts of another one are not used
@@ -95,8 +96,12 @@ class Comparer:
         return similarity
 
     def _each(self, judge: Callable[[int], float], n: int) -> np.ndarray:
+        progress, found = Progress("pairs of pictures compared", n, brief=True), np.zeros(n)
         with ThreadPoolExecutor(available_cores()) as pool:  # Pillow and NumPy let go of the interpreter's lock
-            return np.array(list(pool.map(judge, range(n))), dtype=np.float64)
+            for i, similarity in enumerate(pool.map(judge, range(n))):
+                found[i] = similarity
+                progress.advance()
+        return found
 
     def _read(self, row: int) -> Picture | None:
         """The picture from its file, or from a thumbnail that is all of it; None where it cannot be compared."""
