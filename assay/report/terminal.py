@@ -12,6 +12,7 @@ from assay.store.snapshots import Snapshot
 if TYPE_CHECKING:
     from rich.console import Console
 
+CHANGED = {"label_changed": "with another label", "content_changed": "with other content"}  # by change of samples
 NARROW = 80  # columns where the width of the terminal is not known
 
 
@@ -41,7 +42,7 @@ def last_words(snapshot: Snapshot, seconds: float) -> None:
 
 def _changed(changes: dict[str, Any], parent: int) -> str:
     anew = changes["anew"]["up"]["n"] + changes["anew"]["down"]["n"]
-    moved = [f"{n:,} {change.replace('_', ' ')}" for change, n in changes["counts"].items()]
+    moved = [f"{n:,} {CHANGED.get(change, change)}" for change, n in changes["counts"].items()]
     samples = f"; samples: {', '.join(moved)}" if moved else ""
     return (
         f"Since v{parent}: {changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new, {anew:,} judged anew{samples}."

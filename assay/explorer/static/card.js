@@ -51,6 +51,14 @@ function caption(data, wrong, most) {
   );
 }
 
+const DECIDED = {
+  "label accepted": "relabelled",
+  "label confirmed": "label right",
+  keep: "to keep",
+  drop: "dropped",
+};
+const short = (decision) => DECIDED[decision] ?? words(decision).slice(0, 40);
+
 // One badge with the name and the number of what the list is sorted by, red where that very metric flags the sample;
 // none where the caption says it already. The others say what was decided and which copy is kept.
 function badges(data, note, metric) {
@@ -68,6 +76,6 @@ function badges(data, note, metric) {
     mark(name, value, `${name}: ${value}`, data.issues.includes(metric));
   }
   if (data.keep === true) marks.push(h("b", { class: "mark kept" }, "kept"));
-  if (data.decision) marks.push(h("b", { class: "mark decided" }, words(data.decision).slice(0, 40)));
+  if (data.decision) marks.push(h("b", { class: "mark decided", title: words(data.decision) }, short(data.decision)));
   return h("span", { class: "marks" }, marks);
 }

@@ -185,6 +185,8 @@ async function compare(host, one, { meta, snapshot, open }) {
       })
     ).cards.map(bare);
   const told = await api.sample(snapshot, one.id).catch(() => null);
+  const copies = (told?.group ?? []).filter((other) => other.id !== one.id);
+  if (copies.length) host.append(h("h3", {}, "Its copies"), strip(copies.slice(0, 8)));
   if (told?.neighbors.length) {
     const near = told.neighbors.slice(0, 8),
       as = (label) => near.filter((other) => other.label === label).length;
