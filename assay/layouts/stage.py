@@ -6,6 +6,7 @@ import polars as pl
 
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
+from assay.layouts import fit
 from assay.layouts.captions import MOST_CAPTIONS, caption_graph
 from assay.layouts.fit import SMALLEST
 from assay.layouts.layout import Graph, coordinates_of, fingerprint, known_places, layout_store, newest_generation
@@ -112,6 +113,8 @@ def _places(
 
 def _health_row(method: str, n: int, generation: int) -> tuple[Any, ...]:
     note = f"layout {generation}: known contents keep their places; it is fitted again when over 20% are new"
+    if n > fit.LARGEST and method != "pca":
+        note += f"; fitted on {fit.LARGEST:,} of {n:,} units, the others lie among their neighbours"
     if n < SMALLEST and method != "pca":
         note = f"{n} units are too few for {method}: drawn by their principal components"
     return (f"projection_{method}_units", float(n), f">= {SMALLEST}", n >= SMALLEST, note)

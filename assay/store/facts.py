@@ -39,10 +39,11 @@ class FactStore:
         parts = [part for part in sorted(self.folder.glob("part-*.parquet")) if _is_whole(part)]
         if not parts:
             return pl.DataFrame(schema={"content_hash": pl.String, "part": pl.String})
-        frames = [
-            pl.scan_parquet(part).select("content_hash", pl.lit(part.name).alias("part")).collect() for part in parts
-        ]
-        return pl.concat(frames).unique("content_hash", keep="first", maintain_order=True)
+        facts = pl.scan_parquet(  # all at once: a third of one after the other
+            parts, include_file_paths="part", extra_columns="ignore", missing_columns="insert"
+        )
+        named = facts.select("content_hash", pl.col("part").str.extract(r"([^/\\]+)$"))
+        return named.collect().unique("content_hash", keep="first", maintain_order=True)
 
     def missing(self, content_hashes: pl.Series) -> pl.Series:
         """Those of `content_hashes` that have no fact yet, once each, in their order."""

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from assay.knn.stage import index
+from assay.layouts import fit
 from assay.layouts.fit import align, align_signs, pca_coordinates
 from assay.layouts.layout import _subgraph
 from assay.layouts.place import place_linear, place_new
@@ -91,6 +92,15 @@ def test_too_few_units_are_drawn_by_their_components(workspace, n):
     health = output.read("embedding_health")
     assert not health["ok"].any()
     assert "too few for umap" in health.filter(pl.col("check") == "projection_umap_units")["note"][0]
+
+
+@pytest.mark.slow
+def test_a_fit_of_some_units_says_so(workspace, monkeypatch):
+    """Beyond a number of units some are fitted, and the note says how many; each unit has a place of its own."""
+    monkeypatch.setattr(fit, "LARGEST", 30)
+    output = run(workspace, clustered(80, 8), ("umap",))
+    assert len(set(places(output, "umap").values())) == 80
+    assert "fitted on 30 of 80 units" in output.read("embedding_health")["note"][0]
 
 
 @pytest.mark.slow
