@@ -9,7 +9,7 @@ import numpy as np
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect, FittedEmbedder
 from assay.embedders.basis import Basis
-from assay.embedders.pca import principal_components
+from assay.embedders.pca import leading_axes
 from assay.modalities.audio.decode import decode
 from assay.modalities.audio.mel import log_mel, squeezed
 
@@ -52,8 +52,7 @@ class LogMel(FittedEmbedder):
 
     def fit(self, prepared: list[np.ndarray]) -> None:
         """Eigenvectors of the second moments of the patches."""
-        _, components = principal_components(np.stack(prepared), max(1, self._wanted - 1), centre=False)
-        self.basis.save(components=components)
+        self.basis.save(components=leading_axes(np.stack(prepared), max(1, self._wanted - 1)))
 
 
 def patch(mono: np.ndarray, rate: int) -> np.ndarray:

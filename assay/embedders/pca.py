@@ -14,6 +14,7 @@ from PIL import Image
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect, FittedEmbedder
 from assay.embedders.basis import Basis
+from assay.knn.principal import principal
 from assay.modalities.image.decode import decode_rgb
 
 DIMENSIONS = 128
@@ -58,8 +59,7 @@ class ImagePca(FittedEmbedder):
 
     def fit(self, prepared: list[np.ndarray]) -> None:
         """Eigenvectors of the second moments of the prepared features' contrast."""
-        _, components = principal_components(contrast(np.stack(prepared)), max(1, self._wanted - 1), centre=False)
-        self.basis.save(components=components)
+        self.basis.save(components=leading_axes(contrast(np.stack(prepared)), max(1, self._wanted - 1)))
 
 
 def image_features(image: Image.Image) -> np.ndarray:
@@ -77,34 +77,9 @@ def contrast(features: np.ndarray) -> np.ndarray:
     return values
 
 
-def principal_components(features: np.ndarray, wanted: int, centre: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (d,) and leading eigenvectors (d, k), k ≤ `wanted`, of uint8 or float rows (n, d); float32.
-
-    `centre`: about the rows' mean; else about zero, which is then the mean returned.
-
-    The sign of each eigenvector makes its largest entry positive. Rows that are all equal give one column of zeros.
-    """
-    mean = features.mean(axis=0, dtype=np.float64) if centre else np.zeros(features.shape[1])
-    values, vectors = _few(features - mean) if len(features) < features.shape[1] else _many(features, mean)
-    kept = vectors[:, :wanted][:, values[:wanted] > max(values[0] * _FAINTEST, 1e-6)]
-    if kept.shape[1] == 0:
-        return mean.astype(np.float32), np.zeros((features.shape[1], 1), dtype=np.float32)
-    signs = np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
-    return mean.astype(np.float32), np.ascontiguousarray(kept * signs, dtype=np.float32)
-
-
-def _many(features: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors (d, d) of the scatter matrix, largest first, some rows at a time."""
-    scatter = np.zeros((features.shape[1],) * 2)
-    for start in range(0, len(features), 2048):
-        block = features[start : start + 2048] - mean
-        scatter += block.T @ block
-    values, vectors = np.linalg.eigh(scatter)
-    return values[::-1], vectors[:, ::-1]
-
-
-def _few(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same by way of the (n, n) matrix of inner products: (n,) and (d, n)."""
-    values, left = np.linalg.eigh(centred @ centred.T)
-    values, left = values[::-1], left[:, ::-1]
-    return values, centred.T @ left / np.sqrt(np.clip(values, 1e-30, None))
+def leading_axes(rows: np.ndarray, wanted: int) -> np.ndarray:
+    """(d, k) float32: the leading axes of rows (n, d) about zero, k ≤ `wanted`; without any, a column of zeros."""
+    found = principal(rows, centre=False)
+    least = max(found.variance[0] * _FAINTEST, 1e-6 / len(rows)) if len(found.variance) else 0.0
+    kept = found.axes[:, :wanted][:, found.variance[:wanted] > least]
+    return np.ascontiguousarray(kept if kept.shape[1] else np.zeros((rows.shape[1], 1)), dtype=np.float32)

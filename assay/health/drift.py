@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from assay.knn.principal import principal
+
 FOLDS = 5
 LEADING = 64  # principal directions that the classifier sees
 FEWEST = 20  # in either sample
@@ -20,10 +22,9 @@ def domain_auc(a: np.ndarray, b: np.ndarray, a_hashes: list[str], b_hashes: list
     from sklearn.metrics import roc_auc_score
 
     rows = np.vstack([a, b]).astype(np.float64)
-    rows -= rows.mean(axis=0)
     if rows.shape[1] > LEADING:
-        _, directions = np.linalg.eigh(rows.T @ rows)
-        rows = rows @ directions[:, -LEADING:]
+        found = principal(rows)
+        rows = (rows - found.mean) @ found.axes[:, :LEADING]
     is_new = np.repeat([False, True], [len(a), len(b)])
     fold = np.array([int(name[:8], 16) % FOLDS for name in [*a_hashes, *b_hashes]])
     score = np.zeros(len(rows))

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from assay.knn.cells import Block, Cells, evenly
+from assay.knn.principal import principal
 
 Task = Block | tuple[slice, None]  # the rows to search for, and what they are compared with; None: all
 
@@ -97,11 +98,8 @@ def _near_cells(
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
     """The leading principal directions (not centred, so that products are kept), float32 (d, dimensions)."""
-    sample = torch.from_numpy(vectors[:: max(1, len(vectors) // 10_000)])
-    _, directions = torch.linalg.eigh(sample.T @ sample)
-    basis = directions.numpy()[:, ::-1][:, :dimensions]
-    signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
-    return np.ascontiguousarray(basis * signs, dtype=np.float32)
+    sample = vectors[:: max(1, len(vectors) // 10_000)]
+    return np.ascontiguousarray(principal(sample, centre=False).axes[:, :dimensions], dtype=np.float32)
 
 
 def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

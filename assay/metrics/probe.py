@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from scipy.optimize import minimize_scalar
 
+from assay.knn.principal import principal
 from assay.metrics.training import ITERATIONS, learn, rows_to_learn_from
 
 DIMENSIONS = 256  # principal axes kept
@@ -54,29 +55,16 @@ class Problem:
 
 def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 10_000) -> np.ndarray:
     """(n, r) float32: centred vectors in their first principal axes, scaled so that rows have mean squared norm 1."""
-    n, d = vectors.shape
+    n = len(vectors)
     step = max(1, n // sample)
-    some = torch.from_numpy(vectors[::step])
-    mean = some.mean(dim=0)
-    centered = some - mean
-    values, axes = covariance_axes(centered)
-    order = torch.argsort(values, descending=True)[: min(dimensions, d)]
-    order = order[values[order] > 1e-7 * values.max().clamp_min(1e-30)]
-    if not len(order):
+    found = principal(vectors[::step])
+    kept = found.variance[:dimensions] > 1e-7 * max(found.variance[0] if n else 0.0, 1e-30)
+    if not kept.any():
         return np.zeros((n, 1), dtype=np.float32)
-    axes = (axes[:, order] / values[order].sum().sqrt()).float()
-    return torch.addmm(-(mean @ axes), torch.from_numpy(vectors), axes).numpy()
-
-
-def covariance_axes(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eigenvalues (r,), ascending, and eigenvectors (d, r) of the covariance of centred rows (n, d). Where there are
-    fewer rows than dimensions, in float64 by way of the rows' products: d × d takes minutes from 10,000 on."""
-    n, d = centered.shape
-    if n >= d:
-        return torch.linalg.eigh((centered.T @ centered) / n)
-    wide = centered.double()
-    values, left = torch.linalg.eigh(wide @ wide.T / max(n, 1))
-    return values, wide.T @ left / (n * values).clamp_min(1e-300).sqrt()
+    variance = found.variance[:dimensions][kept]
+    axes = found.axes[:, :dimensions][:, kept] / np.sqrt(variance.sum())
+    offset, turn = (torch.from_numpy(part.astype(np.float32)) for part in (-(found.mean @ axes), axes))
+    return torch.addmm(offset, torch.from_numpy(vectors), turn).numpy()
 
 
 def stratified_folds(labels: np.ndarray, n_folds: int, seed: int, contents: pl.Series | None = None) -> np.ndarray:

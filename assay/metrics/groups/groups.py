@@ -6,6 +6,7 @@ torch and scikit-learn are imported where they are used: `judge` takes the codin
 import numpy as np
 import polars as pl
 
+from assay.knn.principal import principal
 from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
@@ -88,17 +89,12 @@ def leace(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:
     x ← x − Σ^½ P Σ^−½ (x − μ) with P the projection onto the columns of Σ^−½ Σ_xz. Rows without a group (−1) are
     moved alike but not fitted on.
     """
-    import torch
-
-    from assay.metrics import probe
-
     known = codes >= 0
     x = vectors[known].astype(np.float64)
-    mean = x.mean(axis=0)
+    mean, values, axes = principal(x)
     centered = x - mean
     one_hot = np.eye(int(codes.max()) + 1)[codes[known]]
     cross = centered.T @ (one_hot - one_hot.mean(axis=0)) / len(x)
-    values, axes = (part.numpy() for part in probe.covariance_axes(torch.from_numpy(centered)))
     kept = values > max(values.max(), 0.0) * 1e-9 + 1e-30
     root = np.sqrt(values[kept])
     whiten = (axes[:, kept] / root).T

@@ -12,11 +12,10 @@ are heard at all: 2.5 to 16 was found in vectors of words and citations, −0.2 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.stats import kurtosis
 
+from assay.knn.principal import principal
 from assay.metrics.corpus import Corpus
-from assay.metrics.probe import covariance_axes
 
 SAMPLE = 20_000  # units that the covariance is taken from
 MOST = 0.9  # share of the variance in the directions that are not small
@@ -51,11 +50,8 @@ def directions(vectors: np.ndarray) -> Directions | None:
     n, d = some.shape
     if n < ENOUGH:
         return None
-    mean = some.mean(axis=0)
+    mean, values, axes = principal(some)
     centered = some - mean
-    values, axes = (part.numpy() for part in covariance_axes(torch.from_numpy(centered)))
-    order = np.argsort(-values, kind="stable")
-    values, axes = np.maximum(values[order], 0.0), axes[:, order]
     kept = values > 1e-12 * max(values.max(initial=0.0), 1e-30)
     if kept.sum() < 2:
         return None
