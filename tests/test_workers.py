@@ -16,7 +16,7 @@ from assay.store.executor import in_batches
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch):
-    monkeypatch.setattr(workers, "available_cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "WORTH", 10)
 
 
@@ -81,7 +81,7 @@ def test_workers_end_with_a_killed_parent():
     script = textwrap.dedent("""
         from assay.store import executor as workers
         from tests.test_workers import crashed, talking
-        workers.available_cores, workers.WORTH = (lambda: 2), 10
+        workers.cores, workers.WORTH = (lambda: 2), 10
         list(workers.in_batches(talking, list(range(1000)), 1, crashed))
     """)
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

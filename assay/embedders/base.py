@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.contracts.errors import UnreadableSample
 from assay.embedders.basis import Basis
-from assay.store.executor import available_cores
+from assay.store.machine import cores
 
 Refusal = tuple[str, str]  # a reason, and in words
 Collect = Callable[[], np.ndarray]
@@ -21,7 +21,7 @@ _MOST_WORKERS = 8  # beyond this, cores go into each worker's own forward pass
 
 def cpu_workers() -> int:
     """Threads that each decode and compute their own batches where there is no accelerator."""
-    return min(available_cores(), _MOST_WORKERS)
+    return min(cores(), _MOST_WORKERS)
 
 
 class Collected:

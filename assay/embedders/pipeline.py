@@ -21,9 +21,10 @@ from assay.contracts.errors import UnreadableSample
 from assay.contracts.tables import empty
 from assay.embedders.base import Collect, Embedder, cpu_workers, refused_rows
 from assay.health.embedding import Refusals
-from assay.store.executor import available_cores, in_order
+from assay.store.executor import in_order
 from assay.store.facts import FactStore
 from assay.store.files import hash_text, write_json
+from assay.store.machine import cores
 from assay.store.progress import Progress
 from assay.store.vectors import vectors_frame
 
@@ -187,7 +188,7 @@ def _ahead(items: Iterable[Any], count: int) -> Iterator[Any]:
 
 def _on_threads(embedder: Embedder, function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
     """`function` of each task on threads, in order."""
-    workers = available_cores() if embedder.one_driver else cpu_workers()
+    workers = cores() if embedder.one_driver else cpu_workers()
     pool = ThreadPoolExecutor(workers, "embed", initializer=embedder.start_thread)
     try:
         yield from in_order(pool, function, tasks, workers + 2)

@@ -8,7 +8,7 @@ import torch
 
 from assay.contracts.errors import EmbedderError
 from assay.embedders.base import Collect, Embedder, cpu_workers
-from assay.store.executor import available_cores
+from assay.store.machine import cores
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -50,7 +50,7 @@ class TorchEmbedder(Embedder):
     def start_thread(self) -> None:
         """On a CPU every worker decodes and computes its own batches on its share of the cores."""
         if not self.one_driver:
-            torch.set_num_threads(available_cores() // cpu_workers())
+            torch.set_num_threads(cores() // cpu_workers())
 
     def finish(self) -> None:
         """Give torch its threads back."""

@@ -27,11 +27,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    return cores()
-
-
 def in_order(pool: Executor, function: Callable[..., Any], tasks: Iterable[Any], ahead: int) -> Iterator[Any]:
     """`function` of each task on the pool's workers, results in the order of the tasks, at most `ahead` before they
     are asked for."""
@@ -60,7 +55,7 @@ def in_batches(
     done again by halves, and the item whose worker dies even alone has `crashed(item)` for a result.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
-    processes = max(min(available_cores(), len(items) // (worth or WORTH)), 1)
+    processes = max(min(cores(), len(items) // (worth or WORTH)), 1)
     while batches:
         done = 0
         try:

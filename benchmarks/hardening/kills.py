@@ -123,7 +123,7 @@ def _kill_at(step: int, counter: Path) -> None:
 def _two_workers() -> None:
     """Few files are enough for worker processes."""
     executor.WORTH = 10
-    executor.available_cores = lambda: 2
+    executor.cores = lambda: 2
 
 
 def _one_kill(

@@ -182,7 +182,7 @@ def test_facts_do_not_depend_on_the_number_of_processes(monkeypatch):
     files = [png(photo(20 + i, 30)) for i in range(40)]
     files[7] = b"no image"
     here = facts_of(files)
-    monkeypatch.setattr(workers, "available_cores", lambda: 3)
+    monkeypatch.setattr(workers, "cores", lambda: 3)
     monkeypatch.setattr(workers, "_in_processes", IN_PROCESSES)
     for worth in (128, 10):
         monkeypatch.setattr(workers, "WORTH", worth)

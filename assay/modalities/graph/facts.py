@@ -12,7 +12,7 @@ from scipy import sparse
 from assay.contracts.tables import empty
 from assay.modalities.graph.adjacency import Ends, adjacency_of, read_ends
 from assay.modalities.graph.drawing import Neighbourhoods
-from assay.store.executor import available_cores
+from assay.store.machine import cores
 from assay.store.tables import TableReader
 
 Ints = NDArray[np.int64]
@@ -54,7 +54,7 @@ def node_facts(
     columns = list(empty("node_facts").schema)
     for chunk in chunks:
         rows = [row[name] for name in chunk]
-        with ThreadPoolExecutor(available_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             pictures = pl.Series("thumbnail", list(pool.map(drawn.draw, rows, chunksize=64)), dtype=pl.Binary)
         yield measured[rows].with_columns(pictures).select(columns), empty("failures"), empty("failures")
 

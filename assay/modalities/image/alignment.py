@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.store.executor import available_cores
+from assay.store.machine import cores
 
 SIDE = 64  # pixels of the finest level
 COARSE = 16
@@ -77,7 +77,7 @@ def match_coarsely(small: np.ndarray, left: np.ndarray, right: np.ndarray, thoro
         return Match(match.pairs + start, match.turn, match.warp)
 
     none = Match(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
-    with ThreadPoolExecutor(available_cores()) as pool:  # NumPy lets go of the interpreter's lock
+    with ThreadPoolExecutor(cores()) as pool:  # NumPy lets go of the interpreter's lock
         found = [none, *pool.map(one_batch, range(0, len(left), BATCH))]
     return Match(*(np.concatenate([getattr(part, name) for part in found]) for name in ("pairs", "turn", "warp")))
 

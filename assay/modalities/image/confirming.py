@@ -22,9 +22,9 @@ from assay.modalities.image.comparison import SIDE, Difference, Picture, boxes_o
 from assay.modalities.image.decode import JPEGS, DecodedImage, decode_rgb, upright
 from assay.modalities.image.facts import reduced
 from assay.modalities.image.views import BLACK, WHITE, has_alpha
-from assay.store.executor import available_cores
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
+from assay.store.machine import cores
 from assay.store.progress import Progress
 from assay.store.workspace import Workspace
 
@@ -97,7 +97,7 @@ class Comparer:
 
     def _each(self, judge: Callable[[int], float], n: int) -> np.ndarray:
         progress, found = Progress("pairs of pictures compared", n, brief=True), np.zeros(n)
-        with ThreadPoolExecutor(available_cores()) as pool:  # Pillow and NumPy let go of the interpreter's lock
+        with ThreadPoolExecutor(cores()) as pool:  # Pillow and NumPy let go of the interpreter's lock
             for i, similarity in enumerate(pool.map(judge, range(n))):
                 found[i] = similarity
                 progress.advance()
