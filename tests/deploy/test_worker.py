@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import Request, urlopen
 
@@ -89,10 +89,18 @@ class Told(Services):
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def story(tmp_path_factory) -> SimpleNamespace:
+    """Told once more where a machine that others use was too slow for it."""
+    try:
+        return told_on(tmp_path_factory.mktemp("deploy"))
+    except TimeoutError:
+        return told_on(tmp_path_factory.mktemp("deploy"))
+
+
+def told_on(folder: Path) -> SimpleNamespace:
     """A night and a run by hand are held, their worker is killed, and starts again; then runs by hand: one with
     parameters, one with a home that is not the deployment's, and one that is cancelled on its way."""
-    folder, said = tmp_path_factory.mktemp("deploy"), SimpleNamespace()
+    said = SimpleNamespace()
     with postgres() as database:
         services = Told(folder, write_data(folder), "0 0 1 1 *", database)
         words = services.spec.read_text()
@@ -108,7 +116,7 @@ def story(tmp_path_factory) -> Iterator[SimpleNamespace]:
             said.others = [path.name for path in folder.glob("other*")]
         finally:
             services.stop(["worker", "server"], signal.SIGTERM)
-    yield said
+    return said
 
 
 def killed(services: Told, words: str, said: SimpleNamespace) -> None:
@@ -137,7 +145,7 @@ def cancelled(services: Told, words: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # the story: a server, a worker twice, six runs
+@pytest.mark.timeout(1800)  # the story: a server, a worker twice, six runs; on a busy machine minutes each
 def test_the_next_worker_says_what_died_and_makes_up_for_the_night(story):
     """Nothing of Prefect's holds it back; the run by hand is told."""
     assert "assay: `nightly`: 1 run(s) died under way; one run makes up for it now\n" in story.log
