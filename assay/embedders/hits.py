@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from assay.store.evenly import evenly
 from assay.store.tables import TableReader
 
 K = 20
@@ -47,7 +48,7 @@ def held_out(tables: TableReader, ids: pl.Series) -> tuple[NDArray[np.int64], ND
     common = (pl.len().over("item") >= 2) & (pl.len().over("user") >= 2)
     pairs = pairs.with_columns(common=common).sort("time", "row", nulls_last=False)
     last = pairs.group_by("u", maintain_order=True).last().filter("common").sort("u")
-    rows = np.linspace(0, len(last) - 1, min(len(last), MOST_USERS)).astype(int) if len(last) else np.zeros(0, int)
+    rows = evenly(len(last), MOST_USERS)
     return last["u"].to_numpy()[rows], last["i"].to_numpy()[rows]
 
 

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from assay.knn.cells import Block, Cells, evenly
+from assay.knn.cells import Block, Cells
 from assay.knn.principal import principal
+from assay.store.evenly import evenly
 
 Task = Block | tuple[slice, None]  # the rows to search for, and what they are compared with; None: all
 
@@ -266,8 +267,8 @@ def _tasks(
 ) -> tuple[list[Task], int]:
     """What `_search` does, and the most products that one task has."""
     if blocks:
-        largest = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
-        return list(blocks(lambda candidates: _block_rows(candidates, m, workers, device))), largest
+        most = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
+        return list(blocks(lambda candidates: _block_rows(candidates, m, workers, device))), most
     rows = _block_rows(n, m, workers, device)
     return [(slice(start, start + rows), None) for start in range(0, m, rows)], rows * n
 

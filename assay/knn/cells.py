@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from assay.store.evenly import evenly
+
 SAMPLE = 20_000  # rows that the centres are made of
 ROUNDS = 2
 CHUNK = 8_192  # rows compared with all centres at a time
@@ -70,8 +72,3 @@ class Cells:
     def _rows(self, cells: torch.Tensor) -> torch.Tensor:
         """The rows of some cells (m,) bool."""
         return torch.cat([self.members[number] for number in cells.nonzero()[:, 0].tolist()])
-
-
-def evenly(n: int, count: int) -> np.ndarray:
-    """At most `count` of n row numbers, evenly spaced."""
-    return np.linspace(0, n - 1, min(n, count)).astype(np.int64)

@@ -18,6 +18,7 @@ from scipy.optimize import minimize_scalar
 
 from assay.knn.principal import principal
 from assay.metrics.training import ITERATIONS, learn, rows_to_learn_from
+from assay.store.evenly import evenly
 
 DIMENSIONS = 256  # principal axes kept
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -152,12 +153,11 @@ class Logits:
 
     def temperature(self) -> float:
         """`fit_temperature`, by some of the rows where they are many."""
-        labeled = self._problem.known
-        if self._kept is None and len(labeled) > TEMPERATURE_ROWS:
-            labeled = labeled[np.linspace(0, len(labeled) - 1, TEMPERATURE_ROWS).astype(np.int64)]
-        elif self._kept is not None:
+        if self._kept is not None:
             return fit_temperature(self._kept, self._problem)
-        return fit_temperature(self[labeled], subset(self._problem, labeled))
+        labeled = self._problem.known
+        some = labeled[evenly(len(labeled), TEMPERATURE_ROWS)]
+        return fit_temperature(self[some], subset(self._problem, some))
 
 
 def predict(problem: Problem, penalty: float) -> Logits:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from assay.store.evenly import evenly
 from assay.store.executor import in_order
 from assay.store.progress import Progress
 
@@ -58,7 +59,7 @@ def learn(problem: "Problem", penalty: float, iterations: int = ITERATIONS) -> t
     """(r + 1, n_folds, n_classes) weights as `probe.train`."""
     known, classes, folds = problem.known, problem.n_classes, problem.n_folds
     count = rows_to_learn_from(len(known), classes, folds, problem.features.shape[1])
-    rows = known if count == len(known) else known[np.linspace(0, len(known) - 1, count).astype(np.int64)]
+    rows = known if count == len(known) else known[evenly(len(known), count)]
     step = folds if is_whole(len(rows), classes, folds) else max(1, WIDE // classes)
     together = np.split(np.arange(folds), range(step, folds, step))
     drawn = penalty * len(rows) / max(len(known), 1)

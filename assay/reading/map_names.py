@@ -7,6 +7,7 @@ import polars as pl
 
 from assay.reading.catalog import Category
 from assay.reading.columns import Layout, View
+from assay.store.evenly import evenly
 
 MOST_NAMES = 150
 MOST_POINTS = 20_000
@@ -68,7 +69,7 @@ def _clusters(view: View, layout: Layout, finite: np.ndarray) -> list[dict[str, 
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     rows = np.flatnonzero(finite)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int)] if len(rows) else rows
+    rows = rows[evenly(len(rows), MOST_POINTS)]
     if len(rows) < 4 * CLUSTERS:
         return []
     table, column = view.face["facts"], view.face["text"]

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from assay.store.evenly import evenly
 from assay.store.snapshots import Snapshot
 
 SIDE = 360  # pixels
@@ -54,7 +55,7 @@ def _points(snapshot: Snapshot) -> pl.DataFrame | None:
     counts = points.drop_nulls("label").group_by("label").len().sort(["len", "label"], descending=[True, False])
     codes = {label: 2 + place for place, label in enumerate(counts["label"].head(len(CLASSES)))}
     color = pl.col("label").replace_strict(codes, default=1, return_dtype=pl.UInt8).alias("color")
-    even = np.linspace(0, len(points) - 1, min(len(points), POINTS)).astype(int)
+    even = evenly(len(points), POINTS)
     return points.select("x", "y", color)[even]
 
 

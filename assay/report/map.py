@@ -9,6 +9,7 @@ import polars as pl
 from PIL import Image
 
 from assay.reading.report import Tables, collect, printable, read_texts, read_thumbnails
+from assay.store.evenly import evenly
 
 POINTS = 20_000
 FLAGGED_POINTS = 5_000  # of them, at most, chosen because something is wrong with them
@@ -140,7 +141,7 @@ def picture_sheet(tables: Tables, points: pl.DataFrame) -> dict[str, Any] | None
     if not tables.parts.get(tables.shown["facts"]) or not tables.shown["preview"] or points.is_empty():
         return None
     flagged = np.flatnonzero(points["flags"].to_numpy() & 3)[: PICTURES // 2]
-    even = np.linspace(0, len(points) - 1, min(len(points), PICTURES - len(flagged))).astype(int)
+    even = evenly(len(points), PICTURES - len(flagged))
     chosen = np.unique(np.concatenate([flagged, even]))
     hashes = points["content_hash"].gather(chosen).to_list()
     thumbnails = read_thumbnails(tables, set(hashes))

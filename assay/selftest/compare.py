@@ -26,6 +26,7 @@ from assay.embedders.stage import embed, make_embedder
 from assay.facts import clean
 from assay.metrics import probe
 from assay.sources.ingest import ingest
+from assay.store.evenly import evenly
 from assay.store.files import write_json
 from assay.store.stage import StageOutput, StageWriter, run_stage, write_rows
 from assay.store.units import normalize
@@ -179,7 +180,7 @@ def silhouette(vectors: np.ndarray, labels: pl.Series) -> float | None:
     from sklearn.metrics import silhouette_score
 
     codes, rows = coded(labels)
-    even = np.linspace(0, len(rows) - 1, min(len(rows), SILHOUETTE_SAMPLE)).astype(np.int64)  # files stand by class
+    even = evenly(len(rows), SILHOUETTE_SAMPLE)  # files stand by class
     rows, codes = rows[even], codes[even]
     if not 2 <= len(np.unique(codes)) < len(rows):
         return None

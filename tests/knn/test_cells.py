@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from assay.knn import blocked as exact
-from assay.knn.cells import Cells, evenly
+from assay.knn.cells import Cells
+from assay.store.evenly import evenly
 from assay.store.units import normalize
 from tests.graph_builder import cosine
 from tests.knn.test_exact import assert_same, clustered

@@ -8,6 +8,7 @@ import polars as pl
 
 from assay.knn.principal import principal
 from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
+from assay.store.evenly import evenly
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
 PENALTY = 0.3
@@ -68,7 +69,7 @@ def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: 
     fold = np.full(len(codes), -1)
     fold[known] = probe.stratified_folds(codes[known], folds, seed)
     problem = probe.Problem(features, known, codes[known], np.ones(len(known)), fold, n_classes, folds)
-    some = known[np.linspace(0, len(known) - 1, min(len(known), AUC_ROWS)).astype(np.int64)]
+    some = known[evenly(len(known), AUC_ROWS)]
     logits = probe.predict(problem, PENALTY)[some]
     log_p = logits - np.logaddexp.reduce(logits.astype(np.float64), axis=1)[:, None]
     return np.array([auc(log_p[:, c], codes[some] == c) for c in range(n_classes)])

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import sparse
 
+from assay.store.evenly import evenly
+
 SIDE = 192  # pixels
 SCALE = 2  # drawn larger and reduced, so that lines are smooth
 RING, OUTER = 0.26, 0.4  # of the side, radii
@@ -57,7 +59,7 @@ class Neighbourhoods:
         """Places, the middle first; edges, faint outside; the neighbours that are drawn, and how many are not."""
         mine = self.neighbors(node)
         order = mine[np.argsort(self._label[mine], kind="stable")]
-        shown = order[np.linspace(0, len(order) - 1, min(len(order), MOST)).astype(int)] if len(order) else order
+        shown = order[evenly(len(order), MOST)]
         places: Places = {node: (SIDE * SCALE / 2, SIDE * SCALE / 2)}
         edges: list[tuple[int, int, bool]] = []
         angles = np.linspace(0, 2 * np.pi, len(shown), endpoint=False) - np.pi / 2

@@ -139,7 +139,7 @@ rarity as (
 ),
 
 usual_rarity as (
-    select greatest(median(share) + 0.3, 0.5) as bound
+    select least(greatest(median(share) + 0.3, 0.5), 0.99) as bound
     from rarity
 ),
 
@@ -147,7 +147,7 @@ measured as (
     select
         facts.*,
         rarity.share as rare_words,
-        least(usual_rarity.bound, 0.99) as rare_bound,
+        usual_rarity.bound as rare_bound,
         coalesce(boilerplate.share, 0.0) as boilerplate_share,
         case
             when facts.language != main_language.language then facts.language_confidence
