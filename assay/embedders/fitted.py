@@ -26,6 +26,7 @@ class Kind:
         torch: it takes a device.
         cuts: it reads long texts as `embed.long_texts` says.
         words: it embeds words, and has them as a table.
+        version: raised when it makes other vectors of the same contents.
     """
 
     place: str
@@ -34,11 +35,12 @@ class Kind:
     torch: bool = False
     cuts: bool = False
     words: bool = False
+    version: int = 2
 
 
 KINDS = {
     "pca": Kind("assay.embedders.pca:ImagePca"),
-    "logmel": Kind("assay.embedders.logmel:LogMel"),
+    "logmel": Kind("assay.embedders.logmel:LogMel", version=3),
     "autoencoder": Kind("assay.embedders.autoencoder:Autoencoder", ("torch", "torch"), torch=True),
     "lsa": Kind("assay.embedders.lsa:Lsa", cuts=True),
     "bow": Kind("assay.embedders.bow:Bow", models=("tfidf", "counts"), cuts=True, words=True),
@@ -73,7 +75,7 @@ def fitted(spec: Spec, workspace: Workspace, content_hashes: pl.Series, _tower: 
     device = resolve_device(spec.embed.device) if kind.torch else "cpu"
     algorithm = fingerprint_of(
         kind=name, dimensions=spec.embed.dimensions, seed=spec.embed.seed, device=device, text=text_steps(spec),
-        storage=spec.embed.storage, version=2, long_texts=long_texts(spec, "text") if kind.cuts else None,
+        storage=spec.embed.storage, version=kind.version, long_texts=long_texts(spec, "text") if kind.cuts else None,
         **_of_words(spec, name, kind),
     )  # fmt: skip
     basis = plan_basis(workspace, algorithm, content_hashes)

@@ -62,6 +62,12 @@ def log_mel(
     return (decibels + floor_db).astype(np.float32)
 
 
+def without_ends(spectrogram: np.ndarray, floor_db: float) -> np.ndarray:
+    """The spectrogram (t, bands) of `log_mel` from the first to the last frame within `FLOOR_DB` of the peak."""
+    loud = np.flatnonzero(spectrogram.max(axis=1) > floor_db - FLOOR_DB)
+    return spectrogram[loud[0] : loud[-1] + 1] if len(loud) else spectrogram
+
+
 def squeezed(spectrogram: np.ndarray, frames: int) -> np.ndarray:
     """The spectrogram (t, bands) in `frames` steps of time, by linear interpolation: float32 (frames, bands)."""
     place = np.linspace(0.0, len(spectrogram) - 1, frames)
