@@ -22,7 +22,8 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_score
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from assay.embedders.logmel import balanced_axes, patch
+from assay.embedders.logmel import patch
+from assay.embedders.pca import leading_axes
 from assay.modalities.audio import alterations, copies, mel
 from assay.modalities.audio.decode import Sound, decode
 from assay.modalities.audio.facts import MATCH_BANDS, MATCH_FLOOR_DB, MATCH_HIGHEST, MATCH_HOP, measure
@@ -56,7 +57,7 @@ def main(folder: Path) -> None:
 def logmel(sounds: list[Sound]) -> np.ndarray:
     """(n, 127) without weights."""
     features = np.stack([patch(sound.mono(), sound.rate) for sound in sounds])
-    return features @ balanced_axes(features, 127)
+    return features @ leading_axes(features, 127)
 
 
 def speech(sounds: list[Sound]) -> np.ndarray:

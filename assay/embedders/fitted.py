@@ -40,7 +40,7 @@ class Kind:
 
 KINDS = {
     "pca": Kind("assay.embedders.pca:ImagePca"),
-    "logmel": Kind("assay.embedders.logmel:LogMel", version=3),
+    "logmel": Kind("assay.embedders.logmel:LogMel", version=4),
     "autoencoder": Kind("assay.embedders.autoencoder:Autoencoder", ("torch", "torch"), torch=True),
     "lsa": Kind("assay.embedders.lsa:Lsa", cuts=True),
     "bow": Kind("assay.embedders.bow:Bow", models=("tfidf", "counts"), cuts=True, words=True),

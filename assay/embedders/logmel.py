@@ -2,9 +2,11 @@
 
 A sound is a spectrogram of 16 steps of time by 40 mel bands up to 8 kHz, in decibels above a floor under its peak, so
 gain does not count. It reaches from the first to the last frame within 30 dB of the peak: silence around a sound does
-not count either. Its own mean is taken off, and the rest projected on the leading eigenvectors of the
-dataset's, each divided by the square root of the spread along it. Digits of FSDD by a linear probe: .925 with neither,
-.955 without the silence, .950 with the division, .973 with both.
+not count either. Its own mean is taken off, and the rest projected on the leading eigenvectors of the dataset's.
+
+Without the silence digits of FSDD are told apart at .955 by a linear probe, with it at .925; strange sounds planted among
+them have an average precision of .89 as outliers, with it .06. Components divided by the root of their spread reach .973
+and lose the strange sounds (.09).
 """
 
 import numpy as np
@@ -54,8 +56,8 @@ class LogMel(FittedEmbedder):
         return lambda: vectors[:n].astype(np.float32)
 
     def fit(self, prepared: list[np.ndarray]) -> None:
-        """The balanced axes of the patches."""
-        self.basis.save(components=balanced_axes(np.stack(prepared), max(1, self._wanted - 1)))
+        """Eigenvectors of the second moments of the patches."""
+        self.basis.save(components=leading_axes(np.stack(prepared), max(1, self._wanted - 1)))
 
 
 def patch(mono: np.ndarray, rate: int) -> np.ndarray:
@@ -63,14 +65,3 @@ def patch(mono: np.ndarray, rate: int) -> np.ndarray:
     spectrogram = without_ends(log_mel(mono, rate, BANDS, HOP, HIGHEST, FLOOR_DB), FLOOR_DB)
     values = squeezed(spectrogram, STEPS).ravel()
     return values - values.mean()
-
-
-def balanced_axes(patches: np.ndarray, wanted: int) -> np.ndarray:
-    """(640, k) float32, k ≤ `wanted`: leading eigenvectors of the second moments of patches (n, 640), each divided by
-    the square root of the patches' root mean square along it. All are then scaled so that the mean square length of a
-    projected patch stays what it was."""
-    axes = leading_axes(patches, wanted)
-    spread = np.sqrt(np.square(patches @ axes).mean(axis=0))
-    weights = 1.0 / np.sqrt(np.maximum(spread, 1e-6))
-    weights *= np.sqrt(np.square(spread).sum() / max(np.square(spread * weights).sum(), 1e-12))
-    return (axes * weights).astype(np.float32)
