@@ -4,8 +4,8 @@ A sound is a spectrogram of 16 steps of time by 40 mel bands up to 8 kHz, in dec
 gain does not count. It reaches from the first to the last frame within 30 dB of the peak: silence around a sound does
 not count either. Its own mean is taken off, and the rest projected on the leading eigenvectors of the dataset's.
 
-Without the silence digits of FSDD are told apart at .955 by a linear probe, with it at .925; strange sounds planted among
-them have an average precision of .89 as outliers, with it .06. Components divided by the root of their spread reach .973
+Without the silence a linear probe tells the digits of FSDD at .955, with it at .925; strange sounds planted among them
+have an average precision of .89 as outliers, with it .06. Components divided by the root of their spread reach .973,
 and lose the strange sounds (.09).
 """
 
