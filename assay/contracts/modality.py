@@ -28,6 +28,7 @@ class Face:
         whole: of parts of pictures, its column with the hash of the file that a part is of; the part is in `x`, `y`,
             `box_width`, `box_height` of a picture of `image_width` × `image_height` pixels.
         caption: of captioned pictures and sounds, the column of `samples` with the words.
+        outline: of parts of pictures, the column of `samples` with the outline, as `assay.sources.outlines` writes it.
     """
 
     kind: Literal["picture", "text", "sound", "video", "boxes", "captioned", "drawing", "none"]
@@ -37,6 +38,7 @@ class Face:
     text: str = ""
     whole: str = ""
     caption: str = ""
+    outline: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import polars as pl
 
+from assay.reading.boxes import PLACE
 from assay.reading.columns import View
 from assay.sources.fragments import parted
+from assay.sources.outlines import area, filled, rings_of
 
 ADDED = ("suggested_label", "label_confidence", "label_score", "issues", "decision", "tags")
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # in XML 1.0
@@ -115,11 +118,13 @@ def as_coco(frame: pl.DataFrame, view: View) -> bytes:
         raise ExportError(
             "COCO holds boxes of pictures; these samples are none. Take them as Parquet, CSV or JSON lines"
         )
-    place = ["x", "y", "box_width", "box_height", "image_width", "image_height"]
-    facts = view.scan(face["facts"]).select("content_hash", *place).unique("content_hash", keep="any").collect()
-    boxes = frame.select("uri", "label", "content_hash").join(facts, on="content_hash", maintain_order="left")
-    rows = [(parted(uri)[0], label or "unlabelled", *numbers) for uri, label, _, *numbers in boxes.iter_rows()]
-    images = {file: size for file, _, _, _, _, _, *size in rows}
+    facts = view.scan(face["facts"]).select("content_hash", *PLACE).unique("content_hash", keep="any").collect()
+    outline = face.get("outline")
+    masks = pl.col(outline) if outline in frame.columns else pl.lit(None)
+    boxes = frame.select("uri", "label", "content_hash", mask=masks.cast(pl.String))
+    boxes = boxes.join(facts, on="content_hash", maintain_order="left").drop("content_hash")
+    rows = [(parted(uri)[0], label or "unlabelled", *rest) for uri, label, *rest in boxes.iter_rows()]
+    images = {file: size for file, _, _, _, _, _, _, *size in rows}
     image_ids = {file: number for number, file in enumerate(sorted(images), start=1)}
     classes = {name: number for number, name in enumerate(sorted({row[1] for row in rows}), start=1)}
     whole = {
@@ -131,9 +136,23 @@ def as_coco(frame: pl.DataFrame, view: View) -> bytes:
         "annotations": [
             {
                 "id": number, "image_id": image_ids[file], "category_id": classes[label], "bbox": [x, y, w, h],
-                "area": w * h, "iscrowd": 0,
+                "area": w * h, "iscrowd": 0, **_segmentation(mask, width, height),
             }
-            for number, (file, label, x, y, w, h, *_) in enumerate(rows, start=1)
+            for number, (file, label, mask, x, y, w, h, width, height) in enumerate(rows, start=1)
         ],
     }  # fmt: skip
     return json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _segmentation(mask: str | None, width: int, height: int) -> dict[str, object]:
+    """What COCO says of an outline: its polygons, or where it has holes the runs of its pixels; nothing without one."""
+    rings = rings_of(mask or "")
+    if not rings:
+        return {}
+    areas = [area(ring) for ring in rings]
+    if min(areas) >= 0:
+        return {"segmentation": [ring.ravel().tolist() for ring in rings], "area": sum(areas)}
+    pixels = filled(rings, width, height)
+    column = np.concatenate([[False], pixels.T.ravel(), [False]])
+    counts = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(column)), [pixels.size]]))
+    return {"segmentation": {"size": [height, width], "counts": counts.tolist()}, "area": int(pixels.sum())}

@@ -93,9 +93,8 @@ def further_columns(
 ) -> tuple[dict[str, pl.DataFrame], Numbers]:
     """`(tables, numbers)` about the source's further columns: groups, their gaps, annotators."""
     section = inputs.spec.metrics
-    codings, notes = groups.group_codings(
-        inputs.corpus.samples, section.group_columns, without=section.annotator_labels
-    )
+    others = (*section.annotator_labels, find_modality(inputs.spec.modality).face.outline)
+    codings, notes = groups.group_codings(inputs.corpus.samples, section.group_columns, without=others)
     measured = group_measures(inputs, codings, judgement.told)
     proposals, quality, numbers = fill_groups(inputs, codings, list(notes))
     annotators, consensus, agreement = annotator_tables(inputs)

@@ -115,7 +115,7 @@ def _group_columns(view: "View") -> list[tuple[str, str]]:
     """The source's further columns: numbers, and names with few enough values."""
     found = []
     for name, kind in view.scan("samples").collect_schema().items():
-        if name in CONTRACT_SAMPLES:
+        if name in CONTRACT_SAMPLES or name == view.face.get("outline"):
             continue
         if kind.is_numeric():
             found.append((name, "number"))

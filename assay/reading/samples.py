@@ -10,7 +10,7 @@ import polars as pl
 
 from assay.contracts.errors import AssayError, UnreadableSample
 from assay.contracts.metrics import described
-from assay.reading.boxes import boxes_beside, is_part, whole_of
+from assay.reading.boxes import boxes_beside, crops_with_outlines, is_part, whole_of
 from assay.reading.catalog import Category, Number
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
@@ -49,7 +49,8 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
     column = view.column(sort) if sort and sort not in ("position", "similarity") else None
     captions = captions_of(view)
     found = []
-    for row, issues in zip(rows.tolist(), view.flags_of(rows), strict=True):
+    drawn = crops_with_outlines(view, rows)
+    for row, issues, over in zip(rows.tolist(), view.flags_of(rows), drawn, strict=True):
         card = {
             "row": row,
             "id": view.ids[row],
@@ -64,6 +65,8 @@ def cards(view: View, rows: np.ndarray, sort: str = "", similarity: np.ndarray |
         }
         if similarity is not None:
             card["similarity"] = _json(similarity[row])
+        if over is not None:
+            card["outline"] = over
         if captions is not None:
             card["caption"] = (captions[row] or "")[:SNIPPET]
         if not view.has_thumbnails():

@@ -3,6 +3,7 @@
 Whoever reads parts reads them in the order of their files, so that each file is opened once.
 """
 
+import math
 from typing import NamedTuple
 
 import polars as pl
@@ -12,6 +13,7 @@ from assay.store.files import hash_text
 MARK = "#xywh="
 PERCENT = "percent:"
 VERSION = 1  # raised when what is read of a part is another thing than before
+MARGIN = 0.1  # that a crop has on each side, of the box's width and height; another one raises VERSION
 
 
 class Region(NamedTuple):
@@ -29,6 +31,15 @@ class Region(NamedTuple):
             return self
         across, down = size[0] / 100.0, size[1] / 100.0
         return Region(self.x * across, self.y * down, self.width * across, self.height * down)
+
+    def cut(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the crop of a box (in pixels) with its margin, as far as a picture of `size`
+        reaches."""
+        across, down = MARGIN * self.width, MARGIN * self.height
+        left, top = max(0, math.floor(self.x - across)), max(0, math.floor(self.y - down))
+        right = min(size[0], math.ceil(self.x + self.width + across))
+        bottom = min(size[1], math.ceil(self.y + self.height + down))
+        return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def with_region(file: str, region: Region) -> str:

@@ -44,7 +44,7 @@ from assay.store.stage import StageOutput, StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 3
+VERSION = 4
 TABLES = ("ingested", "contents", "rejects", "dataset_metrics")
 TEXT_BLOCK = 1000  # files of text in memory at a time
 

@@ -8,6 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import assay
@@ -22,12 +25,14 @@ from assay.modalities.objects.annotations import Annotation, Refused
 from assay.modalities.objects.coco import read_coco
 from assay.modalities.objects.crops import crop_of, outside
 from assay.modalities.objects.finding import Pictures, split_of
+from assay.modalities.objects.masks import decoded, trace
 from assay.modalities.objects.predicted import compare, overlaps
 from assay.modalities.objects.voc import read_voc
 from assay.modalities.objects.yolo import read_names, read_yolo
 from assay.reading.columns import View
 from assay.sources.fragments import Region, by_file, part_hash, parted, region_of, with_region
 from assay.sources.ingest import ingest
+from assay.sources.outlines import area, as_path, filled, rings_of
 from assay.store.files import hash_bytes
 from assay.store.predictions import keep_predictions
 from assay.store.snapshots import newest_snapshot
@@ -478,3 +483,127 @@ def test_boxes_are_no_folder_of_files(night, tmp_path):
     with pytest.raises(SpecError, match="COCO"):
         write_folder(view, np.ones(len(view), dtype=bool), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+SQUARE = [10, 20, 40, 20, 40, 60, 10, 60]
+
+
+def counts_of(mask: np.ndarray) -> list[int]:
+    """COCO's run lengths of a mask, pixel by pixel: the plain version."""
+    found, last = [0], 0
+    for pixel in mask.T.ravel().astype(int):
+        if pixel != last:
+            found.append(0)
+        found[-1], last = found[-1] + 1, pixel
+    return found
+
+
+def as_text(counts: list[int]) -> str:
+    """COCO's text of run lengths, as its own `rleToString` writes it."""
+    text = ""
+    for i, count in enumerate(counts):
+        rest, more = count - (counts[i - 2] if i > 2 else 0), True
+        while more:
+            bits, rest = rest & 31, rest >> 5
+            more = rest != -1 if bits & 16 else rest != 0
+            text += chr((bits | (32 if more else 0)) + 48)
+    return text
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 11))))
+def test_a_traced_mask_encloses_its_pixels(mask):
+    """Filled again it is the same mask, its signed areas add up to its pixels, and COCO's two spellings are one."""
+    height, width = mask.shape
+    runs = {"size": [height, width], "counts": counts_of(mask)}
+    assert np.array_equal(decoded(runs), mask)
+    assert np.array_equal(decoded(runs | {"counts": as_text(runs["counts"])}), mask)
+    rings = trace(mask)
+    assert np.array_equal(filled(rings, width, height), mask)
+    assert sum(area(ring) for ring in rings) == mask.sum()
+    again = rings_of(as_path(rings))
+    assert len(again) == len(rings) and all(np.array_equal(a, b) for a, b in zip(again, rings, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "path"),
+    [
+        ([SQUARE], "M10,20 40,20 40,60 10,60Z"),
+        ([[10, 60, 40, 60, 40.125, 20.5]], "M40.12,20.5 40,60 10,60Z"),
+        ([SQUARE, [1, 1, 2, 1, 2, 2]], "M10,20 40,20 40,60 10,60Z M1,1 2,1 2,2Z"),
+        ({"size": [3, 4], "counts": [4, 1, 7]}, "M1,1 2,1 2,2 1,2Z"),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_masks_of_coco_become_outlines(segmentation, path):
+    """Polygons and runs; what has none has none."""
+    (row,) = read_coco(coco([box(segmentation=segmentation)]), "x.json").rows
+    assert row.more["mask"] == path
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        "x", 7, [[]], [1, 2, 3], [[1, 2, 3, 4]], [[1, 2, 3, 4, 5, float("nan")]], [[1, 2, 3, 4, 5, 10**400]], {},
+        [[0, 0, 1, 0, True, 1]], {"size": [10**6, 10**6], "counts": [10**12]}, {"size": [2, 2], "counts": [3]},
+        {"size": [2, 2], "counts": [4]}, {"size": [2, 2], "counts": [5, -1]}, {"size": [2, 2], "counts": "\u00e9"},
+        {"size": [2, 2], "counts": "o" * 1000}, {"size": [True, 2], "counts": [0, 2]},
+        {"size": [2000, 2000], "counts": [1] * 4_000_000},
+    ],
+)  # fmt: skip
+def test_a_bad_mask_costs_itself(segmentation):
+    """The box is kept without it, and the file's words say so."""
+    found = read_coco(coco([box(segmentation=segmentation), box(segmentation=[SQUARE])]), "x.json")
+    assert [row.more["mask"] is None for row in found.rows] == [True, False]
+    assert "1 masks are left out" in found.doubts[0] and "annotation 0" in found.doubts[0]
+
+
+@pytest.fixture(scope="module")
+def masked_night(tmp_path_factory):
+    """`(snapshot, workspace)` of forty boxes in ten pictures, one with a polygon and one with a ring in turn."""
+    folder = tmp_path_factory.mktemp("masks")
+    ring = np.zeros((80, 120), dtype=bool)
+    ring[20:60, 10:40] = True
+    ring[30:50, 20:30] = False
+    runs = {"size": [80, 120], "counts": as_text(counts_of(ring))}
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(10)]
+    rows = [
+        box(image_id=i, bbox=[10 + j, 20, 30, 40], category_id=7 + j % 2,
+            segmentation=runs if j % 2 else [SQUARE], iscrowd=j % 2)
+        for i in range(10) for j in range(4)
+    ]  # fmt: skip
+    for i in range(10):
+        (folder / f"{i}.jpg").write_bytes(picture(i))
+    (folder / "boxes.json").write_bytes(coco(rows, images=images))
+    text = 'name = "boxes"\nmodality = "objects"\n[source]\nkind = "folder"\npath = "."\n[project]\nmethods = ["pca"]\n'
+    (folder / "spec.toml").write_text(text)
+    assay.run(folder / "spec.toml", home=folder.parent / f"{folder.name}-home")
+    workspace = Workspace(folder.parent / f"{folder.name}-home", "boxes")
+    return newest_snapshot(workspace), workspace
+
+
+def test_outlines_are_shown_over_picture_and_crop_and_are_no_groups(masked_night):
+    """The card says what to draw over its crop; the sample's page all outlines of its picture; no facet lists them."""
+    snapshot, workspace = masked_night
+    client = client_of(workspace)
+    card = client.post("/api/1/gallery", json={"sort": "position", "descending": False}).json()["cards"][0]
+    crop = card["outline"]["crop"]
+    assert card["outline"]["path"].startswith("M10,20 40,20") and crop == [7, 16, 36, 48]
+    detail = client.get("/api/1/sample", params={"id": card["id"]}).json()
+    assert [one["size"] for one in detail["boxes"]] == [[120, 80]] * 4
+    assert sum("Z M" in one["outline"] for one in detail["boxes"]) == 2
+    small = Image.open(io.BytesIO(client.get("/api/1/thumbnail", params={"row": card["row"]}).content))
+    assert small.size == (36, 48)
+    columns = [entry["key"] for entry in client.get("/api/1/meta").json()["columns"]]
+    assert "columns.crowd" in columns and not any("mask" in key for key in columns)
+    assert set(snapshot.read("groups")["column"]) <= {"crowd"}
+
+
+def test_masks_go_out_as_coco_and_come_back(masked_night):
+    """Polygons as polygons, an outline with a hole as runs; their areas are those of the masks."""
+    view = View(masked_night[0])
+    data = export(view, np.ones(len(view), dtype=bool), "selection", "coco")
+    found = read_coco(data, "again.json")
+    samples = masked_night[0].read("samples").sort("position")
+    assert not found.doubts and [row.more["mask"] for row in found.rows] == samples["mask"].to_list()
+    assert {row["area"] for row in json.loads(data)["annotations"]} == {1200, 1000}

@@ -168,7 +168,7 @@ export class Detail {
 
   group(data) {
     if (!data.group.length) return null;
-    const note = (other) => (other.keep ? "kept" : tie(other.tier));
+    const note = (other) => (other.keep ? null : tie(other.tier)); // a card says itself that it is kept
     return section(`Duplicate group of ${number(data.group.length)}`, this.cards(data.group, note));
   }
 

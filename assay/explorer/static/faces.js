@@ -2,7 +2,7 @@
 // entry here: `small(data, snapshot)`, `large(data, snapshot, note)` → node, `peek(data, snapshot)`, and
 // `difference(a, b, snapshot)` → node or null; `shape` says how its cards lie ("tiles" or "lines").
 import { api } from "./api.js";
-import { h } from "./dom.js";
+import { h, svg } from "./dom.js";
 import { textDiff } from "./textdiff.js";
 import { ZoomPane } from "./zoom.js";
 
@@ -79,11 +79,31 @@ function marked(pieces) {
   );
 }
 
+// The outline of an object over a picture drawn `width` wide: its line as thick as now, its inside tinted.
+function drawOutline(pen, { outline, size }, width, tinted) {
+  const scale = width / size[0],
+    path = new Path2D();
+  path.addPath(new Path2D(outline), new DOMMatrix().scale(scale));
+  pen.stroke(path);
+  if (!tinted) return;
+  pen.globalAlpha = 0.3;
+  pen.fill(path, "evenodd");
+  pen.globalAlpha = 1;
+}
+
+// The outline over a crop that fills its frame as `object-fit: cover` does.
+function overCrop({ outline }) {
+  if (!outline) return null;
+  const frame = { viewBox: outline.crop.join(" "), preserveAspectRatio: "xMidYMid slice", class: "outline" };
+  return svg("svg", { ...frame, "aria-hidden": "true" }, svg("path", { d: outline.path }));
+}
+
 // The whole picture with its boxes drawn in: this one thick, the others thin with their classes.
 async function drawBoxes(canvas, data, snapshot, note) {
   try {
     const image = await createImageBitmap(await api.raw(snapshot, data.row)),
-      scale = Math.min(1, 1200 / Math.max(image.width, image.height));
+      longest = Math.max(image.width, image.height),
+      scale = Math.min(1200, Math.max(600, longest)) / longest; // small ones larger, so that lines and names are sharp
     const width = (canvas.width = Math.max(1, Math.round(image.width * scale))),
       height = (canvas.height = Math.max(1, Math.round(image.height * scale))),
       pen = canvas.getContext("2d"),
@@ -97,6 +117,7 @@ async function drawBoxes(canvas, data, snapshot, note) {
       pen.strokeStyle = pen.fillStyle = own(one) ? "#ff3b30" : "#ffd60a";
       pen.lineWidth = (own(one) ? 2.5 : 1) * unit;
       pen.strokeRect(x, y, w, h);
+      if (one.outline) drawOutline(pen, one, width, own(one));
       const name = (one.label ?? "no label").slice(0, 30),
         top = Math.max(0, y - 13 * unit);
       pen.fillRect(x, top, pen.measureText(name).width + 4 * unit, 13 * unit);
@@ -166,10 +187,10 @@ export const FACES = {
       h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),
     difference: pictureDifference,
   },
-  // A box is its crop, small; large it is drawn in its picture.
+  // A box is its crop, small; large it is drawn in its picture. Where there are masks, so are their outlines.
   boxes: {
     shape: "tiles",
-    small: thumbnail,
+    small: (data, snapshot) => [thumbnail(data, snapshot), overCrop(data)],
     large(data, snapshot) {
       const note = h("figcaption", {}),
         canvas = h("canvas", { role: "img", "aria-label": named(data), class: "boxes" });

@@ -23,7 +23,7 @@ class Annotation(NamedTuple):
     region: Region
     label: str | None
     place: str
-    more: dict[str, bool | None]
+    more: dict[str, str | bool | None]
 
 
 class Refused(NamedTuple):

@@ -4,13 +4,14 @@ import json
 from collections.abc import Hashable, Sequence
 
 from assay.modalities.objects.annotations import Annotation, Found, Refused, checked_region
+from assay.modalities.objects.masks import outline
 from assay.sources.columns import is_unicode
 
 
 def read_coco(data: bytes, name: str) -> Found | None:
     """The boxes of one file, in its order; None where it is JSON of another kind, or none at all.
 
-    A dangling id, an absent, empty or broken box costs its own row.
+    A dangling id, an absent, empty or broken box costs its own row; a broken mask costs itself.
     """
     try:
         whole = json.loads(data)
@@ -26,8 +27,11 @@ def read_coco(data: bytes, name: str) -> Found | None:
     images = _named(whole["images"], "file_name", name, "images", found)
     classes = _named(categories, "name", name, "categories", found)
     found.named = list(images.values())
+    unread: list[str] = []
     for number, row in enumerate(whole["annotations"]):
-        found.rows.append(_annotation(row, number, name, images, classes))
+        found.rows.append(_annotation(row, number, name, images, classes, unread))
+    if unread:
+        found.doubts.append(f"{name}: {len(unread):,} masks are left out, their boxes are kept; the first: {unread[0]}")
     return found
 
 
@@ -51,8 +55,14 @@ def _named(rows: Sequence[object], key: str, file: str, part: str, found: Found)
 
 
 def _annotation(
-    row: object, number: int, file: str, images: dict[Hashable, str], classes: dict[Hashable, str]
+    row: object,
+    number: int,
+    file: str,
+    images: dict[Hashable, str],
+    classes: dict[Hashable, str],
+    unread: list[str],
 ) -> Annotation | Refused:
+    """One row; `unread` takes what is wrong with its mask."""
     place = f"{file}, annotation {number}"
     if not isinstance(row, dict):
         return Refused("invalid_json", f"{place}: {row!r:.60} is no object")
@@ -66,7 +76,12 @@ def _annotation(
     if isinstance(region, Refused):
         return region
     crowd = row.get("iscrowd")
-    return Annotation(image, region, label, place, {"crowd": bool(crowd) if crowd in (0, 1) else None})
+    more: dict[str, str | bool | None] = {"crowd": bool(crowd) if crowd in (0, 1) else None, "mask": None}
+    try:
+        more["mask"] = outline(row.get("segmentation"))
+    except (ValueError, OverflowError) as problem:
+        unread.append(f"{place}: {problem}")
+    return Annotation(image, region, label, place, more)
 
 
 def _known(names: dict[Hashable, str], number: object) -> str | None:

@@ -1,6 +1,5 @@
 """A box of a picture → its crop: the box with a margin, as far as the picture reaches."""
 
-import math
 import threading
 from collections.abc import Sequence
 
@@ -14,8 +13,6 @@ from assay.sources.files import Source
 from assay.sources.fragments import Region, part_hash, parted, region_of
 from assay.store.files import hash_bytes
 
-MARGIN = 0.1  # of the box's width and height, on each side; another one is another content: `fragments.VERSION`
-
 
 def crop_of(image: Image.Image, region: Region) -> Image.Image:
     """The pixels of a box (in pixels) with its margin.
@@ -24,17 +21,13 @@ def crop_of(image: Image.Image, region: Region) -> Image.Image:
         UnreadableSample: `box_out_of_frame`, nothing of the box lies in the picture.
     """
     width, height = image.size
-    across, down = MARGIN * region.width, MARGIN * region.height
     if region.x >= width or region.y >= height or region.x + region.width <= 0 or region.y + region.height <= 0:
         raise UnreadableSample(
             "box_out_of_frame",
             f"the box at {region.x:g}, {region.y:g} of {region.width:g} × {region.height:g} lies outside of the "
             f"picture of {width} × {height}",
         )
-    left, top = max(0, math.floor(region.x - across)), max(0, math.floor(region.y - down))
-    right = min(width, math.ceil(region.x + region.width + across))
-    bottom = min(height, math.ceil(region.y + region.height + down))
-    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+    return image.crop(region.cut(image.size))
 
 
 def outside(region: Region, size: tuple[int, int]) -> float:

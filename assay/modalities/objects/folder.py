@@ -94,7 +94,7 @@ def _tell(told: Told, reading: Reading, rows: "Sequence[Placed | Refused]", list
         told.say("images_without_boxes", len(empty), f"pictures without any box: {_listed(empty)}")
 
 
-Placed = tuple[str, str, str | None, str | None, dict[str, bool | None]]  # picture, uri, label, split, more
+Placed = tuple[str, str, str | None, str | None, dict[str, str | bool | None]]  # picture, uri, label, split, more
 
 
 def _placed(reading: Reading, pictures: Pictures) -> Iterator[Placed | Refused]:

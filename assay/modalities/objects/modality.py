@@ -92,7 +92,7 @@ ELSEWHERE = ("outliers", "label issues", "near duplicates")  # what a box that i
 OBJECTS = Modality(
     name="objects",
     content="file",
-    face=Face("boxes", "boxes", facts="object_facts", preview="thumbnail", whole="image_hash"),
+    face=Face("boxes", "boxes", facts="object_facts", preview="thumbnail", whole="image_hash", outline="mask"),
     embedders=IMAGE.embedders,
     facts=_facts(),
     copies=Copies(
