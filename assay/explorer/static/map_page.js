@@ -6,7 +6,7 @@ import { askMany } from "./decide.js";
 import { button, debounce, h } from "./dom.js";
 import { Facets } from "./facets.js";
 import { explainEmpty, FilterBar } from "./filterbar.js";
-import { stroked, toggled, withKey } from "./filters.js";
+import { ranks, stroked, toggled, withKey } from "./filters.js";
 import { faceOf } from "./faces.js";
 import { Gallery } from "./gallery.js";
 import { duplicates, leaks } from "./lists.js";
@@ -92,6 +92,7 @@ export class MapPage {
     this.tabs();
     const ground = moved("method") || moved("deep") || !this.last;
     this.showList(entered || ["filter", "sort", "descending", "tab"].some(moved));
+    this.order();
     if (ground || entered || moved("filter") || moved("color") || moved("ring"))
       page.guard(this.drawPoints(ground));
     if (entered || moved("filter") || moved("color")) page.guard(this.count());
@@ -192,44 +193,57 @@ export class MapPage {
     this.counts = answer;
     if (!answer) return;
     const { selected, total } = answer,
-      drawn = this.last && this.last.there > this.last.count ? `, ${number(this.last.count)} drawn` : "";
+      head = (this.head ??= this.makeHead());
     this.bar.tell(selected, total);
-    const size = h("input", {
-      type: "range",
-      class: "size",
-      min: 64,
-      max: 260,
-      step: 4,
-      value: this.gallery.width,
-      "aria-label": "Size of the pictures",
-      title: "Size of the pictures",
-      oninput: (event) => this.gallery.resize(+event.target.value),
-    });
+    head.count.textContent = number(selected);
+    head.of.textContent = selected === total ? " samples" : ` of ${number(total)}`;
+    head.drawn.textContent =
+      this.last && this.last.there > this.last.count ? `, ${number(this.last.count)} drawn` : "";
+    head.size.hidden = faceOf(page.meta).shape !== "tiles";
+    this.order();
+  }
+
+  // The head of the gallery. Its nodes stay, so that a drag of the slider goes on while counts arrive.
+  makeHead() {
+    const head = {
+      count: h("b", { id: "count" }),
+      of: h("span", {}),
+      drawn: h("span", { class: "small" }),
+      size: h("input", {
+        type: "range",
+        class: "size",
+        min: 64,
+        max: 260,
+        step: 4,
+        value: this.gallery.width,
+        "aria-label": "Size of the pictures",
+        title: "Size of the pictures",
+        oninput: (event) => this.gallery.resize(+event.target.value),
+      }),
+      order: h("span", { class: "order" }),
+    };
+    const all = (run) => (event) => run(event.currentTarget, this.counts.selected);
+    const many = (from, n) => askMany(from, { filter: state.filter }, n);
+    const away = (from, n) => openExports(from, n, state.filter, this.plot);
     this.gallery.head.replaceChildren(
-      h(
-        "span",
-        { class: "grow" },
-        h("b", { id: "count" }, number(selected)),
-        selected === total ? " samples" : ` of ${number(total)}`,
-        h("span", { class: "small" }, drawn),
-      ),
-      faceOf(page.meta).shape === "tiles" ? size : "",
-      sorting(),
-      api.offline
-        ? ""
-        : button(
-            "tag",
-            "Tag or decide about all of these",
-            (event) => askMany(event.currentTarget, { filter: state.filter }, selected),
-            { class: "quiet" },
-          ),
-      button(
-        "down",
-        "Take these samples away",
-        (event) => openExports(event.currentTarget, selected, state.filter, this.plot),
-        { class: "quiet" },
-      ),
+      h("span", { class: "grow" }, head.count, head.of, head.drawn),
+      head.size,
+      head.order,
+      api.offline ? "" : button("tag", "Tag or decide about all of these", all(many), { class: "quiet" }),
+      button("down", "Take these samples away", all(away), { class: "quiet" }),
     );
+    return head;
+  }
+
+  // What the gallery is sorted by; made anew where that is another, with the focus where it was.
+  order() {
+    const wanted = JSON.stringify([page.meta.number, state.sort, state.descending, ranks(state.filter)]),
+      host = this.head?.order;
+    if (!host || host.dataset.order === wanted) return;
+    const focused = host.contains(document.activeElement) ? document.activeElement.tagName : null;
+    host.dataset.order = wanted;
+    host.replaceChildren(sorting());
+    if (focused) host.querySelector(focused)?.focus();
   }
 
   chosen(choice) {
