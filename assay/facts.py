@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.errors import SourceError
-from assay.contracts.modality import Facts, find_modality
+from assay.contracts.modality import Facts
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.sources.fragments import by_file
@@ -31,11 +31,11 @@ VERSION = 4
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
-    return ("samples", "rejects", "dataset_metrics", *find_modality(spec.modality).fact_tables())
+    return ("samples", "rejects", "dataset_metrics", *spec.data.fact_tables())
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    return ("ingested", "contents", *find_modality(spec.modality).tables)
+    return ("ingested", "contents", *spec.data.tables)
 
 
 @stage(version=VERSION, reads=_reads, writes=_writes, hours=12)
@@ -51,7 +51,7 @@ def clean(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 def method(spec: Spec) -> dict[str, Any]:
     """Everything that a fact depends on besides the content: a change of it measures all contents anew."""
-    facts, settings = find_modality(spec.modality).facts, spec.part("clean")
+    facts, settings = spec.data.facts, spec.part("clean")
     return {
         "version": VERSION,
         **({"of_measure": facts.version} if facts and facts.version else {}),
@@ -77,7 +77,7 @@ def chunks(content_hashes: Sequence[str], mean: int) -> Iterator[list[str]]:
 
 def _clean(spec: Spec, workspace: Workspace, tables: Tables, writer: StageWriter) -> None:
     samples = tables.read("ingested").sort("position")
-    kind = find_modality(spec.modality).facts
+    kind = spec.data.facts
     if kind is None:
         write_rows(writer, "samples", samples)
         write_rows(writer, "rejects", empty("rejects"))

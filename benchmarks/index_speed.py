@@ -22,7 +22,7 @@ METHODS = ("exact", "hnsw")
 
 def make_vectors(n: int, d: int, apart: float) -> np.ndarray:
     """float32 (n, d), rows of length 1, the same for the same size."""
-    from assay.store.units import normalize
+    from assay.store.units import to_unit_length
 
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((200, 64), dtype=np.float32) * np.float32(apart)
@@ -32,7 +32,7 @@ def make_vectors(n: int, d: int, apart: float) -> np.ndarray:
         size = min(20_000, n - start)
         inside = centres[rng.integers(0, 200, size)] + rng.standard_normal((size, 64), dtype=np.float32)
         vectors[start : start + size] = inside @ axes + 2.0 * rng.standard_normal((size, d), dtype=np.float32)
-    return normalize(vectors)
+    return to_unit_length(vectors)
 
 
 def measure(method: str, n: int, d: int, apart: float) -> dict:

@@ -20,10 +20,10 @@ from scipy import sparse
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from assay.embedders.als import als
-from assay.embedders.hits import hit_rates
 from assay.embedders.prone import prone
 from assay.embedders.pure_svd import pure_svd
 from assay.modalities.interactions.example import write_example
+from assay.modalities.interactions.hits import hit_rates
 
 SEEDS = (0, 1, 2)
 

@@ -27,11 +27,11 @@ from assay.choosing.select import pick
 from assay.choosing.weigh import unsure
 from assay.contracts.spec import make_spec
 from assay.embedders.registry import make_embedder
-from assay.knn.blocked import exact_knn
+from assay.knn.blocked import blocked_knn
 from assay.metrics import probe
 from assay.metrics.corpus import Corpus, code
 from assay.store.files import hash_text
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 from assay.store.workspace import Workspace
 
 ROUNDS = {"digits": (10, 20, 30, 40, 100, 200), "banking77": (77, 77, 154, 308, 308)}
@@ -69,7 +69,7 @@ def digits() -> tuple[np.ndarray, np.ndarray, int]:
     """Vectors of unit length, classes, and how many of them are for training."""
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.data))
-    return normalize(data.data[order].astype(np.float32)), data.target[order], 1200
+    return to_unit_length(data.data[order].astype(np.float32)), data.target[order], 1200
 
 
 def banking(folder: Path) -> tuple[np.ndarray, np.ndarray, int]:
@@ -83,7 +83,7 @@ def banking(folder: Path) -> tuple[np.ndarray, np.ndarray, int]:
         embedder.fit([embedder.prepare(text) for text in texts])
         vectors = embedder.encode(texts)
     _, classes = np.unique([*train["category"], *test["category"]], return_inverse=True)
-    return normalize(np.ascontiguousarray(vectors, dtype=np.float32)), classes, len(train)
+    return to_unit_length(np.ascontiguousarray(vectors, dtype=np.float32)), classes, len(train)
 
 
 def tried(
@@ -91,7 +91,7 @@ def tried(
 ) -> list[float]:
     """The probe's accuracy on the test samples after each round."""
     pool = np.ascontiguousarray(vectors[:n_train])
-    graph, rng, known, found = exact_knn(pool, NEIGHBORS), np.random.default_rng(seed), np.zeros(n_train, bool), []
+    graph, rng, known, found = blocked_knn(pool, NEIGHBORS), np.random.default_rng(seed), np.zeros(n_train, bool), []
     for n in rounds:
         labels = [f"c{one:03d}" if told else None for one, told in zip(classes[:n_train], known, strict=True)]
         rows = way(corpus_of(pool, graph, labels), n, rng)

@@ -36,7 +36,7 @@ def compare(spec_path: str, home: str = "assay-home", dataset: str = "", models:
         AssayError: what stopped the comparison.
     """
     spec, workspace, path = open_served(spec_path, home, dataset)
-    chosen = check_models(models or [], spec.modality)
+    chosen = check_models(models or [], spec)
     from tasks.checks import compare_as_task
 
     compare_as_task(spec, workspace, path, chosen)

@@ -64,7 +64,7 @@ def open_served(spec_path: str, home: str, dataset: str) -> tuple["Spec", "Works
     return spec, Workspace(Path(home).resolve(), spec.name), path
 
 
-def check_models(models: list[str], modality: str) -> list[str]:
+def check_models(models: list[str], spec: "Spec") -> list[str]:
     """The models of a comparison. One that is served names no folder and no address: what works here, and the spec's.
 
     Raises:
@@ -75,7 +75,7 @@ def check_models(models: list[str], modality: str) -> list[str]:
     from assay.embedders.catalog import works_here
 
     if os.environ.get(SERVED) is not None or deployment.id is not None:
-        allowed = [*works_here(modality), "spec"]
+        allowed = [*works_here(spec), "spec"]
         for model in models:
             if model not in allowed:
                 raise SpecError(f"the model {model!r:.200} is not served here; served are {allowed}")

@@ -32,7 +32,7 @@ MAKERS = {"image": lambda n: digit_samples(0, n), "text": texts, "vectors": vect
 def test_the_truth_is_what_was_done(modality):
     """Copies and off-topic samples are added, damage is done in place, a flipped label remembers the true one."""
     given = MAKERS[modality](120)
-    planted, truth = plant(given, dict.fromkeys(DEFECTS[modality], 3), 1, modality)
+    planted, truth = plant(given, dict.fromkeys(DEFECTS[modality], 3), 1, DEFECTS[modality])
     after, before = {s.name: s for s in planted}, {s.name: s for s in given}
     assert len(after) == len(planted) == len(given) + truth.filter(~pl.col("name").is_in(list(before))).height
     assert truth["name"].is_unique().all() and truth["of"].drop_nulls().is_unique().all()
@@ -63,7 +63,7 @@ def test_a_seed_decides_everything(modality):
 
 def test_too_few_samples_share_what_there_is():
     """Asked for more than there are, every kind gets its share and no sample is used twice."""
-    _planted, truth = plant(vectors(20), dict.fromkeys(DEFECTS["vectors"], 50), 0, "vectors")
+    _planted, truth = plant(vectors(20), dict.fromkeys(DEFECTS["vectors"], 50), 0, DEFECTS["vectors"])
     targets = truth.filter(pl.col("kind") != "off_topic").select(pl.coalesce("of", "name"))
     assert targets.height <= 18 and targets.is_unique().all()
     assert {"nudged", "flipped_label"} <= set(truth["kind"]) and "leak" not in set(truth["kind"])
@@ -73,7 +73,7 @@ def test_labels_are_flipped_where_mistakes_are_likely():
     """A chance of 0, or none, spares a sample, and one that is nine times as likely is flipped far oftener."""
     given = vectors(200)
     mistaken = {sample.name: [0.0, 0.1, 0.9][number % 3] for number, sample in enumerate(given[:-2])}
-    _, truth = plant(given, {"flipped_label": 40}, 0, "vectors", mistaken=mistaken)
+    _, truth = plant(given, {"flipped_label": 40}, 0, DEFECTS["vectors"], mistaken=mistaken)
     flipped = [int(name) % 3 for name in truth["name"]]
     assert not {"0000198", "0000199"} & set(truth["name"])
     assert len(flipped) == 40 and 0 not in flipped and flipped.count(2) > 3 * flipped.count(1)
@@ -83,14 +83,14 @@ def test_labels_are_flipped_where_mistakes_are_likely():
 def test_hardly_any_samples(n):
     """None, one or two samples, of one class: nothing breaks."""
     given = [Sample(f"{i}", "one two three four five", "a") for i in range(n)]
-    planted, truth = plant(given, dict.fromkeys(DEFECTS["text"], 2), 0, "text")
+    planted, truth = plant(given, dict.fromkeys(DEFECTS["text"], 2), 0, DEFECTS["text"])
     assert len(planted) >= n and "flipped_label" not in set(truth["kind"])
 
 
 def test_an_unknown_kind_is_refused():
     """The message lists the kinds that there are."""
     with pytest.raises(ValueError, match="no defect .'haunted'.*byte_duplicate"):
-        plant(texts(3), {"haunted": 1}, 0, "text")
+        plant(texts(3), {"haunted": 1}, 0, DEFECTS["text"])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "CMYK", "I;16", "1"])

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from assay.contracts.errors import SnapshotError, SpecError
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS
 from assay.embedders.registry import embedder_kind
@@ -78,18 +77,18 @@ def refuse_unfit(spec: Spec, snapshot: Snapshot) -> None:
     """Say why a batch cannot be held against this snapshot, if so.
 
     Raises:
-        SpecError: the spec is of another modality, or its samples are what they are only together.
+        SpecError: the spec is of another kind of data, or its samples are what they are only together.
         SnapshotError: another version of assay wrote its tables, or one of them is damaged.
     """
-    modality, published = find_modality(spec.modality), snapshot.manifest["config"]["modality"]
+    published = snapshot.manifest["config"]["modality"]
     if published != spec.modality:
         raise SpecError(f"{snapshot.name} of `{spec.name}` is of modality {published!r}, the spec of {spec.modality!r}")
-    if modality.tables:
+    if spec.data.tables:
         raise SpecError(
-            f"a batch of {modality.face.plural} means nothing by itself: what each is follows from all of them. Put "
+            f"a batch of {spec.data.face.plural} means nothing by itself: what each is follows from all of them. Put "
             "it into a copy of the dataset, and run a night on that under another name"
         )
-    for table in (*NEEDED, *modality.fact_tables()):
+    for table in (*NEEDED, *spec.data.fact_tables()):
         entry = snapshot.manifest["tables"].get(table, {"contract": None, "files": []})
         if entry["contract"] != CONTRACTS[table].VERSION:
             raise SnapshotError(

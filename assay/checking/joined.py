@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 
 from assay.checking.batch import Batch
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.contracts.splits import split_kind
 from assay.contracts.tables import Samples
 from assay.duplicates.stage import dedup, near_dedup
-from assay.knn.blocked import exact_knn
+from assay.knn.blocked import blocked_knn
 from assay.knn.insert import insert_rows
 from assay.knn.stage import write_neighbors
 from assay.sources.files import LocalSource, open_source
@@ -74,17 +73,17 @@ def join(batch: Batch, snapshot: Snapshot, place: Workspace, split: str | None) 
 
     def write(writer: StageWriter) -> None:
         write_rows(writer, "samples", both)
-        for table in ("vectors", *find_modality(spec.modality).fact_tables()):
+        for table in ("vectors", *spec.data.fact_tables()):
             _write_facts(writer, table, snapshot, batch)
 
-    tables = ("samples", "vectors", *find_modality(spec.modality).fact_tables())
+    tables = ("samples", "vectors", *spec.data.fact_tables())
     config = {"snapshot": snapshot.number, "split": split}
     inputs = batch.stages
     together = run_stage(place, "both", version=VERSION, tables=tables, config=config, inputs=inputs, body=write)
     exact = dedup(spec, place, together)
     graph = _graph(spec, place, snapshot, len(old), together, exact)
     near = near_dedup(spec, place, together, exact, graph)
-    reads = (*TOGETHER, *find_modality(spec.modality).fact_tables())
+    reads = (*TOGETHER, *spec.data.fact_tables())
     return Joined(spec, Tables("check", reads, (together, exact, graph, near)), mark, split, hidden)
 
 
@@ -134,7 +133,7 @@ def _spec_of_both(spec: Spec, snapshot: Snapshot, place: Workspace) -> tuple[Spe
         opened = open_source(one)
         if isinstance(opened, LocalSource) and Path(opened.root).is_dir():
             (folder / name).symlink_to(opened.root)
-        elif find_modality(spec.modality).content == "file":
+        elif spec.data.content == "file":
             hidden.append(name)
     source = spec.source.model_copy(
         update={
@@ -191,4 +190,4 @@ def _neighbors(vectors: np.ndarray, before: pl.Series, snapshot: Snapshot, k: in
             return insert_rows(vectors, place_of[rows[at]], similarities[at])
     if not wanted:
         return np.zeros((len(vectors), 0), dtype=np.int32), np.zeros((len(vectors), 0), dtype=np.float32)
-    return exact_knn(vectors, wanted)
+    return blocked_knn(vectors, wanted)

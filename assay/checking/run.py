@@ -18,7 +18,6 @@ from assay.checking.joined import Joined, join
 from assay.checking.labels import judge_labels
 from assay.checking.result import Check, Limit, held_against
 from assay.checking.tables import FINDINGS, TABLES, held
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.stage import embed
 from assay.metrics.corpus import read_corpus
@@ -41,7 +40,7 @@ def check_batch(
         limits: how many findings are let pass.
 
     Raises:
-        SpecError: the spec does not fit the snapshot, or a batch of this modality cannot be judged by itself.
+        SpecError: the spec does not fit the snapshot, or a batch of such data cannot be judged by itself.
         SourceError: the batch as a whole cannot be used.
         SnapshotError: the snapshot is damaged, or of another version of assay.
     """
@@ -79,7 +78,7 @@ def _by_vectors(
     batch: Batch, joined: Joined, snapshot: Snapshot, place: Workspace, notes: list[str]
 ) -> dict[str, pl.DataFrame]:
     """Outliers, labels, and issues of single contents."""
-    kind = find_modality(batch.spec.modality)
+    kind = batch.spec.data
     brought: dict[str, Relation] = {name: joined.tables.parts(name) for name in kind.fact_tables()}
     corpus = read_corpus(joined.tables)
     flagged = snapshot.scan("label_issues").filter("is_issue").select("sample_id").collect()["sample_id"]

@@ -3,7 +3,7 @@
 import polars as pl
 
 from assay.contracts.frames import dy
-from assay.contracts.tables import SPLIT_TIERS, Contract
+from assay.contracts.tables import TIERS, Contract
 
 
 class Checked(Contract):
@@ -23,7 +23,7 @@ class FoundDuplicates(Contract):
     sample_id = dy.String(primary_key=True)
     other_id = dy.String()
     where = dy.String(check=lambda c: c.is_in(["snapshot", "batch"]))  # the other one is
-    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))
+    tier = dy.String(check=lambda c: c.is_in(TIERS))
     similarity = dy.Float64(min=0.0, max=1.0)
     label = dy.String(nullable=True)
     other_label = dy.String(nullable=True)
@@ -38,7 +38,7 @@ class FoundLeaks(Contract):
     where = dy.String(primary_key=True, check=lambda c: c.is_in(["snapshot", "batch"]))
     split = dy.String()
     other_split = dy.String()
-    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))
+    tier = dy.String(check=lambda c: c.is_in(TIERS))
     similarity = dy.Float64(min=0.0, max=1.0)
 
 

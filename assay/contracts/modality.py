@@ -174,7 +174,7 @@ class Modality:
             file is a sample.
         reader: `(spec, source)` → a function `(uris, content_hash) -> bytes`, for samples that are parts of files, as
             `assay.sources.fragments` names them; by default the whole file.
-        tower: which tower of a two-tower model embeds it, `image` or `text`; by default that of its name.
+        tower: which tower of a two-tower model embeds it, `image` or `text`, where such a model is among its embedders.
         parts: `(spec)` → a function `(content) -> [content of an image]`, for samples that are embedded by the mean of
             their parts' vectors.
         needs: packages without which it does not work: the module's name, and the command that installs it.
@@ -183,6 +183,8 @@ class Modality:
         worth: `(samples, vectors, found, embedded)` → `Worth` or None: how well vectors serve what the modality is for,
             where that is not telling labels; `vectors` (n, d) has a row a sample, `found` (n,) says which have one, and
             `embedded` are the tables of the stage that made them.
+        validate: `(embed, adjacency, ids, tables)` → arrays to keep beside the vectors, of embedders of a whole graph:
+            how well `embed(adjacency without some edges)` foretells the edges that were left out.
         tables: further tables that its reading of the source writes (`OwnRows.tables`), which its facts and embedders
             read.
     """
@@ -202,6 +204,7 @@ class Modality:
     tower: str = ""
     measures: Callable[..., Any] | None = None
     worth: Callable[..., "Worth | None"] | None = None
+    validate: Callable[..., Any] | None = None
     parts: Callable[..., Any] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from unicodedata import is_normalized
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,6 +20,9 @@ from assay.contracts.metrics import complaint
 from assay.contracts.operations import Notify, Retention, Run
 from assay.contracts.plugins import registered
 from assay.contracts.section import Section, plain_url, variable_name
+
+if TYPE_CHECKING:
+    from assay.contracts.modality import Modality
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 TextStep = Literal["ftfy", "nfc", "control", "whitespace", "lowercase", "punctuation", "stopwords", "spelling"]
@@ -416,6 +419,13 @@ class Spec(Section):
                 f"{name!r} cannot be a dataset name; use 1 to 100 of A-Z a-z 0-9 . _ - and start with a letter or digit"
             )
         return name
+
+    @property
+    def data(self) -> "Modality":
+        """The record of its modality: all that the stages know of what kind of data this is."""
+        from assay.contracts.modality import find_modality  # here, since it imports Polars, which a spec does not need
+
+        return find_modality(self.modality)
 
     def part(self, name: str) -> dict[str, Any]:
         """One section as plain JSON values, for a stage's key and the manifest."""

@@ -21,7 +21,7 @@ from assay.contracts.frames import dy
 DIFF_CHANGES = [
     "added", "removed", "moved", "content_changed", "label_changed", "new_issue", "resolved", "worse",
 ]  # fmt: skip
-SPLIT_TIERS = [
+TIERS = [
     "bytes", "pixels", "text", "perceptual", "minhash", "altered", "mirrored", "rotated", "embedding", "contained",
     "waveform",
 ]  # fmt: skip
@@ -354,7 +354,7 @@ class Duplicates(Contract):
 
     group_id = dy.String()  # sample_id of the kept member
     sample_id = dy.String(primary_key=True)
-    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))  # the strictest tier that ties it to the kept member
+    tier = dy.String(check=lambda c: c.is_in(TIERS))  # the strictest tier that ties it to the kept member
     keep = dy.Bool()  # the kept member; also what is contained, has another label, or somebody decided to keep
     similarity = _fraction(nullable=False)  # to the kept member; 1 for the kept member itself
 
@@ -376,7 +376,7 @@ class Leaks(Contract):
     other_id = dy.String(primary_key=True)
     split = dy.String()
     other_split = dy.String()
-    tier = dy.String(check=lambda c: c.is_in(SPLIT_TIERS))
+    tier = dy.String(check=lambda c: c.is_in(TIERS))
     similarity = _fraction(nullable=False)
 
 

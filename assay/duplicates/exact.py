@@ -1,6 +1,6 @@
-"""Groups by the tiers that need no vectors: equal bytes, then what the modality calls equal or alike.
+"""Groups by the tiers that need no vectors: equal bytes, then what such data count as equal or alike.
 
-Each tier works on one sample for each group of the tiers before it.
+Each tier compares one sample of each group that the tiers before it made.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ def exact_groups(contents: np.ndarray, tier: Tier | None, order: np.ndarray) -> 
     """(n,) int64: the row that each sample's group keeps, from the content codes and the tier's keys and pairs.
 
     Args:
-        order: (n,) as `preference`; a sample that only the measure ties is tied to the kept one itself.
+        order: (n,) as `preference`; a sample tied by similarity alone is tied directly to the one that is kept.
     """
     root = best_of_group(first_of_equal(contents), order)
     if tier is None:
@@ -44,7 +44,7 @@ def describe_pairs(
 
 
 def preference(samples: pl.DataFrame, largest: pl.Series, keep: str, split_order: tuple[str, ...]) -> np.ndarray:
-    """(n,) int64 rank of each sample, lower is kept rather: the spec's policy, then the position in the source."""
+    """(n,) int64 rank of each sample; of a group the lowest is kept. By the spec's policy, then by position."""
     names = samples["split"].drop_nulls().unique().to_list()
     rank = {split: split_rank(split, split_order) for split in names}
     rules = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from assay.contracts.tables import SPLIT_TIERS
+from assay.contracts.tables import TIERS
 
 EXACT_TIERS = ["bytes", "pixels", "text", "perceptual", "minhash"]  # known before there are vectors
 MAX_PAIRS = 10_000  # across splits in one group; a larger group gives each sample's closest partner in each split
@@ -19,15 +19,15 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
     Args:
         sample_ids: (n,) str.
         kept: (n,) for each sample the row of its group's kept member.
-        tiers, similarity: (n,) to the kept member. The kept member itself gets the strictest tier of the others. What
-            is `contained` in the kept one, or contains it, is another sample, and kept as well.
+        tiers, similarity: (n,) to the kept member. The kept member itself gets the strictest tier of the others. A
+            sample that is `contained` in the kept one, or contains it, is not the same sample, and is kept as well.
     """
     is_kept = kept == np.arange(len(kept))
     members = np.flatnonzero(np.bincount(kept, minlength=len(kept))[kept] > 1)
     members = members[np.lexsort((members, ~is_kept[members], kept[members]))]
-    order = {tier: i for i, tier in enumerate(SPLIT_TIERS)}
+    order = {tier: i for i, tier in enumerate(TIERS)}
     strictness = np.array([order[tier] for tier in tiers[members]], dtype=np.int64)
-    strictest = np.full(len(kept), len(SPLIT_TIERS))
+    strictest = np.full(len(kept), len(TIERS))
     others = ~is_kept[members]
     np.minimum.at(strictest, kept[members][others], strictness[others])
     strictness = np.where(others, strictness, strictest[members])
@@ -35,7 +35,7 @@ def duplicate_rows(sample_ids: np.ndarray, kept: np.ndarray, tiers: np.ndarray, 
         {
             "group_id": sample_ids[kept[members]].tolist(),
             "sample_id": sample_ids[members].tolist(),
-            "tier": [SPLIT_TIERS[i] for i in strictness],
+            "tier": [TIERS[i] for i in strictness],
             "keep": is_kept[members] | (tiers[members] == "contained"),
             "similarity": np.clip(np.where(others, similarity[members], 1.0), 0.0, 1.0),
         },
@@ -59,9 +59,9 @@ def leak_rows(
 ) -> pl.DataFrame:
     """The pairs of one group that stand in two splits, `split` before `other_split` in the alphabet.
 
-    Every pair that is close itself, and not only through the kept one; but in a group with more than `MAX_PAIRS`
-    of them only each sample with its closest partner in each other split: the first that shares its content, else its
-    pixels or text, else its unit, else the group's first.
+    Every pair that is close in its own right, and not only through the kept one. A group with more than `MAX_PAIRS`
+    pairs lists each sample with its closest partner in each other split: the first that shares its content, else its
+    pixels or text, else its unit, else the first of the group.
 
     Args:
         splits: (n,) str, null where there is none; such samples leak nothing.
@@ -112,7 +112,7 @@ def _pairs_across(group: np.ndarray, split: np.ndarray, close_keys: list[np.ndar
 
 
 def _closest(group: np.ndarray, split: np.ndarray, part: int, close_keys: list[np.ndarray]) -> list[tuple[int, int]]:
-    """Each sample outside split `part` with its closest partner in it, the lower split first."""
+    """Each sample outside the split `part` with its closest partner inside it; the lower split comes first."""
     inside, outside = group[split[group] == part], group[split[group] != part]
     partner = np.full(len(outside), inside[0])
     for keys in reversed(close_keys):

@@ -1,9 +1,9 @@
-"""Groups of duplicates as stars: every member is tied to the group's centre itself, never through a chain.
+"""Groups of duplicates as stars: every member is tied directly to the group's centre, never through a chain.
 
 Connected components would merge a whole class through a chain of look-alikes. A star cover (Aslam, Pelekhov, Rus,
 2004) takes samples one after the other as centres and gives each other sample to the centre it is most similar to.
-Taken by falling degree, centres are medoids; taken by preference, each is the one that its group keeps, so that
-whatever is called superfluous was compared with what stays.
+Taken by falling degree, centres are medoids. Taken by preference, each centre is the one its group keeps, so every
+sample called superfluous was compared with the one that stays.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def star_groups(
 
 
 def _choose_centres(sources: np.ndarray, targets: np.ndarray, degree: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """(n,) bool: by rising `order`, each sample that no centre before it covers."""
+    """(n,) bool: by rising `order`, each sample that no earlier centre covers."""
     starts = np.concatenate([[0], np.cumsum(degree)])
     is_covered = np.zeros(len(degree), dtype=bool)
     is_centre = degree == 0
@@ -51,7 +51,7 @@ def _choose_centres(sources: np.ndarray, targets: np.ndarray, degree: np.ndarray
 
 
 def _join_nearest(n: int, sources: np.ndarray, targets: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    """The most similar target of each source; what is no source is its own centre."""
+    """The most similar target of each source; a sample that is no source is its own centre."""
     order = np.lexsort((targets, -strengths, sources))
     members, first = np.unique(sources[order], return_index=True)
     centre = np.arange(n, dtype=np.int64)
@@ -60,7 +60,7 @@ def _join_nearest(n: int, sources: np.ndarray, targets: np.ndarray, strengths: n
 
 
 def best_of_group(group: np.ndarray, preference: np.ndarray) -> np.ndarray:
-    """For each entry the member of its group with the lowest preference; preferences differ from each other."""
+    """For each entry the member of its group with the lowest preference; no two preferences are equal."""
     order = np.lexsort((preference, group))
     _, first, inverse = np.unique(group[order], return_index=True, return_inverse=True)
     best = np.empty(len(group), dtype=np.int64)

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.duplicates.grouping import star_groups
 from assay.duplicates.reference import (
@@ -21,23 +20,23 @@ from assay.duplicates.reference import (
 )
 from assay.modalities.tier import union
 from assay.store.tables import TableReader, Tables
-from assay.store.units import embedder_of, normalize
+from assay.store.units import embedder_of, to_unit_length
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
 
-RANKS = 10  # no candidate is farther down any list of neighbours
+RANKS = 10  # of the graph; candidates are among so many nearest neighbours
 
 Pairs = tuple[np.ndarray, np.ndarray]
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Confirmer(Protocol):
-    """What decides on candidates of one modality; `left` and `right` are rows of samples.
+    """What decides on candidates; `left` and `right` are rows of samples.
 
     Attributes:
-        method: raised when similarities change; references and facts of another method are not used.
-        rings: candidates are, for one of these (ranks, reach), among the nearest so many neighbours of either of the
-            two and nearer than so many times the reference radius.
+        method: raise it when similarities change; references and facts of another method are not used.
+        rings: pairs (ranks, reach). A candidate satisfies at least one: one of the two is among the other's `ranks`
+            nearest neighbours, and they are nearer than `reach` times the reference radius.
     """
 
     method: int
@@ -78,7 +77,7 @@ class Near:
 
     Attributes:
         group: (n,) for each sample the row of its group's kept unit.
-        similarity: in [0, 1] of any pairs of unit rows, by what confirms a pair.
+        similarity: in [0, 1] of any pairs of unit rows, as the confirmer measures it.
         least: the similarity that confirms one.
         tiers: the names of the tiers of pairs of unit rows.
         health: rows of `embedding_health` on the reference.
@@ -99,17 +98,17 @@ def near_groups(
     order: np.ndarray,
     tables: Tables,
 ) -> Near:
-    """Groups of samples through their units. Where there is no graph, or a unit has no vector, the units stay apart.
+    """Groups of samples through their units. Units without a vector, or all where there is no graph, stay apart.
 
     Args:
         samples: by position.
         unit: (n,) the row of each sample's unit.
-        order: (n,) preference; lower is kept rather.
+        order: (n,) preference; the lowest of a group is kept.
     """
     if not spec.dedup.embedding:
         return Near(unit, lambda left, right: np.zeros(len(left)), 0.0, by_embedding, [])
     graph = read_graph(samples, tables)
-    copies = find_modality(spec.modality).copies
+    copies = spec.data.copies
     confirmer: Any = copies.confirmer(spec, samples, tables, workspace) if copies else Vectors(samples, graph, tables)
     scope = f"{spec.modality} {confirmer.method}"
     reference, health = _reference(workspace, embedder_of(tables), scope, graph, confirmer, tables)
@@ -155,7 +154,8 @@ def neighbor_distances(tables: TableReader) -> np.ndarray:
 def _reference(
     workspace: Workspace, embedder: str, scope: str, graph: Graph, confirmer: Confirmer, tables: TableReader
 ) -> tuple[dict[str, float], Health]:
-    """The stored reference, or tonight's where there are units enough to make one, else empty; and how tonight fits."""
+    """The stored reference, else tonight's if there are enough units to make one, else none; and how tonight fits
+    it."""
     distances = neighbor_distances(tables)
     reference = stored_reference(workspace, embedder, scope, None)
     if len(distances) < FEWEST:
@@ -168,7 +168,7 @@ def _reference(
 
 
 class Vectors:
-    """Nothing to confirm a pair on: the vectors must be much closer than neighbours usually are."""
+    """Confirms a pair by its vectors alone: they must be much closer than neighbours usually are."""
 
     method = 2
     rings = ((RANKS, NEAR),)
@@ -191,7 +191,7 @@ class Vectors:
 
     def _from_vectors(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         rows = np.union1d(left, right)
-        vectors = normalize(read_vectors(self._tables, self._hashes.gather(rows))[0])
+        vectors = to_unit_length(read_vectors(self._tables, self._hashes.gather(rows))[0])
         one, other = (vectors[np.searchsorted(rows, ends)] for ends in (left, right))
         return np.einsum("ij,ij->i", one, other).astype(np.float64)
 

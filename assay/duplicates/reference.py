@@ -1,9 +1,9 @@
-"""The fixed reference that the embedding tier's thresholds are multiples of: made once for an embedder, then kept.
+"""The reference radius that the embedding tier's thresholds are multiples of: made once for an embedder, then kept.
 
-So a pair is judged tomorrow as it was tonight, however many samples come in between. What is kept must not depend on
-what the first night happened to hold: where most samples have a near copy, the distance to the nearest neighbour is
-that of copies. The radius is therefore the usual distance to the nearest neighbour that is *not* a near copy. Every
-night it is measured again and held against the stored one; `renew_references` has all of a dataset's made anew.
+So a pair is judged tomorrow as it was tonight, however many samples are added. The reference must not depend on what
+the first night happened to contain: where most samples have a near copy, the nearest neighbour is a copy. The radius
+is therefore the usual distance to the nearest neighbour that is *not* a near copy. Every night it is measured again and
+compared with the stored one; `renew_references` discards all references of a dataset.
 """
 
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ from assay.store.workspace import Workspace
 VERSION = 2  # of how a reference is made; one of another version is not used
 FEWEST = 50  # units: from fewer no reference is made
 PROBES = 400  # units whose neighbours are measured for the typical misfit
-PROBE_RANK = 10  # a neighbour this far is of the same kind, and hardly ever a duplicate
+PROBE_RANK = 10  # such a neighbour is similar, but hardly ever a duplicate
 NEAR = 0.13  # of the radius: vectors nearer than this are near copies
-MOST_COPIES = 0.5  # share of units with a near copy, beyond which the reference is doubted
-MOVED = 1.5  # times the stored radius, or this part of it: then it is doubted
+MOST_COPIES = 0.5  # share of units with a near copy above which the reference is doubted
+MOVED = 1.5  # times larger or smaller than the stored radius: then that is doubted
 
 Health = list[tuple[str, float | None, str, bool, str]]
 
@@ -33,7 +33,7 @@ def stored_reference(
     """The reference of an embedder: the stored one, else `fresh`, stored; empty where there is neither.
 
     Args:
-        scope: what else the reference depends on, such as the modality and the method.
+        scope: what else the reference depends on, such as the kind of data and the method.
         n: units that `fresh` was made from.
     """
     stored = _read(reference_path(workspace, embedder))
@@ -66,15 +66,15 @@ def renew_references(workspace: Workspace, why: str) -> None:
 
 
 def renewals(workspace: Workspace) -> int:
-    """How often the references were renewed; a part of the key of what depends on them."""
+    """How often the references were renewed; part of the key of every output that depends on them."""
     return int(_read(_renewed(workspace)).get("count", 0))
 
 
 def typical_radius(distances: np.ndarray) -> float:
     """The median distance to the nearest neighbour that is no near copy.
 
-    A near copy is nearer than `NEAR` of that median itself: the largest such radius is taken, found from above. With
-    few copies it is the median distance to the nearest neighbour.
+    A near copy is nearer than `NEAR` times that median, so the radius defines itself; the largest that does is taken.
+    With few copies it is the median distance to the nearest neighbour.
 
     Args:
         distances: (n, k) to the nearest neighbours, rising in each row; infinite where there are fewer.
@@ -95,7 +95,8 @@ def copies_share(distances: np.ndarray, radius: float) -> float:
 
 
 def reference_health(workspace: Workspace, embedder: str, reference: dict[str, float], distances: np.ndarray) -> Health:
-    """Rows of `embedding_health`: does tonight agree with the stored reference, and is it a night to learn one from?"""
+    """Rows of `embedding_health`: whether tonight agrees with the stored reference, and whether one could be made from
+    it."""
     made = _read(reference_path(workspace, embedder)).get("made", {})
     tonight, stored = typical_radius(distances), reference["radius"]
     moved = tonight / stored if stored > 0 else 1.0
@@ -137,7 +138,7 @@ def _now() -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a file holds; empty where there is none, or none that is whole."""
+    """The content of a file; empty where it is absent or damaged."""
     try:
         return read_mended(path)
     except (OSError, ValueError):

@@ -12,7 +12,6 @@ import operator
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.duplicates.exact import describe_pairs, exact_groups, preference
 from assay.duplicates.group_tables import duplicate_rows, leak_rows
@@ -28,8 +27,7 @@ VERSION = 11
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    modality = find_modality(spec.modality)
-    return ("samples", *modality.fact_tables(), *modality.tables)
+    return ("samples", *spec.data.fact_tables(), *spec.data.tables)
 
 
 @stage(version=VERSION, reads=_reads, writes=("exact_duplicates", "units"), hours=6)
@@ -55,13 +53,12 @@ def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.Data
     """The samples by position, and a row of facts for each (null where there is none)."""
     columns = ["sample_id", "position", "content_hash", "uri", "label", "split", "size_bytes"]
     samples = tables.read("samples", columns).sort("position")
-    modality = find_modality(spec.modality)
-    if modality.facts is None or modality.copies is None:
+    if spec.data.facts is None or spec.data.copies is None:
         return samples, samples.select(pl.col("size_bytes").alias("largest"))
     wanted = samples.select("content_hash")
-    facts = tables.scan(modality.facts.table).select("content_hash", *modality.copies.columns)
+    facts = tables.scan(spec.data.facts.table).select("content_hash", *spec.data.copies.columns)
     facts = facts.join(wanted.lazy().unique(), on="content_hash", how="semi")
-    size = pl.reduce(operator.mul, [pl.col(name).cast(pl.Int64) for name in modality.copies.largest])
+    size = pl.reduce(operator.mul, [pl.col(name).cast(pl.Int64) for name in spec.data.copies.largest])
     found = facts.with_columns(size.alias("largest")).collect()
     found = found.unique("content_hash", keep="first", maintain_order=True)
     return samples, wanted.join(found, on="content_hash", how="left", maintain_order="left")
@@ -70,8 +67,8 @@ def read_samples(spec: Spec, tables: TableReader) -> tuple[pl.DataFrame, pl.Data
 def make_tier(
     spec: Spec, workspace: Workspace, tables: TableReader, samples: pl.DataFrame, facts: pl.DataFrame
 ) -> Tier | None:
-    """What ties samples of this modality closer than bytes; None where nothing does."""
-    copies = find_modality(spec.modality).copies
+    """The tier that ties such samples beyond equal bytes; None where there is none."""
+    copies = spec.data.copies
     return copies.tier(spec, samples, facts, tables, workspace) if copies else None
 
 
@@ -120,8 +117,9 @@ def _near_dedup(spec: Spec, workspace: Workspace, tables: Tables, writer: StageW
 
 
 def labels_conflict(labels: pl.Series, kept: np.ndarray, tiers: np.ndarray) -> np.ndarray:
-    """(n,) bool: samples that are only similar to the kept one, and carry another label: a conflict to look at, which
-    nobody has asked to drop. What has the same bytes, pixels or text has one true label, and stays superfluous."""
+    """(n,) bool: samples that are similar to the kept one, not equal, and carry another label. Such a conflict is for
+    people to look at, and the sample is kept. Samples with equal bytes, pixels or text have one true label, and are
+    superfluous whatever labels they carry."""
     given = labels.fill_null("").to_numpy()
     is_labelled = labels.is_not_null().to_numpy()
     differs = is_labelled & is_labelled[kept] & (given != given[kept])

@@ -9,7 +9,6 @@ import itertools
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.pipeline import embed_contents, forget_plan, plan_chunks
 from assay.embedders.registry import Plan, embedder_kind, plan_embedder
@@ -27,8 +26,8 @@ ROWS = 16_384  # vectors in one part
 
 
 def has_captions(spec: Spec) -> bool:
-    """Whether the modality's samples have a caption each."""
-    return bool(find_modality(spec.modality).face.caption)
+    """Whether each sample has a caption."""
+    return bool(spec.data.face.caption)
 
 
 def plan_captions(spec: Spec, workspace: Workspace) -> Plan | None:

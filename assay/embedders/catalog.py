@@ -9,6 +9,7 @@ from typing import Any
 from assay.contracts.errors import AssayError
 from assay.contracts.modality import find_modality
 from assay.contracts.plugins import load_plugin, registered
+from assay.contracts.spec import Spec
 from assay.embedders.weights import package_installed
 
 # Parameters and GFLOP an image, of the image tower: open_clip's docs/model_profile.csv.
@@ -38,20 +39,20 @@ def list_embedders() -> list[dict[str, Any]]:
     return [row | {"modality": ", ".join(takes.get(row["kind"], [])) or "another package's"} for row in rows]
 
 
-def works_here(modality: str) -> list[str]:
-    """The embedders of a modality that work here without a network, as `assay compare` names them."""
+def works_here(spec: Spec) -> list[str]:
+    """The embedders of a dataset that work here without a network, as `assay compare` names them."""
     rows = [row for row in list_embedders() if row["available"] and row["compare"]]
-    return [row["compare"] for row in rows if modality in row["modality"].split(", ")]
+    return [row["compare"] for row in rows if spec.modality in row["modality"].split(", ")]
 
 
 def _takes() -> dict[str, list[str]]:
     """Kind → the modalities that name it, or that it names itself."""
     found: dict[str, list[str]] = {}
     known = registered("assay.modalities")
-    for modality in known:
+    for name in known:
         with contextlib.suppress(AssayError):
-            for kind in find_modality(modality).embedders:
-                found.setdefault(kind, []).append(modality)
+            for kind in find_modality(name).embedders:
+                found.setdefault(kind, []).append(name)
     for kind in set(registered("assay.embedders")) - set(found):
         with contextlib.suppress(AssayError):
             found[kind] = list(getattr(load_plugin("assay.embedders", kind), "modalities", ()))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assay.embedders.pipeline import normalize
+from assay.embedders.pipeline import checked_vectors
 from assay.health.embedding import Refusals
 from assay.store.facts import FactStore
 from assay.store.progress import Progress
@@ -51,7 +51,7 @@ def store_given(
 
 def _store(store: FactStore, frame: pl.DataFrame, dimensions: int, storage: str, refusals: Refusals) -> None:
     flat = frame["vector"].explode(empty_as_null=False).cast(pl.Float32).to_numpy()
-    unit, problems = normalize(flat.reshape(-1, dimensions))
+    unit, problems = checked_vectors(flat.reshape(-1, dimensions))
     names = frame["content_hash"].to_list()
     for row, reason in problems.items():
         refusals.reasons[names[row]] = reason

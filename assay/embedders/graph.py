@@ -19,10 +19,8 @@ from scipy import sparse
 from scipy.linalg import orthogonal_procrustes
 
 from assay.contracts.errors import EmbedderError
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.basis import Basis, fingerprint_of, plan_basis, stored_bases
-from assay.embedders.hits import validate
 from assay.embedders.registry import Check, Placed, Plan, embedder_kind
 from assay.embedders.weights import package_installed
 from assay.modalities.graph.adjacency import adjacency_of, read_ends, read_node_features
@@ -191,8 +189,8 @@ def fit(
     within = network.adjacency[tied][:, tied].tocsr()
     try:
         vectors = embed(within)
-        whole = "interactions" in find_modality(spec.modality).tables
-        told = validate(embed, within, network.ids.gather(tied), tables) if whole else {}
+        validate = spec.data.validate
+        told = validate(embed, within, network.ids.gather(tied), tables) if validate else {}
     except ValueError as error:
         raise EmbedderError(f'embed.kind = "{spec.embed.kind}": {error}; use "prone"') from None
     vectors = vectors if len(tied) else np.zeros((0, options["dimension"]), dtype=np.float32)

@@ -12,9 +12,9 @@ and lose the strange sounds (.09).
 import numpy as np
 
 from assay.contracts.spec import Spec
-from assay.embedders.base import Collect, FittedEmbedder
+from assay.embedders.base import Collect
 from assay.embedders.basis import Basis
-from assay.embedders.pca import leading_axes
+from assay.embedders.pca import Components, leading_axes
 from assay.modalities.audio.decode import decode
 from assay.modalities.audio.mel import log_mel, squeezed, without_ends
 
@@ -23,7 +23,7 @@ DIMENSIONS = 128
 STILL = 20.0  # a last, constant dimension: where a sound without any contrast points; decibels × √640 ÷ 25
 
 
-class LogMel(FittedEmbedder):
+class LogMel(Components):
     """`patch(sound) @ components`, then `STILL`; float32."""
 
     def __init__(self, spec: Spec, basis: Basis) -> None:
@@ -31,18 +31,6 @@ class LogMel(FittedEmbedder):
         self._max_seconds = spec.clean.max_seconds
         self._wanted = spec.embed.dimensions or DIMENSIONS
         self.batch_size = spec.embed.batch_size or 256
-        self._components: np.ndarray | None = None
-
-    @property
-    def dimensions(self) -> int:
-        """Components and the constant one."""
-        assert self._components is not None, "load first"
-        return self._components.shape[1] + 1
-
-    def load(self) -> None:
-        """Read the stored basis. Raises `EmbedderError` where it is damaged."""
-        if self._components is None:
-            self._components = self.basis.load()["components"]
 
     def prepare(self, item: bytes) -> np.ndarray:
         """float32 (640,) of a sound's bytes. Raises `UnreadableSample`."""

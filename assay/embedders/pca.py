@@ -22,18 +22,14 @@ FLAT = 128.0  # a last, constant dimension: where a picture without contrast poi
 _FAINTEST = 1e-7  # components with less than this share of the first one's variance are noise of the arithmetic
 
 
-class ImagePca(FittedEmbedder):
-    """`contrast(features) @ components`, then `FLAT`; float32."""
+class Components(FittedEmbedder):
+    """Base of embedders whose vectors are `something @ components` and one constant dimension more."""
 
-    def __init__(self, spec: Spec, basis: Basis) -> None:
-        super().__init__(basis)
-        self._max_pixels = spec.clean.max_pixels
-        self._wanted = spec.embed.dimensions or DIMENSIONS
-        self.batch_size = spec.embed.batch_size or 256
-        self._components: np.ndarray | None = None
+    _components: np.ndarray | None = None
 
     @property
     def dimensions(self) -> int:
+        """Components and the constant one."""
         assert self._components is not None, "load first"
         return self._components.shape[1] + 1
 
@@ -41,6 +37,16 @@ class ImagePca(FittedEmbedder):
         """Read the stored basis. Raises `EmbedderError` where it is damaged."""
         if self._components is None:
             self._components = self.basis.load()["components"]
+
+
+class ImagePca(Components):
+    """`contrast(features) @ components`, then `FLAT`; float32."""
+
+    def __init__(self, spec: Spec, basis: Basis) -> None:
+        super().__init__(basis)
+        self._max_pixels = spec.clean.max_pixels
+        self._wanted = spec.embed.dimensions or DIMENSIONS
+        self.batch_size = spec.embed.batch_size or 256
 
     def prepare(self, item: bytes) -> np.ndarray:
         """1,536 uint8 features of an image's bytes. Raises `UnreadableSample`."""

@@ -90,14 +90,14 @@ def _cut_frame(cut: dict[str, tuple[int, int]]) -> pl.DataFrame:
 
 def _store(store: FactStore, names: list[str], matrix: np.ndarray, storage: str, refusals: Refusals) -> None:
     """One part of unit vectors; what has no direction is refused."""
-    unit, problems = normalize(matrix)
+    unit, problems = checked_vectors(matrix)
     for row, reason in problems.items():
         refusals.reasons[names[row]] = reason
     good = [row for row in range(len(names)) if row not in problems]
     store.append(vectors_frame([names[row] for row in good], store.fingerprint, unit[good].astype(storage)))
 
 
-def normalize(matrix: np.ndarray) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
+def checked_vectors(matrix: np.ndarray) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
     """Rows of length 1, and the rows that cannot be: row → (reason, detail)."""
     wide = matrix.astype(np.float64)
     finite = np.asarray(np.isfinite(wide).all(axis=1))

@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.errors import EmbedderError
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
 from assay.embedders.basis import fingerprint_of
@@ -43,9 +42,9 @@ def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, tower: s
     Raises:
         EmbedderError: the package or the model's files cannot be had, or it does not take such data.
     """
-    face = find_modality(spec.modality).face.kind
+    face = spec.data.face.kind
     if face not in FACES:
-        raise EmbedderError(f'embed.kind = "transformers" embeds texts, sounds and videos, not {spec.modality}')
+        raise EmbedderError(f'embed.kind = "transformers" embeds texts, sounds and videos, not {spec.data.face.plural}')
     folder = _folder(spec, "transformers", spec.embed.model)
     if tower == "text":
         if not has_text_tower("transformers", f"{LOCAL}{folder}", spec.base):
@@ -62,8 +61,8 @@ def transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, tower: s
 
 def timm(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """An image model of timm: its features, or its logits. Raises `EmbedderError` as `transformers`."""
-    if find_modality(spec.modality).face.kind not in ("picture", "boxes", "captioned", "video"):
-        raise EmbedderError(f'embed.kind = "timm" embeds images, not {spec.modality}')
+    if spec.data.face.kind not in ("picture", "boxes", "captioned", "video"):
+        raise EmbedderError(f'embed.kind = "timm" embeds images, not {spec.data.face.plural}')
     name = spec.embed.model
     folder = _folder(spec, "timm", name if "/" in name or not name else f"timm/{name}")
     settings: dict[str, object] = {

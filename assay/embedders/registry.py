@@ -14,7 +14,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.contracts.errors import EmbedderError
-from assay.contracts.modality import find_modality
 from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
 from assay.embedders.base import Embedder
@@ -80,9 +79,9 @@ def embedder_kind(spec: Spec) -> str:
     """The kind that `spec.embed` asks for, with `auto` resolved.
 
     Raises:
-        EmbedderError: no embedder, or not this one, takes the dataset's modality.
+        EmbedderError: no embedder, or not this one, takes such data.
     """
-    known = find_modality(spec.modality).embedders
+    known = spec.data.embedders
     kind = known[0] if spec.embed.kind == "auto" else spec.embed.kind
     if kind in known or spec.modality in getattr(load_plugin("assay.embedders", kind), "modalities", ()):
         return kind
@@ -102,7 +101,7 @@ def make_embedder(
     search them by words, and to judge their captions.
 
     Raises:
-        EmbedderError: the kind does not fit the modality, or its weights or package cannot be had.
+        EmbedderError: the kind does not fit the data, or its weights or package cannot be had.
     """
     hashes = pl.Series("content_hash", [], dtype=pl.String) if content_hashes is None else content_hashes
     return plan_embedder(spec, workspace, hashes, tower).build()
@@ -115,7 +114,7 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
         raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; models of open_clip have two, and CLAP')
     makes = cast(Callable[..., Plan], load_plugin("assay.embedders", kind))
     plan = makes(spec, workspace, content_hashes, tower)
-    parts = find_modality(spec.modality).parts
+    parts = spec.data.parts
     if parts is None or plan.whole or tower:
         return plan
     from assay.embedders.parts import of_parts
@@ -127,18 +126,18 @@ def tables_planner(spec: Spec) -> Callable[[Spec, Workspace, pl.Series, Any], Pl
     """What plans an embedder that sees the dataset as a whole: `(spec, workspace, content_hashes, tables) -> Plan`.
 
     Raises:
-        EmbedderError: the kind does not take the modality, or embeds contents one by one.
+        EmbedderError: the kind does not take such data, or embeds contents one by one.
     """
     makes = load_plugin("assay.embedders", embedder_kind(spec))
     found = getattr(makes, "of_tables", None)
     if found is None:
-        raise EmbedderError(f'embed.kind = "{spec.embed.kind}" does not see modality "{spec.modality}" as a whole')
+        raise EmbedderError(f'embed.kind = "{spec.embed.kind}" does not embed a dataset as a whole')
     return cast(Callable[[Spec, Workspace, pl.Series, Any], Plan], found)
 
 
 def open_clip(spec: Spec, workspace: Workspace, _: pl.Series, tower: str) -> Plan:
-    """A tower of an open_clip model, by default the one for the dataset's modality."""
-    return _plan_open_clip(spec, workspace, tower or find_modality(spec.modality).tower or spec.modality)
+    """A tower of an open_clip model, by default the one that embeds such data."""
+    return _plan_open_clip(spec, workspace, tower or spec.data.tower)
 
 
 def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
@@ -148,18 +147,18 @@ def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series,
 
 def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """Raises `EmbedderError`: there is no model behind vectors that the user brings."""
-    raise EmbedderError(f'vectors brought by the user are taken as they are: modality = "{spec.modality}" has no model')
+    raise EmbedderError(f"vectors brought by the user are taken as they are: `{spec.name}` has no model")
 
 
 def text_steps(spec: Spec) -> dict[str, Any] | None:
-    """What decides a text's cleaned form, beside the text; None for other modalities."""
-    if find_modality(spec.modality).content != "text":
+    """What decides a text's cleaned form, beside the text; None where no text is embedded."""
+    if spec.data.content != "text":
         return None
     return spec.clean.model_dump(mode="json", include={"text_steps", "max_text_characters", "language"})
 
 
 def long_texts(spec: Spec, tower: str) -> str | None:
-    """What is done with texts longer than the model reads; None for other modalities."""
+    """What is done with texts longer than the model reads; None where no text is embedded."""
     return spec.embed.long_texts if tower == "text" else None
 
 

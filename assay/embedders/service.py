@@ -17,7 +17,6 @@ import polars as pl
 from PIL import Image
 
 from assay.contracts.errors import EmbedderError, UnreadableSample
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect, Collected, Embedder
 from assay.embedders.basis import fingerprint_of
@@ -54,7 +53,7 @@ class ServiceEmbedder(Embedder):
     def __init__(self, spec: Spec, fingerprint: str, client: Client) -> None:
         self.fingerprint = fingerprint
         self._spec, self._client = spec, client
-        self._pictures = find_modality(spec.modality).content == "file"
+        self._pictures = spec.data.content == "file"
         self.batch_size = spec.embed.batch_size or (8 if self._pictures else 64)
         one_by_one = self._pictures and spec.embed.service.images != "input"
         send = client.pictures if self._pictures else client.texts
@@ -188,7 +187,7 @@ def _alike(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> floa
 
 def _canary(spec: Spec, client: Client) -> npt.NDArray[np.float32]:
     """Unit vectors of the known inputs. Raises `EmbedderError` where the service gives none."""
-    if find_modality(spec.modality).content == "file":
+    if spec.data.content == "file":
         vectors = client.pictures([picture_uri(_drawn(seed), spec) for seed in range(2)])
     else:
         vectors = client.texts([text[: spec.embed.service.max_characters] for text in CANARY])

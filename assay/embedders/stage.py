@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
-from assay.contracts.modality import Facts, find_modality
+from assay.contracts.modality import Facts
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
@@ -15,7 +15,7 @@ from assay.embedders.basis import fingerprint_of
 from assay.embedders.captions import has_captions, plan_captions, write_captions
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
-from assay.embedders.pipeline import cut_store, embed_contents, forget_plan, normalize, plan_chunks, prepare_all
+from assay.embedders.pipeline import checked_vectors, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Check, Placed, Plan, embedder_kind, make_embedder, plan_embedder, tables_planner
 from assay.health.embedding import Refusals, cut_row, health_rows, statistics
 from assay.modalities.contents import open_reader
@@ -37,8 +37,8 @@ TABLES = ("vectors", "rejects", "embedding_health")
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    facts = find_modality(spec.modality).facts
-    further = find_modality(spec.modality).tables
+    facts = spec.data.facts
+    further = spec.data.tables
     return ("samples", "contents", "rejects", *([facts.table] if facts and facts.prepared else []), *further)
 
 
@@ -93,7 +93,7 @@ def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, ta
         rows = health_rows(stats, len(contents) - plan.without, refusals, plan.basis_overlap, norms, at_ingest)
         if checks:
             rows.extend(pl.DataFrame(checks, schema=rows.schema, orient="row"))
-        if find_modality(spec.modality).content == "text":
+        if spec.data.content == "text":
             rows.extend(
                 cut_row(_cut(store, contents), len(contents), "characters" if in_characters(plan.kind) else "tokens")
             )
@@ -116,7 +116,7 @@ def _place(
 ) -> tuple[Refusals, tuple[Check, ...]]:
     """Store the vectors of what has none yet, as rows of length 1."""
     refusals, placed = Refusals(), place(store.missing(contents))
-    unit, problems = normalize(placed.vectors)
+    unit, problems = checked_vectors(placed.vectors)
     names = placed.content_hashes.to_list()
     refusals.reasons |= {names[row]: reason for row, reason in problems.items()}
     good = [row for row in range(len(names)) if row not in problems]
@@ -148,7 +148,7 @@ def plan_for(
 ) -> Plan:
     """The embedder to be built; for vectors of the user's own (`given` numbers each) only a fingerprint. One that sees
     the dataset as a whole plans from its tables."""
-    if find_modality(spec.modality).tables and given is None:
+    if spec.data.tables and given is None:
         return tables_planner(spec)(spec, workspace, content_hashes, tables)
     if given is None:
         return plan_embedder(spec, workspace, content_hashes)
@@ -193,9 +193,8 @@ def _fit(embedder: Embedder, read: Callable[..., Any], spec: Spec, contents: pl.
 
 def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
     """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
-    modality = find_modality(spec.modality)
-    if modality.facts and modality.facts.prepared:
-        return _prepared_reader(tables, contents, modality.facts)
+    if spec.data.facts and spec.data.facts.prepared:
+        return _prepared_reader(tables, contents, spec.data.facts)
     read = open_reader(spec)
     samples = tables.scan("samples").select("content_hash", "uri", "position").sort("position")
     wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")

@@ -1,7 +1,8 @@
 """The forward pass of a torch model on CPU or GPU: fixed shapes, pinned copies, halving on out-of-memory."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from assay.contracts.errors import EmbedderError
 from assay.embedders.base import Collect, Embedder, cpu_workers
 from assay.store.machine import cores
 
+T = TypeVar("T")
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -25,6 +27,27 @@ def out_of_memory(error: RuntimeError) -> EmbedderError:
         f"the model does not fit into memory even with one item at a time ({error}); "
         'take a smaller one, or embed.device = "cpu"'
     )
+
+
+def in_halves(run: Callable[[list[T]], np.ndarray], items: list[T], size: int) -> tuple[np.ndarray, int]:
+    """`run` of `size` items at a time, halved for good when memory runs out: all results, and the size that fits.
+
+    Raises:
+        EmbedderError: memory does not suffice for a single item.
+    """
+    rows: list[np.ndarray] = []
+    done = 0
+    while done < len(items):
+        try:
+            rows.append(run(items[done : done + size]))
+            done += len(rows[-1])
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if size == 1:
+                raise out_of_memory(error) from error
+            size //= 2
+    return np.concatenate(rows), size
 
 
 def autocast(device: str, precision: str) -> torch.autocast:

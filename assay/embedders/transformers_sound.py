@@ -18,10 +18,9 @@ from scipy.signal import resample_poly
 
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect, Embedder
-from assay.embedders.hub import broken_torchaudio
-from assay.embedders.torch_model import autocast, is_out_of_memory, out_of_memory
-from assay.embedders.transformers_text import refuse_random_weights
-from assay.embedders.weights import first_line, offline, refuse
+from assay.embedders.torch_model import autocast, in_halves
+from assay.embedders.transformers_folder import LOCALLY, folder_is_loadable, load_model
+from assay.embedders.weights import refuse
 from assay.modalities.audio.decode import decode
 
 SECONDS = 10.0  # of a stretch
@@ -56,18 +55,9 @@ class SoundTower(Embedder):
         """Bring the tower into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
         if self._model is not None:
             return
-        transformers.utils.logging.disable_progress_bar()
-        options = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            with offline():
-                self._extract = transformers.AutoFeatureExtractor.from_pretrained(str(self._folder), **options)
-                model, report = transformers.AutoModel.from_pretrained(
-                    str(self._folder), use_safetensors=True, output_loading_info=True, **options
-                )
-        except Exception as error:
-            said = broken_torchaudio() or f"transformers cannot load {self._folder}: {first_line(error)}"
-            raise refuse(self._spec, said) from error
-        refuse_random_weights(self._spec, self._folder, report)
+        with folder_is_loadable(self._spec, self._folder):
+            self._extract = transformers.AutoFeatureExtractor.from_pretrained(str(self._folder), **LOCALLY)
+            model = load_model(self._spec, self._folder)
         self._rate = int(getattr(self._extract, "sampling_rate", 0))
         if not self._rate:
             raise refuse(self._spec, f"{self._folder} is no model of sounds: it names no sampling rate")
@@ -90,21 +80,10 @@ class SoundTower(Embedder):
         """Vectors of a batch, in halves when memory runs out. Raises `EmbedderError` where one sound is too much."""
         pieces = [piece for sound in batch[:n] for piece in sound.pieces]
         owner = np.repeat(np.arange(n), [len(sound.pieces) for sound in batch[:n]])
-        rows: list[npt.NDArray[np.float32]] = []
-        done = 0
-        while done < len(pieces):
-            try:
-                rows.append(self._run(pieces[done : done + self._inner]))
-                done += len(rows[-1])
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self._inner == 1:
-                    raise out_of_memory(error) from error
-                self._inner //= 2
+        rows, self._inner = in_halves(self._run, pieces, self._inner)
         lengths = np.array([len(piece) for piece in pieces], dtype=np.float32)
         vectors = np.zeros((n, self._dimensions), dtype=np.float32)
-        np.add.at(vectors, owner, np.concatenate(rows) * lengths[:, None])
+        np.add.at(vectors, owner, rows * lengths[:, None])
         vectors /= np.bincount(owner, weights=lengths, minlength=n)[:, None].astype(np.float32)
         return lambda: vectors
 

@@ -9,9 +9,8 @@ import torch
 import transformers
 
 from assay.contracts.spec import Spec
-from assay.embedders.hub import broken_torchaudio
 from assay.embedders.text_model import MOST_TOKENS, TextModel
-from assay.embedders.weights import first_line, offline, refuse
+from assay.embedders.transformers_folder import LOCALLY, folder_is_loadable, load_model
 
 FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "clap_text_model")
 
@@ -33,20 +32,11 @@ class TextTower(TextModel):
         """Bring the model into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
         if self._model is not None:
             return
-        transformers.utils.logging.disable_progress_bar()
-        options = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            with offline():
-                self._tokenizer = transformers.AutoTokenizer.from_pretrained(str(self._folder), **options)
-                self._padding = transformers.AutoTokenizer.from_pretrained(str(self._folder), **options)
-                config = transformers.AutoConfig.from_pretrained(str(self._folder), **options)
-                model, report = transformers.AutoModel.from_pretrained(
-                    str(self._folder), use_safetensors=True, output_loading_info=True, **options
-                )
-        except Exception as error:
-            said = broken_torchaudio() or f"transformers cannot load {self._folder}: {first_line(error)}"
-            raise refuse(self._spec, said) from error
-        refuse_random_weights(self._spec, self._folder, report)
+        with folder_is_loadable(self._spec, self._folder):
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(str(self._folder), **LOCALLY)
+            self._padding = transformers.AutoTokenizer.from_pretrained(str(self._folder), **LOCALLY)
+            config = transformers.AutoConfig.from_pretrained(str(self._folder), **LOCALLY)
+            model = load_model(self._spec, self._folder)
         if getattr(config, "is_encoder_decoder", False):
             model = model.get_encoder()
         self._model = model.eval().requires_grad_(False).to(self._device)
@@ -94,16 +84,6 @@ class ClapWords(TextTower):
         assert self._model is not None, "load first"
         found = self._model.get_text_features(**self._padded(texts))  # type: ignore[operator]
         return _array(getattr(found, "pooler_output", found).float())
-
-
-def refuse_random_weights(spec: Spec, folder: Path, report: dict[str, object]) -> None:
-    """Raises `EmbedderError` where weights of the model are missing in its files; without these they are random.
-
-    A pooling layer may be missing, for it is not used.
-    """
-    wanted = [name for name in map(str, list(report.get("missing_keys") or ())) if "pooler" not in name]  # type: ignore[call-overload]
-    if wanted:
-        raise refuse(spec, f"{folder} lacks {len(wanted)} of the model's weights, such as {sorted(wanted)[0]!r}")
 
 
 def _array(values: torch.Tensor) -> npt.NDArray[np.float32]:

@@ -15,10 +15,9 @@ from PIL import Image
 
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect, Embedder
-from assay.embedders.hub import broken_torchaudio
-from assay.embedders.torch_model import autocast, is_out_of_memory, out_of_memory
-from assay.embedders.transformers_text import refuse_random_weights
-from assay.embedders.weights import first_line, offline, refuse
+from assay.embedders.torch_model import autocast, in_halves
+from assay.embedders.transformers_folder import LOCALLY, folder_is_loadable, load_model
+from assay.embedders.weights import refuse
 from assay.modalities.video.decode import Limits
 from assay.modalities.video.looking import pictures
 
@@ -49,20 +48,11 @@ class VideoTower(Embedder):
         """Bring the tower into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
         if self._model is not None:
             return
-        transformers.utils.logging.disable_progress_bar()
-        options = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            with offline():
-                model, report = transformers.AutoModel.from_pretrained(
-                    str(self._folder), use_safetensors=True, output_loading_info=True, **options
-                )
-                self._frames = _frames_read(model.config)
-                if self._frames:
-                    self._process = transformers.AutoVideoProcessor.from_pretrained(str(self._folder), **options)
-        except Exception as error:
-            said = broken_torchaudio() or f"transformers cannot load {self._folder}: {first_line(error)}"
-            raise refuse(self._spec, said) from error
-        refuse_random_weights(self._spec, self._folder, report)
+        with folder_is_loadable(self._spec, self._folder):
+            model = load_model(self._spec, self._folder)
+            self._frames = _frames_read(model.config)
+            if self._frames:
+                self._process = transformers.AutoVideoProcessor.from_pretrained(str(self._folder), **LOCALLY)
         if not self._frames:
             raise refuse(self._spec, f"{self._folder} is no model of videos: it names no number of frames")
         self._extra = {"skip_predictor": True} if model.config.model_type == "vjepa2" else {}
@@ -83,19 +73,7 @@ class VideoTower(Embedder):
 
     def launch(self, batch: list[Frames], n: int) -> Collect:
         """Vectors of a batch, in halves when memory runs out. Raises `EmbedderError` where one video is too much."""
-        rows: list[npt.NDArray[np.float32]] = []
-        done = 0
-        while done < n:
-            try:
-                rows.append(self._run(batch[done : min(done + self._inner, n)]))
-                done += len(rows[-1])
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self._inner == 1:
-                    raise out_of_memory(error) from error
-                self._inner //= 2
-        vectors = np.concatenate(rows)
+        vectors, self._inner = in_halves(self._run, batch[:n], self._inner)
         return lambda: vectors
 
     @torch.inference_mode()

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assay.contracts.errors import EmbedderError
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 
 LOCAL = "local-dir:"
@@ -23,7 +22,7 @@ _OTHERS = {
 
 def refuse(spec: Spec, found: str) -> EmbedderError:
     """The error for an embedder that cannot be had: what was found, and what would work instead."""
-    others = _OTHERS.get(find_modality(spec.modality).content, 'modality = "vectors", with vectors of your own')
+    others = _OTHERS.get(spec.data.content, 'modality = "vectors", with vectors of your own')
     return EmbedderError(
         f"{found}. Nothing was embedded, and no other embedder is taken in its place. "
         f"Choices for [embed] that work here: {others}; `assay embedders` lists them all"

@@ -72,7 +72,6 @@ def describe(view: View) -> dict[str, Any]:
     return {
         "number": view.snapshot.number,
         "dataset": manifest.get("dataset", view.snapshot.path.parent.parent.name),
-        "modality": view.modality,
         "n": len(view),
         "layouts": [{"method": name} for name in view.layouts()],
         "columns": view.catalog(),

@@ -8,7 +8,6 @@ import numpy as np
 from cachetools import LRUCache
 
 from assay.contracts.errors import AssayError, UnreadableSample
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec, make_spec
 from assay.embedders.base import Embedder
 from assay.reading.columns import View
@@ -105,7 +104,7 @@ def spec_of(view: View) -> Spec | None:
         return None
     try:
         spec = make_spec(manifest["config"], Path(manifest["spec_base"]), "the snapshot's spec")
-        taken = find_modality(spec.modality).content in ("file", "text") and spec.embed.kind != "vectors"
+        taken = spec.data.content in ("file", "text") and spec.embed.kind != "vectors"
     except AssayError:
         return None
     return spec if taken else None

@@ -13,8 +13,8 @@ SHRINKAGE = 0.01  # of the covariance, towards a ball
 def domain_auc(a: np.ndarray, b: np.ndarray, a_hashes: list[str], b_hashes: list[str]) -> float:
     """Out-of-fold AUC of a linear classifier that tells the samples apart: 0.5 cannot, 1 always can.
 
-    Folds go by content hash, so that a content in both samples is in one fold; else its other copy, with the other
-    answer, would pull the AUC below 0.5. The classifier is Fisher's discriminant with shrinkage.
+    Folds go by content hash, so that a content in both samples is in one fold; otherwise its twin with the opposite
+    answer would be trained on and pull the AUC below 0.5. The classifier is Fisher's discriminant with shrinkage.
     """
     if a_hashes == b_hashes and np.array_equal(a, b):  # a night on which nothing changed need not load scikit-learn
         return 0.5

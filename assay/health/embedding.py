@@ -92,8 +92,8 @@ def health_rows(
     norms: np.ndarray | None,
     at_ingest: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
-    """Rows of `embedding_health`. `norms`: lengths of vectors brought by the user, before they were made 1; of these
-    `at_ingest` counts the rows that ingest refused already, by reason."""
+    """Rows of `embedding_health`. For vectors brought by the user, `norms` has their lengths before scaling, and
+    `at_ingest` counts the rows that ingest refused, by reason."""
     refused = at_ingest or {}
     rows = [
         _count("vectors_missing", n_contents - stats.n, "contents without a vector; `rejects` says why"),

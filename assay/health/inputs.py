@@ -1,6 +1,7 @@
-"""Whether there is enough to judge by: too few units, one class, classes of one, labels that are measurements or twins.
+"""Whether there is enough data to judge: too few units, a single class, classes of one unit, classes that are one
+misspelt.
 
-Nothing of this stops a night. Each has a row in `embedding_health`, so that an empty table is not taken for clean data.
+None of this stops a night. Each has a row in `embedding_health`, so that an empty table is not mistaken for clean data.
 """
 
 from typing import Any
@@ -49,7 +50,7 @@ def class_sizes(labels: pl.Series, separator: str) -> pl.DataFrame:
 
 
 def units_note(n: int, n_samples: int) -> str:
-    """What so many units mean."""
+    """What this number of units means for the results."""
     note = "samples with a vector, duplicates collapsed"
     if n == 1 < n_samples:
         return f"{note}: all {n_samples:,} samples are copies of one"
@@ -59,7 +60,7 @@ def units_note(n: int, n_samples: int) -> str:
 
 
 def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> tuple[Any, ...]:
-    """How many classes there are to tell apart. A dataset without labels is nothing wrong."""
+    """How many classes there are to tell apart. A dataset without labels is fine."""
     n = len(sizes)
     if n == 0:
         note = "no sample with a vector is labelled: label issues, label noise and classes are empty"
@@ -74,7 +75,7 @@ def classes_row(labels: pl.DataFrame, sizes: pl.DataFrame, n_neighbors: int) -> 
 
 
 def ones_row(sizes: pl.DataFrame) -> tuple[Any, ...]:
-    """Classes that have one unit: nothing says whether their label is right."""
+    """Classes with a single unit, whose label cannot be judged."""
     alone = sizes.filter(pl.col("n") == 1)["label"].to_list()
     note = "classes of one unit cannot be judged; the score is 0"
     if alone:
@@ -92,6 +93,6 @@ def twins_row(names: list[str]) -> tuple[Any, ...]:
 
 
 def opinions(tables: TableReader) -> list[dict[str, Any]]:
-    """What the metrics stage says that it did not judge."""
+    """What the metrics stage did not judge, and why."""
     notes = tables.scan("dataset_measures").filter(pl.col("metric").is_in(OPINIONS)).select("metric", "note")
     return notes.sort("metric").collect().to_dicts()

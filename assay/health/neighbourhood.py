@@ -1,4 +1,5 @@
-"""What the kNN graph says about the vectors: leave-one-out accuracy of a neighbour vote, and how close all lie."""
+"""What the kNN graph says about the vectors: leave-one-out accuracy of a neighbour vote, and how close together all
+are."""
 
 import numpy as np
 

@@ -10,7 +10,7 @@ import polars as pl
 from assay.sources.label_text import classes_of
 from assay.store.snapshots import Snapshot
 from assay.store.tables import TableReader
-from assay.store.units import embedder_of, normalize
+from assay.store.units import embedder_of, to_unit_length
 from assay.store.vectors import read_vectors
 
 
@@ -37,7 +37,7 @@ def previous_sample(snapshot: Snapshot, size: int) -> tuple[str, VectorSample]:
 
 
 def take_sample(tables: TableReader, size: int) -> VectorSample:
-    """`size` contents of the `samples`, the ones with the lowest content hashes: a random but repeatable choice.
+    """The `size` contents of `samples` with the lowest hashes: a random but repeatable choice.
 
     Two snapshots of one dataset choose the same contents, as far as both have them.
     """
@@ -46,11 +46,13 @@ def take_sample(tables: TableReader, size: int) -> VectorSample:
     vectors, found = read_vectors(tables, chosen["content_hash"])
     found &= np.isfinite(vectors).all(axis=1)
     kept = chosen.filter(pl.Series(found, dtype=pl.Boolean))
-    return VectorSample(normalize(vectors[found]), kept["content_hash"].to_list(), np.array(kept["label"].to_list()))
+    return VectorSample(
+        to_unit_length(vectors[found]), kept["content_hash"].to_list(), np.array(kept["label"].to_list())
+    )
 
 
 def by_class(sample: VectorSample, separator: str) -> VectorSample:
-    """A row for each class of each label that is a set."""
+    """A row for each class of each label, where labels are sets."""
     pairs = [(row, name) for row, text in enumerate(sample.labels) if text for name in classes_of(text, separator)]
     rows = np.array([row for row, _ in pairs], dtype=np.int64)
     hashes = [sample.content_hashes[row] for row in rows]

@@ -129,7 +129,7 @@ def neighbourhood_rows(
 def drift_rows(
     sample: VectorSample, embedder: str, previous: tuple[str, VectorSample] | None, separator: str = ""
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Rows of `embedding_health` and of `dataset_metrics` on the movement since the previous snapshot."""
+    """Rows of `embedding_health` and of `dataset_metrics` on how the vectors moved since the previous snapshot."""
     reason = ""
     if previous is None:
         reason = "no earlier snapshot"

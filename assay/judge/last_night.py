@@ -1,4 +1,4 @@
-"""Last night's verdicts, where they are about the same: the same embedder, settings and release."""
+"""Last night's verdicts, as far as they can be compared with tonight's: same embedder, settings and release."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,18 @@ from assay.store.units import embedder_of
 from assay.store.workspace import Workspace
 
 SQL = Path(__file__).with_name("last_verdicts.sql")
-DECIDED_BY_THEMSELVES = ("label_issue", "wrong_class", "missing_class", "outlier")  # they bring a leeway of their own
+DECIDED_BY_THEMSELVES = ("label_issue", "wrong_class", "missing_class", "outlier")  # these have a leeway of their own
 NONE = {"sample_id": pl.String, "metric": pl.String, "was_issue": pl.Boolean}
 
 
 @dataclass(frozen=True)
 class LastVerdicts:
-    """What counts of the verdicts of the last snapshot.
+    """The verdicts of the last snapshot that still count.
 
     Attributes:
-        snapshot: None where there is none, or where its verdicts are of other vectors, settings or another release.
-        metrics: whose verdicts stay; without those whose threshold has changed.
-        decided: sample_id of all that anybody ever decided about.
+        snapshot: None where there is none, or where other vectors, settings or another release made its verdicts.
+        metrics: those whose verdicts count; one whose threshold has changed is not among them.
+        decided: sample_id of every sample that anybody ever decided about.
     """
 
     snapshot: Snapshot | None
@@ -35,7 +35,7 @@ class LastVerdicts:
     decided: pl.DataFrame
 
     def identity(self) -> list[str]:
-        """What the stage's key holds of it."""
+        """The part of the stage's key that stands for these verdicts."""
         if self.snapshot is None:
             return []
         tables = self.snapshot.manifest["tables"]
@@ -57,7 +57,7 @@ class LastVerdicts:
 
 
 def last_verdicts(spec: Spec, workspace: Workspace, tables: TableReader, decisions: pl.DataFrame) -> LastVerdicts:
-    """What of the last snapshot's verdicts counts tonight. `decisions`: all that were ever made."""
+    """The verdicts of the last snapshot that count tonight. `decisions`: every decision ever made."""
     decided = decisions.select("sample_id").unique().sort("sample_id")
     snapshot = last_night(workspace)
     if snapshot is None or not judged_alike(spec, snapshot, tables):
@@ -68,7 +68,7 @@ def last_verdicts(spec: Spec, workspace: Workspace, tables: TableReader, decisio
 
 
 def judged_alike(spec: Spec, snapshot: Snapshot, tables: TableReader) -> bool:
-    """Whether verdicts of the snapshot can be compared with tonight's: nothing that they are made by has changed."""
+    """Whether the snapshot's verdicts can be compared with tonight's: nothing that goes into them has changed."""
     then, now = snapshot.manifest["config"], spec.model_dump(mode="json")
     return (
         all(snapshot.parts(name) for name in ("samples", "scores"))

@@ -1,5 +1,5 @@
-"""judge: scores become issues. Thresholds of the spec and people's decisions enter here and nowhere before, so that
-changing one costs no training: a few SELECTs over what the metrics stage measured."""
+"""judge: turns scores into issues. The spec's thresholds and people's decisions are used here and in no earlier stage,
+so changing one trains nothing: it takes a few SELECTs over what the metrics stage measured."""
 
 import tempfile
 from pathlib import Path
@@ -39,9 +39,9 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     """samples, vectors, copies, measures, label_findings, class_flags, class_measures, group_measures,
     dataset_measures → duplicates, scores, label_issues, classes, groups, group_issues, dataset_metrics.
 
-    A sample that is what it was last night keeps its verdict, unless the evidence is clear. A suspicion that somebody
-    took back in the explorer is no issue, until the content or the label changes; its score stays. A copy that somebody
-    keeps is none to be left out: its `keep` is true, as long as its content is what it was.
+    A sample that has not changed since last night keeps its verdict, unless the evidence against it is clear. A
+    suspicion that somebody dismissed in the explorer is no issue until the content or the label changes; its score
+    stays. A duplicate that somebody chose to keep has `keep` set, for as long as its content stays the same.
     """
     now = tables.read("samples", ["sample_id", "content_hash", "label"])
     decisions = read_decisions(workspace)
@@ -84,7 +84,7 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 
 def judged(given: dict[str, pl.DataFrame], spill: Path, run: Run | None = None) -> dict[str, pl.DataFrame]:
-    """The tables of the stage from those that it reads, `dismissed` (sample_id, metric), `kept` (sample_id),
+    """The stage's tables, computed from those that it reads, `dismissed` (sample_id, metric), `kept` (sample_id),
     `last_verdicts` (sample_id, metric, was_issue), `thresholds` (metric, threshold, leeway) and `attributes`
     (sample_id, column, value)."""
 

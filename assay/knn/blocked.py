@@ -1,14 +1,14 @@
-"""Cosine neighbours by blocked matrix products, in bounded memory; equal similarities stand in row order.
+"""Cosine neighbours by blocked matrix products, in bounded memory; equal similarities are in row order.
 
-The greatest of a row of products lie in those of its parts that have the greatest maxima, so the maxima, taken while a
-tile of products is still in the cache, and a selection among few take the place of one among all.
+The greatest products of a row lie in those parts of the row that have the greatest maxima. The maxima are taken while a
+tile of products is still in the cache, so only a few parts need to be searched for the greatest.
 
-From `TWO_PASS_FROM` rows on, and only on a CPU, the candidates come from the leading principal directions and are
-ranked by their similarity in the full space; and rows are compared with those of near cells alone (`cells.py`). How
-many directions, candidates and cells that takes is tried on a sample of the rows, the cheapest first; where nothing
-less holds their neighbours, every row is compared with all others in full. So it always is with fewer rows and on a
-GPU, and the neighbours are exact; here each of the two steps finds TRUSTED_RECALL of the sample's.
-Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
+With fewer than `TWO_PASS_FROM` rows, and always on a GPU, every row is compared with all others, and the neighbours are
+exact. From there on, on a CPU, candidates come from the leading principal directions and are ranked by their similarity
+in the full space, and rows are compared only with those of near cells (`cells.py`). How many directions, candidates and
+cells are needed is tried on a sample of the rows, the cheapest first: each of the two steps must find TRUSTED_RECALL of
+the sample's neighbours. If no cheaper setting does, every row is compared with all others after all. Similarities are
+rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
 import functools
@@ -44,7 +44,7 @@ MOST = 0.5  # share of all pairs of rows, beyond which near cells save little
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 
-def exact_knn(
+def blocked_knn(
     vectors: np.ndarray, k: int, device: str | None = None, advance: Callable[[int], None] = lambda count: None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `k` nearest other rows of each row; nearly all of them from TWO_PASS_FROM rows on a CPU.
@@ -67,8 +67,8 @@ def exact_knn(
 
 
 def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
-    """The rows in the fewest leading directions, and the fewest candidates beyond k, that hold the neighbours of a
-    sample; `(None, SPARE)` where none of FIRST_PASSES does in half of the dimensions."""
+    """`(rows in the leading directions, candidates beyond k)`: the cheapest of FIRST_PASSES that finds the neighbours
+    of a sample; `(None, SPARE)` where none does in half of the dimensions."""
     n, d = vectors.shape
     passes = [(dimensions, spare) for dimensions, spare in FIRST_PASSES if 2 * dimensions <= d]
     if not passes:
@@ -88,8 +88,8 @@ def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
 def _near_cells(
     vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int
 ) -> Callable[[Callable[[int], int]], Iterable[Block]] | None:
-    """What `_search` takes as `blocks`: the near cells that hold the neighbours of a sample; None where that takes more
-    than MOST of all pairs."""
+    """What `_search` takes as `blocks`: cells near enough to hold the neighbours of a sample; None where that compares
+    more than MOST of all pairs."""
     cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
     known, _ = _search(vectors, some, k, "cpu", space, spare)
     limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
@@ -104,7 +104,7 @@ def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np
 
 
 def query_knn(vectors: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """As `exact_knn`, for some rows only, always in the full space."""
+    """As `blocked_knn`, for some rows only, always in the full space."""
     picked = np.empty((len(rows), k), dtype=np.int32)
     similar = np.empty((len(rows), k), dtype=np.float32)
     data = torch.from_numpy(vectors)
@@ -128,7 +128,7 @@ def kth_similarity(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
 
 
 def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, least: np.ndarray) -> float:
-    """Share of `found` (m, k) that is at least as near to `rows` as `least` (m,), from `kth_similarity`; 1 is all."""
+    """Share of `found` (m, k) that is at least as near to `rows` as `least` (m,), from `kth_similarity`; in [0, 1]."""
     if not found.size:
         return 1.0
     similar = _similarities(torch.from_numpy(vectors), torch.from_numpy(rows), torch.from_numpy(found.astype(np.int64)))
@@ -188,7 +188,7 @@ def rerank(
     """The best `k` of each row's `candidates` (m, c) by similarity in the full space; a row's own number is skipped.
 
     Returns:
-        `(rows, similarities, is_tied)`: as `exact_knn`, and whether the worst candidate ties with the k-th.
+        `(rows, similarities, is_tied)`: as `blocked_knn`, and whether the worst candidate ties with the k-th.
     """
     data, mine = torch.from_numpy(vectors), torch.from_numpy(rows.astype(np.int64))
     near = torch.from_numpy(candidates.astype(np.int64)).sort(dim=1).values
@@ -223,8 +223,7 @@ def _search(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Neighbours of `rows` by blocked search in `space` (default: the vectors themselves), ranked in the full space.
 
-    `blocks` gives places in `rows`, as many at a time as it is told for a number of rows to search, with these;
-    default: all of them.
+    `blocks` yields places in `rows`, together with the rows to search for them; by default all rows are searched.
     """
     n, m = len(vectors), len(rows)
     data = torch.from_numpy(vectors if space is None else space).to(device)
@@ -265,7 +264,7 @@ def _search(
 def _tasks(
     n: int, m: int, workers: int, device: str, blocks: Callable[[Callable[[int], int]], Iterable[Block]] | None
 ) -> tuple[list[Task], int]:
-    """What `_search` does, and the most products that one task has."""
+    """The tasks of `_search`, and the most products that one of them makes."""
     if blocks:
         most = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
         return list(blocks(lambda candidates: _block_rows(candidates, m, workers, device))), most
@@ -274,14 +273,14 @@ def _tasks(
 
 
 def _block_rows(n: int, m: int, workers: int, device: str) -> int:
-    """Rows of products over `n` columns that a worker has at a time."""
+    """Rows of products over `n` columns that a worker holds at a time."""
     if device != "cpu":
         return max(1, min(m, 2 * BLOCK_BYTES // (4 * n)))
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 
 
 def _side_by_side(work: Callable[[Any], None], blocks: list[Any], workers: int) -> None:
-    """Call `work` with each block in as many threads, each with one of torch's: none waits for half of its own work."""
+    """Call `work` with each block, in as many threads as there are cores, each of which lets torch use one thread."""
     if workers == 1 or len(blocks) == 1:
         for block in blocks:
             work(block)
@@ -308,13 +307,13 @@ def _multiply(
 def _settle_ties(
     vectors: np.ndarray, rows: np.ndarray, k: int, tied: np.ndarray, picked: np.ndarray, similar: np.ndarray
 ) -> None:
-    """Search the rows again whose k-th place is shared by more rows than there were candidates."""
+    """Search again those rows whose k-th neighbour ties with more rows than there were candidates."""
     if tied.any():
         picked[tied], similar[tied] = query_knn(vectors, rows[tied], k)
 
 
 def _with_ties(data: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours of some rows over all rows; of equally similar ones at the k-th place, the first rows."""
+    """Neighbours of some rows among all rows; of rows that tie at the k-th place, the first ones."""
     values = rounded(data[rows] @ data.T)
     values[torch.arange(len(rows)), rows] = -2.0
     last = largest(values, k)[0].amin(dim=1, keepdim=True)

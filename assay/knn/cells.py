@@ -1,9 +1,9 @@
-"""Cells around centres (an inverted file; Jégou, Douze & Schmid 2011): a row's neighbours are looked for in those cells
-alone that are about as near to some row of its cell as that itself.
+"""Cells around centres (an inverted file; Jégou, Douze & Schmid 2011): a row's neighbours are searched for only in
+cells whose centre is about as near to some row of its cell as that cell's own centre.
 
-How much farther a cell may be is what holds the neighbours of some rows that are known. So clustered data are searched
-in a tenth of all pairs, and data without clusters in nearly all. Centres are means of a sample's cells, made twice over
-from rows: more rounds save little, and would spread a difference in the last bit over all of them.
+How much farther a centre may be is chosen so that the known neighbours of some sample rows are found. Clustered data
+then need a tenth of all pairs, data without clusters nearly all. Centres are means of a sample's cells after two
+rounds: more rounds save little, and would spread a difference in the last bit over all of them.
 """
 
 import functools
@@ -24,8 +24,8 @@ Block = tuple[np.ndarray, Callable[[], torch.Tensor]]  # rows, and what gives th
 class Cells:
     """2·√n cells of n rows.
 
-    `cell` (n,): the cell of each row; `members`: the rows of each cell; `farther` (m, m): the least that the second
-    cell's centre is farther from a row of the first cell than that row's own, in cosine.
+    `cell` (n,): the cell of each row; `members`: the rows of each cell; `farther` (m, m), in cosine: over the rows of
+    the first cell, the least by which the second cell's centre is farther away than their own.
     """
 
     def __init__(self, space: torch.Tensor) -> None:
@@ -47,18 +47,19 @@ class Cells:
                 self.farther[number] = torch.minimum(self.farther[number], margin)
 
     def limit(self, rows: torch.Tensor, neighbors: torch.Tensor, recall: float) -> float:
-        """How much farther a cell may be for the near ones to hold `recall` of the `neighbors` (s, k) of some rows."""
+        """How much farther a cell may be, so that `recall` of the `neighbors` (s, k) of some rows are found."""
         needed = self.farther[self.cell[rows][:, None], self.cell[neighbors]]
         return float(needed.flatten().quantile(recall, interpolation="higher"))
 
     def near(self, limit: float, least: int) -> torch.Tensor:
-        """(m, m) bool, the cells to search for each cell's rows; all of them where the near ones have under `least`."""
+        """(m, m) bool, the cells to search for each cell's rows; all cells if the near ones hold fewer than `least`
+        rows."""
         near = self.farther <= limit
         near[near.float() @ self.size.float() < least] = True
         return near
 
     def share(self, near: torch.Tensor) -> float:
-        """The share of all pairs of rows that are compared."""
+        """The share of all pairs of rows that is compared."""
         size = self.size.double() / len(self.cell)
         return float(size @ near.double() @ size)
 

@@ -1,7 +1,7 @@
 """Approximate cosine neighbours by HNSW (Malkov and Yashunin, 2016), through hnswlib.
 
-The graph is built by one thread, since only that is reproducible, and where the vectors are longer than 256, over
-their leading 256 principal directions, which is several times cheaper; candidates are then ranked in the full space.
+One thread builds the graph, because only that is reproducible. Vectors longer than 256 are searched in their leading
+256 principal directions, which is several times cheaper; candidates are then ranked in the full space.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import hnswlib
 import numpy as np
 
 from assay.knn.blocked import PCA_DIMENSIONS, principal_basis, rerank
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 
 CHUNK = 10_000
 
@@ -18,7 +18,8 @@ CHUNK = 10_000
 def build_graph(
     vectors: np.ndarray, m: int, ef_construction: int, advance: Callable[[int], None] = lambda count: None
 ) -> tuple[hnswlib.Index, np.ndarray | None]:
-    """The HNSW graph over unit-length rows (n, d), and the basis (d, 256) of its space, or None where it is full."""
+    """The HNSW graph over unit-length rows (n, d), and the basis (d, 256) of its space, None where that is the full
+    space."""
     basis = principal_basis(vectors) if vectors.shape[1] > PCA_DIMENSIONS else None
     dimensions = vectors.shape[1] if basis is None else basis.shape[1]
     graph = hnswlib.Index(space="ip", dim=dimensions)
@@ -32,7 +33,7 @@ def build_graph(
 
 def in_space(vectors: np.ndarray, basis: np.ndarray | None) -> np.ndarray:
     """Unit-length rows in the space of the graph."""
-    return vectors if basis is None else normalize(vectors @ basis)
+    return vectors if basis is None else to_unit_length(vectors @ basis)
 
 
 def graph_knn(
@@ -44,7 +45,7 @@ def graph_knn(
     rows: np.ndarray | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` nearest other rows of each row (or of `rows`), as `exact_knn` gives them.
+    """The `k` nearest other rows of each row (or of `rows`), as `blocked_knn` gives them.
 
     Raises:
         RuntimeError: fewer than `k` are reachable in the graph at this `ef`.

@@ -1,6 +1,6 @@
-"""New rows put into a kNN graph that is there, exactly: the lists are those of a search among all rows.
+"""Inserts new rows into an existing kNN graph, exactly: the result equals a search among all rows.
 
-Only products of new rows with all others are made: 1,000 into 100,000 take a hundredth of the whole graph's time.
+Only products of new rows with all others are computed: 1,000 into 100,000 take a hundredth of the time of a new graph.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ BLOCK_BYTES = 64 * 2**20  # of products
 
 
 def insert_rows(vectors: np.ndarray, rows: np.ndarray, similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The graph of all `vectors` from that of the first of them.
+    """The graph of all `vectors`, given that of the first n.
 
     Args:
         vectors: float32 (n + m, d), rows of length 1 (or zero); the last m are new.
-        rows, similarities: (n, k), the graph of the first n, as `blocked.exact_knn` gives it.
+        rows, similarities: (n, k), the graph of the first n, as `blocked.blocked_knn` gives it.
 
     Returns:
         `(rows, similarities)`: int32 and float32 of shape (n + m, k).
@@ -36,7 +36,7 @@ def insert_rows(vectors: np.ndarray, rows: np.ndarray, similarities: np.ndarray)
 
 
 def _merge(rows: np.ndarray, similarities: np.ndarray, at: np.ndarray, products: np.ndarray, n: int) -> None:
-    """Put the new rows that are near enough into the lists `at`; of equal ones the old row stands first."""
+    """Put the new rows that are near enough into the lists `at`; at equal similarity the old row comes first."""
     k = rows.shape[1]
     numbers = np.broadcast_to(np.arange(n, n + products.shape[1], dtype=np.int32), products.shape)
     every, similar = np.concatenate([rows[at], numbers], axis=1), np.concatenate([similarities[at], products], axis=1)

@@ -6,8 +6,8 @@
     index/hnsw.bin       the HNSW graph; absent where the search needed none
 
 hnswlib neither checks what it loads nor keeps `ef`: a damaged file would be a memory hazard, so digests come first.
-A query goes into the graph's space as `vector @ basis`, where there is a basis, at unit length; the graph's distances
-are 1 − cosine, and its rows are places in `ids`.
+To query it, project the vector as `vector @ basis` if there is a basis, and scale it to unit length. The graph's
+distances are 1 − cosine, and its rows are places in `ids`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """index: the kNN graph over the duplicate-collapsed vectors, and the index that searches them.
 
-The searches are imported where they are made: a night whose graph is there already does not wait for torch.
+Searches are imported where they are used, so a night whose graph exists already does not wait for torch.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def make_index(
     vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`."""
-    from assay.knn.blocked import exact_knn
+    from assay.knn.blocked import blocked_knn
     from assay.knn.search import save_index
 
     n = len(vectors)
@@ -52,7 +52,7 @@ def make_index(
             save_index(folder, ids, vectors.shape[1], ef, graph, basis)
             return rows, similarities, recall_check(vectors, rows, config.recall_sample, f"HNSW, ef {ef}")
     if k > 0:
-        rows, similarities = exact_knn(vectors, k, advance=Progress("index", n).advance)
+        rows, similarities = blocked_knn(vectors, k, advance=Progress("index", n).advance)
     else:
         rows, similarities = np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32)
     save_index(folder, ids, vectors.shape[1], 0, None, None)
@@ -60,7 +60,8 @@ def make_index(
 
 
 def _approximate(vectors: np.ndarray, k: int, config: Index) -> tuple[Any, ...] | None:
-    """HNSW's neighbours, graph, basis and ef; ef doubles while recall is short; None where too few are reachable."""
+    """HNSW's neighbours, graph, basis and ef, which doubles while recall is too low; None where too few rows are
+    reachable."""
     from assay.knn.hnsw import build_graph, graph_knn
 
     progress = Progress("index", 2 * len(vectors))

@@ -4,7 +4,6 @@ from typing import Any
 
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.layouts import fit
 from assay.layouts.captions import MOST_CAPTIONS, caption_graph
@@ -20,7 +19,7 @@ VERSION = 1
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
-    has_captions = bool(find_modality(spec.modality).face.caption)
+    has_captions = bool(spec.data.face.caption)
     return ("samples", "units", "vectors", "neighbors", *(["caption_vectors"] if has_captions else []))
 
 

@@ -1,8 +1,7 @@
-"""Issues of single contents: too dark, blurry, nearly empty, in another language … as the modality's room has them."""
+"""Issues of single contents (too dark, blurry, nearly empty …), as the room of such data defines them."""
 
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.metrics.inputs import Inputs
 from assay.metrics.judgement import Numbers
 from assay.metrics.sql import Relation
@@ -10,7 +9,7 @@ from assay.metrics.sql import Relation
 
 def content_issues(inputs: Inputs) -> list[pl.DataFrame]:
     """Rows of `measures` of tonight's contents; thresholds say which are issues."""
-    facts = find_modality(inputs.spec.modality).facts
+    facts = inputs.spec.data.facts
     if facts is None or facts.table not in inputs.tables:
         return []
     relations: dict[str, Relation] = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}
@@ -19,8 +18,8 @@ def content_issues(inputs: Inputs) -> list[pl.DataFrame]:
 
 
 def content_numbers(inputs: Inputs) -> Numbers:
-    """What most of the dataset is like, said once and not as an issue of each sample."""
-    facts = find_modality(inputs.spec.modality).facts
+    """What holds for most of the dataset: said once, not as an issue of every sample."""
+    facts = inputs.spec.data.facts
     if facts is None or facts.prevalence is None or facts.table not in inputs.tables:
         return {}
     relations: dict[str, Relation] = {"samples": inputs.samples, facts.table: inputs.tables[facts.table]}

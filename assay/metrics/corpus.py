@@ -1,7 +1,7 @@
 """The stage's inputs as integer arrays: samples and units by their row, the kNN graph, labels as codes.
 
-Work is done over *units* (duplicates collapsed onto one representative) that have a usable vector; a sample inherits
-what is found of its unit. Strings come back only when tables are written.
+Everything is computed for *units* (duplicates collapsed onto one representative) that have a usable vector; a sample
+inherits what is found for its unit. Strings come back only when tables are written.
 """
 
 from dataclasses import dataclass
@@ -99,8 +99,8 @@ def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
 def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out.
 
-    One part's edges are in memory at a time, and a unit's stand in the order of their parts: the strings of all
-    together would take more than the vectors.
+    Only one part's edges are in memory at a time, because the strings of all parts would take more than the vectors. A
+    unit's edges keep the order of the parts.
     """
     known = pl.Enum(unit_ids)
 

@@ -1,4 +1,4 @@
-"""What the metrics are computed from: read once, frozen, and handed to every metric alike."""
+"""What the metrics are computed from: read once, frozen, and given to every metric."""
 
 import functools
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ EDGES = 10_000_000  # that are kept in memory for SQL
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that a metric may look at. Nothing in it changes while metrics are computed, so that they can run side
-    by side.
+    """Everything that a metric may look at. Nothing in it changes while metrics are computed, so they can run side by
+    side.
 
     Attributes:
         spec: the night's spec.
         corpus: samples, units, vectors and their neighbours, as arrays.
-        tables: further tables by name, as frames or as Parquet files: copies, leaks, the facts there are, and of
-            samples with captions `caption_vectors`.
-        predictions: a model's, as somebody brought them (`assay.store.predictions`); None where nobody did, or the
-            modality measures nothing of its own.
+        tables: further tables by name, as frames or as Parquet files: copies, leaks, the facts, and `caption_vectors`
+            where samples have captions.
+        predictions: those of a model that the user brought (`assay.store.predictions`); None where there are none, or
+            where no metric uses them.
         spill: a folder for queries that do not fit into memory.
     """
 
@@ -69,7 +69,7 @@ class Inputs:
 
     @functools.cached_property
     def samples(self) -> pl.DataFrame:
-        """Our own columns of the samples, whose names are known: for SQL."""
+        """The samples without the source's further columns, so that SQL knows their names."""
         return self.corpus.samples.select("sample_id", "position", "uri", "content_hash", "label", "split")
 
     @functools.cached_property
@@ -81,7 +81,7 @@ class Inputs:
 
     @functools.cached_property
     def edges(self) -> sql.Relation:
-        """The kNN graph as `corpus.edges_frame`: for SQL. Where it is large, in files beside the stage's output."""
+        """The kNN graph as `corpus.edges_frame`, for SQL. A large one is written to files beside the stage's output."""
         n, step = self.corpus.n_units, max(1, EDGES // max(1, self.corpus.neighbors.shape[1]))
         if n <= step:
             return edges_frame(self.corpus)

@@ -1,4 +1,5 @@
-"""What was found of the labels: one shape for labels of one class, for sets of classes, and for what is not judged."""
+"""What was found about the labels. One shape for single labels, for sets of labels, and for labels that are not
+judged."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,18 +47,18 @@ QUALITY = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found of the labels.
+    """What was found about the labels.
 
     Attributes:
-        findings: rows of `label_findings`, one a sample with a vector and a label, or a proposed one.
+        findings: rows of `label_findings`, one for each sample that has a vector and a label or a proposed label.
         noise: rows of `label_noise`; none where the noise between classes is not estimated.
-        class_noise, class_recall: (n_classes,) the estimated share of wrong ones among those that carry each class,
-            and the share of these that the out-of-fold probe gives the class; NaN where it is not known.
+        class_noise, class_recall: (n_classes,) of the samples that carry each class, the estimated share whose label is
+            wrong, and the share to which the out-of-fold probe gives that class; NaN where it is not known.
         flags: columns sample_id, label: each class of each sample that looks wrong, or did last night and may again.
         measures: rows of `measures`, one frame a metric.
         proposals, quality: rows of `proposals` and `proposal_quality` about the label.
         numbers: rows of `dataset_metrics`.
-        told: (m,) whether the probe's best class of each case is its own; None where that is not asked.
+        told: (m,) whether the probe's best class of each case is its given one; None where that does not apply.
         repairs: `(flagged, suggested)`, each (m,), whether a case looks wrong and the code of the class suggested
             instead (−1: none); None where labels are not of one class, or not judged.
     """
@@ -78,7 +79,7 @@ class Judgement:
 
 
 def not_judged(inputs: Inputs) -> Judgement:
-    """Labels that nothing is said of: they are too few, or nobody asked."""
+    """The judgement where labels are not judged, because there are too few or the spec says so."""
     rows, _ = inputs.case_of_samples
     rows = rows[inputs.labels.codes[rows] >= 0]
     unknown = np.full(len(inputs.class_names), np.nan)

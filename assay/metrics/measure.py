@@ -1,4 +1,5 @@
-"""The stage from top to bottom: judge the labels, find outliers beside them, and gather the rows of every table."""
+"""The stage from top to bottom: judge the labels, find outliers at the same time, and gather the rows of every
+table."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,7 +8,6 @@ import polars as pl
 
 from assay.contracts.errors import AssayError
 from assay.contracts.metrics import Metric, from_outside
-from assay.contracts.modality import find_modality
 from assay.contracts.splits import split_kind
 from assay.metrics.annotators.model import annotator_tables
 from assay.metrics.content import content_issues, content_numbers
@@ -63,7 +63,7 @@ def measure(inputs: Inputs, references: Path, writer: StageWriter) -> dict[str, 
 
 
 def judge(inputs: Inputs) -> Judgement:
-    """What is found of the labels, be they of one class or sets, or too few to be judged."""
+    """What is found about the labels: single ones, sets of them, or too few to be judged."""
     if not (inputs.enough and inputs.spec.metrics.label_issues):
         return not_judged(inputs)
     return judge_labels(inputs) if inputs.sets is None else judge_sets(inputs)
@@ -111,13 +111,13 @@ def further_columns(
 
 
 def own(inputs: Inputs) -> list[pl.DataFrame]:
-    """What the modality measures of samples beyond a SELECT over the facts."""
-    measured = find_modality(inputs.spec.modality).measures
+    """Measures that such data need beyond a SELECT over the facts."""
+    measured = inputs.spec.data.measures
     return [measured(inputs)] if measured else []
 
 
 def others(inputs: Inputs) -> list[pl.DataFrame]:
-    """The metrics that other packages bring, as rows of `measures`."""
+    """Metrics from other packages, as rows of `measures`."""
     return [computed(metric, inputs) for metric in from_outside()]
 
 
@@ -125,7 +125,7 @@ def computed(metric: Metric, inputs: Inputs) -> pl.DataFrame:
     """Rows of one metric from outside.
 
     Raises:
-        AssayError: what it gave are no scores of tonight's samples; the message says what is wrong with them.
+        AssayError: it did not return scores of tonight's samples; the message says what is wrong with them.
     """
     if metric.compute is None:
         raise AssayError(f"metric {metric.name!r} has nothing that computes it")

@@ -1,4 +1,4 @@
-"""Rows of `measures`: scores of units and cases, handed down to the samples that belong to them."""
+"""Rows of `measures`: scores of units and cases, passed on to the samples that belong to them."""
 
 import numpy as np
 import polars as pl

@@ -1,5 +1,5 @@
-"""A linear probe: multinomial logistic regression on the vectors, out of fold, every fold trained at once. For classes
-that do not exclude each other, as many binary ones side by side.
+"""A linear probe: multinomial logistic regression on the vectors, predicted out of fold, all folds trained at once.
+Where classes do not exclude each other, one binary regression a class.
 
 The vectors are centred, rotated to their principal axes and preconditioned by their variance, so that L-BFGS needs a
 few dozen passes; the weights of all folds stand side by side in one matrix, so that a pass is two matrix products.
@@ -33,10 +33,10 @@ TEMPERATURE_ROWS = 100_000  # rows that choose the temperature, where logits are
 
 @dataclass(frozen=True)
 class Problem:
-    """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; rows may have several or none.
+    """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; a row may have several or none.
 
-    With `mass`, each class is told from the rest by itself (a sigmoid each): `mass` says which rows are labelled, for
-    one without an entry carries no class.
+    With `mass`, each class is told from the rest on its own (one sigmoid each). `mass` then says which rows are
+    labelled, since a labelled row without an entry carries no class.
     """
 
     features: np.ndarray  # (n, r) float32, from `principal_axes`
@@ -71,9 +71,8 @@ def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: in
 def stratified_folds(labels: np.ndarray, n_folds: int, seed: int, contents: pl.Series | None = None) -> np.ndarray:
     """(n,) fold of each row: every label spread evenly over the folds, the same for the same seed.
 
-    Within its label a row's fold follows from the hash of its content, the label's rows cut into `n_folds` stretches
-    of the hash's range; so rows that are added leave nearly all others where they are. Without `contents` (n,), a row
-    is known by its number.
+    Within a label, the fold of a row follows from the hash of its content: the hash's range is cut into `n_folds`
+    stretches, so adding rows leaves nearly all others in their folds. Without `contents` (n,), row numbers are hashed.
     """
     named = pl.Series(range(len(labels)), dtype=pl.Int64) if contents is None else contents
     key = np.fromiter((_hashed(f"{seed}:{name}") for name in named), dtype=np.uint64, count=len(labels))
@@ -163,7 +162,7 @@ class Logits:
 def predict(problem: Problem, penalty: float) -> Logits:
     """The logits of each row from the probe that did not see its fold.
 
-    Rows without a label are never trained on, and are predicted out of fold all the same.
+    Rows without a label are never trained on, but they too are predicted.
     """
     return Logits(problem, train(problem, penalty))
 
@@ -174,7 +173,7 @@ def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) 
 
 
 def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> torch.Tensor:
-    """(r + 1, n_folds, n_classes) weights, the last row the bias; fold f is trained on all rows outside fold f.
+    """Weights (r + 1, n_folds, n_classes), the last row being the bias; fold f is trained on all rows outside fold f.
 
     Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself; see `training.py`.
     """

@@ -1,7 +1,7 @@
-"""Runs one `.sql` file: one file is one SELECT is one table, over the relations that it is handed, named parameters.
+"""Runs one `.sql` file: a single SELECT that makes one table, over the relations it is given, with named parameters.
 
-Every query has a DuckDB of its own, in memory (`store/duck.py`), so two threads share no table and no name. It runs on
-one thread: sums in a fixed order are what makes two runs agree to the last bit.
+Every query has its own DuckDB in memory (`store/duck.py`), so threads share no tables or names. Each runs on one
+thread, because only sums in a fixed order make two runs agree to the last bit.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,11 +1,10 @@
-"""metrics: every score, from one kNN graph, SQL over the tables, and a linear probe. Thresholds and decisions come
-after it, in `judge`, so that they cost no training."""
+"""metrics: every score, from one kNN graph, SQL over the tables, and a linear probe. Thresholds and decisions are
+applied later, in `judge`, so changing them trains nothing."""
 
 import tempfile
 from pathlib import Path
 
 from assay.contracts.metrics import from_outside
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.metrics.corpus import read_corpus
 from assay.metrics.inputs import Inputs
@@ -33,13 +32,13 @@ WRITES = (
 
 
 def facts_of(spec: Spec) -> tuple[str, ...]:
-    """The tables of facts that the modality has."""
-    return find_modality(spec.modality).fact_tables()
+    """The tables of facts of such data."""
+    return spec.data.fact_tables()
 
 
 def captions_of(spec: Spec) -> tuple[str, ...]:
     """The table of the captions' vectors, where samples have captions."""
-    return ("caption_vectors",) if find_modality(spec.modality).face.caption else ()
+    return ("caption_vectors",) if spec.data.face.caption else ()
 
 
 def _reads(spec: Spec) -> tuple[str, ...]:
@@ -52,7 +51,7 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     class_flags, class_measures, group_measures, annotators, consensus, proposals, proposal_quality, dataset_measures;
     debiased vectors as files in `debiased/` where asked for."""
 
-    brought = read_predictions(workspace) if find_modality(spec.modality).measures else None
+    brought = read_predictions(workspace) if spec.data.measures else None
 
     def body(writer: StageWriter) -> None:
         from assay.metrics.measure import measure  # torch: not in a night that measured this already

@@ -1,8 +1,8 @@
 """How the probe's weights are found: by L-BFGS, over rows whose logits are made a block at a time.
 
-Where the logits of all folds fit into memory, there is one block. Where they do not, blocks are as large as a cache
-holds, made again in each pass; folds train together as long as their classes stand in one matrix that is not too wide;
-and of more rows than can be afforded, evenly spaced ones take part, with their share of the penalty.
+If the logits of all folds fit into memory, there is one block. Otherwise blocks are as large as fits into a cache, and
+are made again in each pass. Folds train together while the matrix of their classes is not too wide. If there are more
+rows than can be afforded, evenly spaced ones take part, with their share of the penalty.
 """
 
 import contextlib
@@ -119,7 +119,8 @@ class _Fit:
         return Block(scaled, mask, mass, row, torch.from_numpy(self._label[some].astype(np.int64)), share)
 
     def _side_by_side(self, work: Callable[[slice], Any]) -> Iterator[Any]:
-        """`work` of each block, in their order: so sums are the same whatever was done first."""
+        """The results of `work` for each block, in the order of the blocks, so that sums do not depend on which ended
+        first."""
         return map(work, self._parts()) if self._pool is None else in_order(self._pool, work, self._parts(), AHEAD)
 
     def _loss(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -155,7 +156,7 @@ class _Fit:
 
     @contextlib.contextmanager
     def _threads(self) -> Iterator[None]:
-        """Blocks in as many threads, each with one of torch's: so none waits for half of a little work."""
+        """A pool of threads, each of which lets torch use one: the products of a block are too small to be split."""
         workers = torch.get_num_threads()
         if self._is_whole or workers == 1:
             yield

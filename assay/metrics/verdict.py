@@ -1,8 +1,8 @@
-"""A verdict and its leeway, so that a sample is not called an issue one night and none the next for nothing of its own.
+"""A verdict with leeway, so that a sample does not turn from an issue into none overnight though it did not change.
 
-What computes a metric says three things of a sample: whether it is an issue where nothing was said of it before;
-whether it stays one that it was last night; and whether it becomes one that it was not. The last is harder than the
-first, and the second easier. The judge stage takes the one that fits last night's verdict.
+Each metric answers three questions about a sample: whether it is an issue if there was no verdict before, whether it
+stays one if it was one last night, and whether it becomes one if it was not. Becoming one is harder than being one at
+first sight, and staying one is easier. The judge stage takes the answer that fits last night's verdict.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,13 @@ class Verdict:
 
 
 def with_leeway(rule: Callable[[float], np.ndarray], leeway: float) -> Verdict:
-    """The verdicts by a rule that flags more the greater its argument: it gets 1, 1 + leeway and 1 ÷ (1 + leeway)."""
+    """The verdicts by `rule`, which flags more the greater its argument; called with 1, 1 + leeway and 1 ÷ (1 +
+    leeway)."""
     plain = rule(1.0)
     return Verdict(plain, plain | rule(1.0 + leeway), plain & rule(1.0 / (1.0 + leeway)))
 
 
 def none_of(n: int) -> Verdict:
-    """No issue in `n` rows, whatever was said of them before."""
+    """No issue in `n` rows, whatever last night's verdicts were."""
     nothing = np.zeros(n, dtype=bool)
     return Verdict(nothing, nothing, nothing)

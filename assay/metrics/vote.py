@@ -1,8 +1,8 @@
 """The neighbours' vote: which classes the units around a unit carry, each neighbour worth exp(−distance ÷ temperature).
 
-The same vote serves labels of one class and labels that are sets: a row of `carried` says which share of a unit's
-labelled members carries each class. Unlabelled neighbours do not vote. A unit whose own copies disagree votes for
-itself too, for there the copies are its nearest neighbours.
+The same vote serves single labels and sets of labels: a row of `carried` says what share of a unit's labelled members
+carries each class. Unlabelled neighbours do not vote. A unit whose own copies disagree also votes on itself, because
+the copies are its nearest neighbours.
 """
 
 import numpy as np

@@ -2,16 +2,46 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
-from assay.contracts.modality import find_modality
+from assay.contracts.errors import UnreadableSample
 from assay.contracts.spec import Spec
 from assay.sources.files import Source, open_source, read_content
 
+T = TypeVar("T")
 Content = tuple[str, Sequence[str]]  # its hash, and the uris that hold it
 Read = Callable[[Sequence[str], str], bytes]
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why a content could not be measured; `lasting`: because of what it is, so that trying again is of no use."""
+
+    reason: str
+    detail: str
+    lasting: bool
+
+
+def measure_each(
+    measure: Callable[[bytes], T], source: Source, contents: Sequence[Content], passing: Collection[str] = ()
+) -> list[T | Unmeasured]:
+    """`measure` of the bytes of each content, in their order. `passing`: its reasons that may be gone another time."""
+    found: list[T | Unmeasured] = []
+    for content_hash, uris in contents:
+        try:
+            data = read_content(source, uris, content_hash)
+        except UnreadableSample as error:
+            found.append(Unmeasured(error.reason, error.detail, lasting=False))
+            continue
+        try:
+            found.append(measure(data))
+        except UnreadableSample as error:
+            found.append(Unmeasured(error.reason, error.detail, lasting=error.reason not in passing))
+    return found
 
 
 def with_places(samples: pl.DataFrame, chunks: Sequence[Sequence[str]]) -> list[list[Content]]:
@@ -29,5 +59,5 @@ def open_reader(spec: Spec, source: Source | None = None) -> Read:
     their files.
     """
     source = source or open_source(spec)
-    own = find_modality(spec.modality).reader
+    own = spec.data.reader
     return own(spec, source) if own else functools.partial(read_content, source)

@@ -6,8 +6,7 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.tables import empty
-from assay.modalities.contents import Content
-from assay.modalities.image.facts import Unmeasured
+from assay.modalities.contents import Content, Unmeasured
 from assay.store.executor import in_batches
 
 Chunk = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]

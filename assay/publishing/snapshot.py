@@ -17,7 +17,6 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from assay.contracts.errors import ContractError, SnapshotError
-from assay.contracts.modality import find_modality
 from assay.contracts.odcs import contract_text
 from assay.contracts.operations import Run
 from assay.contracts.plugins import installed
@@ -57,7 +56,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
             "dataset": spec.name,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "config": spec.model_dump(mode="json"),
-            "face": asdict(find_modality(spec.modality).face),
+            "face": asdict(spec.data.face),
             "spec_base": str(spec.base),
             "parent": parent.number if parent else None,
             "stages": sorted(stage.path.name for stage in stages),

@@ -57,10 +57,6 @@ class View:
         return len(self.ids)
 
     @property
-    def modality(self) -> str:
-        return self.snapshot.manifest.get("config", {}).get("modality", "image")
-
-    @property
     def label_separator(self) -> str:
         """What parts the classes of a label; empty where a label is one class."""
         return self.snapshot.manifest.get("config", {}).get("source", {}).get("label_separator", "")

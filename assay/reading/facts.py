@@ -87,7 +87,7 @@ def text(view: View, row: int) -> str | None:
 
 
 def _shown(view: View, part: str, row: int) -> Any:
-    """The preview or the text of one sample, as far as the face of its modality has one."""
+    """The preview or the text of one sample, as far as its face has one."""
     table, column = view.face["facts"], view.face[part]
     return reader(view, table, column).get(row) if column else None
 

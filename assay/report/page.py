@@ -74,7 +74,7 @@ def gather(tables: Tables, context: dict[str, Any]) -> dict[str, Any]:
         "worth": sections.worth(numbers),
         "facts": sections.dataset_facts(numbers),
         "erasures": sections.erasures(numbers),
-        "tier_names": sections.SPLIT_TIERS,
+        "tier_names": sections.TIERS,
     }
     values["n_outliers"] = next((g["total"] for g in values["galleries"] if g["metric"] == "outlier"), 0)
     values["told"] = first_words(tables, context, values)

@@ -22,7 +22,7 @@ MATRIX_CLASSES = 20
 REJECT_EXAMPLES = 5
 
 OWN_SECTION = ("label_issue", "duplicate", "leak")
-SPLIT_TIERS = {
+TIERS = {
     "bytes": "same bytes",
     "pixels": "same pixels",
     "text": "same text",
@@ -161,7 +161,7 @@ def duplicate_groups(tables: Tables) -> dict[str, Any]:
         "total": len(groups),
         "redundant": int((~members["keep"]).sum()),
         "with_copies": members.filter(~pl.col("keep"))["group_id"].n_unique(),
-        "tiers": [{"name": SPLIT_TIERS.get(tier, tier), "n": n} for tier, n in tiers.iter_rows()],
+        "tiers": [{"name": TIERS.get(tier, tier), "n": n} for tier, n in tiers.iter_rows()],
         "groups": shown,
     }
 
@@ -176,7 +176,7 @@ def spread_out(ranked: pl.DataFrame) -> pl.DataFrame:
 def _group(row: dict[str, Any], members: pl.DataFrame) -> dict[str, Any]:
     here = members.filter(pl.col("group_id") == row["group_id"])
     ordered = here.sort("keep", "similarity", "sample_id", descending=[True, True, False])
-    shown = [dict(m, how=SPLIT_TIERS.get(m["tier"], m["tier"])) for m in ordered.head(GROUP_MEMBERS).to_dicts()]
+    shown = [dict(m, how=TIERS.get(m["tier"], m["tier"])) for m in ordered.head(GROUP_MEMBERS).to_dicts()]
     return {"size": row["size"], "conflict": row["conflict"], "members": shown}
 
 
@@ -192,7 +192,7 @@ def leak_pairs(tables: Tables, numbers: dict[str, dict[str, Any]]) -> dict[str, 
         ids = pl.concat([rows["sample_id"], rows["other_id"]]).n_unique()
         shown = rows.sort("similarity", "sample_id", "other_id", descending=[True, False, False]).head(PAIRS).to_dicts()
         for row in shown:
-            row["how"] = SPLIT_TIERS.get(row["tier"], row["tier"])
+            row["how"] = TIERS.get(row["tier"], row["tier"])
         shares = [(one, other, leakage(numbers, one, other)) for one, other in ((a, b), (b, a))]
         shares.sort(key=lambda share: -(share[2] or 0.0))
         out.append({"a": a, "b": b, "n": len(rows), "n_samples": ids, "rows": shown, "shares": shares})

@@ -3,7 +3,7 @@
 A model is written as the kind of an embedder, such as `pca`, `lsa` or `glove`; as KIND=MODEL, such as `word2vec=cbow`,
 `timm=local-dir:PATH`; an open_clip name, `local-dir:PATH` or `hf-hub:NAME`, with `@TAG` for the pretrained tag; or
 `spec` for what the spec itself asks for. Without any, all are compared that work here without a network. The rank goes
-by what the modality is for, where that is not telling labels (hit@20 of users and items, how captions fit), else by the
+by what such data are for, where that is not telling labels (hit@20 of users and items, how captions fit), else by the
 out-of-fold accuracy of a linear probe, then by silhouette; the recommendation is the cheapest of those that are within
 one standard error of the best. Everything is made afresh in a temporary home, so that the cost is measured.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import AssayError, SourceError, SpecError
-from assay.contracts.modality import Worth, find_modality
+from assay.contracts.modality import Worth
 from assay.contracts.plugins import registered
 from assay.contracts.spec import Embed, Spec, load_spec
 from assay.embedders.catalog import works_here
@@ -29,7 +29,7 @@ from assay.sources.ingest import ingest
 from assay.store.evenly import evenly
 from assay.store.files import write_json
 from assay.store.stage import StageOutput, StageWriter, run_stage, write_rows
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
 
@@ -52,7 +52,7 @@ class Compared:
     parameters: int | None = None
     n: int = 0
     problem: str = ""
-    worth_of: str = ""  # what the rank goes by in a modality that has something better than labels, as `hit@20`
+    worth_of: str = ""  # what the rank goes by where there is something better than labels, as `hit@20`
     worth: float | None = None
     worth_error: float | None = None
 
@@ -72,16 +72,15 @@ def compare_models(spec_path: Path, models: list[str], size: int, home: Path) ->
         SourceError: the source cannot be used, or fewer than 10 samples can be.
     """
     spec = load_spec(spec_path)
-    models = models or works_here(spec.modality)
+    models = models or works_here(spec)
     if not models:
         raise SpecError("no models to compare; name them as in --models pca,local-dir:PATH")
     with tempfile.TemporaryDirectory(prefix="assay-compare-") as folder:
         workspace = Workspace(Path(folder), spec.name)
         ingested = ingest(spec, workspace)
-        modality = find_modality(spec.modality)
-        most = sys.maxsize if modality.tables else size  # what is embedded as a whole is no sample of itself
-        cleaned = sample_stage(workspace, clean(spec, workspace, ingested), modality.fact_tables(), most)
-        found = [measure(spec, model, workspace, ingested, cleaned) for model in dict.fromkeys(models)]
+        most = sys.maxsize if spec.data.tables else size  # what is embedded as a whole is no sample of itself
+        cleaned = sample_stage(workspace, clean(spec, workspace, ingested), spec.data.fact_tables(), most)
+        found = [measure_model(spec, model, workspace, ingested, cleaned) for model in dict.fromkeys(models)]
     found = rank(found)
     write_json(home / spec.name / "compare.json", [asdict(row) for row in found])
     print(table_of(found))
@@ -130,7 +129,9 @@ def stratified(labels: pl.Series, size: int, seed: int = 0) -> np.ndarray:
     return np.sort(order[np.linspace(0, n - 1, size).round().astype(np.int64)])
 
 
-def measure(spec: Spec, model: str, workspace: Workspace, ingested: StageOutput, cleaned: StageOutput) -> Compared:
+def measure_model(
+    spec: Spec, model: str, workspace: Workspace, ingested: StageOutput, cleaned: StageOutput
+) -> Compared:
     """One model's row. A model that cannot be had is a row that says why, not the end of the comparison."""
     try:
         variant = spec.model_copy(update={"embed": embed_section(model, spec)})
@@ -144,9 +145,9 @@ def measure(spec: Spec, model: str, workspace: Workspace, ingested: StageOutput,
         return Compared(model, problem=str(error))
     except ValueError as error:
         return Compared(model, problem=f"not an embedder that assay knows ({error})")
-    serves = find_modality(spec.modality).worth
+    serves = spec.data.worth
     worth = (serves(samples, vectors, has_vector, embedded) if serves else None) or Worth("", None, None)
-    vectors = normalize(np.ascontiguousarray(vectors[has_vector]))
+    vectors = to_unit_length(np.ascontiguousarray(vectors[has_vector]))
     labels = samples["label"].filter(pl.Series(has_vector, dtype=pl.Boolean))
     accuracy, deviation = probe_accuracy(vectors, labels)
     return Compared(
@@ -198,8 +199,7 @@ def parameters_of(spec: Spec, workspace: Workspace, content_hashes: pl.Series) -
     """Number of weights of the model; None where it is no torch model."""
     import torch
 
-    modality = find_modality(spec.modality)
-    if spec.embed.kind == "vectors" or modality.content == "vector" or modality.tables:
+    if spec.embed.kind == "vectors" or spec.data.content == "vector" or spec.data.tables:
         return None
     embedder = make_embedder(spec, workspace, content_hashes)
     embedder.load()

@@ -64,17 +64,17 @@ def read_table(snapshot: Snapshot, table: str) -> pl.DataFrame:
     return pl.read_parquet(parts) if parts else empty(table)
 
 
-def detectors(modality: Modality) -> dict[str, tuple[str, ...]]:
+def detectors(data: Modality) -> dict[str, tuple[str, ...]]:
     """What each detector should find: kinds of defect, in the order of a table."""
     found: dict[str, list[str]] = {}
-    for kind, defect in modality.defects.items():
+    for kind, defect in data.defects.items():
         found.setdefault(defect.found_by, []).append(kind)
     metrics = [name for name in found if name not in FIRST + LAST]
     return {name: tuple(found[name]) for name in (*FIRST, *metrics, *LAST) if name in found}
 
 
 def judge(
-    modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = None
+    data: Modality, snapshot: Snapshot, truth: pl.DataFrame, before: Snapshot | None = None
 ) -> dict[str, pl.DataFrame]:
     """Each detector's judgement of every sample.
 
@@ -85,30 +85,30 @@ def judge(
     """
     kinds = set(truth["kind"])
     judgements = {}
-    for detector, finds in detectors(modality).items():
+    for detector, finds in detectors(data).items():
         if not kinds.intersection(finds):
             continue
         judge_it = _judge_pairs if detector in PAIRED else _judge_one
-        rows = judge_it(modality, snapshot, truth, detector)
+        rows = judge_it(data, snapshot, truth, detector)
         if before is not None and detector != "label issues":  # label noise is estimated instead
-            earlier = flagged_before(modality, before, detector)
+            earlier = flagged_before(data, before, detector)
             known = (pl.col("role") == "clean") & pl.col("sample_id").is_in(earlier)
             rows = rows.with_columns(role=pl.when(known).then(pl.lit("earlier")).otherwise("role"))
         judgements[detector] = rows
     return judgements
 
 
-def flagged_before(modality: Modality, before: Snapshot, detector: str) -> list[str]:
+def flagged_before(data: Modality, before: Snapshot, detector: str) -> list[str]:
     """The samples that a detector flags in a snapshot with nothing planted."""
     if detector == "leaks":
         leaks = read_table(before, "leaks")
         return pl.concat([leaks["sample_id"], leaks["other_id"]]).unique().to_list()
     if detector in PAIRED:
         return read_table(before, "duplicates")["sample_id"].to_list()
-    return _flags(modality, before, detector).filter("is_issue")["sample_id"].to_list()
+    return _flags(data, before, detector).filter("is_issue")["sample_id"].to_list()
 
 
-def _flags(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
+def _flags(data: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
     """`sample_id, score, is_issue` of a detector that judges samples one by one."""
     columns = ["sample_id", pl.col("score").cast(pl.Float64), "is_issue"]
     if detector == "unreadable files":
@@ -117,7 +117,7 @@ def _flags(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFram
         return read_table(snapshot, "label_issues").filter(pl.col("label").is_not_null()).select(columns)
     metric = {"outliers": "outlier"}.get(detector, detector)
     found = read_table(snapshot, "scores").filter(pl.col("metric") == metric).select(columns)
-    also = {name for defect in modality.defects.values() if defect.found_by == detector for name in defect.also}
+    also = {name for defect in data.defects.values() if defect.found_by == detector for name in defect.also}
     if "unreadable files" in also:  # a text with nothing at all in it is not carried on
         found = pl.concat([found, _refused(snapshot).join(found, on="sample_id", how="anti")])
     return found
@@ -130,42 +130,42 @@ def _refused(snapshot: Snapshot) -> pl.DataFrame:
     return refused.select("sample_id", score=pl.lit(1.0), is_issue=pl.lit(True))
 
 
-def _judge_one(modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+def _judge_one(data: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
     """Judgement of a detector with a score a sample. One without a score counts as 0."""
     ids = pl.concat([read_table(snapshot, "samples")["sample_id"], truth["sample_id"]]).unique(maintain_order=True)
-    rows = ids.to_frame().join(_flags(modality, snapshot, detector), on="sample_id", how="left", maintain_order="left")
+    rows = ids.to_frame().join(_flags(data, snapshot, detector), on="sample_id", how="left", maintain_order="left")
     rows = rows.with_columns(pl.col("score").fill_null(0.0), pl.col("is_issue").fill_null(False))
     joined = rows.join(truth.select("sample_id", "kind"), on="sample_id", how="left", maintain_order="left")
     role = (
-        pl.when(pl.col("kind").is_in(detectors(modality)[detector])).then(pl.lit("planted"))
-        .when(pl.col("kind").is_in(_excusing(modality, detector))).then(pl.lit("excused")).otherwise(pl.lit("clean"))
+        pl.when(pl.col("kind").is_in(detectors(data)[detector])).then(pl.lit("planted"))
+        .when(pl.col("kind").is_in(_excusing(data, detector))).then(pl.lit("excused")).otherwise(pl.lit("clean"))
     )  # fmt: skip
     return joined.with_columns(role=role).select(list(JUDGEMENT))
 
 
-def _excusing(modality: Modality, detector: str) -> Collection[str]:
+def _excusing(data: Modality, detector: str) -> Collection[str]:
     """Kinds of planted defect that may rightly trip a detector made for another one."""
-    excused = [kind for kind, defect in modality.defects.items() if detector in defect.also]
+    excused = [kind for kind, defect in data.defects.items() if detector in defect.also]
     hows = {"damage", "stranger"}
     if detector == "unreadable files":
         return excused
     if detector == "label issues":  # a copy's label is as right as its original's, which nobody knows
         hows |= {"copy", "leak"}
-    others = (kind for kind, defect in modality.defects.items() if defect.how in hows and defect.found_by != detector)
+    others = (kind for kind, defect in data.defects.items() if defect.how in hows and defect.found_by != detector)
     return {*others, *excused}
 
 
-def _judge_pairs(modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
+def _judge_pairs(data: Modality, snapshot: Snapshot, truth: pl.DataFrame, detector: str) -> pl.DataFrame:
     """Judgement of a detector of pairs: a copy is found where it is tied to its original, wrong where to another.
 
     Pairs of damaged samples and strangers are excused: two black pictures do look alike.
     """
-    pairs = _pairs(modality, snapshot, detector)
+    pairs = _pairs(data, snapshot, detector)
     roots = dict(truth.drop_nulls("of").select("sample_id", "of").iter_rows())
-    spoilt = [kind for kind, defect in modality.defects.items() if defect.how in ("damage", "stranger")]
+    spoilt = [kind for kind, defect in data.defects.items() if defect.how in ("damage", "stranger")]
     damaged = set(truth.filter(pl.col("kind").is_in(spoilt))["sample_id"])
     kinds = dict(truth.select("sample_id", "kind").iter_rows())
-    finds, families = detectors(modality)[detector], _families(snapshot, detector)
+    finds, families = detectors(data)[detector], _families(snapshot, detector)
     rows = []
     for sample_id, of, kind in truth.drop_nulls("of").select("sample_id", "of", "kind").iter_rows():
         if kind in finds:
@@ -181,13 +181,13 @@ def _judge_pairs(modality: Modality, snapshot: Snapshot, truth: pl.DataFrame, de
     return pl.DataFrame(rows, schema=JUDGEMENT, orient="row")
 
 
-def _pairs(modality: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
+def _pairs(data: Modality, snapshot: Snapshot, detector: str) -> pl.DataFrame:
     """The pairs that a detector claims: a member and its kept one, or two samples in two splits."""
     if detector == "leaks":
         leaks = read_table(snapshot, "leaks")
         return leaks.select("sample_id", "other_id", "similarity")
     members = read_table(snapshot, "duplicates").filter(~pl.col("keep"))
-    exact = pl.col("tier").is_in(["bytes", modality.copies.equal if modality.copies else ""])
+    exact = pl.col("tier").is_in(["bytes", data.copies.equal if data.copies else ""])
     mine = exact if detector == "exact duplicates" else ~exact
     return members.filter(mine).select("sample_id", "group_id", "similarity")
 

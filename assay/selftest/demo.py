@@ -22,19 +22,19 @@ QUERIES = (
 
 
 def run_demo(home: Path, night: Callable[[Path, Path], Snapshot] = run_spec, modality: str = "image") -> Snapshot:
-    """Write the example of a modality below `home`, publish a snapshot, print what was found of what was planted.
+    """Write an example below `home`, publish a snapshot, print what was found of what was planted.
 
     Args:
         night: `(spec path, home) -> Snapshot`, what runs the night.
 
     Raises:
-        SpecError: the modality has no example.
+        SpecError: there is no example of such data.
     """
     started = time.monotonic()
-    kind = find_modality(modality)
-    spec, truth = write_example(kind, home / "demo-data" / modality)
+    data = find_modality(modality)
+    spec, truth = write_example(data, home / "demo-data" / modality)
     snapshot = night(spec, home)
-    judgements = judge(kind, snapshot, truth.rename({"uri": "sample_id"}))
+    judgements = judge(data, snapshot, truth.rename({"uri": "sample_id"}))
     found = [summarize(detector, rows, draws=0) for detector, rows in judgements.items()]
     print(found_table(found, by_kind(judgements)))
     print(next_steps(snapshot, home))

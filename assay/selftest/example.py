@@ -1,4 +1,4 @@
-"""Write a modality's example as a source with planted defects, and say what was planted."""
+"""Write an example as a source with planted defects, and say what was planted."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LEAST = 2  # of each kind
 SEED = 0
 
 
-def write_example(modality: Modality, folder: Path, seed: int = SEED) -> tuple[Path, pl.DataFrame]:
+def write_example(data: Modality, folder: Path, seed: int = SEED) -> tuple[Path, pl.DataFrame]:
     """The data, their spec and their truth below `folder`; what is there already is not written again.
 
     Returns:
@@ -27,13 +27,13 @@ def write_example(modality: Modality, folder: Path, seed: int = SEED) -> tuple[P
         same of the original of a copy) and `true_label` (of a flipped label).
 
     Raises:
-        SpecError: the modality has no example, and the message names those that have one; or it needs a package.
+        SpecError: there is no example of such data, and the message names those that have one; or it needs a package.
     """
-    require(modality)
-    example = modality.example
+    require(data)
+    example = data.example
     if example is None:
         others = [name for name in registered("assay.modalities") if find_modality(name).example]
-        raise SpecError(f"there is no example of {modality.name!r}; there are {', '.join(others)}")
+        raise SpecError(f"there is no example of {data.name!r}; there are {', '.join(others)}")
     spec, truth, done = (folder / name for name in (f"{example.name}.toml", "truth.parquet", "written.json"))
     stamp = json.dumps({"seed": seed, "data": 3, "example": example.name})
     if not (done.exists() and done.read_text(encoding="utf-8") == stamp):
@@ -43,23 +43,23 @@ def write_example(modality: Modality, folder: Path, seed: int = SEED) -> tuple[P
             written = example.write(folder, seed)
         else:
             assert example.samples is not None
-            written, lines = write_samples(modality, example.samples(seed), folder, example.name, seed)
+            written, lines = write_samples(data, example.samples(seed), folder, example.name, seed)
         written.write_parquet(truth)
         head = f'# The demonstration: {example.about}, with planted defects.\nname = "{example.name}"\n'
-        spec.write_text(f'{head}modality = "{modality.name}"\n\n{lines}', encoding="utf-8")
+        spec.write_text(f'{head}modality = "{data.name}"\n\n{lines}', encoding="utf-8")
         done.write_text(stamp, encoding="utf-8")
     return spec, pl.read_parquet(truth)
 
 
 def write_samples(
-    modality: Modality, clean: Sequence[Sample], folder: Path, name: str, seed: int
+    data: Modality, clean: Sequence[Sample], folder: Path, name: str, seed: int
 ) -> tuple[pl.DataFrame, str]:
     """Samples with defects planted: files as `NAME/SPLIT/CLASS/FILE`, others as a table. The truth, and the spec."""
-    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.plantable().items()}
+    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in data.plantable().items()}
     counts = {kind: max(LEAST, round(rate * len(clean))) for kind, rate in rates.items()}
-    samples, truth = plant(clean, counts, seed, modality.name)
-    if modality.content != "file":
-        write_table(modality.content, samples, folder / f"{name}.parquet")
+    samples, truth = plant(clean, counts, seed, data.defects)
+    if data.content != "file":
+        write_table(data.content, samples, folder / f"{name}.parquet")
         return truth.rename({"name": "uri"}).sort("uri"), f'[source]\nkind = "table"\npath = "{name}.parquet"\n'
     uris = {sample.name: f"{sample.split}/{sample.label}/{sample.name}" for sample in samples}
     for sample in samples:

@@ -11,7 +11,7 @@ import polars as pl
 
 from assay.selftest.plant import Relabel, any_label
 
-PRIOR = 10.0  # mistakes' worth of prior: half of them give the nearest class, half any
+PRIOR_MISTAKES = 10.0  # mistakes' worth of prior: half of them give the nearest class, half any
 SHRINKAGE = 40.0  # samples' worth of the overall rate of mistakes in the rate of each class
 ROUNDS = 100
 
@@ -65,8 +65,8 @@ def given_by_mistake(true: np.ndarray, given: np.ndarray, weight: np.ndarray, si
     others = counts[true].sum(axis=1) - weight
     repeated = np.where(others > 1e-9, (counts[true, given] - weight) / np.maximum(others, 1e-9), 0.0)
     place = bins[true, given]
-    prior = np.r_[0.0, PRIOR / 2 * sizes / sizes.sum()]
-    prior[1] += PRIOR / 2
+    prior = np.r_[0.0, PRIOR_MISTAKES / 2 * sizes / sizes.sum()]
+    prior[1] += PRIOR_MISTAKES / 2
     shares = np.full(len(prior), 1 / len(prior))
     for _ in range(ROUNDS):
         habit, near = shares[0] * repeated, shares[1 + place] / sizes[place]

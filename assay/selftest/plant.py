@@ -1,6 +1,6 @@
 """Plant known defects into samples, reproducibly, so that what the pipeline finds can be counted against the truth.
 
-`plant(samples, counts, seed)` is the way in; a modality's `defects` says what there is (`contracts/modality.py`).
+`plant(samples, counts, seed)` is the way in; `Modality.defects` has those of each kind of data.
 No sample is the target of two kinds, so each has one truth.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import Defect, Sample, find_modality
+from assay.contracts.modality import Defect, Sample
 
 Relabel = Callable[[str | None, list[str], np.random.Generator], str]
 
@@ -24,7 +24,7 @@ def plant(
     samples: Sequence[Sample],
     counts: Mapping[str, int],
     seed: int,
-    modality: str = "image",
+    defects: Mapping[str, Defect],
     relabel: Relabel | None = None,
     mistaken: Mapping[str, float] | None = None,
 ) -> tuple[list[Sample], pl.DataFrame]:
@@ -40,12 +40,11 @@ def plant(
         copy was made from) and `true_label` (of a flipped label).
 
     Raises:
-        ValueError: a kind that `modality` does not have.
+        ValueError: a kind that is not among `defects`.
     """
-    defects = find_modality(modality).defects
     unknown = set(counts) - set(defects)
     if unknown:
-        raise ValueError(f"no defect {sorted(unknown)} for {modality}; there are {list(defects)}")
+        raise ValueError(f"there is no defect {sorted(unknown)}; there are {list(defects)}")
     rng = np.random.default_rng(seed)
     planted = list(samples)
     truth: list[tuple[Any, ...]] = []

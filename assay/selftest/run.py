@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
-from assay.contracts.modality import Sample, find_modality
+from assay.contracts.modality import Sample
 from assay.contracts.spec import Spec, load_spec
 from assay.modalities.contents import open_reader
 from assay.night import run_spec
@@ -48,19 +48,18 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
     """Test every detector on the data of a spec; print a table, and keep it in `HOME/DATASET/selftest/`.
 
     Raises:
-        SpecError: a modality for which there is nothing to plant.
+        SpecError: there is nothing to plant into such data.
         SourceError: fewer than 20 samples can be read.
     """
     spec = load_spec(spec_path)
-    modality = find_modality(spec.modality)
-    if not modality.plantable() or (modality.content != "vector" and spec.embed.kind == "vectors"):
+    if not spec.data.plantable() or (spec.data.content != "vector" and spec.embed.kind == "vectors"):
         raise SpecError(
             f"selftest has no defects to plant in `{spec.name}`: modality {spec.modality!r} with embed.kind "
             f"{spec.embed.kind!r}. Use it on a spec whose embedder assay runs itself"
         )
     with tempfile.TemporaryDirectory(prefix="assay-selftest-") as folder:
         samples = read_samples(spec, Path(folder), size)
-        found, kinds = measure(spec, samples, Path(folder))
+        found, kinds = plant_and_judge(spec, samples, Path(folder))
     target = home / spec.name / "selftest"
     save(target, found, kinds, len(samples))
     print(table_of(found, kinds, len(samples)))
@@ -68,18 +67,17 @@ def run_selftest(spec_path: Path, home: Path, size: int = SIZE) -> list[Judged]:
     return found
 
 
-def measure(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
+def plant_and_judge(spec: Spec, samples: list[Sample], folder: Path) -> tuple[list[Judged], pl.DataFrame]:
     """All runs and their judgement: one `Judged` a detector, and `detector, kind, planted, found`, of all rounds."""
     before = publish_copy(spec, samples, folder, "before")
-    modality = find_modality(spec.modality)
-    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in modality.plantable().items()}
+    rates = {kind: RATES.get(defect.how, DEFAULT_RATE) for kind, defect in spec.data.plantable().items()}
     counts = {kind: max(LEAST, round(rate * len(samples))) for kind, rate in rates.items()}
     relabel, mistaken = mistakes(before)
     rounds = []
     for seed in range(SEED, SEED + ROUNDS):
-        planted, truth = plant(samples, counts, seed, spec.modality, relabel, mistaken)
+        planted, truth = plant(samples, counts, seed, spec.data.defects, relabel, mistaken)
         after = publish_copy(spec, planted, folder, f"after-{seed}")
-        rounds.append(judge(modality, after, truth.rename({"name": "sample_id"}), before))
+        rounds.append(judge(spec.data, after, truth.rename({"name": "sample_id"}), before))
     judgements = {name: pl.concat([one[name] for one in rounds if name in one]) for name in rounds[0]}
     already = {"label issues": wrong_labels(before)}
     found = [summarize(name, rows, already.get(name), ROUNDS) for name, rows in judgements.items()]
@@ -106,22 +104,21 @@ def read_samples(spec: Spec, folder: Path, size: int) -> list[Sample]:
 
 def content_reader(spec: Spec, found: StageOutput) -> Callable[[dict[str, Any]], bytes | str | np.ndarray | None]:
     """A function from a row of `ingested` to its content; None where it cannot be read or decoded."""
-    modality = find_modality(spec.modality)
-    if modality.content == "file":
+    if spec.data.content == "file":
         open_content = open_reader(spec)
 
         def read(row: dict[str, Any]) -> bytes | None:
             try:
                 content = open_content([row["uri"]], row["content_hash"])
-                if modality.readable:
-                    modality.readable(spec, content)
+                if spec.data.readable:
+                    spec.data.readable(spec, content)
                 return content
             except SourceError:
                 return None
 
         return read
-    contents = dict(found.scan("contents").select("content_hash", modality.content).collect().iter_rows())
-    if modality.content == "vector":
+    contents = dict(found.scan("contents").select("content_hash", spec.data.content).collect().iter_rows())
+    if spec.data.content == "vector":
         return lambda row: np.array(contents.get(row["content_hash"]), dtype=np.float32)
     return lambda row: contents.get(row["content_hash"])
 
@@ -130,7 +127,7 @@ def publish_copy(spec: Spec, samples: list[Sample], folder: Path, name: str) -> 
     """Write samples as a table source and publish a snapshot of them. Both copies share the embedded contents."""
     place = folder / name
     place.mkdir()
-    content = find_modality(spec.modality).content
+    content = spec.data.content
     if content == "file":
         for sample in samples:
             (place / sample.name).write_bytes(sample.content)

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.errors import SourceError, SpecError
-from assay.contracts.modality import find_modality, require
+from assay.contracts.modality import require
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.carried import Carried, is_carrier, layout_paths, open_carriers
@@ -50,7 +50,7 @@ TEXT_BLOCK = 1000  # files of text in memory at a time
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
-    return (*TABLES, *find_modality(spec.modality).tables)
+    return (*TABLES, *spec.data.tables)
 
 
 @stage(version=VERSION, reads=(), writes=_writes, hours=12)
@@ -58,14 +58,13 @@ def ingest(spec: Spec, workspace: Workspace, _: Tables) -> Work:
     """source → ingested, contents (texts and vectors), rejects, dataset_metrics
 
     Raises:
-        SpecError: a package that the modality needs is not installed.
+        SpecError: a package that such data need is not installed.
         SourceError: the source is missing, empty, not ready, half-written, shrunk, has lost the column of its labels,
             splits or ids, or all of it was rejected.
     """
-    require(find_modality(spec.modality))
-    modality = find_modality(spec.modality)
-    is_table = spec.source.kind == "table" and not modality.tables
-    prepare = _table if is_table else _own if modality.folder else _folder
+    require(spec.data)
+    is_table = spec.source.kind == "table" and not spec.data.tables
+    prepare = _table if is_table else _own if spec.data.folder else _folder
     digest, body = prepare(spec, workspace)
     return Work(_config(spec, digest), body, lambda output: _judge(spec, workspace, output))
 
@@ -93,10 +92,9 @@ def _config(spec: Spec, digest: str) -> dict[str, Any]:
 
 def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
     """Digest of a folder's listing, and the body that writes its samples."""
-    modality = find_modality(spec.modality)
-    if modality.content == "vector":
+    if spec.data.content == "vector":
         raise SpecError(
-            f'modality = "{modality.name}" comes from a table; give source.kind = "table" with a vector column'
+            f'modality = "{spec.data.name}" comes from a table; give source.kind = "table" with a vector column'
         )
     source = open_source(spec)
     alone = os.path.basename(spec.source.path) if is_carrier_file(spec) else ""
@@ -112,7 +110,7 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
     else:
         found = [entry for entry in source.scan(left) if entry.uri != spec.source.ready_file]
     entries, carried = _with_members(spec, source, found, left)
-    refuse_empty(len(entries), source.root, modality.face.plural, left)
+    refuse_empty(len(entries), source.root, spec.data.face.plural, left)
     listing = list_files(workspace, source, entries, "reading files", spec.source.reread_days)
 
     def body(writer: StageWriter) -> None:
@@ -123,7 +121,7 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
             own = pl.Series([carried.labels.get(uri) for uri in listing["uri"]], dtype=pl.String)
             columns = columns.with_columns(label=pl.coalesce(own, pl.col("label")))
         samples = _of_files(listing.hstack(columns))
-        if modality.content == "text":
+        if spec.data.content == "text":
             samples = _write_texts(spec, writer, source, samples, rejects)
         label, changed = normalize_column(samples["label"])
         split, _ = normalize_column(samples["split"])
@@ -139,21 +137,20 @@ def _folder(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWrite
 def _with_members(spec: Spec, source: Source, found: list[Entry], left: LeftOut) -> tuple[list[Entry], Carried]:
     """The samples of a folder. Archives and datasets in it are opened where no sample stands beside them, or the spec
     says so; members of another kind of file are left out as files are."""
-    modality = find_modality(spec.modality)
-    carriers = [entry for entry in found if is_carrier(entry.uri, with_rows=modality.content == "file")]
+    carriers = [entry for entry in found if is_carrier(entry.uri, with_rows=spec.data.content == "file")]
     names = {entry.uri for entry in carriers}
     beside = [entry for entry in found if entry.uri not in names]
-    plain = of_kind(beside, modality.other_endings, source.patterns, LeftOut())
+    plain = of_kind(beside, spec.data.other_endings, source.patterns, LeftOut())
     wanted = spec.source.archives
     if not carriers or wanted == "leave" or (wanted == "auto" and plain):
-        return of_kind(found, modality.other_endings, source.patterns, left), Carried()
+        return of_kind(found, spec.data.other_endings, source.patterns, left), Carried()
     carried = open_carriers(source, carriers)
-    samples = of_kind([*beside, *carried.entries], modality.other_endings, source.patterns, left)
+    samples = of_kind([*beside, *carried.entries], spec.data.other_endings, source.patterns, left)
     return [*samples, *carried.problems], carried
 
 
 def _of_files(listing: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a listing that hold content as samples without their modality; the position counts every file."""
+    """Rows of a listing that hold content as samples; the position counts every file."""
     numbered = listing.with_columns(position=pl.int_range(pl.len(), dtype=pl.Int64), sample_id="uri")
     names = ("sample_id", "position", "uri", "content_hash", "label", "split", "size_bytes")
     further = ["category"] if "category" in listing.columns else []
@@ -205,13 +202,12 @@ def _table(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter
 
 
 def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter], None]]:
-    """Digest of a folder that the modality reads in its own way, and the body that writes its rows."""
+    """Digest of a folder that is read in a way of its own, and the body that writes its rows."""
     source = open_source(spec)
     if isinstance(source, LocalSource) and not os.path.isdir(source.root):
         raise SourceError(f"there is no folder at {source.root}; check source.path (relative to the spec's own file)")
-    reads = find_modality(spec.modality).folder
-    if reads is None:
-        raise SpecError(f"modality {spec.modality!r} has no way of its own to read a folder")
+    reads = spec.data.folder
+    assert reads is not None
     found: OwnRows = reads(spec, workspace)
 
     def body(writer: StageWriter) -> None:

@@ -55,7 +55,7 @@ def value_text(value: object) -> str | None:
     return plain.lower() if plain in BOOLEANS else text
 
 
-def normalize(label: str | None) -> str | None:
+def normalize_label(label: str | None) -> str | None:
     """NFC without surrounding white space; None where nothing is left."""
     return (unicodedata.normalize("NFC", label).strip() or None) if label is not None else None
 
@@ -63,13 +63,13 @@ def normalize(label: str | None) -> str | None:
 def label_texts(values: pl.Series) -> pl.Series:
     """A column of any type as labels: each value as text, normalised, as `value_text` spells it."""
     distinct = values.unique()
-    normal = [normalize(value_text(value)) for value in distinct.to_list()]
+    normal = [normalize_label(value_text(value)) for value in distinct.to_list()]
     return values.replace_strict(distinct, pl.Series(normal, dtype=pl.String), return_dtype=pl.String)
 
 
 def tidy(names: Iterable[str]) -> list[str]:
     """Names of classes, each once, sorted: NFC, without surrounding white space, the empty ones left out."""
-    return sorted({normal for name in names if (normal := normalize(name)) is not None})
+    return sorted({normal for name in names if (normal := normalize_label(name)) is not None})
 
 
 def classes_of(text: str, separator: str) -> list[str]:

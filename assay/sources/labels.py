@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from assay.sources.label_text import canonical, classes_of, normalize
+from assay.sources.label_text import canonical, classes_of, normalize_label
 
 
 def normalize_column(values: pl.Series, separator: str = "") -> tuple[pl.Series, int]:
@@ -15,7 +15,7 @@ def normalize_column(values: pl.Series, separator: str = "") -> tuple[pl.Series,
         twins = {value: canonical(value, separator) for value in given}
         changed = [value for value in given if _is_untidy(value, separator)]
     else:
-        twins = {value: normalize(value) for value in given}
+        twins = {value: normalize_label(value) for value in given}
         changed = [value for value, twin in twins.items() if value != twin and value.strip()]
     table = pl.DataFrame(
         {"raw": list(twins), "normal": list(twins.values())}, schema={"raw": pl.String, "normal": pl.String}

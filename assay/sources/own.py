@@ -1,4 +1,4 @@
-"""What a modality with a folder of its own kind gives to ingest: rows, and the content behind each."""
+"""What the reader of a special kind of folder gives to ingest: rows, and the content behind each."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

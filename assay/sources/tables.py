@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SourceError, UnreadableSample
-from assay.contracts.modality import find_modality
 from assay.contracts.spec import Spec
 from assay.sources.batches import Batch
 from assay.sources.columns import Fates, strings
@@ -24,7 +23,7 @@ from assay.store.workspace import Workspace
 
 def content_role(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) -> str:
     """Which role holds the samples: a table of texts may instead name files of text."""
-    content = find_modality(spec.modality).content
+    content = spec.data.content
     if content == "vector":
         return "vector"
     if content == "text":
@@ -52,7 +51,7 @@ def uri_listing(spec: Spec, workspace: Workspace, files: Sequence[TableFile]) ->
     uris = remembered(
         workspace, "uris", files, column + repr(rules_of(spec)), lambda: sorted(set(_uris(spec, files, column)))
     )
-    if find_modality(spec.modality).reader:
+    if spec.data.reader:
         uris = sorted({parted(uri)[0] for uri in uris})
     source = open_source(spec)
     return list_files(workspace, source, stat_all(source, uris), "reading files", spec.source.reread_days)
@@ -102,13 +101,12 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
     """Content hash, size and (for a text) text of uris, out of a listing."""
     columns = ("uri", "content_hash", "size_bytes", "reason", "detail")
     known = {row[0]: row[1:] for row in listing.select(columns).iter_rows()}
-    modality = find_modality(spec.modality)
-    source = open_source(spec) if modality.content == "text" else None
+    source = open_source(spec) if spec.data.content == "text" else None
 
     def resolve(uris: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         found = []
         for place, uri in enumerate(uris):
-            file, fragment = parted(uri) if modality.reader and uri else (uri, "")
+            file, fragment = parted(uri) if spec.data.reader and uri else (uri, "")
             content_hash, size, reason, detail = known.get(file, (None, 0, "missing_uri", "no uri"))
             text = None
             if fragment and region_of(fragment) is None:

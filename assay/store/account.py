@@ -7,7 +7,7 @@ import os
 def account() -> str:
     """The name of this process's account, or `uid N` where it has none.
 
-    Not from the environment, which anybody may set: a decision carries this name.
+    Not taken from the environment, which anybody may set, because decisions carry this name.
     """
     try:
         import pwd

@@ -1,4 +1,4 @@
-"""What a caption is known by, where samples have one each: the hash of its words, blanks as one."""
+"""How captions are identified: by the hash of their words, with runs of blanks as one."""
 
 import polars as pl
 
@@ -6,7 +6,7 @@ from assay.store.files import hash_text
 
 
 def texts_of(samples: pl.DataFrame) -> pl.Series:
-    """(n,) the captions with blanks as one; empty where there is none."""
+    """(n,) the captions with runs of blanks as one; empty where there is none."""
     texts = samples["text"].cast(pl.String).fill_null("")
     return texts.str.replace_all(r"\s+", " ").str.strip_chars()
 

@@ -2,7 +2,7 @@
 
 The file holds no data. Its storage format is that of DuckDB 1.0, so that every later one opens it. Its views find the
 snapshots beside the file itself: a home may be moved or copied, and the file opened from any folder. It is written
-after the snapshot is in place; where a kill or a full disk came between, the next reading writes it again.
+after the snapshot is in place; if a kill or a full disk prevents that, the next reader writes it.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, re
 def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
     """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out.
 
-    Every table that any of them has is there, but facts and those OF_ONE_NIGHT. `root` is `HOME/DATASET`.
+    Every table that any of them has is there, except facts and those OF_ONE_NIGHT. `root` is `HOME/DATASET`.
     """
     import duckdb
 
@@ -89,8 +89,8 @@ def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "R
 def create_decisions(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
     """`history.decisions`, every decision ever made; `decisions`, those that stand; `cleaned`, the samples they leave.
 
-    To be called after the other two. `root` is `HOME/DATASET`. The files are listed when a view is asked, so what is
-    decided later is seen. Unreadable parts are left out.
+    Call it after the other two. `root` is `HOME/DATASET`. Files are listed when a view is queried, so later
+    decisions are seen. Unreadable parts are left out.
     """
     import duckdb
 
@@ -162,14 +162,14 @@ def movable_reader(connection: "duckdb.DuckDBPyConnection", root: Path) -> "Read
 
 
 def literal(text: str) -> str:
-    """An SQL string: DuckDB knows no escape in one but the doubled quote. For where a parameter cannot stand."""
+    """An SQL string literal, for where no parameter is allowed. DuckDB has no escape in one but the doubled quote."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def write_catalog(workspace: Workspace) -> Path:
     """Replace `catalog.duckdb` atomically by one whose views show the newest snapshot.
 
-    Its time is set to that of the snapshot's manifest: that is how `mend_catalog` knows what it shows.
+    Its time is set to that of the snapshot's manifest, by which `mend_catalog` knows what it shows.
 
     Raises:
         SnapshotError: there is no readable snapshot, or a file of the newest one is damaged.
@@ -203,7 +203,7 @@ def write_catalog(workspace: Workspace) -> Path:
 
 
 def show_in_catalog(snapshot: Snapshot, workspace: Workspace) -> None:
-    """`write_catalog` for a snapshot that is published already: a failure is told, and the snapshot stands."""
+    """`write_catalog` for a snapshot that is already published: a failure is reported, and the snapshot stays."""
     try:
         write_catalog(workspace)
     except (OSError, SnapshotError) as error:
@@ -215,7 +215,8 @@ def show_in_catalog(snapshot: Snapshot, workspace: Workspace) -> None:
 
 
 def mend_catalog(workspace: Workspace) -> None:
-    """Write the catalog again where it does not show the newest snapshot and no run is about to; told in one line."""
+    """Write the catalog again if it does not show the newest snapshot and no run is about to do so; says so in one
+    line."""
     from assay.store.lock import dataset_lock
 
     if catalog_is_current(workspace):

@@ -1,4 +1,4 @@
-"""Whether a failure to read has its cause in bytes that rotted; asked where something failed, so it costs no reader."""
+"""Whether a failed read was caused by rotten bytes. Checked only after a failure, so ordinary reads pay nothing."""
 
 import contextlib
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ NEWEST = 2  # a snapshot, and the one that it is compared with
 
 
 def damage(workspace: Workspace, numbers: Iterable[int] = ()) -> str | None:
-    """The first damaged file of some snapshots, by default the newest two, with what to do; None where all is whole."""
+    """The first damaged file of some snapshots (by default the newest two) and what to do about it; None if all is
+    whole."""
     for number in numbers or reversed(snapshot_numbers(workspace.snapshots)[-NEWEST:]):
         with contextlib.suppress(SnapshotError):  # one that has no manifest is told of when it is opened
             snapshot = read_snapshot(workspace.snapshots / f"v{number:08d}")

@@ -1,4 +1,5 @@
-"""The files of decisions: where they are, whether they are whole, the SQL over them; no Polars, so a query is quick."""
+"""The files of decisions: where they are, whether they are whole, and the SQL over them. No Polars, so queries start
+fast."""
 
 import contextlib
 import os
@@ -20,7 +21,7 @@ def decisions_folder(workspace: Workspace) -> Path:
 
 
 def part_names(workspace: Workspace) -> tuple[str, ...]:
-    """The parts there are, sorted: another value means that somebody decided."""
+    """The names of all parts, sorted; it changes whenever somebody decides."""
     try:
         names = [path.name for path in decisions_folder(workspace).iterdir()]
     except FileNotFoundError:
@@ -29,8 +30,8 @@ def part_names(workspace: Workspace) -> tuple[str, ...]:
 
 
 def is_whole(part: Path) -> bool:
-    """Whether a part's bytes are those that its name says; a part of before there were digests is believed. One that is
-    not is put aside under a hidden name, and told."""
+    """Whether a part's bytes match the digest in its name; one from before there were digests is believed. A part that
+    does not match is moved aside under a hidden name, and reported."""
     digest = DIGESTED.fullmatch(part.name)
     try:
         if digest is None or fast_digest(part) == digest[1]:

@@ -9,8 +9,8 @@ stands once, in `decisions.sql`: the latest decision of each aspect of each samp
 a label stands only as long as content and label are what they were; one about a duplicate or a tag as long as the
 content is. The dataset that this leaves is `cleaned.sql`.
 
-A part whose bytes are not those that its name digests is put aside and told, never believed; sequences have no gaps, so
-a part that was removed is missed (but the last), and a snapshot says which decisions it was published without.
+A part whose bytes do not match the digest in its name is moved aside and reported, never used. Sequences have no gaps,
+so a removed part is noticed (unless it was the last), and a snapshot says which decisions it was published without.
 """
 
 import io
@@ -69,7 +69,7 @@ class DecisionLog:
         self._lock = threading.Lock()
 
     def read(self) -> pl.DataFrame:
-        """As `read_decisions`, of what is there now."""
+        """As `read_decisions`, up to date."""
         frames = [pl.DataFrame(schema=SCHEMA)]
         with self._lock:
             for name in part_names(self._workspace):
@@ -107,7 +107,7 @@ def lost_decisions(workspace: Workspace) -> dict[int, str]:
 
 
 def mark_lost(workspace: Workspace, sequence: int) -> None:
-    """Take note that a batch is lost for good: a part without rows takes its place."""
+    """Record that a batch is lost for good: a part without rows takes its place."""
     with atomic_file(decisions_folder(workspace) / f"part-{sequence:012d}{LOST}") as aside:
         pl.DataFrame(schema=SCHEMA).write_parquet(aside)
 
@@ -161,8 +161,8 @@ def append_decisions(
 
 
 def next_sequence(workspace: Workspace) -> int:
-    """One more than that of every part there, damaged ones too. Two who decide at the very same time may get the same:
-    neither has seen the other's decision, and their times order them."""
+    """One more than the highest of all parts, damaged ones included. Two people who decide at the very same time may
+    get the same number; their times then order the decisions."""
     damaged = [path.name for path in decisions_folder(workspace).glob(".damaged-part-*")]
     names = [*part_names(workspace), *damaged]
     return max((int(found[1]) for name in names if (found := NUMBERED.fullmatch(name))), default=0) + 1
@@ -176,7 +176,7 @@ def write_first_part(workspace: Workspace) -> None:
 
 
 def undo_batch(workspace: Workspace, batch: str, who: str, snapshot: int) -> str:
-    """Take a whole batch back. Returns the name of the batch that does it."""
+    """Undo a whole batch. Returns the name of the batch that does it."""
     nobody = pl.DataFrame(
         {"sample_id": [""], "content_hash": [""], "label": [None]}, schema_overrides={"label": pl.String}
     )
@@ -228,8 +228,8 @@ def _connected(decisions: pl.DataFrame, samples: pl.DataFrame) -> "duckdb.DuckDB
 
 
 def dismissed_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
-    """Columns `sample_id`, `metric`, sorted: suspicions that somebody looked at and took back. Their scores stay; they
-    are no issues any more, until the content or the label changes."""
+    """Columns `sample_id`, `metric`, sorted: suspicions that somebody dismissed. They keep their scores, but are no
+    issues until the content or the label changes."""
     standing = effective_decisions(decisions, samples).select("sample_id", "kind")
     metrics = pl.DataFrame(
         [(kind, metric) for kind, names in dismissals().items() for metric in names],
@@ -240,6 +240,6 @@ def dismissed_suspicions(decisions: pl.DataFrame, samples: pl.DataFrame) -> pl.D
 
 
 def kept_by_decision(decisions: pl.DataFrame, samples: pl.DataFrame) -> list[str]:
-    """Ids, sorted, of the samples that somebody keeps whatever the duplicates say."""
+    """Ids, sorted, of the samples that somebody decided to keep although they are duplicates."""
     standing = effective_decisions(decisions, samples)
     return standing.filter(pl.col("kind") == "keep")["sample_id"].sort().to_list()

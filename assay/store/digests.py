@@ -1,7 +1,7 @@
 """Digests of files: taken when a file is written, carried beside it, checked when it is used.
 
-A digest is never taken anew from what lies there later: it would only say that what has rotted is what has rotted. The
-fast one (XXH3) is checked whenever a file is taken into use, once a process; SHA-256 is what a snapshot publishes.
+A digest is never recomputed from the file as found later, since that would accept any damage. The fast one (XXH3) is
+checked when a process first uses a file; SHA-256 is what a snapshot publishes.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def take(path: Path) -> FileDigest:
 
 
 def fast_digest(path: Path) -> str:
-    """XXH3 of 128 bits of a file, read once a process, whatever the number of its names."""
+    """128-bit XXH3 of a file, read once a process even if it has several names."""
     state = _state(path)
     with _lock:
         if state in _seen:
@@ -65,13 +65,13 @@ def fast_digest(path: Path) -> str:
 
 
 def _state(path: Path) -> tuple[int, int, int, int]:
-    """What changes when somebody writes to a file."""
+    """The part of a file's status that changes when somebody writes to it."""
     found = os.stat(path)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def problem_of(path: Path, written: Mapping[str, Any]) -> str | None:
-    """What is wrong with a file, in words; None where it is as it was written, or nobody took its fast digest.
+    """What is wrong with a file, in words; None if it is as written, or if its fast digest was never taken.
 
     Args:
         written: a `FileDigest`, or what a snapshot's manifest says of a file.
@@ -89,7 +89,7 @@ def problem_of(path: Path, written: Mapping[str, Any]) -> str | None:
 
 
 def sealed(values: dict[str, Any]) -> dict[str, Any]:
-    """The same with a digest of itself, as a JSON file is to hold it."""
+    """The same with a digest of itself added, to be written as JSON."""
     rest = {key: value for key, value in values.items() if key != SEAL}
     return rest | {SEAL: hash_text(json.dumps(rest, sort_keys=True, default=str))}
 
@@ -100,7 +100,7 @@ def write_sealed(path: Path, values: dict[str, Any]) -> None:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """What `write_sealed` wrote; a file without a seal, of before there was one, is believed.
+    """What `write_sealed` wrote; an older file without a seal is believed.
 
     Raises:
         OSError: it cannot be read.
@@ -115,7 +115,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def read_mended(path: Path) -> dict[str, Any]:
-    """As `read_sealed`; where one bit of the file has turned, it is turned back, and that is told.
+    """As `read_sealed`; if a single bit of the file has flipped, it is flipped back, and that is reported.
 
     Raises:
         OSError: it cannot be read.
@@ -135,7 +135,7 @@ def read_mended(path: Path) -> dict[str, Any]:
 
 
 def is_sealed(data: bytes | bytearray) -> bool:
-    """Whether that is JSON with a digest of itself, and the right one."""
+    """Whether this is JSON with a correct digest of itself."""
     try:
         values = json.loads(data)
         return isinstance(values, dict) and SEAL in values and values[SEAL] == sealed(values)[SEAL]
@@ -144,13 +144,13 @@ def is_sealed(data: bytes | bytearray) -> bool:
 
 
 def write_trailed(path: Path, data: bytes) -> None:
-    """Bytes with a digest of them at the end, atomically: for files of our own that keep one name."""
+    """Write bytes followed by their digest, atomically; for files that are replaced under one name."""
     with atomic_file(path) as aside:
         aside.write_bytes(data + TRAILER + xxhash.xxh3_128_hexdigest(data).encode())
 
 
 def read_trailed(path: Path) -> bytes:
-    """What `write_trailed` wrote; a file without a digest, of before there was one, is believed.
+    """What `write_trailed` wrote; an older file without a digest is believed.
 
     Raises:
         OSError: it cannot be read.
@@ -166,7 +166,7 @@ def read_trailed(path: Path) -> bytes:
 
 
 def unflipped(data: bytes, is_right: Callable[[bytes | bytearray], bool]) -> bytes | None:
-    """The same bytes with the one bit turned that makes them right; None where there is none, or they are too many to
+    """The same bytes with one bit flipped so that they are right; None where no bit does that, or there are too many to
     try."""
     if len(data) > UNFLIPPED_BYTES:
         return None

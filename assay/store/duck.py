@@ -1,4 +1,4 @@
-"""A DuckDB in memory that takes of the machine what it may, and spills to a folder of the home."""
+"""A DuckDB in memory that keeps to its share of the machine and spills to a folder of the home."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Some of many, evenly spaced: what stands in an order, as files by class, is then met throughout."""
+"""Evenly spaced rows as a sample: of rows in some order, as files by class, every part is then represented."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
-"""Work in worker processes, in several where there is enough of it.
+"""Runs work in worker processes: several if there is enough of it.
 
-For decoding and small NumPy calls: in threads those wait for Python's interpreter lock more than they work; and a
-decoder that crashes ends its worker, not the night. A worker imports the module of its function and nothing else of
-ours, so it starts within tenths of a second.
+For decoding and small NumPy calls, which in threads would mostly wait for Python's interpreter lock. A decoder that
+crashes ends its worker, not the night. A worker imports only the module of its function, so it starts within tenths of
+a second.
 """
 
 import os
@@ -19,7 +19,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from assay.store.machine import cores
 
-WORTH = 128  # fewer items than this to a process are not worth the start of another
+WORTH = 128  # items a process must get to be worth starting
 _AHEAD = 3  # batches for each process that are handed out before they are asked for
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -48,11 +48,11 @@ def in_batches(
 ) -> Iterator[Result]:
     """The results of `function`, which takes `size` items at a time, one for each item in their order.
 
-    Each process but a single one gets `worth` items at least (`WORTH` where it is None). Nothing is done in this
+    More than one process is started only if each gets at least `worth` items (`WORTH` if None). Nothing is done in this
     process, so what kills a worker never kills this one.
 
-    A worker that dies (a decoder's segmentation fault, no memory) costs nothing but its item: what was under way is
-    done again by halves, and the item whose worker dies even alone has `crashed(item)` for a result.
+    A worker that dies (a decoder's segmentation fault, no memory) costs only its item: its batch is done again by
+    halves, and the item whose worker dies even alone gets `crashed(item)` as its result.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
     processes = max(min(cores(), len(items) // (worth or WORTH)), 1)
@@ -88,7 +88,7 @@ def _by_halves(function: Callable[..., Any], batch: Sequence[Item], crashed: Cal
 
 
 def _start(parent: int) -> None:
-    """A worker leaves Ctrl-C to the process that started it, and ends when that has died."""
+    """Leave Ctrl-C to the process that started this worker, and end when that process dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

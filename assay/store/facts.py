@@ -1,9 +1,9 @@
-"""The facts store: what is expensive to find out and true for ever, keyed by content hash, append-only.
+"""The facts store: what is expensive to compute and never changes, keyed by content hash, append-only.
 
     HOME/DATASET/facts/NAME/FINGERPRINT/part-*.parquet
 
-A part is written aside and renamed: it is there or not. Its name ends in the digest of its bytes, which is checked when
-it is used; a part that has rotted is put aside, and what it held is found out again.
+A part is written aside and renamed, so it is there whole or not at all. Its name ends in the digest of its bytes, which
+is checked when it is used; a damaged part is moved aside, and its facts are computed again.
 """
 
 import io
@@ -46,7 +46,7 @@ class FactStore:
         return named.collect().unique("content_hash", keep="first", maintain_order=True)
 
     def missing(self, content_hashes: pl.Series) -> pl.Series:
-        """Those of `content_hashes` that have no fact yet, once each, in their order."""
+        """Those of `content_hashes` that have no fact yet, once each, in order."""
         wanted = content_hashes.unique(maintain_order=True)
         return wanted.filter(~wanted.is_in(self.known()["content_hash"].implode()))
 
@@ -59,7 +59,7 @@ class FactStore:
         return wanted.join(found, on="content_hash", how="left", maintain_order="left")[column]
 
     def append(self, frame: pl.DataFrame) -> None:
-        """Add one part, named by the contents it holds; whole or not at all, and safe to repeat.
+        """Add one part, named by the contents it holds. Atomic, and safe to repeat.
 
         Raises:
             ContractError: the rows break the table's contract.
@@ -83,8 +83,8 @@ class FactStore:
 
 
 def _is_whole(part: Path) -> bool:
-    """Whether a part's bytes are those that its name says; a part of before there were digests is believed. One that is
-    not is put aside under a hidden name, and told."""
+    """Whether a part's bytes match the digest in its name; one from before there were digests is believed. A part that
+    does not match is moved aside under a hidden name, and reported."""
     digest = part.stem.split("-")[2:]
     try:
         if not digest or fast_digest(part) == digest[0]:

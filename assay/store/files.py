@@ -1,4 +1,4 @@
-"""Files that are there or not: hashes, atomic and synced writes, hard links."""
+"""Content hashes, atomic and synced writes, hard links."""
 
 import contextlib
 import hashlib

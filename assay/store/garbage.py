@@ -1,4 +1,5 @@
-"""What is not needed any more: old snapshots, work and facts that no kept one uses, and what killed runs left."""
+"""Removes what is no longer needed: old snapshots, work and facts that no kept snapshot uses, and remains of killed
+runs."""
 
 import os
 import shutil
@@ -11,7 +12,7 @@ from assay.store.snapshots import Snapshot, list_snapshots
 from assay.store.workspace import Workspace
 
 LINKED = "caption_vectors"  # facts that name no content: alive while the work of a stage links to them
-OF_CONTENTS = ("cut_contents", "picture_matches", "layout")  # facts that name contents, besides those of a modality
+OF_CONTENTS = ("cut_contents", "picture_matches", "layout")  # facts that name contents, besides measurements
 
 
 def collect_garbage(

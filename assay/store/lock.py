@@ -1,10 +1,10 @@
-"""One run of a dataset at a time, and what a full disk is called.
+"""One run of a dataset at a time; and clear messages for a full disk and for lack of memory.
 
-    HOME/DATASET/.lock        held through the operating system, which lets go of it when the process ends, however
+    HOME/DATASET/.lock        held through the operating system, which releases it however the process ends
     HOME/DATASET/.lock.json   who holds it and since when, for those who wait
     HOME/DATASET/.lock.next   held by the first of those who wait; .lock.night by the scheduled night among them
 
-Nothing of it needs to be cleaned up.
+None of these needs cleaning up.
 """
 
 import contextlib
@@ -37,8 +37,8 @@ def dataset_lock(workspace: Workspace, who: str = "a run", wait: float = 0.0, qu
     Args:
         who: what holds it, in words for those who wait.
         wait: seconds to wait for another holder; a line on standard error says for whom.
-        queue: whether to wait also where another that does not queue waits already; nights that come faster than they
-            end would pile up.
+        queue: whether to wait even if another run waits already. A scheduled night does not, or nights that come faster
+            than they end would pile up.
 
     Raises:
         BusyError: another holds it, still after `wait`; the message says who, and since when.
@@ -84,7 +84,7 @@ def held_lock(path: Path, what: str, who: str, wait: float, queue: bool = True) 
 
 @contextlib.contextmanager
 def _turn(path: Path, suffix: str, wait: float) -> Iterator[bool]:
-    """A second lock beside the first, for the block; whether it was to be had."""
+    """A second lock beside the first, for the block; yields whether it was free."""
     turn = filelock.FileLock(path.with_name(path.name + suffix))
     taken = _taken(turn, wait)
     try:
@@ -95,7 +95,7 @@ def _turn(path: Path, suffix: str, wait: float) -> Iterator[bool]:
 
 
 def _taken(lock: filelock.BaseFileLock, wait: float) -> bool:
-    """Whether the lock is ours within `wait` seconds."""
+    """Whether the lock could be taken within `wait` seconds."""
     try:
         lock.acquire(timeout=wait, poll_interval=POLL_SECONDS)
         return True
@@ -108,7 +108,7 @@ def _left(deadline: float) -> float:
 
 
 def holder(note: Path) -> str:
-    """Who holds a lock, in words, as far as its note says."""
+    """Who holds a lock, in words, according to the note beside it."""
     try:
         said = json.loads(note.read_text(encoding="utf-8"))
         where = "" if said["host"] == socket.gethostname() else f" on {said['host']}"
@@ -118,7 +118,7 @@ def holder(note: Path) -> str:
 
 
 def _sign(note: Path, who: str) -> None:
-    """Say who holds the lock. Only words for messages: that they cannot be written fails nothing."""
+    """Note who holds the lock. It only serves messages, so failing to write it is no error."""
     since = datetime.now(UTC).isoformat(" ", "seconds").replace("+00:00", " UTC")
     said = {"who": who, "process": os.getpid(), "host": socket.gethostname(), "since": since}
     aside = note.with_name(f"{note.name}.{os.getpid()}")
@@ -143,7 +143,7 @@ def disk_full_is_clear(place: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lack_of_memory_is_clear() -> Iterator[None]:
-    """Turn memory that is not to be had, as any library below reports it, into one clear message."""
+    """Turn a failure to allocate memory, as any library below reports it, into one clear message."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: its cores and its memory, or what a container's limits leave of them."""
+"""The cores and the memory that this process may use, container limits included."""
 
 import contextlib
 import functools

@@ -41,7 +41,8 @@ def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 def write_part(table: str, frame: pl.DataFrame, path: Path | BinaryIO) -> None:
     """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows.
 
-    Vectors neither repeat nor compress, and groups of some megabytes of them are decoded side by side.
+    Vectors are not compressed, which would gain nothing, and stand in row groups of some megabytes, decoded in
+    parallel.
     """
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata({"assay.table": table, "assay.contract": str(CONTRACTS[table].VERSION)})

@@ -1,4 +1,4 @@
-"""A model's predictions on a dataset's samples, as somebody brought them: kept beside the snapshots.
+"""A model's predictions on a dataset's samples, brought by the user and kept beside the snapshots.
 
 HOME/DATASET/predictions.parquet       sample_id, predicted, probability
 """
@@ -24,7 +24,7 @@ def read_predictions(workspace: Workspace) -> pl.DataFrame | None:
     """Columns `SCHEMA`; None where none were brought.
 
     Raises:
-        SpecError: they are not what was brought.
+        SpecError: the file is damaged.
     """
     path = workspace.root / "predictions.parquet"
     try:
@@ -36,7 +36,7 @@ def read_predictions(workspace: Workspace) -> pl.DataFrame | None:
 
 
 def bring_predictions(workspace: Workspace, path: Path) -> int:
-    """Read a CSV or Parquet file of predictions and keep it, over what was brought before. Returns its rows.
+    """Read a CSV or Parquet file of predictions and keep it, replacing earlier ones. Returns its rows.
 
     Raises:
         SpecError: it cannot be read, lacks a column, or holds a probability outside 0 to 1.

@@ -1,4 +1,4 @@
-"""How far long work is, on standard error."""
+"""Progress of long work, on standard error."""
 
 import contextvars
 import sys
@@ -12,12 +12,12 @@ FORESEEN = 2.0  # seconds after which the time that is left is worth a guess
 
 
 class Progress:
-    """`done of total`, and the time that is left, on standard error, at most twice a second, and to the `LISTENER` of
-    where it was made.
+    """Reports `done of total` and the time left, on standard error at most twice a second, and to the `LISTENER` of the
+    context that made it.
 
     Args:
-        brief: work that may be over at once: nothing is said of it before the first half second, or five where the
-            lines stay.
+        brief: work that may be over at once. Nothing is printed in its first half second, or the first five where lines
+            are not overwritten.
     """
 
     def __init__(self, label: str, total: int, brief: bool = False) -> None:
@@ -27,7 +27,7 @@ class Progress:
         self._listener = LISTENER.get()  # it may be advanced by threads that know of none
 
     def advance(self, count: int = 1) -> None:
-        """Count `count` more units done."""
+        """Count `count` more as done."""
         self.done += count
         now, over = time.monotonic(), self.done >= self.total
         due = now - self._shown >= (0.5 if sys.stderr.isatty() else 5.0)
@@ -39,7 +39,7 @@ class Progress:
             self._listener(self.label, self.done / max(self.total, 1))
 
     def finish(self) -> None:
-        """All that was to be done is done, or need not be."""
+        """All is done, or need not be."""
         if self.done < self.total:
             self.advance(self.total - self.done)
 

@@ -3,7 +3,7 @@
     HOME/DATASET/snapshots/v00000001/   TABLE/part-00000.parquet …, index/, report.html, manifest.json
     HOME/DATASET/catalog.duckdb         views of the newest snapshot, and `history.TABLE` (`assay/store/catalog.py`)
 
-A snapshot folder that is there is whole: it was written aside, fsynced and renamed. Readers take no lock.
+A snapshot folder is always whole: it was written aside, fsynced and renamed. Readers take no lock.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ class Snapshot(TableReader):
         Args:
             locked: it can reach this dataset's snapshots and decisions and nothing else, and change no setting. DuckDB
                 would still let a COPY write there: SQL of others goes through `assay.reading.ask`.
-            allow: files and folders that it can reach besides.
+            allow: further files and folders that it can reach.
 
         Raises:
             SnapshotError: a file of the snapshot is missing or damaged.
@@ -111,8 +111,8 @@ def newest_snapshot(workspace: Workspace) -> Snapshot | None:
 
 
 def last_night(workspace: Workspace) -> Snapshot | None:
-    """The newest snapshot of which all that the next night compares itself with is as it was published. One that is
-    damaged is named, and the one before it is taken."""
+    """The newest snapshot whose tables that the next night compares itself with are intact. A damaged one is reported,
+    and the one before it is taken."""
     for number in reversed(snapshot_numbers(workspace.snapshots)):
         try:
             found = read_snapshot(workspace.snapshots / f"v{number:08d}")
@@ -130,7 +130,7 @@ def last_night(workspace: Workspace) -> Snapshot | None:
 
 
 def open_snapshot(workspace: Workspace, number: int | None = None) -> Snapshot:
-    """One snapshot; the newest readable one by default. Mends the catalog where a killed run left it behind.
+    """One snapshot; the newest readable one by default. Mends the catalog if a killed run left it out of date.
 
     Raises:
         SnapshotError: there is none, or not that one; the message lists what there is.
@@ -229,7 +229,7 @@ def verify(snapshot: Snapshot) -> list[str]:
 
 
 def damage_of(snapshot: Snapshot, file: dict[str, Any]) -> str | None:
-    """What is wrong with a file that a manifest names, in words; None where it is what was published."""
+    """What is wrong with a file that a manifest names, in words; None if it is as published."""
     path = snapshot.path / file["path"]
     try:
         if not path.is_file():

@@ -105,12 +105,12 @@ def _passes(_: StageOutput) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What a stage is about to do.
+    """What a stage will do.
 
     Attributes:
         config: what the output depends on besides the tables read.
         body: writes the output; not called where an output with the same key is there.
-        check: looks at the output, also at one that was there; raises to stop the night.
+        check: looks at the output, new or found; raises to stop the night.
     """
 
     config: Mapping[str, Any]
@@ -133,8 +133,8 @@ class Stage:
     plan: Callable[[Spec, Workspace, Tables], Work]
 
     def __call__(self, spec: Spec, workspace: Workspace, *outputs: StageOutput) -> StageOutput:
-        """The stage's output, made of the outputs of the stages before it (in any order; what it does not read is
-        left aside), or found.
+        """The stage's output, found or made from the outputs of earlier stages (in any order; those it does not read
+        are ignored).
 
         Raises:
             ContractError: it wrote rows that break a contract, or read what it did not declare.
@@ -232,7 +232,7 @@ def run_stage(
 
 
 def is_whole(output: StageOutput) -> bool:
-    """Whether an output is there and is what was written. What is not is told, and made again."""
+    """Whether an output is there and is as written. One that is not is reported, and made again."""
     path = output.path / "manifest.json"
     if not path.exists():
         return False

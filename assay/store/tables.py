@@ -35,9 +35,9 @@ class TableReader:
 
 
 class Tables(TableReader):
-    """What a stage is handed: the tables that it declared to read, out of the outputs of the stages before it.
+    """What a stage gets: the tables that it declared to read, from the outputs of earlier stages.
 
-    A table that several of them wrote (`rejects`) reads as all of it, in the order of the outputs.
+    A table that several of them wrote (`rejects`) is read as one, in the order of the outputs.
     """
 
     def __init__(self, stage: str, reads: Iterable[str], outputs: Iterable["StageOutput"]) -> None:
@@ -53,7 +53,7 @@ class Tables(TableReader):
         return [part for output in self._writers(table) for part in output.parts(table)]
 
     def config_of(self, table: str) -> dict[str, Any]:
-        """What the table was made with, besides the inputs of its stage; empty where nobody wrote it."""
+        """The config of the stage that wrote the table; empty where no stage did."""
         return next((output.config for output in self._writers(table)), {})
 
     def _writers(self, table: str) -> list["StageOutput"]:

@@ -22,11 +22,11 @@ def unit_vectors(tables: TableReader) -> tuple[pl.DataFrame, np.ndarray]:
     vectors, found = read_vectors(tables, units["content_hash"])
     for start in range(0, len(vectors), BLOCK):
         found[start : start + BLOCK] &= np.isfinite(vectors[start : start + BLOCK]).all(axis=1)
-    return units.filter(pl.Series(found, dtype=pl.Boolean)), normalize(only(vectors, found))
+    return units.filter(pl.Series(found, dtype=pl.Boolean)), to_unit_length(only(vectors, found))
 
 
 def only(matrix: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Some rows (n,) bool of a matrix, moved to its front, so that it is never held twice: it is not what it was."""
+    """The chosen rows (n,) bool of a matrix, moved to its front in place, so that no second copy is held."""
     rows = np.flatnonzero(kept)
     for start in range(0, len(rows) if len(rows) < len(matrix) else 0, BLOCK):
         mine = rows[start : start + BLOCK]
@@ -34,7 +34,7 @@ def only(matrix: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return matrix[: len(rows)]
 
 
-def normalize(vectors: np.ndarray) -> np.ndarray:
+def to_unit_length(vectors: np.ndarray) -> np.ndarray:
     """Scale the rows of a float32 matrix to length 1, in place; zero rows stay zero."""
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]

@@ -41,8 +41,8 @@ def read_vectors(tables: TableReader, content_hashes: pl.Series) -> tuple[np.nda
 
 
 def _place_group(part: Path, matrix: np.ndarray, rows: np.ndarray, source: np.ndarray, group: int, start: int) -> None:
-    """Copy the vectors of a row group, whose first is number `start` of its file, to their rows of `matrix`: vector
-    number `source[i]` to row `rows[i]`; `source` is ascending."""
+    """Copy vectors of a row group to their rows of `matrix`: number `source[i]` of the file to row `rows[i]`. The
+    group's first vector is number `start` of the file; `source` is ascending."""
     with pq.ParquetFile(part) as file:
         column = file.read_row_group(group, ["vector"], use_threads=False).column("vector").combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
@@ -51,7 +51,7 @@ def _place_group(part: Path, matrix: np.ndarray, rows: np.ndarray, source: np.nd
 
 
 def _as_slice(numbers: np.ndarray) -> slice | np.ndarray:
-    """Consecutive numbers as a slice, with which NumPy copies several times as fast."""
+    """Consecutive numbers as a slice, with which NumPy copies several times faster."""
     if len(numbers) and (np.diff(numbers.astype(np.int64)) == 1).all():
         return slice(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers

@@ -1,4 +1,4 @@
-"""Views of a dataset saved by name: what the explorer's address holds, kept beside the decisions.
+"""Named views of a dataset: the state in the explorer's address, kept beside the decisions.
 
 HOME/DATASET/decisions/views.json
 """
@@ -17,7 +17,7 @@ LONGEST_NAME, LONGEST_STATE = 80, 60_000  # characters
 
 
 def read_views(workspace: Workspace) -> list[dict[str, Any]]:
-    """`{name, state, who, at}` of each, by name; none where the file is absent or not one."""
+    """`{name, state, who, at}` of each, by name; none where the file is absent or unreadable."""
     try:
         views = json.loads(_file(workspace).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -26,10 +26,10 @@ def read_views(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def save_view(workspace: Workspace, name: str, state: dict[str, Any] | None, who: str) -> None:
-    """Save a view under a name, over one of the same name; `state` None removes it.
+    """Save a view under a name, replacing one of that name; `state` None removes it.
 
     Raises:
-        AssayError: no name, too long a one, too large a state, or too many views.
+        AssayError: the name is empty or too long, the state too large, or there are too many views.
     """
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME:

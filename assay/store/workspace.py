@@ -11,7 +11,7 @@ class Workspace:
     """Where one dataset's results live.
 
     Raises:
-        SpecError: the home's path has a character that Polars and DuckDB take for a pattern.
+        SpecError: the home's path has a character that Polars and DuckDB take for a wildcard.
     """
 
     home: Path

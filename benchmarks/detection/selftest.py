@@ -42,7 +42,7 @@ def setting(data: str, noise: str, rate: float, seed: int) -> list[dict]:
     samples, defects, true = selftest_data.build(data, noise, rate, seed)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        found = selftest.measure(spec_of(data), samples, Path(folder))[0]
+        found = selftest.plant_and_judge(spec_of(data), samples, Path(folder))[0]
         seconds = time.perf_counter() - started
         before = first_snapshot(Path(folder) / "home" / data)
         facts = truth(before, defects, {sample.name: sample.label for sample in samples}, true)

@@ -12,7 +12,7 @@ from assay.choosing.coverage import background, choose, covers
 from assay.choosing.weigh import Unsure, worth
 from assay.cli import main
 from assay.contracts.errors import SpecError
-from assay.knn.blocked import exact_knn
+from assay.knn.blocked import blocked_knn
 
 ORDER = np.random.default_rng(0).permutation(1797)
 DIGITS = load_digits().data[ORDER].astype(np.float32)
@@ -39,7 +39,7 @@ def test_the_heap_gives_the_greedy_choice(seed):
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(60, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    cover = covers(*exact_knn(vectors, 10), background(vectors))
+    cover = covers(*blocked_knn(vectors, 10), background(vectors))
     weight, labelled = rng.uniform(size=60), rng.uniform(size=60) < 0.2
     weight[labelled] = 0.0
     chosen = choose(cover, weight, labelled, np.flatnonzero(~labelled), 12)

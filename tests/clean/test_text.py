@@ -83,7 +83,7 @@ def test_any_text_gives_a_row_that_keeps_its_contract(value):
     steps = ("nfc", "control", "whitespace")
     assert texts.clean_text(texts.clean_text(once, steps)[0], steps)[0] == texts.clean_text(once, steps)[0]
     shouted = f"  {value}\n "
-    assert hash_text(texts.normalize(shouted)) == hash_text(texts.normalize(value))
+    assert hash_text(texts.normalize_text(shouted)) == hash_text(texts.normalize_text(value))
 
 
 def test_lone_surrogates_are_replaced_and_recorded():
@@ -146,7 +146,7 @@ def test_normalized_hash_ignores_form_case_blanks_and_invisible_marks():
     same = ["The ﬁrst  Straße", "THE FIRST STRASSE", "the\u200b first\nstrasse", "Ｔｈｅ first strasse"]
     good, _ = facts(same)
     assert good["normalized_hash"].n_unique() == 1
-    assert texts.normalize("the first") != texts.normalize("thefirst")
+    assert texts.normalize_text("the first") != texts.normalize_text("thefirst")
 
 
 def test_minhash_agreement_estimates_the_jaccard_similarity():

@@ -11,7 +11,7 @@ from assay.contracts.spec import Spec, make_spec
 from assay.contracts.tables import empty
 from assay.duplicates.stage import dedup, near_dedup
 from assay.modalities.image.pictures import turn_hashes
-from assay.modalities.text.facts import minhashes, normalize
+from assay.modalities.text.facts import minhashes, normalize_text
 from assay.store.files import hash_bytes, hash_text
 from assay.store.stage import StageOutput, run_stage, write_rows
 from assay.store.vectors import vectors_frame
@@ -142,7 +142,7 @@ def text_rows(hashes: list[str], texts: list[str]) -> pl.DataFrame:
         content_hash: {
             **blank, "content_hash": content_hash, "text": text, "clean_text": text, "changes": [],
             "damaged": 0.0, "n_characters": len(text), "n_words": 1, "n_tokens": 1, "minhash": signature,
-            "normalized_hash": hash_text(normalize(text)),
+            "normalized_hash": hash_text(normalize_text(text)),
         }
         for content_hash, text, signature in zip(hashes, texts, signatures, strict=True)
     }  # fmt: skip

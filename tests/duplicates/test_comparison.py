@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.modalities.text.comparison import Relation, relation
 from assay.modalities.text.fingerprints import PASSAGE, RUN, WINDOW, common_spans, fingerprint, passage_pairs
-from assay.modalities.text.shingles import normalize
+from assay.modalities.text.shingles import normalize_text
 from assay.modalities.text.texts import TextPairs
 from assay.modalities.text.tokens import MOST_TOKENS, read_text
 
@@ -21,7 +21,7 @@ CODE = "def area(width, height):\n    if width < 0:\n        raise ValueError(wi
 
 
 def related(one: str, other: str) -> Relation:
-    texts = [read_text(text, normalize(text)) for text in (one, other)]
+    texts = [read_text(text, normalize_text(text)) for text in (one, other)]
     assert relation(*texts) == relation(*texts[::-1])
     return relation(*texts)[0]
 
@@ -148,7 +148,7 @@ def test_an_edited_text_is_nearly_the_same():
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_two_texts_can_be_compared(one, other):
     """Symmetric, in range, and a text is the same as itself unless nothing can be read in it."""
-    texts = [read_text(text, normalize(text)) for text in (one, other)]
+    texts = [read_text(text, normalize_text(text)) for text in (one, other)]
     what, value = relation(*texts)
     assert relation(*texts[::-1]) == (what, value) and 0 <= value <= 1
     assert relation(texts[0], texts[0])[0] is Relation.SAME or not texts[0].words
@@ -168,12 +168,12 @@ FRONT = "You are a careful assistant. Answer in three sentences at most and neve
 
 def test_what_many_texts_share_is_found_and_no_more():
     """The passage in front of all texts is common from its first character to its last; nothing of the questions is."""
-    texts = [normalize(text) for text in prompts(40, FRONT)]
+    texts = [normalize_text(text) for text in prompts(40, FRONT)]
     spans = common_spans(fingerprint(texts), np.array([len(text) for text in texts]))
     for number, text in enumerate(texts):
         ((begin, end),) = spans[number]
         assert begin == 0 and len(FRONT) - WINDOW <= end <= len(FRONT) + 6, text[begin:end]
-    few = [normalize(text) for text in prompts(7, FRONT)]
+    few = [normalize_text(text) for text in prompts(7, FRONT)]
     assert common_spans(fingerprint(few), np.array([len(text) for text in few])) == {}
 
 
@@ -194,7 +194,7 @@ def test_a_shared_passage_has_a_shared_fingerprint(texts, place):
 
 def test_rare_passages_propose_pairs_and_common_ones_do_not():
     """Under a prompt that all share only the two with one question meet."""
-    texts = [normalize(text) for text in prompts(60, FRONT)]
+    texts = [normalize_text(text) for text in prompts(60, FRONT)]
     texts.append(texts[17].replace("garden", "gardne") + " please")
     left, right = passage_pairs(fingerprint(texts))
     pairs = set(zip(left.tolist(), right.tolist(), strict=True))

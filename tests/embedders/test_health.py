@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assay.embedders.pipeline import Refusals, normalize
+from assay.embedders.pipeline import Refusals, checked_vectors
 from assay.health.embedding import effective_rank, health_rows, statistics
 from assay.store.facts import FactStore
 from assay.store.files import hash_text
@@ -62,7 +62,7 @@ def test_effective_rank_of_known_shapes():
 
 def test_rows_become_unit_length_or_are_named():
     """NaN, infinity and zero are refused by row; huge and tiny values keep their direction."""
-    unit, problems = normalize(
+    unit, problems = checked_vectors(
         np.array([[3, 4], [np.nan, 1], [0, 0], [np.inf, 0], [3e38, 3e38], [1e-38, 0]], np.float32)
     )
     assert {row: reason for row, (reason, _) in problems.items()} == {

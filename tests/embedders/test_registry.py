@@ -3,12 +3,14 @@
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 
 from assay.contracts.errors import EmbedderError
 from assay.contracts.modality import find_modality
 from assay.contracts.plugins import registered
+from assay.contracts.spec import Spec, make_spec
 from assay.embedders import registry, weights
 from assay.embedders.catalog import list_embedders, works_here
 from assay.embedders.registry import make_embedder, plan_embedder
@@ -28,6 +30,11 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def of(modality: str) -> Spec:
+    """A spec of some data."""
+    return make_spec({"name": "x", "modality": modality, "source": {"kind": "folder", "path": "."}}, Path())
 
 
 def refused(spec, workspace) -> str:
@@ -146,7 +153,7 @@ def test_list_of_embedders():
     assert json.dumps(rows)
     assert {row["kind"] for row in rows} == set(registered("assay.embedders"))
     assert all(row["needs"] or row["available"] for row in rows)
-    assert {"bow", "glove", "lsa"} <= set(works_here("text")) and works_here("audio") == ["logmel"]
+    assert {"bow", "glove", "lsa"} <= set(works_here(of("text"))) and works_here(of("audio")) == ["logmel"]
     assert all(row["cost"] and row["modality"] for row in rows)
 
 
@@ -156,4 +163,4 @@ def test_every_embedder_of_a_modality_is_listed_and_compared(modality):
     kinds = find_modality(modality).embedders
     listed = {row["kind"] for row in list_embedders() if modality in row["modality"].split(", ")}
     assert listed == set(kinds)
-    assert {name.partition("=")[0] for name in works_here(modality)} <= set(kinds) and works_here(modality)
+    assert {name.partition("=")[0] for name in works_here(of(modality))} <= set(kinds) and works_here(of(modality))

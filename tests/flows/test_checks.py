@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from assay.contracts.errors import SpecError
+from assay.contracts.spec import make_spec
 from flows.by_hand import own_folder
 from flows.served import SERVED, check_models
 from tests.flows.test_selftest import write_vectors
@@ -104,8 +105,9 @@ def test_a_mistake_is_one_message(tmp_path, name):
 @pytest.mark.parametrize("model", ["local-dir:/home/eve", "hf-hub:eve/model", "RN50@openai", "service", ""])
 def test_a_served_comparison_takes_no_folder_and_no_address(monkeypatch, model):
     """Whoever reaches Prefect's API chooses among what works here, and nothing else; by hand anything may be named."""
-    assert check_models([model], "image") == [model]
+    spec = make_spec({"name": "x", "modality": "image", "source": {"kind": "folder", "path": "."}}, Path())
+    assert check_models([model], spec) == [model]
     monkeypatch.setenv(SERVED, "{}")
-    assert check_models(["pca", "spec"], "image") == ["pca", "spec"]
+    assert check_models(["pca", "spec"], spec) == ["pca", "spec"]
     with pytest.raises(SpecError, match="is not served here"):
-        check_models(["pca", model], "image")
+        check_models(["pca", model], spec)

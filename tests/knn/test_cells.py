@@ -7,7 +7,7 @@ import torch
 from assay.knn import blocked as exact
 from assay.knn.cells import Cells
 from assay.store.evenly import evenly
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 from tests.graph_builder import cosine
 from tests.knn.test_exact import assert_same, clustered
 
@@ -48,7 +48,7 @@ def test_a_row_lies_in_the_cell_with_the_nearest_centre(space):
 
 def test_the_limit_holds_the_share_of_neighbours_that_was_asked_for(space):
     """As many of the true neighbours are in near cells, and with any less they would not be."""
-    cells, neighbors = Cells(torch.from_numpy(space)), exact.exact_knn(space, 10, device="cpu")[0]
+    cells, neighbors = Cells(torch.from_numpy(space)), exact.blocked_knn(space, 10, device="cpu")[0]
     every = torch.arange(1200), torch.from_numpy(neighbors).long()
     limit = cells.limit(*every, 0.97)
 
@@ -71,16 +71,16 @@ def test_a_cell_with_too_few_near_it_is_searched_for_in_all(space):
 def test_cells_find_nearly_what_the_full_search_finds(monkeypatch, d):
     """In one pass and in two; and the same again."""
     vectors = clustered(3000, d)
-    full = exact.exact_knn(vectors, 10, device="cpu")
+    full = exact.blocked_knn(vectors, 10, device="cpu")
     monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
     shares = []
     monkeypatch.setattr(Cells, "share", lambda self, near: shares.append(near.float().mean()) or 0.0)
-    found = exact.exact_knn(vectors, 10, device="cpu")
+    found = exact.blocked_knn(vectors, 10, device="cpu")
     assert shares and shares[0] < 0.9
     true = np.take_along_axis(cosine(vectors), full[0].astype(int), axis=1)
     got = np.take_along_axis(cosine(vectors), found[0].astype(int), axis=1)
     assert (got >= true[:, -1:] - 1e-6).mean() >= 0.997
-    again = exact.exact_knn(vectors, 10, device="cpu")
+    again = exact.blocked_knn(vectors, 10, device="cpu")
     assert (again[0] == found[0]).all() and (again[1] == found[1]).all()
 
 
@@ -88,18 +88,18 @@ def test_data_without_clusters_are_searched_in_full(monkeypatch):
     """Cells would save nothing there, and the result is the full search's."""
     vectors = np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    full = exact.exact_knn(vectors, 10, device="cpu")
+    full = exact.blocked_knn(vectors, 10, device="cpu")
     monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
-    assert_same(exact.exact_knn(vectors, 10, device="cpu"), full, vectors)
+    assert_same(exact.blocked_knn(vectors, 10, device="cpu"), full, vectors)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_equal_vectors_are_searched_in_full(monkeypatch, value):
     """They are all in one cell, also where they are zero."""
     vectors = np.full((1100, 8), value / 8**0.5, dtype=np.float32)
-    full = exact.exact_knn(vectors, 5, device="cpu")
+    full = exact.blocked_knn(vectors, 5, device="cpu")
     monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
-    found = exact.exact_knn(vectors, 5, device="cpu")
+    found = exact.blocked_knn(vectors, 5, device="cpu")
     assert (found[0] == full[0]).all() and (found[1] == full[1]).all()
 
 
@@ -110,10 +110,10 @@ def test_hardly_any_dimensions_zeros_and_copies(monkeypatch, d):
     vectors = np.random.default_rng(0).normal(size=(1500, d)).astype(np.float32)
     vectors[::10] = vectors[1]
     vectors[::7] = 0.0
-    vectors = normalize(vectors)
+    vectors = to_unit_length(vectors)
     monkeypatch.setattr(exact, "TWO_PASS_FROM", 1000)
     monkeypatch.setattr(exact, "MOST", 1.0)  # cells at any rate
-    rows, similarities = exact.exact_knn(vectors, 10, device="cpu")
+    rows, similarities = exact.blocked_knn(vectors, 10, device="cpu")
     least = exact.kth_similarity(vectors, np.arange(1500), 10)
     assert exact.recall(rows, vectors, np.arange(1500), least) >= 0.997
     assert np.isfinite(similarities).all() and (np.diff(np.sort(rows, axis=1), axis=1) > 0).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.knn.blocked import exact_knn
+from assay.knn.blocked import blocked_knn
 from assay.knn.insert import insert_rows, nearest
 
 
@@ -18,9 +18,9 @@ def unit_rows(n: int, d: int, seed: int) -> np.ndarray:
 def test_lists_are_those_of_the_whole_search(new):
     """Whatever their number, and where vectors are equal."""
     vectors = unit_rows(300, 8, seed=new)
-    rows, similarities = exact_knn(np.ascontiguousarray(vectors[: 300 - new]), 10)
+    rows, similarities = blocked_knn(np.ascontiguousarray(vectors[: 300 - new]), 10)
     grown, similar = insert_rows(vectors, rows, similarities)
-    wanted, wanted_similar = exact_knn(vectors, 10)
+    wanted, wanted_similar = blocked_knn(vectors, 10)
     assert (grown == wanted).all()
     np.testing.assert_allclose(similar, wanted_similar, atol=2e-6)
 

@@ -11,7 +11,7 @@ from assay.knn.hnsw import build_graph, graph_knn
 from assay.knn.search import load_index
 from assay.knn.stage import index, make_index
 from assay.store.stage import StageWriter
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 from assay.store.workspace import Workspace
 from tests.graph_builder import cosine, vector_stages
 from tests.knn.test_exact import clustered
@@ -210,7 +210,7 @@ def test_ef_is_set_after_loading(workspace):
 
 def test_normalize_survives_extreme_lengths():
     """Rows too long or too short for their squares still come out at length 1."""
-    rows = normalize(np.array([[3e38, 3e38], [1e-40, 0.0], [0.0, 0.0]], dtype=np.float32))
+    rows = to_unit_length(np.array([[3e38, 3e38], [1e-40, 0.0], [0.0, 0.0]], dtype=np.float32))
     assert np.allclose(np.linalg.norm(rows, axis=1), [1.0, 1.0, 0.0])
 
 

@@ -11,9 +11,9 @@ from scipy import sparse
 import assay
 from assay.contracts.errors import SourceError
 from assay.contracts.spec import make_spec
-from assay.embedders import hits
 from assay.embedders.als import ALPHA, PENALTY, als, solve
 from assay.embedders.pure_svd import pure_svd
+from assay.modalities.interactions import hits
 from assay.modalities.interactions.example import write_example
 from assay.modalities.interactions.facts import measure
 from assay.modalities.interactions.reading import read_folder, typical_values

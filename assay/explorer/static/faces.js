@@ -1,4 +1,4 @@
-// How a sample is shown, by the face of its modality: small on a card, large alone, beside another. A new face is an
+// How a sample is shown, by its face: small on a card, large alone, beside another. A new face is an
 // entry here: `small(data, snapshot)`, `large(data, snapshot, note)` → node, `peek(data, snapshot)`, and
 // `difference(a, b, snapshot)` → node or null; `shape` says how its cards lie ("tiles" or "lines").
 import { api } from "./api.js";

@@ -9,7 +9,7 @@ each other by expectation maximisation:
 `b` is the noise model's belief from the vectors, out of fold; where they know nothing, the class sizes. An annotator's
 error on a class, `e`, is shrunk to that annotator's overall one, and that to the one of all; what a class is mistaken
 for, `D`, is the same for all and shrunk to the class sizes: a whole confusion matrix of each annotator would have more
-cells than most give labels.
+cells than most annotators give labels.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from assay.metrics.judgement import Numbers
 from assay.metrics.labels import beliefs, confident, noise
 from assay.sources.label_text import label_texts
 
-PRIOR = 8.0  # labels' worth of shrinkage
+SHRINKAGE = 8.0  # labels' worth of shrinkage
 ROUNDS = 50
 START = 0.1  # error that all begin with
 LEAST = 1e-3  # error that is never gone below, nor its complement
@@ -64,8 +64,8 @@ class Votes:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of each unit: (p,) pairs of `unit` and `label`, sorted, with the probability `chance`; and of each
-    vote (v,) the chance that it is `right`, and whether anything but itself says so (`judged`)."""
+    """The likely classes of each unit: (p,) pairs of `unit` and `label`, sorted, with the probability `chance`; and for
+    each vote (v,) the chance that it is `right`, and whether anything but the vote itself tells (`judged`)."""
 
     unit: np.ndarray
     label: np.ndarray
@@ -153,11 +153,11 @@ def find_truth(inputs: Inputs, votes: Votes) -> Truth:
         weight = np.where(heard, chance[pair], 0.0)
         wrong, before = np.where(same, 0.0, weight), error
         missed = np.bincount(who, wrong, len(total))
-        mean = (missed + PRIOR * missed.sum() / max(total.sum(), 1.0)) / (total + PRIOR)
-        error = np.bincount(habit, wrong, len(habits)) + PRIOR * mean[whose]
-        error = np.clip(error / (np.bincount(habit, weight, len(habits)) + PRIOR), LEAST, 1 - LEAST)
+        mean = (missed + SHRINKAGE * missed.sum() / max(total.sum(), 1.0)) / (total + SHRINKAGE)
+        error = np.bincount(habit, wrong, len(habits)) + SHRINKAGE * mean[whose]
+        error = np.clip(error / (np.bincount(habit, weight, len(habits)) + SHRINKAGE), LEAST, 1 - LEAST)
         counts = np.bincount(cell, wrong, len(cells))
-        direction = (counts + PRIOR * others) / (np.bincount(true, counts, n_classes)[true] + PRIOR)
+        direction = (counts + SHRINKAGE * others) / (np.bincount(true, counts, n_classes)[true] + SHRINKAGE)
         if np.abs(error - before).max() < SETTLED:
             break
     right = np.zeros(len(votes.unit))

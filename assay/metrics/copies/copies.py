@@ -1,4 +1,4 @@
-"""What the copies of a sample say of it: that it is superfluous, leaks into another split, or is labelled otherwise."""
+"""What a sample's copies say about it: it is superfluous, leaks into another split, or has another label than they."""
 
 from pathlib import Path
 

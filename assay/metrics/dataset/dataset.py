@@ -31,9 +31,9 @@ def order_test(
 ) -> tuple[float, float] | None:
     """`(gap ratio, p)`: whether neighbours in space stand near each other in the file.
 
-    The mean gap in position between a unit and its ten neighbours, against the same with positions permuted (within
-    the groups `within`, so that a file sorted by label is not called drifting). A ratio of 1 is no order; p is the
-    share of permutations with a mean at most as small. After Cummings et al. 2023. None below 20 units.
+    The mean gap in position between a unit and its ten neighbours ÷ the same with positions permuted (inside the groups
+    `within`, so that a file sorted by label does not count as drifting). A ratio of 1 is no order; p is the share of
+    permutations whose mean is at most as small. After Cummings et al. 2023. None below 20 units.
     """
     n = corpus.n_units
     if n < 20 or corpus.neighbors.shape[1] == 0:
@@ -71,7 +71,7 @@ def binned(values: np.ndarray) -> np.ndarray:
 
 
 def spurious_correlation(bins: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> float | None:
-    """How far one property alone predicts the label: (accuracy − baseline) ÷ (1 − baseline), not below 0.
+    """How well one property alone predicts the label: (accuracy − baseline) ÷ (1 − baseline), at least 0.
 
     Accuracy is out of fold, of the most frequent label of a bin; the baseline is the majority class's share. None
     where there is nothing to predict.

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assay.contracts.modality import find_modality
 from assay.metrics import probe, sql
 from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
@@ -90,7 +89,7 @@ def spurious_numbers(inputs: Inputs) -> Numbers:
 
 def properties(inputs: Inputs) -> dict[str, np.ndarray]:
     """Numeric measurements of each sample's content, NaN where there is none."""
-    kind = find_modality(inputs.spec.modality).facts
+    kind = inputs.spec.data.facts
     if kind is None or kind.table not in inputs.tables:
         return {}
     columns = ("content_hash", *kind.properties)

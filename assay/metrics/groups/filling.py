@@ -1,4 +1,4 @@
-"""Proposals for the gaps in group columns: of names as for labels, of numbers from what the neighbours have."""
+"""Proposals for gaps in group columns: names are proposed as labels are, numbers from the neighbours' values."""
 
 import polars as pl
 
@@ -12,8 +12,8 @@ from assay.metrics.labels import beliefs, noise, proposals
 def fill_groups(
     inputs: Inputs, codings: list[Coding], ungrouped: list[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, Numbers]:
-    """`(proposals, their measured quality, numbers)`. Of the columns that are not grouped by, those of numbers are
-    filled as such; who labelled a sample is not guessed, and labels are proposed where they are judged."""
+    """`(proposals, their measured quality, numbers)`. Numeric columns that are not grouped by are filled as numbers.
+    Who labelled a sample is never guessed, and labels are proposed where they are judged."""
     section, corpus = inputs.spec.metrics, inputs.corpus
     made, measured = [pl.DataFrame(schema=PROPOSALS)], [pl.DataFrame(schema=QUALITY)]
     numbers: Numbers = {}

@@ -1,4 +1,4 @@
-"""Proposed values for gaps in columns of numbers: what the neighbours have, if enough of them agree.
+"""Proposed values for gaps in numeric columns: the neighbours' value, if enough of them agree.
 
 A proposal is *right* where the true value is within a tolerance of it: a tenth of the span that the middle nine tenths
 of the known values take. The proposal of a unit is the densest place among its neighbours' values, each worth
@@ -45,7 +45,7 @@ class Filled:
 
 
 def with_gaps(corpus: Corpus, names: list[str]) -> list[str]:
-    """Those of `names` that hold numbers, and miss some of samples that have a vector."""
+    """Those of `names` that hold numbers and lack a value for some sample that has a vector."""
     held = [name for name in names if name in corpus.samples.columns and corpus.samples[name].dtype.is_numeric()]
     return [name for name in held if len(gaps_of(corpus, name))]
 
@@ -88,7 +88,7 @@ def fill(corpus: Corpus, column: str, folds: int, seed: int) -> Filled | None:
 
 
 def within(difference: np.ndarray, tolerance: float) -> np.ndarray:
-    """Whether a difference is at most the tolerance, but for rounding; false where it is not a number."""
+    """Whether a difference is at most the tolerance, apart from rounding; false where it is not a number."""
     with np.errstate(invalid="ignore"):
         return np.abs(difference) <= tolerance * (1 + 1e-9)
 

@@ -1,4 +1,4 @@
-"""Group columns: who is represented, who can be read off the vectors, who the label probe serves worse; and LEACE.
+"""Group columns: who is represented, which groups the vectors reveal, which the label probe serves worse; and LEACE.
 
 torch and scikit-learn are imported where they are used: `judge` takes the codings from here every night.
 """
@@ -18,8 +18,8 @@ AUC_ROWS = 200_000  # that the areas are measured on
 def group_codings(
     samples: pl.DataFrame, wanted: tuple[str, ...] | None, without: tuple[str, ...] = ()
 ) -> tuple[list[Coding], dict[str, str]]:
-    """`(codings, notes)`: the columns of `samples` that can be grouped by, and why the others were left out. Where none
-    are `wanted` by name, all further columns are but those of `without`."""
+    """`(codings, notes)`: the columns of `samples` that can be grouped by, and why the others were left out. If no
+    columns are `wanted` by name, all further columns are considered but those of `without`."""
     further = [name for name in samples.columns if name not in (*OWN_COLUMNS, *without)]
     names = further if wanted is None else [name for name in wanted if name in samples.columns]
     notes = {name: "no such column in the source" for name in (wanted or ()) if name not in samples.columns}

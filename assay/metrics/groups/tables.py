@@ -1,4 +1,4 @@
-"""The rows about group columns: how well a group can be read off the vectors, and vectors with a group erased."""
+"""Rows about group columns: how well the vectors reveal a group, and vectors with a group erased."""
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,8 @@ ENOUGH = 10  # units for a probe of the groups, and samples of a group for its a
 
 
 def group_measures(inputs: Inputs, codings: list[Coding], told: np.ndarray | None) -> pl.DataFrame:
-    """Per value of each group column its size, how well it is read off the vectors, and how well the label probe does
-    in it; `told` (m,): whether that probe gives each case its own label."""
+    """For each value of each group column its size, how well the vectors reveal it, and the label probe's accuracy in
+    it. `told` (m,): whether that probe gives each case its own label."""
     section, frames = inputs.spec.metrics, [pl.DataFrame(schema=GROUPS)]
     features = probe.principal_axes(inputs.corpus.vectors) if codings and inputs.corpus.n_units >= ENOUGH else None
     for coding in codings:
@@ -67,7 +67,7 @@ def worst_groups(table: pl.DataFrame) -> Numbers:
 
 
 def debias(inputs: Inputs, codings: list[Coding], notes: dict[str, str], writer: StageWriter) -> Numbers:
-    """For each column asked for: a copy of the vectors without it, and how well it can be read before and after."""
+    """For each column asked for, a copy of the vectors with it erased, and how well they reveal it before and after."""
     section, corpus = inputs.spec.metrics, inputs.corpus
     by_name = {coding.column: coding for coding in codings}
     numbers: Numbers = {}

@@ -30,13 +30,13 @@ class SetBeliefs:
 
     Attributes:
         unit, share, n: (m,) the cases: their unit, share of the unit, members.
-        known: (m,) whether the case is labelled, be it with the empty set.
+        known: (m,) whether the case is labelled, possibly with the empty set.
         case, label: (p,) the pairs: the classes carried, those of neighbours, and the probe's best few.
         carried: (p,) whether the case carries the class.
         probe, vote: (p,) what each says; NaN in `probe` where there is none.
         chance: (p,) both together: the probability that such a sample is given this class.
         rate: (n_classes,) share of the labelled that carry each class.
-        auc: (n_classes,) how well the probe tells those that carry a class, out of fold; NaN where it cannot be said.
+        auc: (n_classes,) how well the out-of-fold probe tells the carriers of a class; NaN where it is not defined.
     """
 
     unit: np.ndarray

@@ -1,4 +1,4 @@
-"""Which classes of a label that is a set are wrong or missing, what the set should be, and how suspicious it all is.
+"""For labels that are sets: which classes are wrong or missing, what the set should be, and how suspicious it is.
 
 For each class by itself, confident learning (Northcutt, Jiang, Chuang 2021) counts the samples that carry it and surely
 should not, and those that lack it and surely should not. That overcounts on hard classes, where a sample that is merely
@@ -19,7 +19,7 @@ from assay.metrics.verdict import Verdict, with_leeway
 ALPHA = 0.8  # weight of the most suspicious class in a sample's score
 LEEWAY = 0.25  # of the suspicion from which a class is flagged, from night to night
 LEAST = 0.25  # of the chance: what is left of it at least when the noise is taken out, for the rates are estimates
-PRIOR = 20.0  # samples that the overall noise rate is worth to a class
+SHRINKAGE = 20.0  # samples that the overall noise rate is worth to a class
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class SetFindings:
     """What was found of the cases (m,) and of the pairs (p,) of `SetBeliefs`.
 
     Attributes:
-        suspicion: (p,) probability that the pair is wrong: carried and not so, or the other way round; 0 unlabelled.
-        flagged: (p,) where it is over one half; of a case that has no such pair, and stays an issue that it was last
-            night, the pairs that keep it one.
+        suspicion: (p,) probability that the pair is wrong (carried but should not be, or missing); 0 where unlabelled.
+        flagged: (p,) where that is over one half. In a case without such a pair that stays the issue it was last night,
+            the pairs that keep it one.
         proposed: (p,) whether the corrected set has the class; of an unlabelled case, the proposed set.
         score, wrong, missing: (m,) of all classes, of those carried, of those not carried.
         of_wrong, of_missing, verdict: (m,) whether a class carried is wrong, one not carried missing; either.
         confidence: (m,) probability that the proposed set is right in every class.
         other, other_confidence: the same with every flagged pair changed.
         belief: (p,) probability of truly having the class, whatever is carried.
-        blind: (m,) calibrated probability that the classes with a `belief` over one half are just the right ones.
+        blind: (m,) calibrated probability that the classes with a `belief` over one half are exactly the right ones.
         noise: (n_classes,) expected share of wrong ones among those that carry each class; NaN where it is not
             estimated.
     """
@@ -141,12 +141,15 @@ def probable_counts(beliefs: SetBeliefs, doubts: np.ndarray) -> tuple[np.ndarray
 def noise_rates(beliefs: SetBeliefs, wrong: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(added, dropped)`, each (n_classes,): p(carried | should not be) and p(not carried | should be), from counts.
 
-    Each class's is shrunk towards the rate over all classes.
+    Each class's rate is shrunk towards the rate over all classes.
     """
     n_has, n_not = _sizes(beliefs)
     no, has = np.maximum(n_not - missing, 0) + wrong, np.maximum(n_has - wrong, 0) + missing
     overall = wrong.sum() / max(no.sum(), 1e-9), missing.sum() / max(has.sum(), 1e-9)
-    added, dropped = (wrong + PRIOR * overall[0]) / (no + PRIOR), (missing + PRIOR * overall[1]) / (has + PRIOR)
+    added, dropped = (
+        (wrong + SHRINKAGE * overall[0]) / (no + SHRINKAGE),
+        (missing + SHRINKAGE * overall[1]) / (has + SHRINKAGE),
+    )
     return np.clip(added, SURE, 0.45), np.clip(dropped, SURE, 0.45)
 
 
@@ -215,7 +218,7 @@ def calibrated(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:
 
 
 def exact(beliefs: SetBeliefs, belief: np.ndarray) -> np.ndarray:
-    """(m,) whether the classes with `belief` over one half are just those carried."""
+    """(m,) whether the classes with `belief` over one half are exactly those carried."""
     return _sum(beliefs, (belief > 0.5) != beliefs.carried) == 0
 
 

@@ -1,6 +1,7 @@
 """Labels that are sets of classes, judged: each class counts once for every sample that carries it.
 
-What is not defined for sets is left out: the noise matrix, silhouettes and overlaps, `off_class`, the accuracy of a
+Measures that are not defined for sets are left out: the noise matrix, silhouettes and overlaps, `off_class`, the
+    accuracy of a
 probe in groups, spurious correlations, and what acting on the findings is worth.
 """
 
@@ -124,8 +125,8 @@ def noise_numbers(beliefs: SetBeliefs, found: SetFindings, told: bool) -> Number
 
 
 def wrong_chance(beliefs: SetBeliefs, found: SetFindings) -> np.ndarray:
-    """(m,) the mean of the chance that any class is wrong, taken as independent, and of whether one is flagged: the
-    first sums many small doubts, the second ignores them all."""
+    """(m,) the mean of two estimates: the chance that any class is wrong, taking classes as independent, which adds up
+    many small doubts; and whether one is flagged, which ignores them."""
     right = pairs.total(beliefs.case, np.log1p(-np.minimum(found.suspicion, 1 - 1e-9)), len(beliefs.unit))
     return (1 - np.exp(right) + found.is_issue) / 2
 

@@ -1,12 +1,12 @@
-"""Outliers by direction: what a unit has of directions of which the others have next to nothing.
+"""Outliers by direction: how far a unit extends along directions in which the others hardly vary.
 
-A distance to neighbours weighs a direction by its variance, so a rare word or a rare citation drowns in what all units
-vary in. Three measurements look past that: the Mahalanobis distance to the middle, the same to the unit's neighbours,
-and what lies outside the directions that hold 99% of the variance. The covariance is shrunk (Ledoit & Wolf 2004).
+A distance to neighbours weighs each direction by its variance, so a rare word or citation drowns in what all units vary
+in. Three measurements see it: the Mahalanobis distance to the mean, the same to the unit's neighbours, and the residual
+outside the directions that hold 99% of the variance. The covariance is shrunk (Ledoit & Wolf 2004).
 
-Where small directions are noise, these three are noise as well. Noise is Gaussian there; what few units have and most
-have not is heavy-tailed. So the median excess kurtosis of the units along the small directions says whether the three
-are heard at all: 2.5 to 16 was found in vectors of words and citations, −0.2 to 1.2 in those of pixels and networks.
+Where the small directions are noise, so are these three. Noise is Gaussian; a property of few units is heavy-tailed. So
+the three are used only if the median excess kurtosis along the small directions is high: it was 2.5 to 16 for vectors
+of words and citations, −0.2 to 1.2 for those of pixels and networks.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The outlier metrics of every sample: far from everything, in a junk cluster, off its class."""
+"""The outlier metrics of every sample: far from everything, in a junk cluster, or far from its class."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     """outlier, knn_distance, junk_cluster and off_class, as rows of `measures`.
 
-    `references`: the folder of what each embedder's distances were when it was first used.
+    `references`: the folder with the distances of each embedder from when it was first used.
     """
     corpus, n, cases = inputs.corpus, inputs.corpus.n_units, inputs.cases
     if not n:
@@ -55,8 +55,8 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
 def directions_of(
     inputs: Inputs, reference: Callable[[dict[str, np.ndarray]], dict[str, Any]]
 ) -> dict[str, np.ndarray]:
-    """The measurements along the vectors' directions, where those have heavy tails; none elsewhere. That they have is
-    found when an embedder is first used, and kept with its `reference`."""
+    """The measurements of `directions.py` where the vectors have heavy tails; none elsewhere. Whether they have is
+    decided when an embedder is first used, and kept with its `reference`."""
     found = directions.directions(inputs.corpus.vectors)
     if found is None:
         return {}

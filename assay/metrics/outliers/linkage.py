@@ -27,7 +27,8 @@ class Dendrogram:
 
 
 def cluster_limit(n: int) -> int:
-    """Units of the largest cluster that can be junk: 2% of all, or 20, but never over a quarter."""
+    """Size of the largest cluster that can be junk: 2% of all units or 20, whichever is more, but never over a
+    quarter."""
     return max(min(20, n // 4), n // 50, 1)
 
 
@@ -67,8 +68,8 @@ def clusters(tree: Dendrogram, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """`(gap, cluster)` of each unit: its largest cluster of at most `limit` units, as a number from 0, and the
     distance at which that merges into more.
 
-    So a lone unit has the distance to its nearest neighbour, and a member of a junk cluster that of the whole cluster
-    to the rest; 0 where there is no rest.
+    So a lone unit gets the distance to its nearest neighbour, and a member of a junk cluster gets the distance between
+    the cluster and the rest; 0 where there is no rest.
     """
     parent, height, count, n = tree.parent, tree.height, tree.count, tree.n_units
     gap, node = np.zeros(len(parent)), np.arange(len(parent))

@@ -4,11 +4,11 @@ A measurement becomes a score through a *reference*: its median and upper spread
 first fit of an embedder and kept, so that nights can be compared. Score = −log10 p ÷ 5, where p is the upper tail of
 that log-normal: 0.5 is three in a thousand by chance, 1 is one in a hundred thousand.
 
-The combined score has two parts. Two views of a unit are added: its distance to its neighbours, and the gap around
-the handful that it belongs to. Both are blind to a clump of more units than neighbours are counted; such a clump is
-junk where it is both far from the rest and dense within, and then that alone speaks. The gap around larger clusters
-does not count beside the distance: many datasets have whole classes of that size, and where they do it says which
-class a unit is of, not how odd it is.
+The combined score has two parts. The first adds two views of a unit: its distance to its neighbours, and the gap around
+the handful of units that it belongs to. Both are blind to a clump with more units than the graph has neighbours. Such a
+clump is junk if it is both far from the rest and dense, and then the second part, which measures that, is the score.
+The gap around larger clusters is not added to the distance: many datasets have whole classes of that size, and there it
+would say which class a unit is in, not how odd it is.
 """
 
 import math
@@ -114,7 +114,7 @@ def clump_sizes(cluster: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def agreement(z: dict[str, np.ndarray]) -> np.ndarray:
-    """Both views of a unit, as a measurement with a reference of its own: e to the weighted sum of their z."""
+    """Both views of a unit as one measurement, which has its own reference: e to the weighted sum of their z."""
     return np.exp(np.clip(z["knn_distance"] + z["handful"] / 2, -MOST, MOST))
 
 
@@ -160,14 +160,15 @@ def beyond_chance(z: np.ndarray, rate: float = FALSE) -> np.ndarray:
 
 
 def verdict(z: np.ndarray) -> Verdict:
-    """Of each unit whether it is an outlier; one that was stays one at a higher rate, and starts to be at a lower."""
+    """Whether each unit is an outlier; it stays one at a higher rate, and becomes one at a lower rate."""
     return with_leeway(lambda times: beyond_chance(z, FALSE * times), LEEWAY)
 
 
 def off_class_ratio(
     corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """(m,) distance of each labelled case to its class's mean direction, itself left out, ÷ the class's median one.
+    """(m,) each labelled case's distance to the mean direction of its class (without itself) ÷ the class's median
+    distance.
 
     NaN for unlabelled cases and for classes of fewer than three units.
     """

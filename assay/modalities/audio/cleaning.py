@@ -7,8 +7,7 @@ import polars as pl
 
 from assay.contracts.tables import empty
 from assay.modalities.audio.facts import MeasuredSound, measure_contents
-from assay.modalities.contents import Content
-from assay.modalities.image.facts import Unmeasured
+from assay.modalities.contents import Content, Unmeasured
 from assay.modalities.measuring import Chunk, measured
 from assay.sources.files import Source
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.contracts.errors import UnreadableSample
 from assay.modalities.audio.decode import Sound, decode
 from assay.modalities.audio.mel import log_mel, stft_power
 from assay.modalities.audio.preview import preview
-from assay.modalities.image.facts import Unmeasured
-from assay.sources.files import Source, read_content
+from assay.modalities.contents import Content, Unmeasured, measure_each
+from assay.sources.files import Source
 
 FRAME_SECONDS = 0.02
 SILENT_DB = -60.0
@@ -35,21 +34,14 @@ class MeasuredSound:
 
 
 def measure_contents(
-    source: Source, max_seconds: float, contents: Sequence[tuple[str, Sequence[str]]]
+    source: Source, max_seconds: float, contents: Sequence[Content]
 ) -> list[MeasuredSound | Unmeasured]:
-    """Read, decode and measure `(content_hash, uris)` pairs, one result each, in their order."""
-    found: list[MeasuredSound | Unmeasured] = []
-    for content_hash, uris in contents:
-        try:
-            data = read_content(source, uris, content_hash)
-        except UnreadableSample as error:
-            found.append(Unmeasured(error.reason, error.detail, lasting=False))
-            continue
-        try:
-            found.append(MeasuredSound(measure(decode(data, max_seconds))))
-        except UnreadableSample as error:
-            found.append(Unmeasured(error.reason, error.detail, lasting=error.reason != "needs_pyav"))
-    return found
+    """Read, decode and measure sounds, one result each, in their order."""
+
+    def measure_one(data: bytes) -> MeasuredSound:
+        return MeasuredSound(measure(decode(data, max_seconds)))
+
+    return measure_each(measure_one, source, contents, passing=("needs_pyav",))
 
 
 def measure(sound: Sound) -> dict[str, Any]:

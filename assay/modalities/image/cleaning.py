@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.tables import empty
-from assay.modalities.contents import Content
-from assay.modalities.image.facts import Measured, Unmeasured, measure_contents
+from assay.modalities.contents import Content, Unmeasured
+from assay.modalities.image.facts import Measured, measure_contents
 from assay.modalities.measuring import Chunk, measured
 from assay.sources.files import Source
 

@@ -5,6 +5,7 @@ little more than their decoding, large JPEGs not even that (they are decoded at 
 at every resolution.
 """
 
+import functools
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from assay.contracts.errors import UnreadableSample
+from assay.modalities.contents import Content, Unmeasured, measure_each
 from assay.modalities.image.decode import DecodedImage, decode_rgb
 from assay.modalities.image.identity import pixel_identity
-from assay.sources.files import Source, read_content
+from assay.sources.files import Source
 
 WORKING_PIXELS = 128  # longer side of the reduced copy that is measured; issues.sql counts on it
 WHOLE_UP_TO = 600_000  # pixels: a larger JPEG is decoded at a scale, and known by its coded data
@@ -42,33 +43,13 @@ class Measured:
     colorfulness: float
 
 
-@dataclass(frozen=True)
-class Unmeasured:
-    """Why an image could not be measured; `lasting`: because of its content, so that trying again is of no use."""
-
-    reason: str
-    detail: str
-    lasting: bool
-
-
 def measure_contents(
-    source: Source, max_pixels: int, thumbnail_pixels: int, contents: Sequence[tuple[str, Sequence[str]]]
+    source: Source, max_pixels: int, thumbnail_pixels: int, contents: Sequence[Content]
 ) -> list[Measured | Unmeasured]:
-    """Read, decode and measure `(content_hash, uris)` pairs, one result each, in their order."""
-    return [_measure_content(source, max_pixels, thumbnail_pixels, *content) for content in contents]
-
-
-def _measure_content(
-    source: Source, max_pixels: int, thumbnail_pixels: int, content_hash: str, uris: Sequence[str]
-) -> Measured | Unmeasured:
-    try:
-        data = read_content(source, uris, content_hash)
-    except UnreadableSample as error:
-        return Unmeasured(error.reason, error.detail, lasting=False)
-    try:
-        return measure(data, max_pixels=max_pixels, thumbnail_pixels=thumbnail_pixels)
-    except UnreadableSample as error:
-        return Unmeasured(error.reason, error.detail, lasting=True)
+    """Read, decode and measure images, one result each, in their order."""
+    return measure_each(
+        functools.partial(measure, max_pixels=max_pixels, thumbnail_pixels=thumbnail_pixels), source, contents
+    )
 
 
 def measure(data: bytes, *, max_pixels: int, thumbnail_pixels: int = 128) -> Measured:

@@ -61,6 +61,7 @@ IMAGE = Modality(
     name="image",
     content="file",
     face=Face("picture", "images", facts="image_facts", preview="thumbnail"),
+    tower="image",
     embedders=("pca", "open_clip", "timm", "autoencoder", "service"),
     facts=Facts(
         table="image_facts",

@@ -73,6 +73,13 @@ def worth(_samples: pl.DataFrame, _vectors: Any, _found: Any, embedded: TableRea
     return Worth(check.replace("hit_at_", "hit@"), value, (value * (1.0 - value) / n) ** 0.5)
 
 
+def validate(*given: Any) -> dict[str, Any]:
+    """hit@k of the last item of each user."""
+    from assay.modalities.interactions.hits import validate
+
+    return validate(*given)
+
+
 def example(folder: Path, seed: int) -> pl.DataFrame:
     """Writes a made shop with planted defects."""
     from assay.modalities.interactions.example import write_example
@@ -115,5 +122,6 @@ INTERACTIONS = Modality(
     ),
     folder=folder,
     worth=worth,
+    validate=validate,
     tables=("edges", "node_features", "interactions"),
 )

@@ -7,9 +7,8 @@ from typing import Any
 import polars as pl
 
 from assay.contracts.tables import empty
-from assay.modalities.contents import Content
+from assay.modalities.contents import Content, Unmeasured
 from assay.modalities.image.cleaning import rows_of
-from assay.modalities.image.facts import Unmeasured
 from assay.modalities.measuring import Chunk, crashed, failures
 from assay.modalities.objects.facts import Boxed, MeasuredBox, measure_pictures
 from assay.sources.files import Source

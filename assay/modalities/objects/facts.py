@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from assay.contracts.errors import UnreadableSample
+from assay.modalities.contents import Unmeasured
 from assay.modalities.image.decode import DecodedImage, decode_rgb
-from assay.modalities.image.facts import Measured, Unmeasured, measured
+from assay.modalities.image.facts import Measured, measured
 from assay.modalities.image.identity import hash_pixels
 from assay.modalities.objects.crops import crop_of, outside
 from assay.sources.files import Source

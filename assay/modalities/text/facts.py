@@ -20,7 +20,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from assay.contracts.errors import SpecError
 from assay.contracts.tables import empty
 from assay.modalities.text.repair import damaged_share, fix_encoding, has_mojibake
-from assay.modalities.text.shingles import CONTROL, minhashes, normalize
+from assay.modalities.text.shingles import CONTROL, minhashes, normalize_text
 from assay.modalities.text.words import WORD, repetition
 from assay.store.files import hash_text
 
@@ -90,7 +90,7 @@ def measure(text: str, steps: Sequence[str], language: str) -> dict[str, Any]:
         "repetition": repetition(text),
         "uppercase": uppercase(text),
         "symbols": symbols(text),
-        "normalized_hash": hash_text(normalize(text)),
+        "normalized_hash": hash_text(normalize_text(text)),
     }
 
 

@@ -59,6 +59,7 @@ TEXT = Modality(
     name="text",
     content="text",
     face=Face("text", "texts", facts="text_facts", text="text"),
+    tower="text",
     embedders=(
         "lsa",
         "sentence_transformers",

@@ -24,7 +24,7 @@ BLOCK = 10_000  # pairs
 MISS = 0.005  # largest chance to miss a pair whose similarity is just the threshold
 
 
-def normalize(text: str) -> str:
+def normalize_text(text: str) -> str:
     """NFKC, case-folded, without control characters, white space collapsed: equal texts are the same to a reader.
 
     Raised and lowered characters keep that they are: 10² is not 102.
@@ -38,7 +38,7 @@ def normalize(text: str) -> str:
 
 def shingles(text: str) -> frozenset[str]:
     """The distinct shingles of the normalised text; a shorter text is its own single shingle, an empty one has none."""
-    text = normalize(text)
+    text = normalize_text(text)
     if len(text) <= SHINGLE:
         return frozenset([text] if text else [])
     return frozenset(text[i : i + SHINGLE] for i in range(len(text) - SHINGLE + 1))

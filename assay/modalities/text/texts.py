@@ -12,7 +12,7 @@ import polars as pl
 
 from assay.modalities.text.comparison import Relation, relation
 from assay.modalities.text.fingerprints import common_spans, fingerprint, passage_pairs
-from assay.modalities.text.shingles import band_pairs, jaccard, normalize
+from assay.modalities.text.shingles import band_pairs, jaccard, normalize_text
 from assay.modalities.text.tokens import Text, read_text
 from assay.modalities.tier import Pairs, union
 from assay.store.tables import TableReader
@@ -28,7 +28,7 @@ class TextPairs:
 
     def __init__(self, texts: Sequence[str | None], rows: np.ndarray) -> None:
         self._texts, self._rows = texts, rows
-        self._normalized = [normalize(texts[row] or "") for row in rows.tolist()]
+        self._normalized = [normalize_text(texts[row] or "") for row in rows.tolist()]
         self._found = fingerprint(self._normalized)
         self._spans = common_spans(self._found, np.array([len(text) for text in self._normalized]))
         self._read = functools.lru_cache(maxsize=20_000)(self._read_anew)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from assay.modalities.text.shingles import SHINGLE, normalize
+from assay.modalities.text.shingles import SHINGLE, normalize_text
 from assay.modalities.text.words import UNSPACED
 
 TOKEN = regex.compile(
@@ -63,7 +63,7 @@ def read_text(raw: str, normalized: str, spans: Sequence[tuple[int, int]] = ()) 
 def _capitals(raw: str) -> frozenset[str]:
     """Folded words that stand with a capital, and nowhere without: names, some first words; in German all nouns."""
     without = {word.casefold() for word in LOWER.findall(raw)}
-    return frozenset(folded for word in CAPITAL.findall(raw) if (folded := normalize(word)) not in without)
+    return frozenset(folded for word in CAPITAL.findall(raw) if (folded := normalize_text(word)) not in without)
 
 
 def _is_name(word: str, capitals: frozenset[str]) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from assay.contracts.tables import empty
-from assay.modalities.contents import Content
-from assay.modalities.image.facts import Unmeasured
+from assay.modalities.contents import Content, Unmeasured
 from assay.modalities.measuring import Chunk, measured
 from assay.modalities.video.decode import Limits
 from assay.modalities.video.facts import MeasuredVideo, measure_contents

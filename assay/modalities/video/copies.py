@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from assay.knn.blocked import exact_knn
+from assay.knn.blocked import blocked_knn
 from assay.modalities.tier import Tier, codes
 from assay.modalities.video.facts import MATCH_SIDE
 from assay.modalities.video.matching import Floats, match
 from assay.store.tables import TableReader
-from assay.store.units import normalize
+from assay.store.units import to_unit_length
 
 CONFIRMED = 0.9  # agreement; two takes of one movement by one camera come to .87 at most
 CONTAINED = 0.5  # of the longer video: what is shorter is a part of it, not a copy
@@ -63,8 +63,8 @@ class Videos:
         rows = rows[self._stored.gather(rows).is_not_null().to_numpy()]
         if len(rows) < 2:
             return rows[:0], rows[:0]
-        looks = normalize(np.stack([looks_of(self._sequence(row)) for row in rows.tolist()]).astype(np.float32))
-        near, cosine = exact_knn(looks, min(CANDIDATES, len(rows) - 1))
+        looks = to_unit_length(np.stack([looks_of(self._sequence(row)) for row in rows.tolist()]).astype(np.float32))
+        near, cosine = blocked_knn(looks, min(CANDIDATES, len(rows) - 1))
         left = np.repeat(rows, near.shape[1])[cosine.ravel() >= ALIKE]
         right = rows[near.ravel()[cosine.ravel() >= ALIKE]]
         pairs = np.unique(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1), axis=0)

@@ -10,12 +10,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from assay.contracts.errors import UnreadableSample
-from assay.modalities.image.facts import Unmeasured
+from assay.modalities.contents import Content, Unmeasured, measure_each
 from assay.modalities.video.decode import Limits, Played, play
 from assay.modalities.video.looking import Colours, Greys
 from assay.modalities.video.preview import AREA, FRAMES, sheet
-from assay.sources.files import Source, read_content
+from assay.sources.files import Source
 
 BLACK = 24  # level up to which a cell is black; what encoders make of black is a few levels
 STILL_MEAN, STILL_MOST = 0.1, 2  # levels between two frames of which nothing moves
@@ -37,22 +36,9 @@ class MeasuredVideo:
     values: dict[str, object]
 
 
-def measure_contents(
-    source: Source, limits: Limits, contents: Sequence[tuple[str, Sequence[str]]]
-) -> list[MeasuredVideo | Unmeasured]:
-    """Read, decode and measure `(content_hash, uris)` pairs, one result each, in their order."""
-    found: list[MeasuredVideo | Unmeasured] = []
-    for content_hash, uris in contents:
-        try:
-            data = read_content(source, uris, content_hash)
-        except UnreadableSample as error:
-            found.append(Unmeasured(error.reason, error.detail, lasting=False))
-            continue
-        try:
-            found.append(MeasuredVideo(measure(data, limits)))
-        except UnreadableSample as error:
-            found.append(Unmeasured(error.reason, error.detail, lasting=True))
-    return found
+def measure_contents(source: Source, limits: Limits, contents: Sequence[Content]) -> list[MeasuredVideo | Unmeasured]:
+    """Read, decode and measure videos, one result each, in their order."""
+    return measure_each(lambda data: MeasuredVideo(measure(data, limits)), source, contents)
 
 
 def measure(data: bytes, limits: Limits) -> dict[str, object]:
