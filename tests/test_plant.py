@@ -54,7 +54,7 @@ def test_the_truth_is_what_was_done(modality):
 def test_a_seed_decides_everything(modality):
     """Equal seeds give equal samples and truths; another seed picks others."""
     counts = dict.fromkeys(DEFECTS[modality], 2)
-    runs = [plant(MAKERS[modality](60), counts, seed, modality) for seed in (3, 3, 4)]
+    runs = [plant(MAKERS[modality](60), counts, seed, DEFECTS[modality]) for seed in (3, 3, 4)]
     assert runs[0][1].equals(runs[1][1]) and not runs[0][1].equals(runs[2][1])
     for one, two in zip(runs[0][0], runs[1][0], strict=True):
         assert (one.name, one.label, one.split) == (two.name, two.label, two.split)
