@@ -93,7 +93,7 @@ def further_columns(
 ) -> tuple[dict[str, pl.DataFrame], Numbers]:
     """`(tables, numbers)` about the source's further columns: groups, their gaps, annotators."""
     section = inputs.spec.metrics
-    others = (*section.annotator_labels, find_modality(inputs.spec.modality).face.outline)
+    others = (*section.annotator_labels, inputs.spec.data.face.outline)
     codings, notes = groups.group_codings(inputs.corpus.samples, section.group_columns, without=others)
     measured = group_measures(inputs, codings, judgement.told)
     proposals, quality, numbers = fill_groups(inputs, codings, list(notes))
