@@ -6,7 +6,8 @@ from assay.explorer import points as drawing
 from assay.explorer.encoding import Encoder
 from assay.reading import samples
 from assay.reading.columns import View
-from assay.reading.selection import Selections
+from assay.reading.facts import reader
+from assay.reading.selection import Selections, by_height
 from assay.store.decision_parts import part_names
 from assay.store.decisions import DecisionLog
 from assay.store.predictions import read_predictions
@@ -70,11 +71,13 @@ class Explorer:
         everything = self.selections(view.snapshot.number).mask({})
         for method in view.layouts()[:1]:
             drawing.choose(view, method, None, everything, drawing.MOST_POINTS)
+            by_height(view, method)
         for key in ("issue", "label", "duplicate", "decision"):
             view.column(key)
         view.flags()
         if view.snapshot.parts(view.face["facts"]):
-            view.place(view.face["facts"])
+            for column in filter(None, (view.face["preview"], view.face["text"])):
+                reader(view, view.face["facts"], column)
 
     def brought(self) -> None:
         """Predictions were brought: every view is opened anew."""

@@ -97,8 +97,15 @@ def _stroke(view: View, value: dict[str, Any]) -> np.ndarray:
             raise ValueError("`matrix` turns the three axes of a 3-D projection into two: [[…3], […3]]")
         x, y = matrix @ np.stack([layout.x, layout.y, layout.z]).astype(np.float64)
         return inside(points, x, y)
-    order = view.once(("by_y", method), lambda: np.argsort(layout.y, kind="stable").astype(np.uint32))
-    return inside(points, layout.x, layout.y, order)
+    return inside(points, layout.x, layout.y, by_height(view, method))
+
+
+def by_height(view: View, method: str) -> np.ndarray:
+    """(n,) uint32: the rows in the order of their y in a projection, which a lasso goes through; kept."""
+    found: np.ndarray = view.once(
+        ("by_y", method), lambda: np.argsort(view.layout(method).y, kind="stable").astype(np.uint32)
+    )
+    return found
 
 
 def _ranges(view: View, value: dict[str, Any]) -> np.ndarray:

@@ -12,6 +12,7 @@ from assay.contracts.tables import CONTRACTS
 
 ROW_GROUP = 122_880  # DuckDB's own vector-friendly row-group size
 VECTOR_GROUP_BYTES = 32 * 2**20
+PIECE_GROUP_BYTES = 2**20
 
 
 def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -39,21 +40,26 @@ def check(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_part(table: str, frame: pl.DataFrame, path: Path | BinaryIO) -> None:
-    """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows.
-
-    Vectors are not compressed, which would gain nothing, and stand in row groups of some megabytes, decoded in
-    parallel.
-    """
+    """One Parquet file with the contract's name and version in its schema; byte-identical for identical rows."""
     arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata({"assay.table": table, "assay.contract": str(CONTRACTS[table].VERSION)})
+    pq.write_table(arrow, path, **_layout(arrow))
+
+
+def _layout(arrow: pa.Table) -> dict[str, Any]:
+    """How a table's rows lie in its file. Vectors are not compressed, which would gain nothing, and stand in row groups
+    of some megabytes, decoded in parallel; pictures and other bytes stand in small ones, as one is read at a time."""
     vectors = [field.name for field in arrow.schema if pa.types.is_fixed_size_list(field.type)]
-    options: dict[str, Any] = {"compression": "zstd", "row_group_size": ROW_GROUP}
+    pieces = [field.name for field in arrow.schema if field.type in (pa.binary(), pa.large_binary())]
+    large = vectors or pieces
+    if not large:
+        return {"compression": "zstd", "row_group_size": ROW_GROUP}
+    words = [name for name in arrow.schema.names if name not in large]
+    size = max(sum(arrow.column(name).nbytes for name in large) // max(len(arrow), 1), 1)
     if vectors:
-        words = [name for name in arrow.schema.names if name not in vectors]
-        size = sum(arrow.column(name).nbytes for name in vectors) // max(len(arrow), 1)
-        options = {
-            "compression": dict.fromkeys(words, "zstd"),  # the rest is not compressed
-            "use_dictionary": words,
-            "row_group_size": min(ROW_GROUP, max(VECTOR_GROUP_BYTES // max(size, 1), 1024)),
-        }
-    pq.write_table(arrow, path, **options)
+        rows = max(VECTOR_GROUP_BYTES // size, 1024)
+        return {"compression": dict.fromkeys(words, "zstd"), "use_dictionary": words,
+                "row_group_size": min(ROW_GROUP, rows)}  # fmt: skip
+    rows = max(PIECE_GROUP_BYTES // size, 128)
+    return {"compression": "zstd", "use_dictionary": words, "write_statistics": words,
+            "row_group_size": min(ROW_GROUP, rows)}  # fmt: skip

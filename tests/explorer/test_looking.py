@@ -34,7 +34,7 @@ def orange(page):
 
 
 def test_the_plot_tells_names_and_rings_and_is_silent_when_told(open_page):
-    """Names of the classes stand on it until they are switched off; what is flagged has a ring, while that is wanted."""
+    """Names of the classes stand on it until they are switched off; what is flagged has a ring while that is wanted."""
     page = open_page(path=at(p="map", c="split"), color_scheme="light")
     assert int(data_of(page, "names")) >= 5
     flagged = [option.get_attribute("value") for option in page.locator("#ring option").all()]
