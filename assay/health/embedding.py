@@ -110,7 +110,9 @@ def health_rows(
         rows += _quantiles("given_norm", norms, "> 0", lambda value: value > 0, "as given, before they were made 1")
     if stats.n:
         lengths = np.concatenate(stats.norms)
-        rows += _quantiles("norm", lengths, "1 ± 0.01", lambda value: abs(value - 1) <= 0.01, "as stored")
+        rows += _quantiles(
+            "norm", lengths, "1 ± 0.01", lambda value: abs(value - 1) <= 0.01, "length of a vector, as stored"
+        )
         rows += _spread(stats)
     if basis_overlap is not None:
         note = "share of contents that tonight and the fit of the embedder have in common; below 0.8 it is fitted anew"

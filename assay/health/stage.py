@@ -18,10 +18,14 @@ from assay.store.tables import TableReader, Tables
 from assay.store.units import embedder_of, unit_graph, unit_vectors
 from assay.store.workspace import Workspace
 
-VERSION = 4
+VERSION = 5
 TABLES = ("embedding_health", "dataset_metrics")
 FIDELITY_SAMPLE = 1_500  # units
 FIDELITY_K = 15
+FIDELITY = {
+    "trustworthiness": "1 where all that is near on the map is near in the vectors, .5 by chance",
+    "continuity": "1 where all that is near in the vectors is near on the map, .5 by chance",
+}
 VOTE_K = 10
 DRIFT_SAMPLE = 2_000  # contents of each snapshot
 HEALTH = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
@@ -87,7 +91,8 @@ def fidelity_rows(units: pl.DataFrame, vectors: np.ndarray, tables: TableReader)
         wanted = 0.8 if method in ("umap", "tsne") else 0.5  # three axes cannot hold more; chance is 0.5
         for name, value in zip(("trustworthiness", "continuity"), values, strict=True):
             ok = value is None or value >= wanted
-            note = f"k = {k}, on {n} units" if value is not None else f"{n} units are too few"
+            asked = f"{FIDELITY[name]}; {k} neighbours of each of {n:,} units"
+            note = asked if value is not None else f"{n} units are too few"
             health.append((f"projection_{method}_{name}", value, f">= {wanted}", ok, note))
     return health
 

@@ -48,7 +48,7 @@ export class Detail {
         "div",
         { class: "detail-bar" },
         button("close", "Back to the list (Esc)", () => this.on.close()),
-        h("span", { class: "grow id", title: data.id.slice(0, 500) }, data.id.slice(0, 400)),
+        h("span", { class: "grow id", title: data.id.slice(0, 500) }, h("bdi", {}, data.id.slice(-400))),
         button("back", "Previous (left arrow)", () => this.on.step(-1)),
         button("next", "Next (right arrow)", () => this.on.step(1)),
       ),

@@ -135,7 +135,7 @@ function large(data, { meta, snapshot, open }) {
       title: "Everything about this sample",
       onclick: () => open(data.id),
     },
-    data.id.slice(-60),
+    h("bdi", {}, data.id.slice(-400)),
   );
   return h("div", { class: "shown" }, faceOf(meta).large(data, snapshot), h("p", { class: "under" }, name));
 }

@@ -126,7 +126,7 @@ async function noise(meta) {
           num: true,
           show: (l) => h("span", { class: "small" }, `${percent(l.rate_low)} – ${percent(l.rate_high)}`),
         },
-        { name: "Samples", key: "count", num: true, show: (l) => figure(Math.round(l.count * 10) / 10) },
+        { name: "Samples", key: "count", num: true, show: (l) => l.count.toFixed(1) },
       ],
       lines.slice(0, 400),
       { by: "count" },
