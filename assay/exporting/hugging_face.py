@@ -23,11 +23,11 @@ from assay.contracts.splits import split_kind
 from assay.exporting.takeaway import cleaned, with_text
 from assay.reading.columns import View
 from assay.reading.samples import Raw
+from assay.sources.roles import WRITTEN
 
 SHARD_BYTES = 256 * 2**20  # of content in one file
 SHARD_ROWS = 100_000
 MEDIA = {"picture": ("image", "Image"), "sound": ("audio", "Audio"), "video": ("video", "Video")}  # by face
-OURS = ("position", "content_hash", "modality", "size_bytes", "uri")
 SCORED = ("label_issue", "outlier")
 
 
@@ -149,7 +149,7 @@ def typed(frame: pl.DataFrame, classes: list[str], kind: str) -> tuple[pa.Table,
         codes = [None if label is None else place[label] for label in frame["label"]]
         columns["label"] = pa.array(codes, pa.int64())
         features["label"] = {"names": classes, "_type": "ClassLabel"}
-    others = frame.drop("label", "split", "content", *OURS, strict=False)
+    others = frame.drop("uri", "label", "split", "content", *WRITTEN, strict=False)
     others = others.select(sorted(others.columns, key=lambda name: name != "text"))  # the text first
     plain = [name for name, given in others.schema.items() if not given.is_nested() and name not in columns]
     table = others.select(plain).to_arrow(compat_level=pl.CompatLevel.oldest())

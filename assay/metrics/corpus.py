@@ -14,8 +14,6 @@ from assay.store.tables import TableReader
 from assay.store.units import embedder_of, only
 from assay.store.vectors import read_vectors
 
-OWN_COLUMNS = ("sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes")
-
 
 @dataclass(frozen=True)
 class Coding:

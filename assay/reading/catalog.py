@@ -8,14 +8,12 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.metrics import described
+from assay.contracts.tables import Samples
 from assay.reading.meanings import MEASURES, title
 
 if TYPE_CHECKING:
     from assay.reading.columns import View
 
-CONTRACT_SAMPLES = {
-    "sample_id", "position", "uri", "content_hash", "modality", "label", "split", "size_bytes",
-}  # fmt: skip
 MOST_VALUES = 2_000  # a group column with more distinct values is for searching, not for colours
 NO_CODE = 65_535
 CHANGES = (  # a sample's first of these is its colour
@@ -113,9 +111,9 @@ def _fact_names(view: "View") -> list[str]:
 
 def _group_columns(view: "View") -> list[tuple[str, str]]:
     """The source's further columns: numbers, and names with few enough values."""
-    found = []
+    found, own = [], Samples.columns()
     for name, kind in view.scan("samples").collect_schema().items():
-        if name in CONTRACT_SAMPLES or name == view.face.get("outline"):
+        if name in own or name == view.face.get("outline"):
             continue
         if kind.is_numeric():
             found.append((name, "number"))

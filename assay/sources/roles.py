@@ -19,7 +19,7 @@ from assay.contracts.tables import Ingested
 from assay.sources.batches import COLUMN_LIMIT, Batch
 
 ROLES = ("sample_id", "uri", "text", "vector", "label", "split")
-WRITTEN = frozenset({"position", "content_hash", "modality", "size_bytes"})  # by assay, beside a source's own columns
+WRITTEN = frozenset(Ingested.columns()) - set(ROLES)  # by assay, beside a source's own columns
 NUMBERED = re.compile(r"(.*?)_?(0|[1-9][0-9]*|0[0-9]+)")
 FEWEST = 3  # numbered columns that are taken for a vector unasked
 RESERVED = frozenset(name.casefold() for name in Ingested.columns())

@@ -6,8 +6,9 @@ torch and scikit-learn are imported where they are used: `judge` takes the codin
 import numpy as np
 import polars as pl
 
+from assay.contracts.tables import Samples
 from assay.knn.principal import principal
-from assay.metrics.corpus import OWN_COLUMNS, Coding, Corpus, code
+from assay.metrics.corpus import Coding, Corpus, code
 from assay.store.evenly import evenly
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
@@ -20,7 +21,7 @@ def group_codings(
 ) -> tuple[list[Coding], dict[str, str]]:
     """`(codings, notes)`: the columns of `samples` that can be grouped by, and why the others were left out. If no
     columns are `wanted` by name, all further columns are considered but those of `without`."""
-    further = [name for name in samples.columns if name not in (*OWN_COLUMNS, *without)]
+    further = [name for name in samples.columns if name not in (*Samples.columns(), *without)]
     names = further if wanted is None else [name for name in wanted if name in samples.columns]
     notes = {name: "no such column in the source" for name in (wanted or ()) if name not in samples.columns}
     codings = []

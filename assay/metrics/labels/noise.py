@@ -15,12 +15,10 @@ from scipy.optimize import brentq
 from assay.metrics import pairs
 from assay.metrics.labels import mixture
 from assay.metrics.labels.beliefs import Beliefs
-from assay.metrics.labels.rate import estimate
+from assay.metrics.labels.rate import RATES, estimate
 
-LEAST = 1e-3  # rate at which labels are ranked where fewer are wrong
-ROUNDS = 6
+ROUNDS = 6  # of the last fit
 JUNK = 2.0  # times a class's share of the wrong labels that may flow into it from anywhere
-SUREST = 0.99  # that anything is called: what is wrong with the model itself is in no confidence
 MOST_SHIFT = 6.0  # of the log odds of given classes
 
 
@@ -45,7 +43,7 @@ def fit(beliefs: Beliefs) -> NoiseModel:
     of = mixture.terms(beliefs, labeled)
     first = mixture.start(of)
     begin = found.fit if len(found.fit.clean) == len(of.case) else replace(first, powers=found.fit.powers)
-    last = mixture.fit(of, max(found.rate, LEAST), begin, ROUNDS)
+    last = mixture.fit(of, max(found.rate, RATES[1]), begin, ROUNDS)  # labels are ranked where none is wrong
     logs = np.log(np.maximum(np.stack([beliefs.probe, beliefs.vote]), mixture.SMALLEST))
     clean = pairs.softmax(beliefs.case, last.powers @ logs, len(beliefs.unit))
     posterior = clean.copy()

@@ -14,9 +14,8 @@ Probabilities of the given labels alone cannot tell noise from classes that over
 
 People do err there, and then both undercount: of simulated annotators' mistakes they see two in five to four in five,
 the less the more there are, and with many small classes one in nine. So of the disagreements that are left the floor's
-share is counted too; all of them where the floor is high and the likelihood takes all noise for overlap. The upper end
-is HIDDEN times that of both intervals and the share UNSEEN of the disagreements beyond. Where some labels are surely
-wrong among the surest, any disagreement may be a mistake, and the upper end is the share of all of them.
+share is counted too. The upper end is HIDDEN times that of both intervals. Where some labels are surely wrong among
+the surest, any disagreement may be a mistake, and the upper end is the share of all of them.
 """
 
 from dataclasses import dataclass
@@ -35,9 +34,7 @@ STEP = 0.0005  # between two rates of the interpolated likelihood
 WITHIN = 1.92  # log likelihood below the greatest, for 95%
 HOPELESS = 40.0  # the same, at which the search for a greater rate ends
 USUAL = 0.05  # mean of the prior
-FULL = 0.2  # floor at which all disagreements are taken for noise where the likelihood sees none
 HIDDEN = 2.5  # times as many wrong labels as can be seen, at most
-UNSEEN = 0.1  # of the disagreements beyond that
 FEW_LABELS = 20.0  # a class
 SEARCH_LIMIT = 6_000  # cases that are looked at
 
@@ -68,11 +65,10 @@ def estimate(beliefs: Beliefs) -> Rate:
     _, floor_low, floor_high = spread(RATES, floors)
     every, surely = float(np.average(differs, weights=of.weight)), contradicted(beliefs)
     seen = max(likeliest, floor, surely)
-    blind = max(0.0, 1.0 - likeliest / floor) * min(1.0, (floor / FULL) ** 2) if floor else 0.0
-    rate = seen + max(floor, blind) * max(every - seen, 0.0)
+    rate = seen + floor * max(every - seen, 0.0)
     low, high = max(min(low, floor_low), surely), min(HIDDEN * max(high, floor_high), every)
-    doubtful = floor_high + (1.0 - floor_high) * every  # agreements are wrong, too, as often as the surest ones
-    high += (1.0 if floor_low > 0 else UNSEEN) * max(doubtful - high, 0.0)
+    if floor_low > 0:  # agreements are wrong, too, as often as the surest ones
+        high = max(high, floor_high + (1.0 - floor_high) * every)
     rate, low = max(rate * learnt(beliefs), surely), max(low * learnt(beliefs), surely)
     nearest = fits[int(np.abs(rates - likeliest).argmin())]
     return Rate(rate, min(low, rate), max(high, rate), nearest)
