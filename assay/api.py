@@ -315,7 +315,7 @@ def _spec_of(spec: str | os.PathLike[str] | Mapping[str, Any], sections: Mapping
     if isinstance(spec, Mapping):
         return make_spec({**spec, **sections}, base=Path.cwd())
     if sections:
-        raise SpecError(f"a spec file says everything; {', '.join(sections)} is for data that has none")
+        raise SpecError(f"a spec file says everything itself; {', '.join(sections)} is for data that has none")
     return load_spec(Path(spec))
 
 

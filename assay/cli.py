@@ -137,7 +137,7 @@ def sandbox(name: str | None, given: Path | None, folder: Path | None) -> None:
 @home_option
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's headline as JSON.")
-@click.option("--new-reference", is_flag=True, help="Learn anew what is usually near and far, from tonight's data.")
+@click.option("--new-reference", is_flag=True, help="Learn from tonight's data which distances are usual.")
 def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool) -> None:
     """One night, without Prefect; the last line names the snapshot."""
     from assay.contracts.spec import load_spec
@@ -294,7 +294,7 @@ def diff(dataset: str, versions: tuple[int, ...], home: Path) -> None:
     workspace = workspace_of(home, dataset)
     numbers = versions or tuple(snapshot_numbers(workspace.snapshots)[-2:])
     if not versions and len(numbers) == 1:
-        raise SpecError(f"`{dataset}` has one version, v{numbers[0]}; the next run brings one to compare with")
+        raise SpecError(f"`{dataset}` has one version, v{numbers[0]}; the next run makes one to compare with")
     if len(numbers) != 2:
         raise SpecError(f"`assay diff` compares two versions; found {len(numbers)} of `{dataset}`. Name two: A B")
     old, new = (open_snapshot(workspace, number) for number in numbers)
@@ -452,7 +452,7 @@ def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
         print(problem)
     again = "`assay verify --repair` puts right what can be"
     if problems:
-        raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); {again}, `assay run` publishes anew")
+        raise SnapshotError(f"{found.path} is damaged ({len(problems)} findings); {again}, `assay run` publishes again")
     if of_catalog:
         raise SnapshotError(
             f"{found.path} is whole; the catalog is not ({len(of_catalog)} findings): {again}, or remove "
@@ -525,7 +525,7 @@ def gc(
     from assay.store.snapshots import open_snapshot
 
     if keep is None and days is None:
-        raise SpecError("say what stays: --keep N of the newest snapshots, or --days D for all younger ones, or both")
+        raise SpecError("say what to keep: --keep N newest snapshots, or --days D for all younger ones, or both")
     workspace = workspace_of(home, dataset)
     open_snapshot(workspace)
     with dataset_lock(workspace, "`assay gc`", wait):

@@ -156,7 +156,7 @@ def _check_rejects(rejects: pl.DataFrame, n: int, spec: Spec) -> None:
     said = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.head(5).iter_rows())
     example = rejects.row(0, named=True)
     uris = rejects["uri"].drop_nulls().to_list()
-    endings = f" Their files: {counted_endings(uris)}; what is no sample goes into source.exclude." if uris else ""
+    endings = f" Their files: {counted_endings(uris)}; list what is not a sample in source.exclude." if uris else ""
     raise SourceError(
         f"{len(rejects):,} of {n:,} samples cannot be used: {said}; source.max_rejects allows "
         f"{spec.source.max_rejects:.0%}. For example {example['uri'] or example['sample_id']}: {example['detail']}. "

@@ -85,7 +85,7 @@ def refuse_unfit(spec: Spec, snapshot: Snapshot) -> None:
         raise SpecError(f"{snapshot.name} of `{spec.name}` is of modality {published!r}, the spec of {spec.modality!r}")
     if spec.data.tables:
         raise SpecError(
-            f"a batch of {spec.data.face.plural} means nothing by itself: what each is follows from all of them. Put "
+            f"a batch of {spec.data.face.plural} means nothing by itself, since each depends on all the others. Put "
             "it into a copy of the dataset, and run a night on that under another name"
         )
     for table in (*NEEDED, *spec.data.fact_tables()):

@@ -50,14 +50,14 @@ def limit(name: str, text: str | float) -> Limit:
     if name not in LIMITED:
         nearest = difflib.get_close_matches(name, LIMITED, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(LIMITED)}"
-        raise SpecError(f"a batch has no findings called {name!r}; {hint}")
+        raise SpecError(f"a batch has no findings named {name!r}; {hint}")
     share = isinstance(text, str) and text.strip().endswith("%")
     try:
         value = float(str(text).strip().removesuffix("%")) / (100 if share else 1)
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf") or (share and name == "drift"):
-        raise SpecError(f"the limit {name}={text} is no number; use such as {name}=0 or label_issues=2%")
+        raise SpecError(f"the limit {name}={text} is not a number; use such as {name}=0 or label_issues=2%")
     return Limit(name, value, share)
 
 

@@ -51,7 +51,7 @@ def select(snapshot: Snapshot, n: int) -> pl.DataFrame:
         SpecError: no sample lacks a label; or labels are sets; or nothing without a label has a vector.
     """
     if snapshot.manifest["config"]["source"].get("label_separator"):
-        raise SpecError("labels that are sets: what to label next is chosen for labels of one class")
+        raise SpecError("labels are sets here, and what to label next is only chosen for labels of one class")
     corpus = read_corpus(snapshot)
     if not corpus.samples["label"].has_nulls():
         raise SpecError(f"every sample of {snapshot.name} has a label; add samples without one, and run a night")

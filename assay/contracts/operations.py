@@ -47,7 +47,7 @@ class Notify(Section):
     def webhook_is_safe(cls, url: str) -> str:
         parts = urlsplit(plain_url(url))
         if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-            raise ValueError("plain http goes to this machine only; use https")
+            raise ValueError("plain http is allowed to this machine only; use https")
         return url
 
     @field_validator("mail_to", "mail_from")
@@ -55,7 +55,7 @@ class Notify(Section):
     def addresses_are_addresses(cls, given: tuple[str, ...] | str) -> tuple[str, ...] | str:
         for address in (given,) if isinstance(given, str) else given:
             if address and not ADDRESS.fullmatch(address):
-                raise ValueError(f"{address!r:.80} is no mail address; wanted such as ops@example.com")
+                raise ValueError(f"{address!r:.80} is not a mail address; wanted something like ops@example.com")
         return given
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ class Notify(Section):
         if self.mail_to and not (self.mail_server and self.mail_from):
             raise ValueError("mail_to needs mail_server and mail_from")
         if self.mail_to and self.mail_security == "none" and not is_this_machine(self.mail_server):
-            raise ValueError('mail_security = "none" goes to this machine only; use starttls or tls')
+            raise ValueError('mail_security = "none" is allowed to this machine only; use starttls or tls')
         if self.webhook and self.webhook_variable:
             raise ValueError("name the webhook, or the variable that holds it, not both")
         return self

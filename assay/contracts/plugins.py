@@ -75,7 +75,7 @@ def load_plugin(group: str, name: str) -> object:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise SpecError(f"{group} {name!r} is registered as {known[name]}, which cannot be had: {error}") from error
+        raise SpecError(f"{group} {name!r} is registered as {known[name]}, which cannot be loaded: {error}") from error
 
 
 def installed(package: str) -> str | None:

@@ -98,7 +98,7 @@ class Source(Section):
         named = [step for step in steps if step != "*"]
         if layout not in ("auto", "flat") and (set(steps) - LAYOUT_STEPS or len(set(named)) < len(named)):
             raise ValueError(
-                f"{layout!r} is no layout; use auto, flat, or a word a folder, joined by /: "
+                f"{layout!r} is not a layout; use auto, flat, or one word per folder level, joined by /: "
                 "split, class, category (each at most once) or * (says nothing), such as split/class"
             )
         return layout
@@ -107,7 +107,9 @@ class Source(Section):
     @classmethod
     def mark_is_one_character(cls, mark: str | None) -> str | None:
         if mark and (len(mark) > 1 or mark in "\r\n\0" or mark.isalnum()):
-            raise ValueError(f"{mark!r} cannot part or quote the cells of a CSV; use one sign such as , ; | or a tab")
+            raise ValueError(
+                f"{mark!r} cannot separate or quote the cells of a CSV; use one character such as , ; | or a tab"
+            )
         return mark
 
     @field_validator("encoding")
@@ -117,7 +119,7 @@ class Source(Section):
             "a".encode(encoding or "utf-8")
         except (LookupError, ValueError):
             raise ValueError(
-                f"{encoding!r} is no encoding of text; use such as utf-8, cp1252, latin-1, shift_jis"
+                f"{encoding!r} is not a text encoding; use one such as utf-8, cp1252, latin-1, shift_jis"
             ) from None
         return encoding
 
@@ -126,7 +128,9 @@ class Source(Section):
     def separator_is_a_sign(cls, sign: str) -> str:
         letters = any(character.isalnum() for character in sign)
         if letters or len(sign) > 8 or not (sign.isprintable() or sign == "\t") or not is_normalized("NFC", sign):
-            raise ValueError(f"{sign!r} cannot part the classes of a label; use a sign such as | or ; or a blank")
+            raise ValueError(
+                f"{sign!r} cannot separate the classes of a label; use a character such as | or ; or a space"
+            )
         return sign
 
     @model_validator(mode="after")

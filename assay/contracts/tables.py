@@ -701,7 +701,7 @@ def register_facts(name: str, contract: type[Contract]) -> None:
         ContractError: the name is not of the form `…_facts`, or is another contract's.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,50}_facts", name):
-        raise ContractError(f"{name!r} is no name of a table of facts; wanted lower-case letters and `_facts`")
+        raise ContractError(f"{name!r} cannot name a table of facts; wanted lower-case letters and `_facts`")
     if CONTRACTS.setdefault(name, contract) is not contract:
         raise ContractError(f"two modalities have a table `{name}`; wanted one contract for it")
 

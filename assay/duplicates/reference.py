@@ -105,9 +105,7 @@ def reference_health(workspace: Workspace, embedder: str, reference: dict[str, f
         f"{made.get('at', '?')[:10]} ({made.get('why', '?')})"
     )
     fits = 1 / MOVED <= moved <= MOVED
-    renew = (
-        "; `assay run --new-reference` makes it anew, and duplicates and outliers are then judged by another measure"
-    )
+    renew = "; `assay run --new-reference` renews it, and duplicates and outliers are then judged by another measure"
     share = copies_share(distances, tonight)
     many = "; where most have one, look at some pairs: they may be one dense kind of data and no copies"
     return [

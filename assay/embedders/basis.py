@@ -71,7 +71,7 @@ class Basis:
         except Exception as error:
             raise EmbedderError(
                 f"the fitted embedder in {self.path} is damaged ({error}); remove {self.path.parent} and "
-                f"{self.path.parents[2] / 'vectors' / self.fingerprint}, and run again: it will be fitted anew"
+                f"{self.path.parents[2] / 'vectors' / self.fingerprint}, and run again: it will be fitted again"
             ) from error
 
 
@@ -107,7 +107,7 @@ def _fitted_on(path: Path, algorithm: str) -> pl.Series | None:
     except Exception as error:  # whatever NumPy makes of noise
         with contextlib.suppress(OSError):
             os.replace(path, path.with_name(f".damaged-{path.name}"))
-        print(f"damaged: {path}: {error}; it is put aside, and fitted anew where it is needed", file=sys.stderr)
+        print(f"damaged: {path}: {error}; it is put aside, and fitted again when needed", file=sys.stderr)
         return None
 
 

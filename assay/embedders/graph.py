@@ -143,7 +143,7 @@ def _check(spec: Spec, name: str, kind: Kind, network: Network) -> str:
     model = spec.embed.model or (kind.models[0] if kind.models else "")
     if model not in kind.models and (kind.models or model):
         there = f"are {', '.join(kind.models)}" if kind.models else "are none"
-        raise EmbedderError(f'embed.model = "{model}" is no variant of {name}; there {there}')
+        raise EmbedderError(f'embed.model = "{model}" is not a variant of {name}; there {there}')
     return model
 
 
@@ -256,7 +256,7 @@ def _checks(stored: dict[str, np.ndarray], new: NDArray[np.bool_], has: NDArray[
     if common:
         moved = float(stored["moved"])
         said = (
-            f"mean cosine distance of {common:,} nodes from where they were before the graph was embedded anew, turned"
+            f"mean cosine distance of {common:,} nodes from their places before the graph was embedded again, rotated"
         )
         checks.append(("basis_moved", moved, f"<= {MOVED}", moved <= MOVED, said))
     if "hits" in stored:

@@ -52,7 +52,7 @@ def why_not(error: Exception) -> str:
     found = broken_torchaudio()
     if found:
         return found
-    return f"a library of the embedder cannot be imported: {first_line(error)}; install it anew"
+    return f"a library of the embedder cannot be imported: {first_line(error)}; reinstall it"
 
 
 def broken_torchaudio() -> str:

@@ -23,14 +23,14 @@ def fetch_files(spec: Spec, name: str, pretrained: str) -> tuple[list[Path], dic
     if name.startswith(HUB):
         return _fetch_from_hub(spec, name.removeprefix(HUB))
     if name.replace("/", "-") not in open_clip.list_models():
-        raise refuse(spec, f'embed.model = "{name}" is no open_clip model; near ones: {_near(name)}')
+        raise refuse(spec, f'embed.model = "{name}" is not an open_clip model; similar ones: {_near(name)}')
     if not pretrained:
         raise refuse(spec, f'embed.model = "{name}" needs embed.pretrained, one of: {_tags(name)}')
     if Path(pretrained).is_file():
         return [Path(pretrained)], {}
     config = get_pretrained_cfg(name.replace("/", "-"), pretrained)
     if not config:
-        raise refuse(spec, f'embed.pretrained = "{pretrained}" is no tag of {name}, which has: {_tags(name)}')
+        raise refuse(spec, f'embed.pretrained = "{pretrained}" is not a tag of {name}, which has: {_tags(name)}')
     try:
         return [Path(download_pretrained(config))], {key: str(value) for key, value in sorted(config.items())}
     except Exception as error:

@@ -84,7 +84,7 @@ def _folder(spec: Spec, package: str, repository: str) -> Path:
         raise refuse(spec, f'embed.kind = "{spec.embed.kind}" needs embed.model: a name, or "local-dir:PATH"')
     folder = local_folder(spec, spec.embed.model) or fetch(spec, repository)
     if not (folder / "config.json").is_file():
-        raise refuse(spec, f"{folder} holds no config.json, so it is no model of {package}")
+        raise refuse(spec, f"{folder} holds no config.json, so it is not a model of {package}")
     if not list(folder.glob("*.safetensors")):
         raise refuse(spec, f"{folder} holds no safetensors; weights of other kinds are not read")
     refuse_foreign_code(spec, folder)

@@ -111,7 +111,7 @@ def plan_embedder(spec: Spec, workspace: Workspace, content_hashes: pl.Series, t
     """What `make_embedder` would build, and its fingerprint. Raises as it does."""
     kind = embedder_kind(spec)
     if tower and kind not in ("open_clip", "transformers"):
-        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; models of open_clip have two, and CLAP')
+        raise EmbedderError(f'embed.kind = "{kind}" has no {tower} tower; models of open_clip and CLAP have two')
     makes = cast(Callable[..., Plan], load_plugin("assay.embedders", kind))
     plan = makes(spec, workspace, content_hashes, tower)
     parts = spec.data.parts
@@ -147,7 +147,7 @@ def sentence_transformers(spec: Spec, _workspace: Workspace, _hashes: pl.Series,
 
 def given(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> Plan:
     """Raises `EmbedderError`: there is no model behind vectors that the user brings."""
-    raise EmbedderError(f"vectors brought by the user are taken as they are: `{spec.name}` has no model")
+    raise EmbedderError(f"vectors that you supply are used as they are: `{spec.name}` has no model")
 
 
 def text_steps(spec: Spec) -> dict[str, Any] | None:
@@ -193,7 +193,7 @@ def _open_clip_files(spec: Spec, folder: Path) -> list[Path]:
     """The configuration, weights and tokenizer files of an open_clip folder."""
     files = [file for file in sorted(folder.iterdir()) if file.suffix in MODEL_FILES and file.is_file()]
     if not (folder / "open_clip_config.json").is_file():
-        raise refuse(spec, f"{folder} holds no open_clip_config.json, so it is no open_clip model")
+        raise refuse(spec, f"{folder} holds no open_clip_config.json, so it is not an open_clip model")
     if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in files):
         raise refuse(spec, f"{folder} holds no weights (open_clip_model.safetensors)")
     refuse_foreign_code(spec, folder)
@@ -256,7 +256,7 @@ def _sentences_folder(spec: Spec) -> Path:
     if folder is None:
         return fetch(spec, given if "/" in given else f"sentence-transformers/{given}")
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        raise refuse(spec, f"{folder} holds no modules.json, so it is no sentence-transformers model")
+        raise refuse(spec, f"{folder} holds no modules.json, so it is not a sentence-transformers model")
     return folder
 
 

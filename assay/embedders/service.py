@@ -136,7 +136,7 @@ def _checks(similarity: float | None) -> tuple[tuple[str, float, str, bool, str]
     same = similarity is None or similarity >= ALIKE
     note = "least cosine of some known inputs' vectors to those of the nights before"
     if not same:
-        note = f"{note}: the model behind the service was changed, and everything was embedded anew"
+        note = f"{note}: the model behind the service was changed, and everything was embedded again"
     return (("service_canary", round(1.0 if similarity is None else similarity, 4), f">= {ALIKE}", same, note),)
 
 
@@ -155,7 +155,8 @@ def _generation(spec: Spec, workspace: Workspace, name: str, client: Client) -> 
             np.save(stream, found, allow_pickle=False)
     if known and generation != last:
         print(
-            f"{spec.name}: the model behind {spec.embed.service.url} was changed; all is embedded anew", file=sys.stderr
+            f"{spec.name}: the model behind {spec.embed.service.url} was changed; everything is embedded again",
+            file=sys.stderr,
         )
     return generation, similarity
 

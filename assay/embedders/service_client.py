@@ -148,7 +148,7 @@ class Client:
             if found.ndim != 1 or not len(found):
                 raise ValueError("no vector of numbers")
         except (ValueError, TypeError, binascii.Error, OverflowError) as error:
-            raise self._error(f"gave what is no vector: {self._blotted(str(error))[:200]}") from None
+            raise self._error(f"gave something that is not a vector: {self._blotted(str(error))[:200]}") from None
         with self._lock:
             self.dimensions = self.dimensions or len(found)
         if len(found) != self.dimensions:
@@ -172,7 +172,9 @@ class Client:
                 "set it where assay runs"
             )
         if not key.isascii() or not key.isprintable():
-            raise EmbedderError(f"the environment variable {name} holds no key: it has signs that no header takes")
+            raise EmbedderError(
+                f"the environment variable {name} holds no key: it has characters that a header cannot carry"
+            )
         return key
 
     def _words(self, content: bytes) -> str:

@@ -4,10 +4,8 @@ A sound is made mono, resampled to what the model hears, parted into stretches o
 10 seconds, and its vector is the mean over all of them, each by its length. No torchaudio is needed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,9 @@ import torch
 import transformers
 from scipy.signal import resample_poly
 
-from assay.contracts.spec import Spec
-from assay.embedders.base import Collect, Embedder
+from assay.embedders.base import Collect
 from assay.embedders.torch_model import autocast, in_halves
-from assay.embedders.transformers_folder import LOCALLY, folder_is_loadable, load_model
+from assay.embedders.transformers_folder import LOCALLY, FolderTower, folder_is_loadable, load_model
 from assay.embedders.weights import refuse
 from assay.modalities.audio.decode import decode
 
@@ -34,22 +31,10 @@ class Stretches:
     pieces: tuple[npt.NDArray[np.float32], ...]
 
 
-class SoundTower(Embedder):
-    """`AutoModel` and `AutoFeatureExtractor` of a folder; no code from the folder, and only safetensors."""
+class SoundTower(FolderTower):
+    """`AutoModel` and `AutoFeatureExtractor` of a folder."""
 
-    one_driver = True
-    batch_size = 16
-
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
-        self.fingerprint = fingerprint
-        self._spec, self._folder, self._device, self._precision = spec, folder, device, precision
-        self._inner = spec.embed.batch_size or (4 if device == "cpu" else 32)
-        self._model: torch.nn.Module | None = None
-
-    @property
-    def dimensions(self) -> int:
-        """Numbers of a vector."""
-        return self._dimensions
+    batch_size, together = 16, (4, 32)
 
     def load(self) -> None:
         """Bring the tower into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
@@ -60,7 +45,7 @@ class SoundTower(Embedder):
             model = load_model(self._spec, self._folder)
         self._rate = int(getattr(self._extract, "sampling_rate", 0))
         if not self._rate:
-            raise refuse(self._spec, f"{self._folder} is no model of sounds: it names no sampling rate")
+            raise refuse(self._spec, f"{self._folder} is not a model of sounds: it names no sampling rate")
         self._kind = str(model.config.model_type)
         tower = model.get_encoder() if self._kind == "whisper" else model
         self._model = tower.eval().requires_grad_(False).to(self._device)
@@ -71,10 +56,6 @@ class SoundTower(Embedder):
         """A sound's bytes at the model's rate, in stretches. Raises `UnreadableSample`."""
         sound = decode(item, self._spec.clean.max_seconds)
         return Stretches(tuple(stretches(sound.mono(), sound.rate, self._rate)))
-
-    def collate(self, prepared: Sequence[Stretches]) -> list[Stretches]:
-        """Sounds of any length."""
-        return list(prepared)
 
     def launch(self, batch: list[Stretches], n: int) -> Collect:
         """Vectors of a batch, in halves when memory runs out. Raises `EmbedderError` where one sound is too much."""

@@ -4,19 +4,15 @@ A model gets as many frames as it was made for, spread evenly over the video; a 
 vector is the mean over the model's last hidden states.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import torch
 import transformers
 from PIL import Image
 
-from assay.contracts.spec import Spec
-from assay.embedders.base import Collect, Embedder
+from assay.embedders.base import Collect
 from assay.embedders.torch_model import autocast, in_halves
-from assay.embedders.transformers_folder import LOCALLY, folder_is_loadable, load_model
+from assay.embedders.transformers_folder import LOCALLY, FolderTower, folder_is_loadable, load_model
 from assay.embedders.weights import refuse
 from assay.modalities.video.decode import Limits
 from assay.modalities.video.looking import pictures
@@ -27,22 +23,10 @@ INPUTS = ("pixel_values", "pixel_values_videos")
 Frames = npt.NDArray[np.uint8]
 
 
-class VideoTower(Embedder):
-    """`AutoModel` and `AutoVideoProcessor` of a folder; no code from the folder, and only safetensors."""
+class VideoTower(FolderTower):
+    """`AutoModel` and `AutoVideoProcessor` of a folder."""
 
-    one_driver = True
-    batch_size = 4
-
-    def __init__(self, spec: Spec, fingerprint: str, folder: Path, device: str, precision: str) -> None:
-        self.fingerprint = fingerprint
-        self._spec, self._folder, self._device, self._precision = spec, folder, device, precision
-        self._inner = spec.embed.batch_size or (1 if device == "cpu" else 8)
-        self._model: torch.nn.Module | None = None
-
-    @property
-    def dimensions(self) -> int:
-        """Numbers of a vector."""
-        return self._dimensions
+    batch_size, together = 4, (1, 8)
 
     def load(self) -> None:
         """Bring the tower into memory. Raises `EmbedderError` where its files are damaged or those of another kind."""
@@ -54,7 +38,7 @@ class VideoTower(Embedder):
             if self._frames:
                 self._process = transformers.AutoVideoProcessor.from_pretrained(str(self._folder), **LOCALLY)
         if not self._frames:
-            raise refuse(self._spec, f"{self._folder} is no model of videos: it names no number of frames")
+            raise refuse(self._spec, f"{self._folder} is not a model of videos: it names no number of frames")
         self._extra = {"skip_predictor": True} if model.config.model_type == "vjepa2" else {}
         self._model = model.eval().requires_grad_(False).to(self._device)
         self._dimensions = self._run([np.zeros((self._frames, 64, 64, 3), dtype=np.uint8)]).shape[1]
@@ -66,10 +50,6 @@ class VideoTower(Embedder):
         found = pictures(item, limits, self._frames, FRAME_AREA)
         places = (np.arange(self._frames) * len(found)) // self._frames
         return np.stack([_sized(found[place], found[0].size) for place in places.tolist()])
-
-    def collate(self, prepared: Sequence[Frames]) -> list[Frames]:
-        """Videos of any size."""
-        return list(prepared)
 
     def launch(self, batch: list[Frames], n: int) -> Collect:
         """Vectors of a batch, in halves when memory runs out. Raises `EmbedderError` where one video is too much."""

@@ -75,7 +75,7 @@ def admit(host: str, guests: Sequence[str] = ()) -> Visitors:
     for guest in guests:
         if not guest.strip() or len(guest) > LONGEST_NAME or not guest.isprintable() or guests.count(guest) > 1:
             raise SpecError(
-                f"{guest[:100]!r} is no guest's name; wanted 1 to {LONGEST_NAME} characters, each name once"
+                f"{guest[:100]!r} cannot be a guest's name; wanted 1 to {LONGEST_NAME} characters, each name once"
             )
     is_local = host in LOCAL
     owner = account() if is_local else None  # a link that is handed round is not this account's

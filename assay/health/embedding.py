@@ -115,7 +115,7 @@ def health_rows(
         )
         rows += _spread(stats)
     if basis_overlap is not None:
-        note = "share of contents that tonight and the fit of the embedder have in common; below 0.8 it is fitted anew"
+        note = "share of contents that tonight and the fit of the embedder have in common; below 0.8 it is fitted again"
         rows.append(("basis_overlap", basis_overlap, ">= 0.8", basis_overlap >= 0.8, note))
     return pl.DataFrame(rows, schema=["check", "value", "wanted", "ok", "note"], orient="row", strict=False)
 

@@ -141,7 +141,9 @@ def computed(metric: Metric, inputs: Inputs) -> pl.DataFrame:
         example = (
             strange["sample_id"].head(1).to_list() or found.filter(found["sample_id"].is_duplicated())["sample_id"][0]
         )
-        raise AssayError(f"the metric `{metric.name}` scores {example!r:.100}, which is no sample, or scores it twice")
+        raise AssayError(
+            f"the metric `{metric.name}` scores {example!r:.100}, which is not a sample, or scores it twice"
+        )
     if not found["score"].is_between(0.0, 1.0).all() or found["score"].has_nulls():
         raise AssayError(
             f"the metric `{metric.name}` has scores outside 0 … 1 or without a value; leave such samples out"

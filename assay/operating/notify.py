@@ -94,7 +94,7 @@ def post(notify: Notify, news: News) -> None:
     parts = urlsplit(url)
     local = is_this_machine(parts.hostname or "")
     if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and local)):
-        raise NotTold("the webhook is no https address, and plain http goes to this machine only")
+        raise NotTold("the webhook is not an https address, and plain http is allowed to this machine only")
     key = secret(notify.key_variable)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"text": news.text[:LONGEST_TEXT]} if notify.form == "text" else news.described()

@@ -73,7 +73,7 @@ def repair(workspace: Workspace, number: int | None = None) -> Repair:
         _repair_snapshot(workspace, workspace.snapshots / f"v{each:08d}", elsewhere, done)
     for sequence, why in lost_decisions(workspace).items():
         mark_lost(workspace, sequence)
-        done.lost.append(f"decisions: batch number {sequence} is lost: {why}. Decide again; this is told once")
+        done.lost.append(f"decisions: batch number {sequence} is lost: {why}. Decide again; this is reported once")
     newest = newest_snapshot(workspace)
     if newest is not None and verify_catalog(workspace, newest):
         with contextlib.suppress(SnapshotError):

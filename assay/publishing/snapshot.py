@@ -127,7 +127,7 @@ def take_in(
     """Link one file of a stage, as it was written, into the snapshot."""
     digest = digests[str(file.relative_to(stage.path))]
     if problem := problem_of(file, digest):
-        raise SnapshotError(f"{file} was damaged while the night ran ({problem}); run again, and it is made anew")
+        raise SnapshotError(f"{file} was damaged while the night ran ({problem}); run again to make it again")
     link_or_copy(file, target)
     written[target.relative_to(aside).as_posix()] = digest
 

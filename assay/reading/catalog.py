@@ -82,7 +82,7 @@ def entries(view: "View") -> Iterator[dict[str, Any]]:
     if view.predictions() is not None:
         yield _describe("outcome", "Model right or wrong", "category", "both", "the prediction against the given label")
         yield _describe(
-            "predicted", "Predicted class", "category", "both", "by the model whose predictions were brought"
+            "predicted", "Predicted class", "category", "both", "by the model whose predictions you supplied"
         )
         yield _describe("probability", "Model's probability", "number", "data", "of the class that it predicts")
     yield _describe("change", "Change", "category", "both", "since the previous snapshot")

@@ -153,6 +153,6 @@ def read_predicted(view: View) -> tuple[Category, Number]:
     """The columns `predicted` and `probability`. Raises `KeyError` where no predictions were brought."""
     brought = view.predictions()
     if brought is None:
-        raise KeyError("no predictions were brought")
+        raise KeyError("there are no predictions")
     values = view.spread(brought["sample_id"], floats(brought["probability"]), np.nan)
     return encode(view, brought["sample_id"], brought["predicted"]), Number(values)

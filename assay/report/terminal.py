@@ -44,9 +44,8 @@ def _changed(changes: dict[str, Any], parent: int) -> str:
     anew = changes["anew"]["up"]["n"] + changes["anew"]["down"]["n"]
     moved = [f"{n:,} {CHANGED.get(change, change)}" for change, n in changes["counts"].items()]
     samples = f"; samples: {', '.join(moved)}" if moved else ""
-    return (
-        f"Since v{parent}: {changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new, {anew:,} judged anew{samples}."
-    )
+    known = f"{changes['fixed']['n']:,} fixed, {changes['new']['n']:,} new"
+    return f"Since v{parent}: {known}, {anew:,} judged differently{samples}."
 
 
 def snapshot_lines(snapshots: Iterable[Snapshot]) -> None:

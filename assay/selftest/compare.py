@@ -104,7 +104,7 @@ def sample_stage(workspace: Workspace, cleaned: StageOutput, facts: tuple[str, .
     """The clean stage's output cut to a stratified sample; its facts are linked."""
     samples = cleaned.read("samples")
     if len(samples) < 10:
-        raise SourceError(f"{len(samples)} samples can be read; a comparison wants at least 10, better 2,000")
+        raise SourceError(f"{len(samples)} samples can be read; a comparison needs at least 10, and preferably 2,000")
     chosen = samples[stratified(samples["label"], size)]
 
     def body(writer: StageWriter) -> None:

@@ -25,7 +25,7 @@ def write_texts(path: Path, texts: Any, labels: Sequence[Any] | None, label: str
     if frame is None:
         frame = pl.DataFrame({"text": pl.Series(list(texts), dtype=pl.String)})
     if "text" not in frame.columns:
-        raise SpecError(f"the texts stand in the column `text`; found {', '.join(frame.columns)}. Rename the column")
+        raise SpecError(f"the texts must be in the column `text`; found {', '.join(frame.columns)}. Rename the column")
     _write(path, _labelled(frame, labels, label))
 
 
@@ -33,7 +33,9 @@ def write_vectors(path: Path, vectors: Any, labels: Sequence[Any] | None, label:
     """Write a matrix of shape (n, d) as a table. Raises as `write_texts`, and where it is no matrix."""
     matrix = np.asarray(vectors)
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
-        raise SpecError(f"vectors are a matrix of numbers, a row a sample; found shape {matrix.shape}, {matrix.dtype}")
+        raise SpecError(
+            f"vectors must be a matrix of numbers, one row per sample; found shape {matrix.shape}, {matrix.dtype}"
+        )
     column = pl.Series("vector", matrix.astype(np.float32), dtype=pl.Array(pl.Float32, matrix.shape[1]))
     _write(path, _labelled(column.cast(pl.List(pl.Float32)).to_frame(), labels, label))
 

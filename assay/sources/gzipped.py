@@ -78,7 +78,8 @@ class Gzip:
             size += len(piece)
             if size > BOMB_BYTES and size > BOMB_RATIO * packed:
                 raise UnreadableSample(
-                    "too_large", f"more than {size:,} bytes in a gzip file of {packed:,}: a bomb is not unpacked"
+                    "too_large",
+                    f"more than {size:,} bytes in a gzip file of {packed:,}: a decompression bomb, not unpacked",
                 )
             if len(piece) < PIECE:
                 if not size and self.broken:

@@ -120,7 +120,7 @@ def _some_splits(folders: Mapping[Steps, int], tops: Collection[str]) -> Layout 
         [
             f"{_listed(sorted(named))} are taken for splits, since they hold the same folders "
             f"({_listed(sorted(together))}), and so {_listed(others)} beside them too; "
-            "source.exclude leaves out what is no split"
+            "source.exclude leaves out what is not a split"
         ],
     )
 
@@ -133,7 +133,7 @@ def _classes(folders: Mapping[Steps, int], tops: Collection[str]) -> Layout:
     if like := sorted(top for top in tops if split_kind(top)):
         doubts.append(
             f"{_listed(like)} {'is' if len(like) == 1 else 'are'} named like a split and taken for a class, as "
-            f"{_listed(sorted(set(tops) - set(like)) or ['a file outside of folders'])} is none: "
+            f"{_listed(sorted(set(tops) - set(like)) or ['a file outside any folder'])} is none: "
             'source.layout = "split/class" takes the top folders for splits'
         )
     below = [_names(_below(folders, top)) for top in sorted(tops)]

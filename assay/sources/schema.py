@@ -88,7 +88,7 @@ def refuse_lost_columns(spec: Spec, workspace: Workspace, output: StageOutput) -
         raise SourceError(
             f"{'; '.join(found)}. In the last snapshot {_filled(parent, role)} samples had a {role}, tonight none has. "
             f'If the column was renamed, say so: source.columns = {{ {role} = "…" }}; '
-            f"if it shall be gone, source.may_be_absent = [{name!r}]"
+            f"if it is meant to be gone, source.may_be_absent = [{name!r}]"
         )
     return [*found, *_relabelled(parent, output)]
 

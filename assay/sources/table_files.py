@@ -64,7 +64,7 @@ def table_files(spec: Spec) -> list[TableFile]:
         if reader_of(entry.uri) and entry.uri != section.ready_file and (not pattern or matches(entry.uri, pattern))
     ]
     if not entries:
-        raise SourceError(f"no table matches {section.path}; wanted files ending in {ENDINGS}")
+        raise SourceError(f"no table matches {section.path}; wanted files with the extension {ENDINGS}")
     files = [_checked(folder, entry, None) for entry in entries]
     return [replace(file, partitions=partitions_of(file.name)) for file in files]
 
@@ -213,7 +213,7 @@ def _folder_and_pattern(spec: Spec) -> tuple[Source | None, str]:
     if reader_of(path) and not os.path.isdir(spec.base / path):
         return None, ""
     if "://" not in path and os.path.isfile(spec.base / path):
-        raise SourceError(f"the table {path} has an ending that is not known; wanted one of {ENDINGS}")
+        raise SourceError(f"the table {path} has an unknown extension; wanted one of {ENDINGS}")
     return _existing(source_at(path, spec.base, **rules)), ""
 
 
@@ -225,7 +225,7 @@ def _existing(folder: Source) -> Source:
 
 def _one_file(spec: Spec, path: str, split: str | None) -> TableFile:
     if not reader_of(path):
-        raise SourceError(f"the table {path} has an ending that is not known; wanted one of {ENDINGS}")
+        raise SourceError(f"the table {path} has an unknown extension; wanted one of {ENDINGS}")
     folder, _, name = path.rpartition("/")
     folder = folder or ("/" if path.startswith("/") else ".")
     source = source_at(folder, spec.base, max_file_bytes=UNLIMITED, follow_symlinks=True)

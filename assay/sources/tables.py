@@ -110,7 +110,7 @@ def _resolver(spec: Spec, listing: pl.DataFrame) -> Resolve:
             content_hash, size, reason, detail = known.get(file, (None, 0, "missing_uri", "no uri"))
             text = None
             if fragment and region_of(fragment) is None:
-                reason, detail = "no_box", f"{fragment!r:.60} is no box; wanted left,top,width,height"
+                reason, detail = "no_box", f"{fragment!r:.60} is not a box; wanted left,top,width,height"
             content_hash = content_hash and part_hash(content_hash, fragment)
             if source and uri and reason is None:
                 text, reason, detail = file_text(source, uri, spec.clean.max_text_characters, spec.source.encoding)

@@ -88,7 +88,7 @@ def _member(found: tarfile.TarInfo, name: str, size: int, most_bytes: int) -> Me
     if found.issym() or found.islnk():
         return refused("not_a_file", f"a link to {found.linkname[:200]!r}; links in archives are not followed")
     if not found.isreg():
-        return refused("not_a_file", "a device, a FIFO or another thing that is no file")
+        return refused("not_a_file", "a device, a FIFO or something else that is not a file")
     if found.issparse():
         return refused("unreadable", "a sparse file, which is not read out of a tar")
     if found.size > most_bytes:
@@ -104,7 +104,7 @@ def _ending(file: BinaryIO, end: int, count: int) -> str:
     mark = file.read(BLOCK)
     if mark == bytes(BLOCK):
         return ""
-    found = "without its end mark" if not mark else "with what is no header of a member"
+    found = "without its end mark" if not mark else "with something that is not a member header"
     return f"the tar ends {found} after {count:,} members: it is damaged, or cut off"
 
 

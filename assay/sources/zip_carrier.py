@@ -40,7 +40,8 @@ def zip_index(open_file: Callable[[], BinaryIO], most_bytes: int) -> Index:
     if len(listed) > MOST_MEMBERS or (unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * size):
         file.close()
         raise UnreadableSample(
-            "too_large", f"{len(listed):,} members of {unpacked:,} bytes in a zip of {size:,}: a bomb is not unpacked"
+            "too_large",
+            f"{len(listed):,} members of {unpacked:,} bytes in a zip of {size:,}: a decompression bomb, not unpacked",
         )
     members = without_doubles([_member(info, most_bytes) for info in listed if not info.is_dir()])
     infos: dict[str, zipfile.ZipInfo] = {}

@@ -20,6 +20,6 @@ def damage(workspace: Workspace, numbers: Iterable[int] = ()) -> str | None:
                 if problem := damage_of(snapshot, file):
                     return (
                         f"{snapshot.path / file['path']} is damaged ({problem}); `assay verify --repair "
-                        f"{workspace.dataset}` puts right what can be, a run publishes anew"
+                        f"{workspace.dataset}` repairs what it can, a run publishes again"
                     )
     return None

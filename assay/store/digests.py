@@ -126,7 +126,7 @@ def read_mended(path: Path) -> dict[str, Any]:
     except ValueError as error:
         found = unflipped(path.read_bytes(), is_sealed)
         if found is None:
-            print(f"damaged: {path}: {error}; it is made anew where that is possible", file=sys.stderr)
+            print(f"damaged: {path}: {error}; it is made again where possible", file=sys.stderr)
             raise
     with contextlib.suppress(OSError), atomic_file(path) as aside:
         aside.write_bytes(found)

@@ -32,7 +32,7 @@ def read_predictions(workspace: Workspace) -> pl.DataFrame | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise SpecError(f"{path} is damaged ({error}); bring the predictions again, or remove it") from None
+        raise SpecError(f"{path} is damaged ({error}); supply the predictions again, or remove it") from None
 
 
 def bring_predictions(workspace: Workspace, path: Path) -> int:

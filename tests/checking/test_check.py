@@ -196,7 +196,7 @@ def test_the_command_ends_with_its_answer(place, tmp_path):
     ]
     for arguments, words in (
         ([*base, "--max", "duplicate=0"], "did you mean duplicates?"),
-        ([*base, "--max", "leaks=few"], "is no number"),
+        ([*base, "--max", "leaks=few"], "is not a number"),
         ([*base, "--snapshot", "9"], "no readable snapshot 9"),
         ([base[0], base[1], str(tmp_path / "none"), *base[3:]], "there is no batch at"),
     ):
@@ -253,7 +253,7 @@ def test_limits_are_numbers_or_shares():
     """`2%` counts samples; a drift is no count."""
     assert limit("leaks", "2%").value == pytest.approx(0.02) and limit("leaks", "2%").share
     assert not limit("drift", 0.7).share and str(limit("rejects", "3")) == "3"
-    with pytest.raises(SpecError, match="no number"):
+    with pytest.raises(SpecError, match="is not a number"):
         limit("drift", "5%")
 
 

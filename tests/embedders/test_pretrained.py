@@ -253,7 +253,7 @@ def test_video_towers(config, workspace, tmp_path):
 @NEEDS_MINILM
 def test_a_text_model_is_no_model_of_videos(workspace, tmp_path):
     """Refused, in words."""
-    with pytest.raises(EmbedderError, match="no model of videos"):
+    with pytest.raises(EmbedderError, match="not a model of videos"):
         make_embedder(videos_spec(tmp_path, kind="transformers", model=f"local-dir:{minilm()}"), workspace).load()
 
 

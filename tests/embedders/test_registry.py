@@ -94,7 +94,7 @@ def test_model_names_and_tags_are_checked_without_a_network(spec_of, workspace, 
     """Unknown names get near ones, absent and unknown tags the known ones, unreachable weights say so."""
     assert "ViT-B-32" in refused(spec_of(model="ViT-B32", pretrained="openai"), workspace)
     assert "laion2b_s34b_b79k" in refused(spec_of(model="ViT-B-32"), workspace)
-    assert "is no tag" in refused(spec_of(model="ViT-B-32", pretrained="nonesuch"), workspace)
+    assert "is not a tag" in refused(spec_of(model="ViT-B-32", pretrained="nonesuch"), workspace)
     assert "cannot be fetched" in refused(spec_of(model="ViT-B-32", pretrained="laion2b_s34b_b79k"), workspace)
     assert "cannot be fetched" in refused(spec_of(model="hf-hub:nobody/nothing"), workspace)
 

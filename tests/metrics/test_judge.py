@@ -183,7 +183,7 @@ def test_without_the_package_an_old_name_is_shown_as_it_is():
     ("offers", "says"),
     [
         ({"broken": "broken"}, "scores outside 0 … 1"),
-        ({"absent": "absent"}, "cannot be had"),
+        ({"absent": "absent"}, "cannot be loaded"),
         ({"dark": "other_name"}, "be none of assay's"),
         ({"parity": "parity"}, "wanted an assay Metric"),
     ],

@@ -157,7 +157,7 @@ def test_what_cannot_be_reached_is_said(section, words, monkeypatch):
 def test_a_webhook_from_the_environment_is_https_too(monkeypatch):
     """An address that nobody has checked before."""
     monkeypatch.setenv("HOOK_ADDRESS", "http://example.com/hook")
-    assert "no https address" in tell(Notify(webhook_variable="HOOK_ADDRESS"), NEWS)[0]
+    assert "not an https address" in tell(Notify(webhook_variable="HOOK_ADDRESS"), NEWS)[0]
 
 
 def test_a_refused_recipient_is_said(post):
@@ -180,7 +180,7 @@ def test_both_ways_are_tried(hook, post):
         ({"webhook": "https://a.example/", "webhook_variable": "A"}, "not both"),
         ({"key_variable": "s3cret"}, "never written into a spec"),
         ({"mail_to": ["a@b.cd"]}, "needs mail_server"),
-        ({"mail_to": ["a@b.cd, c@d.ef"], "mail_server": "m", "mail_from": "a@b.cd"}, "no mail address"),
+        ({"mail_to": ["a@b.cd, c@d.ef"], "mail_server": "m", "mail_from": "a@b.cd"}, "not a mail address"),
         (
             {"mail_to": ["a@b.cd"], "mail_from": "a@b.cd", "mail_server": "m.example", "mail_security": "none"},
             "this machine only",

@@ -34,7 +34,7 @@ FOLDER = {"kind": "folder", "path": "."}
         ({"kind": "table", "path": "absent/*.csv"}, "no source at"),
         ({"kind": "table", "path": "*.csv"}, "no table matches"),
         ({"kind": "table", "path": "empty.csv"}, "empty"),
-        ({"kind": "table", "path": "table.xlsx"}, "ending"),
+        ({"kind": "table", "path": "table.xlsx"}, "extension"),
         ({"kind": "table", "files": {"a": "absent.csv"}}, "not_found"),
         ({"kind": "table", "path": "fifo.csv"}, "not_a_file"),
         ({"kind": "folder", "path": "file.txt"}, "no folder at"),

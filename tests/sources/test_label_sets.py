@@ -96,7 +96,7 @@ def test_the_separator_is_part_of_the_key_only_where_it_is_given(table):
 def test_a_separator_is_a_sign(tmp_path, sign):
     """Letters, digits, control characters and long texts are refused by name."""
     source = {"kind": "table", "path": "t.csv", "label_separator": sign}
-    with pytest.raises(SpecError, match="label_separator.*cannot part"):
+    with pytest.raises(SpecError, match="label_separator.*cannot separate"):
         make_spec({"name": "d", "modality": "text", "source": source}, base=tmp_path)
 
 

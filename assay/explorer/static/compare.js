@@ -40,7 +40,7 @@ export class Compare {
     this.meta = meta;
     if (!older.length) {
       return this.host.replaceChildren(
-        h("p", { class: "nothing" }, "There is one snapshot; the next run brings one to compare with."),
+        h("p", { class: "nothing" }, "There is one snapshot; the next run makes one to compare with."),
       );
     }
     const parent = listing.snapshots.find((s) => s.number === meta.number)?.parent;

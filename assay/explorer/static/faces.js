@@ -160,16 +160,18 @@ function played(kind, data, snapshot, says, words = null) {
 const wordsOf = (data) =>
   "caption" in data ? h("div", { class: "text" }, data.caption || "no caption") : null;
 
+function largePicture(data, snapshot) {
+  const note = h("figcaption", {}),
+    pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
+  sharpen(pane, data, snapshot, note);
+  return h("figure", { class: "large" }, pane.node, note);
+}
+
 export const FACES = {
   picture: {
     shape: "tiles",
     small: thumbnail,
-    large(data, snapshot) {
-      const note = h("figcaption", {}),
-        pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
-      sharpen(pane, data, snapshot, note);
-      return h("figure", { class: "large" }, pane.node, note);
-    },
+    large: largePicture,
     peek: (data, snapshot) => h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }),
     difference: pictureDifference,
   },
@@ -178,10 +180,9 @@ export const FACES = {
     shape: "tiles",
     small: thumbnail,
     large(data, snapshot) {
-      const note = h("figcaption", {}),
-        pane = new ZoomPane(api.thumbnail(snapshot, data.row), named(data));
-      sharpen(pane, data, snapshot, note);
-      return h("figure", { class: "large" }, pane.node, note, wordsOf(data));
+      const figure = largePicture(data, snapshot);
+      figure.append(wordsOf(data) ?? "");
+      return figure;
     },
     peek: (data, snapshot) =>
       h("div", {}, h("img", { src: api.thumbnail(snapshot, data.row), alt: "" }), h("p", {}, data.caption)),

@@ -240,7 +240,7 @@ function changed({ changes, parent }) {
       { class: "changed" },
       line("fixed", fixed, "issues of samples that were mended or removed", "good"),
       line("new", fresh, "issues of samples that came or changed", "bad"),
-      line("judged anew", judged, "where the sample is the same, and what is known around it is not", ""),
+      line("judged differently", judged, "where the sample is the same, but what is known around it is not", ""),
     ),
     h(
       "p",

@@ -72,7 +72,7 @@ def _sparse(arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
     if form == "coo":
         row, column = arrays["row"], arrays["col"]
         if len(row) and (min(row.min(), column.min()) < 0 or row.max() >= shape[0] or column.max() >= shape[1]):
-            raise ValueError("an index lies outside of the matrix")
+            raise ValueError("an index lies outside the matrix")
         return sparse.csr_matrix((values, (row, column)), shape=shape)
     if form not in ("csr", "csc"):
         raise ValueError(f"the sparse format {form!r}; wanted csr, csc or coo")

@@ -137,7 +137,7 @@ def read_interactions(spec: Spec, file: TableFile, told: Told) -> Taken:
         frames.append(frame.filter(good))
     if lost:
         told.doubt(
-            f"{lost:,} times of {file.name} are no times, or lie beyond the years 1971 to 2100: is their unit wrong?"
+            f"{lost:,} times of {file.name} are not times, or lie outside the years 1971 to 2100: is their unit wrong?"
         )
     taken.rows = pl.concat(frames)
     if taken.rows.is_empty():

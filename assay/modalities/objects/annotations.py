@@ -51,9 +51,9 @@ class Found:
 def checked_region(values: object, place: str, is_percent: bool = False) -> Region | Refused:
     """Left, top, width and height as a box, or why they are none."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 4:
-        return Refused("no_box", f"{place}: {values!r:.60} is no box; wanted four numbers")
+        return Refused("no_box", f"{place}: {values!r:.60} is not a box; wanted four numbers")
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
-        return Refused("no_box", f"{place}: {values!r:.60} is no box; wanted four numbers")
+        return Refused("no_box", f"{place}: {values!r:.60} is not a box; wanted four numbers")
     left, top, width, height = numbers = [_as_float(value) for value in values]
     if not all(map(math.isfinite, numbers)):
         return Refused("box_not_finite", f"{place}: the box {values!r:.60} holds NaN or infinity")

@@ -65,7 +65,7 @@ def _annotation(
     """One row; `unread` takes what is wrong with its mask."""
     place = f"{file}, annotation {number}"
     if not isinstance(row, dict):
-        return Refused("invalid_json", f"{place}: {row!r:.60} is no object")
+        return Refused("invalid_json", f"{place}: {row!r:.60} is not an object")
     image = _known(images, row.get("image_id"))
     if image is None:
         return Refused("dangling_image", f"{place}: no image has the id {row.get('image_id')!r:.60}")

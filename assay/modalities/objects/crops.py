@@ -24,7 +24,7 @@ def crop_of(image: Image.Image, region: Region) -> Image.Image:
     if region.x >= width or region.y >= height or region.x + region.width <= 0 or region.y + region.height <= 0:
         raise UnreadableSample(
             "box_out_of_frame",
-            f"the box at {region.x:g}, {region.y:g} of {region.width:g} × {region.height:g} lies outside of the "
+            f"the box at {region.x:g}, {region.y:g} of {region.width:g} × {region.height:g} lies outside the "
             f"picture of {width} × {height}",
         )
     return image.crop(region.cut(image.size))

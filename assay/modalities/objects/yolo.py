@@ -60,7 +60,7 @@ def _box(words: list[str], image: str, place: str, classes: Sequence[str] | None
     if not all(map(math.isfinite, values)):
         return Refused("box_not_finite", f"{place}: the box holds NaN or infinity")
     if max(values, default=0.0) > 1 + SLACK or min(values, default=0.0) < -SLACK:
-        return Refused("box_out_of_range", f"{place}: {' '.join(words[1:5])!r:.60} are no shares of 0 to 1")
+        return Refused("box_out_of_range", f"{place}: {' '.join(words[1:5])!r:.60} are not shares from 0 to 1")
     region = _region(values, place)
     if isinstance(region, Refused):
         return region
