@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.metrics import leeways, thresholds
-from assay.contracts.modality import find_modality
 from assay.contracts.operations import Run
 from assay.contracts.spec import Spec
 from assay.judge.last_night import last_verdicts
@@ -53,7 +52,7 @@ def judge(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
     def body(writer: StageWriter) -> None:
         samples = tables.read("samples")
-        others = (*section.annotator_labels, find_modality(spec.modality).face.outline)
+        others = (*section.annotator_labels, spec.data.face.outline)
         codings, _ = group_codings(samples, section.group_columns, without=others)
         given = {
             "samples": samples.select("sample_id", "label"),
