@@ -1,7 +1,10 @@
 """`python -m assay.contracts.document` writes docs/tables.md and docs/spec.md from the code, so that they stay true."""
 
+import ast
+import functools
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args, get_origin
 
@@ -160,8 +163,17 @@ def comments(contract: type[Contract]) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(contract.__mro__):
         if issubclass(base, Contract) and base is not Contract:
-            found |= dict(re.findall(r"^    (\w+) = .*?  # (.+)$", inspect.getsource(base), re.M))
+            found |= dict(re.findall(r"^    (\w+) = .*?  # (.+)$", _sources(base.__module__)[base.__name__], re.M))
     return found
+
+
+@functools.cache
+def _sources(module: str) -> dict[str, str]:
+    """`{class: source}` of a module, which is parsed once: `inspect.getsource` does so for each class."""
+    text = inspect.getsource(sys.modules[module])
+    lines = text.splitlines(keepends=True)
+    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    return {node.name: "".join(lines[node.lineno - 1 : node.end_lineno]) for node in classes}
 
 
 PAGES = {"tables.md": tables_page, "spec.md": spec_page}

@@ -42,6 +42,8 @@ def energy_coefficient(a: np.ndarray, b: np.ndarray) -> float:
 
     (2E|A−B| − E|A−A′| − E|B−B′|) ÷ 2E|A−B|
     """
+    if np.array_equal(a, b):
+        return 0.0
     across = _mean_distance(a, b)
     if not across > 0:
         return 0.0

@@ -152,11 +152,7 @@ class LocalSource(Source):
 
     def stat_file(self, uri: str, limit: int) -> Entry:
         """Size, times and inode."""
-        path = self.path(uri)
-        with _unreadable(uri):
-            found = os.stat(path)
-            _regular(found, uri, limit)
-        return Entry(uri, found.st_size, found.st_mtime_ns, ctime_ns=found.st_ctime_ns, inode=_inode(found))
+        return _stat(self.path(uri), uri, limit)
 
     def path(self, uri: str) -> str:
         """The real path of a uri. Raises `UnreadableSample` (`outside_root`, `bad_path`)."""
@@ -208,7 +204,7 @@ class LocalSource(Source):
             elif not _is_utf8(uri):
                 yield Entry(_printable(uri), 0, -1, "bad_path", "the file's name is not UTF-8")
             else:
-                yield self._entry(uri)
+                yield self._entry(uri, child)
         elif not _is_utf8(uri):
             yield from self._lost(uri, child.path, "bad_path", "below a folder whose name is not UTF-8")
         elif child.is_symlink() and not self.follow_symlinks:
@@ -243,11 +239,21 @@ class LocalSource(Source):
         if not n:
             yield Entry(_printable(uri), 0, -1, reason, f"{detail}; no file is in it")
 
-    def _entry(self, uri: str) -> Entry:
+    def _entry(self, uri: str, child: os.DirEntry[str]) -> Entry:
+        """A file's; one that is no link lies where it was found, and its path need not be resolved."""
         try:
-            return self.stat_file(uri, self.max_file_bytes)
+            path = self.path(uri) if child.is_symlink() else child.path
+            return _stat(path, uri, self.max_file_bytes)
         except UnreadableSample as refusal:
             return Entry(uri, 0, -1, refusal.reason, refusal.detail)
+
+
+def _stat(path: str, uri: str, limit: int) -> Entry:
+    """Size, times and inode of the file of a uri. Raises `UnreadableSample`."""
+    with _unreadable(uri):
+        found = os.stat(path)
+        _regular(found, uri, limit)
+    return Entry(uri, found.st_size, found.st_mtime_ns, ctime_ns=found.st_ctime_ns, inode=_inode(found))
 
 
 class UrlSource(Source):
