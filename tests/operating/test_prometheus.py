@@ -1,5 +1,7 @@
 """The numbers of a home, read back by Prometheus' own parser."""
 
+from datetime import datetime
+
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
@@ -39,7 +41,8 @@ def test_a_snapshots_numbers_are_gauges(workspace):
     assert found["assay_night_success", "toy"] == 0 and found["assay_night_duration_seconds", "toy"] == 7
     assert found["assay_night_last_success_timestamp_seconds", "toy"] == 1000
     assert found["assay_night_written_bytes", "toy"] == 123_000 and found["assay_disk_free_bytes", "toy"] > 0
-    assert abs(found["assay_snapshot_timestamp_seconds", "toy"] - (snapshot.path / "manifest.json").stat().st_mtime) < 5
+    made = datetime.fromisoformat(snapshot.manifest["created_at"]).timestamp()
+    assert found["assay_snapshot_timestamp_seconds", "toy"] == pytest.approx(made, abs=1.0)
 
 
 def test_a_name_that_prometheus_must_escape(workspace):
