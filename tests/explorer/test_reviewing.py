@@ -110,12 +110,14 @@ def test_many_at_once_are_chosen_in_the_grid(open_page, workspace):
 
 
 def test_the_overview_tells_the_night_and_leads_on(open_page, workspace):
-    """Headline, what changed, five things with a button each; the button opens the queue."""
+    """Headline, its numbers over the nights, what changed, five things with a button each that opens the queue."""
     page = open_page(path="")
     head = page.locator(".headline").inner_text()
     assert head.startswith("1,180 images in ") and "labels look wrong" in head
     assert page.get_by_role("heading", name="Since v1").is_visible()
     assert 1 <= page.locator(".thing").count() <= 5
+    assert page.get_by_role("img", name="Samples over 2 snapshots").is_visible()
+    assert page.locator(".spark path").first.get_attribute("d").count("L") == 1
     page.get_by_role("button", name="Review: Labels that look wrong").click()
     page.wait_for_selector(".review-item.is-label")
     page.keyboard.press("a")
