@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import assay.facts as stage
+from assay.contracts import modality
 from assay.contracts.errors import SourceError
 from assay.contracts.modality import find_modality
 from assay.contracts.spec import make_spec
@@ -96,7 +96,7 @@ def test_a_killed_run_keeps_its_chunks_and_ends_as_an_undisturbed_one(tmp_path, 
 
     def use(measuring) -> None:
         image = replace(IMAGE, facts=replace(facts, measure=measuring))
-        monkeypatch.setattr(stage, "find_modality", lambda name: image)
+        monkeypatch.setattr(modality, "find_modality", lambda name: image)
 
     def killed(*arguments):
         todo = arguments[-1]
@@ -223,5 +223,5 @@ def test_another_version_of_a_measure_measures_anew(monkeypatch, tmp_path):
     )
     before = method(image), method(audio)
     newer = replace(IMAGE, facts=replace(IMAGE.facts, version=IMAGE.facts.version + 1))
-    monkeypatch.setattr(stage, "find_modality", lambda name: newer if name == "image" else find_modality(name))
+    monkeypatch.setattr(modality, "find_modality", lambda name: newer if name == "image" else find_modality(name))
     assert method(image) != before[0] and method(audio) == before[1]
