@@ -3,8 +3,8 @@
     python benchmarks/detection/strays.py [DRAWS]
 
 Of each set some classes are taken away, and strays of them slipped in again, 2% of what is left; no labels. Strong and
-weak vectors of images and texts, of citations, and pixels. ECOD (Li et al. 2022) and COPOD (Li et al. 2020) are by the
-formulas, on the vectors' own numbers. Flags are what a night calls outliers; how many of them are strays. Writes
+weak vectors of images, texts, sounds and citations, and pixels. ECOD (Li et al. 2022) and COPOD (Li et al. 2020) are
+by the formulas, on the vectors' own numbers. Flags are what a night calls outliers; how many of them are strays. Writes
 benchmarks/results/strays.json; `--table` prints it as Markdown.
 """
 
@@ -33,6 +33,7 @@ SETS = {  # vectors, labels, classes held out
     "queries, words (LSA)": ("banking77-seen", "banking77", 8),
     "digits, MobileNet": ("digits", "digits", 1),
     "digits, 16 pixels": ("digits-seen", "digits", 1),
+    "spoken digits, log-mel": ("spoken", "spoken", 1),
     "citations": ("cora", "cora", 1),
     "half of the citations": ("cora-seen", "cora", 1),
 }

@@ -7,6 +7,7 @@
     cora         128-d truncated SVD of the citation graph's averaged random-walk powers
     background   BACKGROUND_Google of Caltech-101, for outliers
     digits       scikit-learn's digits drawn as photographs, for outliers
+    spoken       127 principal components of the log-mel patches of 600 spoken digits
     quotations   all-MiniLM-L6-v2, 384-d, of the quotations in the folder ASSAY_QUOTATIONS, for outliers: the text files
                  of Debian's packages fortunes and fortunes-min (13,199 of 20 to 300 characters)
 
@@ -219,6 +220,18 @@ def _digits_seen() -> tuple[np.ndarray, list[str]]:
     return data.images.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16), [str(t) for t in data.target]
 
 
+def _spoken() -> tuple[np.ndarray, list[str]]:
+    """The Free Spoken Digit Dataset without weights."""
+    from assay.embedders.logmel import patch
+    from assay.embedders.pca import leading_axes
+    from assay.modalities.audio.decode import decode
+
+    files = sorted((SHARED / "data/fsdd").rglob("*.wav"))
+    sounds = [decode(file.read_bytes(), 60) for file in files]
+    patches = np.stack([patch(sound.mono(), sound.rate) for sound in sounds])
+    return patches @ leading_axes(patches, 127), [file.name[0] for file in files]
+
+
 MAKERS = {
     "caltech101": _caltech,
     "caltech10": _caltech10,
@@ -230,6 +243,7 @@ MAKERS = {
     "banking77": _banking,
     "cora": _cora,
     "digits": _digits,
+    "spoken": _spoken,
     **({"quotations": _quotations} if QUOTATIONS else {}),
 }
 

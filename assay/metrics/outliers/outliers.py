@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtri
 
 from assay.metrics.corpus import Corpus
 from assay.metrics.outliers import linkage
@@ -31,21 +31,22 @@ HANDFUL = 20  # units; the gap around so few counts beside their distances, arou
 DENSEST = 7.0  # standard deviations; so a clump of near copies counts only where it is far as well
 MOST = 12.0  # standard deviations in the sum of the two views; far beyond a score of 1
 ENOUGH = 100  # units from which a reference is kept for good
-FALSE = 0.05  # share of the outliers that may be expected by chance; half are where tails are heavier than a log-normal
+FALSE = 0.1  # share of the outliers that may be expected by chance; a third are wrong, as tails are heavier yet
 LEEWAY = 1.0  # of that share, from night to night
+UPPER = np.array([0.8, 0.95])  # quantiles; the greater spread counts: by the first alone most flags are wrong
 FLOOR = 1e-6  # of a distance, before its logarithm
 
 
 def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """`{name: [median, spread]}` of the logs; the spread is from the median to the 80th percentile, as a σ."""
+    """`{name: [median, spread]}` of the logs; the spread is from the median to the UPPER quantiles, as a σ."""
     out = {}
     for name, values in measurements.items():
         logs = np.log(np.maximum(values[np.isfinite(values)], FLOOR))
         if not len(logs):
             continue
-        median, upper = np.quantile(logs, [0.5, 0.8])
-        lower = median - np.quantile(logs, 0.2)
-        out[name] = [float(median), float(max(upper - median, 0.1 * lower, 0.02) / 0.8416)]
+        median, lower = np.quantile(logs, [0.5, 0.2])
+        spread = max((np.quantile(logs, UPPER) - median) / ndtri(UPPER))
+        out[name] = [float(median), float(max(spread, max(0.1 * (median - lower), 0.02) / 0.8416))]
     return out
 
 
