@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from assay.reading.printed import FORMATS, write_rows
+from assay.reading.printed import FORMATS, fitted, write_rows
 
 TYPES = {
     "integers": ("[1, 2]", [1, 2], "[1,2]"),
@@ -75,3 +75,15 @@ def test_single_precision_keeps_its_digits_beside_bytes():
     """0.1 is not 0.10000000149011612."""
     (line,) = written("select 0.1::float as f, [0.1::float] as l, '\\xAA'::blob as b", "json").splitlines()
     assert json.loads(line) == {"f": 0.1, "l": [0.1], "b": "aa"}
+
+
+def test_rows_fit_a_terminal():
+    """At 80 characters five columns have room: a path keeps its end, a number four digits, the rest is as it was."""
+    path = "carrier.tar#101_ObjectCategories/cougar_face/image_0048.jpg"
+    relation = duckdb.connect().sql(
+        f"select '{path}' as sample_id, 'cougar_face' as label, null::varchar as suggested, "
+        "0.924311840194956::double as confidence, 0.8857501::float as score, 3 as n, [1.23456::double] as list"
+    )
+    row = fitted(relation, 80).fetchall()[0]
+    assert row == ("…ge_0048.jpg", "cougar_face", None, 0.9243, 0.8858, 3, [1.23456])
+    assert fitted(relation, 1_000).fetchall()[0][0] == path
