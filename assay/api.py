@@ -263,10 +263,12 @@ def datasets(home: Home = None) -> "pl.DataFrame":
     """What a home has: a row a dataset with its newest snapshot, when that was made, and how many samples it has."""
     import polars as pl
 
+    from assay.remote.home import fetch_all
     from assay.store.snapshots import newest_snapshot
     from assay.store.workspace import Workspace
 
     place, rows = home_of(home), []
+    fetch_all(place)
     for folder in sorted(place.glob("*/snapshots")):
         if newest := newest_snapshot(Workspace(place, folder.parent.name)):
             samples = newest.manifest["tables"].get("samples", {}).get("rows", 0)
@@ -286,11 +288,13 @@ def repair(dataset: str, snapshot: int | None = None, home: Home = None) -> "Rep
         BusyError: a run of the dataset is under way.
     """
     from assay.publishing.repair import repair as repaired
+    from assay.remote.home import fetch
     from assay.store.lock import dataset_lock
     from assay.store.snapshots import snapshot_numbers
     from assay.store.workspace import Workspace
 
     workspace = Workspace(home_of(home), dataset)
+    fetch(workspace)
     if not snapshot_numbers(workspace.snapshots):
         _stored(dataset, snapshot, workspace.home)  # says what there is
     with dataset_lock(workspace, "a repair"):
@@ -298,15 +302,20 @@ def repair(dataset: str, snapshot: int | None = None, home: Home = None) -> "Rep
 
 
 def home_of(home: Home) -> Path:
-    """Where results live, absolute."""
-    return Path(home or os.environ.get("ASSAY_HOME") or "assay-home").expanduser().resolve()
+    """Where results live, absolute; of a home on S3, its cache."""
+    from assay.remote.address import local_home
+
+    return local_home(home or os.environ.get("ASSAY_HOME") or "assay-home").expanduser().resolve()
 
 
 def _stored(dataset: str, number: int | None, home: Path) -> "Stored":
+    from assay.remote.home import fetch
     from assay.store.snapshots import open_snapshot
     from assay.store.workspace import Workspace
 
-    return open_snapshot(Workspace(home, dataset), number)
+    workspace = Workspace(home, dataset)
+    fetch(workspace)
+    return open_snapshot(workspace, number)
 
 
 def _spec_of(spec: str | os.PathLike[str] | Mapping[str, Any], sections: Mapping[str, Any]) -> "Spec":

@@ -27,13 +27,23 @@ if TYPE_CHECKING:
 EXIT_REFUSED = 2
 EXIT_GATE_FAILED = 3
 
+
+class Home(click.Path):
+    """A folder, or `s3://bucket/prefix`, of which it is the cache."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        from assay.remote.address import local_home
+
+        return super().convert(local_home(value), param, context)
+
+
 home_option = click.option(
     "--home",
     envvar="ASSAY_HOME",
     default="assay-home",
     show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where results live (or ASSAY_HOME).",
+    type=Home(file_okay=False, path_type=Path),
+    help="Where results live: a folder, or s3://bucket/prefix (or ASSAY_HOME).",
 )
 snapshot_option = click.option("--snapshot", type=int, help="A snapshot's number; the newest by default.")
 dataset_argument = click.argument("dataset")
@@ -72,7 +82,7 @@ def damage_behind(
     if home is None or not (dataset or spec):
         return None
     named = dataset or (load_spec(spec).name if spec is not None else "")
-    return damage(workspace_of(home, named), [] if snapshot is None else [snapshot])
+    return damage(workspace_of(home, named, brought=False), [] if snapshot is None else [snapshot])
 
 
 class Commands(click.Group):
@@ -145,10 +155,12 @@ def run(spec: Path, home: Path, wait: float, as_json: bool, new_reference: bool)
     name = load_spec(spec).name  # a bad spec fails here, before anything slow is imported
     if new_reference:
         from assay.duplicates.reference import renew_references
+        from assay.remote.home import begin
         from assay.store.lock import dataset_lock
 
-        workspace = workspace_of(home, name)
+        workspace = workspace_of(home, name, brought=False)
         with dataset_lock(workspace, "`assay run --new-reference`", wait):
+            begin(workspace)
             renew_references(workspace, "asked for with --new-reference")
     from assay.contracts.gates import holds, says
     from assay.night import run_spec
@@ -436,6 +448,7 @@ def selftest(spec: Path, home: Path) -> None:
 @home_option
 def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
     """Re-read a snapshot and check every digest and contract; and the catalog, and the decisions."""
+    from assay.remote.home import problems_in_store
     from assay.store.catalog_check import verify_catalog
     from assay.store.decisions import lost_decisions
     from assay.store.snapshots import open_snapshot
@@ -447,8 +460,9 @@ def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
         return
     found = open_snapshot(workspace, snapshot)
     problems, of_catalog = problems_of(found), verify_catalog(workspace, open_snapshot(workspace))
+    in_store = problems_in_store(workspace, found.number)
     lost = [f"decisions: batch number {number}: {why}" for number, why in lost_decisions(workspace).items()]
-    for problem in problems + of_catalog + lost:
+    for problem in problems + of_catalog + lost + in_store:
         print(problem)
     again = "`assay verify --repair` puts right what can be"
     if problems:
@@ -460,6 +474,11 @@ def verify(dataset: str, snapshot: int | None, mend: bool, home: Path) -> None:
         )
     if lost:
         raise SnapshotError(f"{found.path} is whole; {len(lost)} batches of decisions are lost; {again}")
+    if in_store:
+        raise SnapshotError(
+            f"{found.path} is whole; the store is not ({len(in_store)} findings): `assay push {dataset} S3-ADDRESS` "
+            "from a home that has the files sends what is missing"
+        )
     print(f"{found.path}: whole")
 
 
@@ -484,11 +503,14 @@ def put_right(dataset: str, snapshot: int | None, home: Path) -> None:
 def metrics(names: tuple[str, ...], file: Path | None, home: Path) -> None:
     """The state of a home's datasets, or of some, in Prometheus' text format."""
     from assay.operating.prometheus import datasets_of, metrics_text
+    from assay.remote.home import fetch_all
     from assay.store.files import atomic_file
     from assay.store.snapshots import open_snapshot
 
     for name in names:
         open_snapshot(workspace_of(home, name))  # says what is wrong where there is none
+    if not names:
+        fetch_all(home.resolve())
     text = metrics_text([workspace_of(home, name) for name in names] or datasets_of(home.resolve()))
     if file is None:
         sys.stdout.write(text.decode("utf-8"))
@@ -510,6 +532,38 @@ def notify(spec: Path) -> None:
 
 @main.command()
 @dataset_argument
+@home_option
+def pull(dataset: str, home: Path) -> None:
+    """Bring a dataset of a home on S3 to this machine whole, every file checked; prints the folder of its cache."""
+    from assay.remote.home import fetch
+    from assay.store.snapshots import open_snapshot
+
+    workspace = workspace_of(home, dataset, brought=False)
+    numbers = fetch(workspace, thorough=True)
+    open_snapshot(workspace)  # brings the catalog up to it
+    print(f"{len(numbers)} snapshots brought", file=sys.stderr)
+    print(workspace.root)
+
+
+@main.command()
+@dataset_argument
+@click.argument("address", metavar="s3://BUCKET/PREFIX")
+@home_option
+def push(dataset: str, address: str, home: Path) -> None:
+    """Publish the snapshots of a home that is a folder to one on S3, with the decisions."""
+    from assay.remote.push import push_home
+    from assay.store.snapshots import open_snapshot, snapshot_numbers
+
+    stop_when_asked()
+    workspace = workspace_of(home, dataset)
+    open_snapshot(workspace)  # says what is wrong where there is none
+    numbers = push_home(workspace, snapshot_numbers(workspace.snapshots), address)
+    print(f"{len(numbers)} snapshots sent", file=sys.stderr)
+    print(address)
+
+
+@main.command()
+@dataset_argument
 @click.option("--keep", type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="And all that are younger than this.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
@@ -520,6 +574,7 @@ def gc(
     dataset: str, keep: int | None, days: float | None, dry_run: bool, grace_hours: float, wait: float, home: Path
 ) -> None:
     """Remove old snapshots, and work and facts that no kept one needs."""
+    from assay.remote.home import collect_store
     from assay.store.garbage import collect_garbage
     from assay.store.lock import dataset_lock
     from assay.store.snapshots import open_snapshot
@@ -529,10 +584,11 @@ def gc(
     workspace = workspace_of(home, dataset)
     open_snapshot(workspace)
     with dataset_lock(workspace, "`assay gc`", wait):
+        keys = collect_store(workspace, keep or 1, days, grace_hours, dry_run)
         removed = collect_garbage(workspace, keep or 1, dry_run, grace_hours, days)
-    for path in removed:
+    for path in [*keys, *removed]:
         print(path)
-    print(f"{len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)
+    print(f"{len(keys) + len(removed)} {'would be ' if dry_run else ''}removed", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -549,13 +605,17 @@ def refused() -> Iterator[None]:
         raise SpecError(f"{error.filename}: {error.strerror}; name another place, or change it") from None
 
 
-def workspace_of(home: Path, dataset: str) -> "Workspace":
-    """The workspace of a dataset named on the command line."""
+def workspace_of(home: Path, dataset: str, brought: bool = True) -> "Workspace":
+    """The workspace of a dataset named on the command line; of a home on S3, `brought` to this machine."""
+    from assay.remote.home import fetch
     from assay.store.workspace import Workspace
 
     if "/" in dataset or "\0" in dataset or dataset.startswith("."):
         raise SpecError(f"{dataset!r} is not a dataset's name; it is the `name` in its spec, a folder in {home}")
-    return Workspace(home.resolve(), dataset)
+    workspace = Workspace(home.resolve(), dataset)
+    if brought:
+        fetch(workspace)
+    return workspace
 
 
 def print_relation(relation: "duckdb.DuckDBPyRelation", output: str) -> None:

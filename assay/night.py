@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+from assay.contracts.errors import TakenError
 from assay.contracts.spec import Spec, load_spec
 from assay.duplicates.stage import dedup, near_dedup
 from assay.embedders.stage import embed
@@ -31,6 +32,7 @@ from assay.layouts.stage import project
 from assay.metrics.stage import metrics
 from assay.operating.watch import watched
 from assay.publishing.stage import publish
+from assay.remote.home import MOST_TRIES, begin
 from assay.sources.ingest import ingest
 from assay.store.lock import dataset_lock, disk_full_is_clear, lack_of_memory_is_clear
 from assay.store.snapshots import Snapshot
@@ -73,13 +75,28 @@ def run_night(
         disk_full_is_clear(workspace.home),
         lack_of_memory_is_clear(),
         lock(workspace),
-        watch.holding(),
     ):
+        begin(workspace)
+        with watch.holding():
+            snapshot = run_and_publish(spec, workspace, run, publish)
+            watch.published(snapshot)
+            return snapshot
+
+
+def run_and_publish(spec: Spec, workspace: Workspace, run: Runner, publish: Callable[..., Snapshot]) -> Snapshot:
+    """The stages, and their tables published; where another publisher of a home on S3 was first, again on top of his
+    snapshot: facts and most outputs are there already, the parent, the diff and the drift are not."""
+    for _ in range(MOST_TRIES):
         sweep(workspace)
         outputs = run_stages(STAGES, spec, workspace, run)
-        snapshot = timed("publish", publish, spec, workspace, *outputs)
-        watch.published(snapshot)
-        return snapshot
+        try:
+            return timed("publish", publish, spec, workspace, *outputs)
+        except TakenError as taken:
+            print(f"assay: {taken}; the night is done again on top of it", file=sys.stderr, flush=True)
+            begin(workspace)
+    raise TakenError(
+        f"{MOST_TRIES} times another publisher of `{spec.name}` was first; run again once fewer publish it"
+    )
 
 
 def sweep(workspace: Workspace) -> None:

@@ -7,6 +7,8 @@
     │   └── UnreadableSample    -  one sample cannot be; it becomes a row of `rejects`
     ├── EmbedderError           2  the embedder's weights or package cannot be had
     ├── SnapshotError           1  a published snapshot is missing, broken or from another version
+    ├── StoreError              1  the object store of a home cannot be used
+    │   └── TakenError          1  another publisher was first
     ├── ContractError           1  a stage's own output broke its contract: a defect in assay
     └── BusyError               1  another process holds the lock of the dataset, or of the home's schedule
         └── QueuedError         1  and a scheduled night waits for it already
@@ -53,6 +55,14 @@ class EmbedderError(AssayError):
 
 class SnapshotError(AssayError):
     """No such snapshot, or one that fails its own digests."""
+
+
+class StoreError(AssayError):
+    """The object store of a home cannot be reached, read or written, or does not keep its promises."""
+
+
+class TakenError(StoreError):
+    """The number of a snapshot was taken by another publisher of the same home."""
 
 
 class ContractError(AssayError):

@@ -20,6 +20,7 @@ from assay.exporting import takeaway
 from assay.exporting.folder import write_zip
 from assay.exporting.hugging_face import zip_hugging_face
 from assay.reading.columns import View
+from assay.remote.home import share_decisions
 from assay.sources.label_text import canonical
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
 from assay.store.predictions import keep_predictions
@@ -44,6 +45,7 @@ def decide(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[s
     if body.get("dry") or len(rows) == 0:
         return {"batch": None, "n": len(rows), "unchanged": unchanged}
     batch = append_decisions(explorer.workspace, view.samples_of(rows), kind, values, request.scope[WHO], number)
+    share_decisions(explorer.workspace)
     explorer.decided()
     return {"batch": batch, "n": len(rows), "unchanged": unchanged}
 
@@ -102,6 +104,7 @@ def undo(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str
     if batch not in made["batch"]:
         raise KeyError(f"no decisions {batch[:100]!r}")
     undo_batch(explorer.workspace, batch, request.scope[WHO], number_of(request))
+    share_decisions(explorer.workspace)
     explorer.decided()
     return {"undone": batch}
 

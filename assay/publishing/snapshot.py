@@ -23,6 +23,7 @@ from assay.contracts.plugins import installed
 from assay.contracts.spec import Spec
 from assay.contracts.tables import CONTRACTS, INTERNAL, empty
 from assay.publishing.gates import Night, Parts, judge_gates
+from assay.remote.home import offer
 from assay.report.page import write_report
 from assay.sources.schema import source_changes
 from assay.sources.told import source_notes
@@ -44,6 +45,7 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
 
     Raises:
         ContractError: two stages wrote the same key of a table that they share.
+        TakenError: the home is on S3, and another publisher was first.
     """
     workspace.snapshots.mkdir(parents=True, exist_ok=True)
     parent = last_night(workspace)
@@ -72,12 +74,15 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         manifest["tables"] = {
             name: describe_table(name, parts, aside, written) for name, parts in sorted(tables.items())
         }
-        write_report(tables, report_context(manifest, next_number(workspace.snapshots)), aside / "report.html")
+        number = next_number(workspace.snapshots)
+        write_report(tables, report_context(manifest, number), aside / "report.html")
         write_contracts(tables, aside)
         manifest["files"] = [describe_file(path, aside, written) for path in other_files(aside, manifest)]
         sync_tree(aside)
         write_sealed(aside / "manifest.json", manifest)
         sync_path(aside)
+        if offer(workspace, aside, manifest, number):
+            return read_snapshot(move_to_number(aside, workspace.snapshots, number))
         return read_snapshot(move_to_next_number(aside, workspace.snapshots))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -233,6 +238,18 @@ def other_files(aside: Path, manifest: dict[str, Any]) -> list[Path]:
 def next_number(snapshots: Path) -> int:
     """One more than the highest number there, readable or not."""
     return max(snapshot_numbers(snapshots), default=0) + 1
+
+
+def move_to_number(aside: Path, snapshots: Path, number: int) -> Path:
+    """Rename to a number that is ours. Where a reader fetched it from the store meanwhile, it is there already."""
+    target = snapshots / f"v{number:08d}"
+    try:
+        os.rename(aside, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    sync_path(snapshots)
+    return target
 
 
 def move_to_next_number(aside: Path, snapshots: Path) -> Path:

@@ -39,7 +39,7 @@ def collect_garbage(
     doomed += [part for part in _dead_facts(workspace, kept) if part.stat().st_mtime < before]
     if not dry_run:
         for path in doomed:
-            _remove(path)
+            remove(path)
         if kept:
             write_catalog(workspace)
     return doomed
@@ -71,6 +71,8 @@ def _leftovers(workspace: Workspace) -> list[Path]:
     found += [
         *workspace.root.glob(".catalog-*"),
         *workspace.root.glob(".check-*"),
+        *workspace.root.glob(".pull-*"),
+        *workspace.snapshots.glob(".pull-*"),
         *workspace.root.glob(".lock.json.*"),
         *workspace.root.glob(".nights.json.*"),
         *workspace.root.glob(".metrics.prom.*"),
@@ -103,7 +105,7 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
     return dead + sorted(unlinked)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or folder so that no reader meets half of it: renamed out of sight first."""
     hidden = path.with_name(f".removed-{path.name}")
     os.rename(path, hidden)

@@ -1,0 +1,126 @@
+"""A home on S3, as the rest of assay meets it. Of a home that is a folder nothing here does anything."""
+
+import functools
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assay.contracts.errors import SnapshotError, StoreError
+from assay.remote.address import Address, address_of
+from assay.remote.cached import Documents
+from assay.remote.check import check
+from assay.remote.collect import collect
+from assay.remote.decisions import pull_decisions, push_decisions
+from assay.remote.objects import Objects
+from assay.remote.pull import pull
+from assay.remote.push import push
+from assay.store.garbage import divide
+from assay.store.snapshots import list_snapshots
+from assay.store.workspace import Workspace
+
+MOST_TRIES = 10  # of a night whose number another publisher takes
+_checked: dict[Address, datetime] = {}
+
+
+def store_of(home: Path) -> Objects | None:
+    """The objects that a folder is the cache of; None where it is a home of its own."""
+    address = address_of(home)
+    return _objects(address, os.getpid()) if address else None
+
+
+@functools.lru_cache(maxsize=8)
+def _objects(address: Address, _process: int) -> Objects:
+    """One client a process and address: its threads do not survive a fork."""
+    return Objects(address)
+
+
+def fetch(workspace: Workspace, thorough: bool = False) -> list[int]:
+    """Fill the cache of a dataset for its readers; the numbers of the snapshots that were brought.
+
+    Args:
+        thorough: check every cached file, and bring what is damaged again.
+
+    Raises:
+        SnapshotError: the store has no such dataset; the message lists what there is.
+        StoreError: the store cannot be read.
+    """
+    objects = store_of(workspace.home)
+    if objects is None:
+        return []
+    brought = pull(objects, workspace, thorough=thorough)
+    if not workspace.snapshots.is_dir():
+        raise SnapshotError(
+            f"no snapshot of `{workspace.dataset}` in {objects.address}; "
+            + (
+                f"there are datasets {found}"
+                if (found := objects.folders())
+                else "publish one with `assay run SPEC.toml`"
+            )
+            + ", or name another home with --home"
+        )
+    return brought
+
+
+def begin(workspace: Workspace) -> None:
+    """Before a night, the dataset's lock held: try the store, and fill the cache with what the night starts from.
+
+    Raises:
+        StoreError: the store cannot be written to, or ignores conditional writes.
+    """
+    if (objects := store_of(workspace.home)) is not None:
+        _checked[objects.address] = objects.probe()
+        pull(objects, workspace, state=True)
+
+
+def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: int) -> Documents | None:
+    """Publish the finished snapshot in a folder to the store; None where there is none to publish to.
+
+    Raises:
+        TakenError: another publisher took the number; nothing of ours is to be seen.
+        StoreError: the store cannot be written to; likewise.
+    """
+    objects = store_of(workspace.home)
+    if objects is None:
+        return None
+    now = _checked.pop(objects.address, None) or objects.probe()
+    push_decisions(objects, workspace)
+    return push(objects, workspace, folder, manifest, number, now)
+
+
+def share_decisions(workspace: Workspace) -> None:
+    """After somebody decided: send that to the store, and fetch what others decided. A failure is said; the next time
+    makes up for it."""
+    try:
+        if (objects := store_of(workspace.home)) is not None:
+            push_decisions(objects, workspace)
+            pull_decisions(objects, workspace)
+    except StoreError as error:
+        print(f"assay: the decisions are kept here and not yet sent: {error}", file=sys.stderr, flush=True)
+
+
+def collect_store(
+    workspace: Workspace, keep: int, days: float | None, grace_hours: float, dry_run: bool = False
+) -> list[str]:
+    """Remove from the store what `assay gc` removes from a folder, the dataset's lock held; the keys that went."""
+    objects = store_of(workspace.home)
+    if objects is None:
+        return []
+    pull(objects, workspace)
+    _, old = divide(list_snapshots(workspace), keep, days)
+    return collect(objects, workspace, [snapshot.number for snapshot in old], grace_hours, dry_run)
+
+
+def problems_in_store(workspace: Workspace, number: int) -> list[str]:
+    """What is wrong with a dataset's objects in the store, those of snapshot `number` read whole."""
+    objects = store_of(workspace.home)
+    return check(objects, workspace, number) if objects else []
+
+
+def fetch_all(home: Path) -> None:
+    """`fetch` of every dataset in the store."""
+    if (objects := store_of(home)) is None:
+        return
+    for name in objects.folders():
+        pull(objects, Workspace(home, name))
