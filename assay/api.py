@@ -174,7 +174,7 @@ def run(
         label: the frame's column that holds the labels.
         labels: the labels of a list of texts or of vectors; None where a sample has none.
         name: the dataset's name; by default the folder's, `texts` or `vectors`.
-        home: where results live; by default `ASSAY_HOME`, else `assay-home`.
+        home: where results live, a folder or `s3://bucket/prefix`; by default `ASSAY_HOME`, else `assay-home`.
         sections: further sections of the spec, as in `embed={"kind": "pca"}`.
 
     Returns:

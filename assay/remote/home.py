@@ -1,38 +1,38 @@
-"""A home on S3, as the rest of assay meets it. Of a home that is a folder nothing here does anything."""
+"""A home on S3, as the rest of assay meets it. Of a home that is a folder nothing here does anything.
+
+Imports are inside the functions: a query of a folder loads nothing of this.
+"""
 
 import functools
 import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import SnapshotError, StoreError
 from assay.remote.address import Address, address_of
-from assay.remote.cached import Documents
-from assay.remote.check import check
-from assay.remote.collect import collect
-from assay.remote.decisions import pull_decisions, push_decisions
-from assay.remote.objects import Objects
-from assay.remote.pull import pull
-from assay.remote.push import push
-from assay.store.garbage import divide
-from assay.store.snapshots import list_snapshots
 from assay.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assay.remote.cached import Documents
+    from assay.remote.objects import Objects
 
 MOST_TRIES = 10  # of a night whose number another publisher takes
 _checked: dict[Address, datetime] = {}
 
 
-def store_of(home: Path) -> Objects | None:
+def store_of(home: Path) -> "Objects | None":
     """The objects that a folder is the cache of; None where it is a home of its own."""
     address = address_of(home)
     return _objects(address, os.getpid()) if address else None
 
 
 @functools.lru_cache(maxsize=8)
-def _objects(address: Address, _process: int) -> Objects:
+def _objects(address: Address, _process: int) -> "Objects":
     """One client a process and address: its threads do not survive a fork."""
+    from assay.remote.objects import Objects
+
     return Objects(address)
 
 
@@ -49,16 +49,14 @@ def fetch(workspace: Workspace, thorough: bool = False) -> list[int]:
     objects = store_of(workspace.home)
     if objects is None:
         return []
+    from assay.remote.pull import pull
+
     brought = pull(objects, workspace, thorough=thorough)
     if not workspace.snapshots.is_dir():
+        others = objects.folders()
+        advice = f"there are datasets {others}" if others else "publish one with `assay run SPEC.toml`"
         raise SnapshotError(
-            f"no snapshot of `{workspace.dataset}` in {objects.address}; "
-            + (
-                f"there are datasets {found}"
-                if (found := objects.folders())
-                else "publish one with `assay run SPEC.toml`"
-            )
-            + ", or name another home with --home"
+            f"no snapshot of `{workspace.dataset}` in {objects.address}; {advice}, or name another home with --home"
         )
     return brought
 
@@ -70,11 +68,13 @@ def begin(workspace: Workspace) -> None:
         StoreError: the store cannot be written to, or ignores conditional writes.
     """
     if (objects := store_of(workspace.home)) is not None:
+        from assay.remote.pull import pull
+
         _checked[objects.address] = objects.probe()
         pull(objects, workspace, state=True)
 
 
-def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: int) -> Documents | None:
+def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: int) -> "Documents | None":
     """Publish the finished snapshot in a folder to the store; None where there is none to publish to.
 
     Raises:
@@ -84,6 +84,9 @@ def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: 
     objects = store_of(workspace.home)
     if objects is None:
         return None
+    from assay.remote.decisions import push_decisions
+    from assay.remote.push import push
+
     now = _checked.pop(objects.address, None) or objects.probe()
     push_decisions(objects, workspace)
     return push(objects, workspace, folder, manifest, number, now)
@@ -94,6 +97,8 @@ def share_decisions(workspace: Workspace) -> None:
     makes up for it."""
     try:
         if (objects := store_of(workspace.home)) is not None:
+            from assay.remote.decisions import pull_decisions, push_decisions
+
             push_decisions(objects, workspace)
             pull_decisions(objects, workspace)
     except StoreError as error:
@@ -107,6 +112,11 @@ def collect_store(
     objects = store_of(workspace.home)
     if objects is None:
         return []
+    from assay.remote.collect import collect
+    from assay.remote.pull import pull
+    from assay.store.garbage import divide
+    from assay.store.snapshots import list_snapshots
+
     pull(objects, workspace)
     _, old = divide(list_snapshots(workspace), keep, days)
     return collect(objects, workspace, [snapshot.number for snapshot in old], grace_hours, dry_run)
@@ -115,12 +125,18 @@ def collect_store(
 def problems_in_store(workspace: Workspace, number: int) -> list[str]:
     """What is wrong with a dataset's objects in the store, those of snapshot `number` read whole."""
     objects = store_of(workspace.home)
-    return check(objects, workspace, number) if objects else []
+    if objects is None:
+        return []
+    from assay.remote.check import check
+
+    return check(objects, workspace, number)
 
 
 def fetch_all(home: Path) -> None:
     """`fetch` of every dataset in the store."""
     if (objects := store_of(home)) is None:
         return
+    from assay.remote.pull import pull
+
     for name in objects.folders():
         pull(objects, Workspace(home, name))
