@@ -11,6 +11,7 @@ from pathlib import Path
 
 from assay.contracts.errors import AssayError, BusyError
 from assay.contracts.spec import load_spec
+from assay.remote.address import local_home
 from assay.store.lock import held_lock
 from flows.prefect_server import prefect_server
 
@@ -26,13 +27,13 @@ def main(flow: str, arguments: Sequence[str], lists: Sequence[str] = ()) -> int:
     """
     parser = argparse.ArgumentParser(prog=f"python flows/{flow}.py")
     parser.add_argument("spec", type=Path, help="the dataset's TOML file")
-    parser.add_argument("home", type=Path, nargs="?", default=os.environ.get("ASSAY_HOME", "assay-home"))
+    parser.add_argument("home", nargs="?", default=os.environ.get("ASSAY_HOME", "assay-home"))
     for name in lists:
         parser.add_argument(f"--{name}", default="", metavar="A,B")
     chosen = vars(parser.parse_args(arguments))
     parameters = {name: [word.strip() for word in chosen[name].split(",") if word.strip()] for name in lists}
     try:
-        print(run_flow(chosen["spec"], chosen["home"], flow, **parameters))
+        print(run_flow(chosen["spec"], local_home(chosen["home"]), flow, **parameters))
     except AssayError as error:
         print(f"assay: {error}", file=sys.stderr)
         return error.exit_status

@@ -57,11 +57,12 @@ def open_served(spec_path: str, home: str, dataset: str) -> tuple["Spec", "Works
     """
     path = Path(check_served(spec_path, home, dataset, deployment_parameters()))
     from assay.contracts.spec import load_spec
+    from assay.remote.address import local_home
     from assay.store.workspace import Workspace
 
     spec = load_spec(path)
     check_served(str(path), home, dataset, {"dataset": spec.name} if dataset else None)
-    return spec, Workspace(Path(home).resolve(), spec.name), path
+    return spec, Workspace(local_home(home).resolve(), spec.name), path
 
 
 def check_models(models: list[str], spec: "Spec") -> list[str]:

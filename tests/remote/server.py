@@ -48,11 +48,13 @@ class Proxy:
             to pass it on and answer 500; `"slow N"` to pass it on after N seconds; `"unconditional"` to pass it on
             without its condition.
         seen: `(method, path, bytes of the body)` of every request.
+        sent: bytes of all answers' bodies.
     """
 
     port: int
     rule: Rule = lambda method, path: ""
     seen: list[tuple[str, str, int]] = field(default_factory=list)
+    sent: int = 0
 
     def __post_init__(self) -> None:
         proxy = self
@@ -101,6 +103,7 @@ class Proxy:
         answer = behind.getresponse()
         data = answer.read()
         behind.close()
+        self.sent += len(data)
         if what == "lost":
             _answer(asked, 500, ERROR.format("InternalError", "").encode(), {})
             return

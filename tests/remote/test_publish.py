@@ -11,6 +11,7 @@ from assay.remote.objects import Objects
 from assay.remote.pull import pull
 from assay.store.decisions import append_decisions, read_decisions
 from assay.store.snapshots import newest_snapshot, snapshot_numbers
+from tests.explorer.visit import client_of
 from tests.remote.night import night, no_stages, seen
 from tests.snapshot_builder import publish_toy
 
@@ -61,6 +62,7 @@ def test_an_unchanged_night_sends_no_object_and_a_changed_part_one(machine, prox
     assert proxy.puts("/snapshots/") == 1
 
 
+@pytest.mark.slow
 def test_a_push_killed_at_any_request_leaves_the_old_or_the_new(machine, proxy, monkeypatch):
     """And the next one goes on: what was sent is not sent again."""
     night(machine("a"), ["a"])
@@ -88,6 +90,7 @@ def test_a_push_killed_at_any_request_leaves_the_old_or_the_new(machine, proxy, 
     assert kills > 12
 
 
+@pytest.mark.slow
 def test_four_publishers_at_once_get_distinct_numbers(machine):
     """Each on top of the one before; nobody's night is lost."""
     homes = {name: machine(name) for name in "abcd"}
@@ -104,6 +107,7 @@ def test_four_publishers_at_once_get_distinct_numbers(machine):
     assert sorted(ids for [ids] in seen(machine("reader")).values()) == wanted
 
 
+@pytest.mark.slow
 def test_a_reader_during_pushes_sees_whole_snapshots(machine):
     """Never half of one."""
     publisher, reader, stop = machine("a"), machine("r"), threading.Event()
@@ -158,6 +162,7 @@ def test_a_full_store_publishes_nothing(machine, proxy):
     assert night(machine("a"), ["a", "b"]).number == 2
 
 
+@pytest.mark.slow
 def test_it_gives_up_where_another_is_always_first(machine, proxy):
     """After some tries, with one message."""
     night(machine("a"), ["a"])
@@ -232,6 +237,18 @@ def test_decisions_travel_both_ways(machine, capsys):
     share_decisions(one)
     assert sorted(read_decisions(one)["who"]) == sorted(read_decisions(two)["who"]) == ["ann", "bob"]
     assert capsys.readouterr().err.count("not yet sent") == 0
+
+
+def test_what_is_decided_in_the_explorer_is_sent(machine):
+    """As it is decided, and taken back."""
+    night(machine("a"), ["a", "b"])
+    client = client_of(machine("a"))
+    decided = client.post("/api/1/decide", json={"kind": "drop", "ids": ["a"]}).json()
+    fetch(machine("r"))
+    assert read_decisions(machine("r"))["kind"].to_list() == ["drop"]
+    assert client.post("/api/1/undo", json={"batch": decided["batch"]}).status_code == 200
+    fetch(machine("r"))
+    assert read_decisions(machine("r"))["kind"].to_list() == ["drop", "undo"]
 
 
 def test_a_decision_is_kept_where_the_store_is_away(machine, proxy, capsys):

@@ -174,3 +174,14 @@ def test_a_night_on_a_missing_bucket_computes_nothing(proxy, tmp_path):
     assert "there is no bucket" in done.output
     assert "ingest" not in done.output
     fetch(Workspace(tmp_path, "tiny"))  # a folder is no home on S3: nothing is asked
+
+
+def test_a_deployment_may_serve_a_home_in_a_bucket(url, tmp_path, monkeypatch):
+    """Its night runs in the cache of that home, as every command's does."""
+    from assay.remote.address import local_home
+    from flows.served import SERVED, open_served, served
+
+    write_tiny(tmp_path)
+    monkeypatch.setenv(SERVED, served([tmp_path / "spec.toml"], url)[SERVED])
+    _, workspace, _ = open_served(str(tmp_path / "spec.toml"), url, "tiny")
+    assert workspace.home == local_home(url).resolve()
