@@ -7,6 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from assay.contracts.errors import SnapshotError
 from assay.remote.documents import DOCUMENT, Document, read_document
 from assay.remote.objects import Objects
 from assay.store.files import atomic_file
@@ -69,6 +70,18 @@ class Documents:
         """Every document, oldest first. Raises as `read`."""
         with ThreadPoolExecutor(LANES) as pool:
             return list(pool.map(self.read, sorted(self.listed)))
+
+    def read_good(self) -> list[Document]:
+        """Every document that can be read, oldest first."""
+
+        def one(number: int) -> Document | None:
+            try:
+                return self.read(number)
+            except SnapshotError:
+                return None
+
+        with ThreadPoolExecutor(LANES) as pool:
+            return [document for document in pool.map(one, sorted(self.listed)) if document]
 
     def keep(self, number: int) -> None:
         """Note that the cache has a snapshot."""

@@ -6,7 +6,8 @@ Imports are inside the functions: a query of a folder loads nothing of this.
 import functools
 import os
 import sys
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from assay.remote.objects import Objects
 
 MOST_TRIES = 10  # of a night whose number another publisher takes
-_checked: dict[Address, datetime] = {}
+_checked: dict[Address, tuple[datetime, float]] = {}  # the store's time, and ours, when it was tried
 
 
 def store_of(home: Path) -> "Objects | None":
@@ -70,7 +71,7 @@ def begin(workspace: Workspace) -> None:
     if (objects := store_of(workspace.home)) is not None:
         from assay.remote.pull import pull
 
-        _checked[objects.address] = objects.probe()
+        _checked[objects.address] = objects.probe(), time.monotonic()
         pull(objects, workspace, state=True)
 
 
@@ -87,9 +88,10 @@ def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: 
     from assay.remote.decisions import push_decisions
     from assay.remote.push import push
 
-    now = _checked.pop(objects.address, None) or objects.probe()
+    checked = _checked.pop(objects.address) if objects.address in _checked else (objects.probe(), time.monotonic())
+    then, at = checked
     push_decisions(objects, workspace)
-    return push(objects, workspace, folder, manifest, number, now)
+    return push(objects, workspace, folder, manifest, number, then + timedelta(seconds=time.monotonic() - at))
 
 
 def share_decisions(workspace: Workspace) -> None:

@@ -75,12 +75,13 @@ class Pull:
 
     def snapshot(self, number: int, thorough: bool) -> bool:
         """Bring one snapshot; whether it was not there."""
+        target = self.workspace.snapshots / f"v{number:08d}"
         try:
             document = self.documents.read(number)
         except SnapshotError as error:
             print(f"damaged: {error}", file=sys.stderr)
+            target.mkdir(parents=True, exist_ok=True)  # as of any broken snapshot, its number is not given again
             return False
-        target = self.workspace.snapshots / f"v{number:08d}"
         if is_there := _is_there(target, document, thorough):
             self.documents.keep(number)
             return not is_there
@@ -101,7 +102,10 @@ class Pull:
         with contextlib.suppress(FileNotFoundError):
             if mark.read_text(encoding="utf-8") == name:
                 return
-        self.state(self.documents.read(number))
+        try:
+            self.state(self.documents.read(number))
+        except SnapshotError:
+            return  # told above; the night computes what it does not find
         with atomic_file(mark) as aside:
             aside.write_text(name, encoding="utf-8")
 

@@ -59,8 +59,9 @@ def push(
 
 def _known(documents: Documents) -> set[str]:
     """The objects that must be in the store: those of all snapshots, and of the newest one's state."""
-    found = {digest for document in documents.read_all() for digest in document.snapshot.digests()}
-    return found | set(documents.read(documents.newest).state.digests() if documents.newest else ())
+    good = documents.read_good()
+    found = {digest for document in good for digest in document.snapshot.digests()}
+    return found.union(*(document.state.digests() for document in good if document.number == documents.newest))
 
 
 def send(

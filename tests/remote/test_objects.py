@@ -79,6 +79,15 @@ def test_a_large_object_comes_in_pieces_and_is_checked(store, tmp_path, monkeypa
         store.fetch("key", len(data), hashlib.sha256(b"other").hexdigest(), tmp_path / "file")
 
 
+def test_a_file_of_many_parts(store, tmp_path):
+    """Above some megabytes it is sent in parts."""
+    data = bytes(12_000_000)
+    (tmp_path / "file").write_bytes(data)
+    store.put("key", tmp_path / "file")
+    store.fetch("key", len(data), hashlib.sha256(data).hexdigest(), tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == data
+
+
 def test_a_store_that_ignores_conditions_is_refused(store, proxy):
     """It is found out before anything is published on it."""
     store.probe()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from assay.contracts.errors import SnapshotError, StoreError, TakenError
-from assay.remote.home import fetch, share_decisions, store_of
+from assay.remote.home import collect_store, fetch, share_decisions, store_of
 from assay.remote.objects import Objects
 from assay.remote.pull import pull
 from assay.store.decisions import append_decisions, read_decisions
@@ -219,9 +219,25 @@ def test_a_document_that_leads_elsewhere_is_refused(machine, capsys):
         store.put("toy/snapshots/v00000001.json", evil.as_bytes())
         assert pull(store, machine("r")) == []
         assert "it names" in capsys.readouterr().err
-        assert snapshot_numbers(machine("r").snapshots) == []
+        assert newest_snapshot(machine("r")) is None
+        assert not any(path.is_file() for path in machine("r").snapshots.rglob("*"))
     with pytest.raises(SnapshotError, match="no file of a snapshot"):
         read_document(replace(document, state=Files([], {"snapshots/x": b""})).as_bytes(), "it")
+
+
+def test_a_damaged_document_costs_its_snapshot_and_no_more(machine, capsys):
+    """It is told; nights go on, under the next number; gc, which cannot know what it needs, removes nothing."""
+    night(machine("a"), ["a"])
+    night(machine("a"), ["a", "b"])
+    store = store_of(machine("a").home)
+    store.put("toy/snapshots/v00000002.json", b"{}")
+    assert night(machine("b"), ["a", "c"]).number == 3
+    assert "v00000002.json is no document of a snapshot" in capsys.readouterr().err
+    fetch(machine("r"))
+    assert newest_snapshot(machine("r")).number == 3
+    with pytest.raises(SnapshotError, match="is no document"):
+        collect_store(machine("r"), 1, None, 0.0)
+    assert len(store.below("toy/snapshots")) == 3
 
 
 def test_decisions_travel_both_ways(machine, capsys):
