@@ -88,8 +88,8 @@ def offer(workspace: Workspace, folder: Path, manifest: dict[str, Any], number: 
     from assay.remote.decisions import push_decisions
     from assay.remote.push import push
 
-    checked = _checked.pop(objects.address) if objects.address in _checked else (objects.probe(), time.monotonic())
-    then, at = checked
+    checked: tuple[datetime, float] | None = _checked.pop(objects.address, None)
+    then, at = checked or (objects.probe(), time.monotonic())
     push_decisions(objects, workspace)
     return push(objects, workspace, folder, manifest, number, then + timedelta(seconds=time.monotonic() - at))
 
