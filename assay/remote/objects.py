@@ -148,7 +148,7 @@ class Objects:
             raise StoreError(
                 f"{self.address} is on a store that ignores `If-None-Match: *`: the same key was written twice, where "
                 "the second was to be refused. Two publishers would overwrite each other there; use a store that keeps "
-                "to it (Amazon S3, MinIO, Ceph, R2 do), or a home on a disk"
+                "to it (Amazon S3 does), or a home on a disk"
             )
         return head["last_modified"]
 
