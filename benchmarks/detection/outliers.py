@@ -5,8 +5,8 @@
 Digits among photographs (a lone handful and a whole cluster), web clutter among objects, and held-out classes:
 all but a few samples of some classes are taken away, and those few are the outliers (as many as so many of each
 class, drawn from all of them). Where ASSAY_QUOTATIONS is set (see vectors.py), banking queries among quotations. Area
-under the ROC curve over five draws, mean with the least and the greatest; and how many samples assay flags, and how
-many of them are right. Writes benchmarks/results/outliers.json; `--table` prints it as Markdown.
+under the ROC curve over five draws, mean with the least and the greatest; and how many samples a night calls outliers,
+and how many of them are right. Writes benchmarks/results/outliers.json; `--table` prints it as Markdown.
 """
 
 import json
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from graph import exact_corpus
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
+from strays import ours
 from vectors import QUOTATIONS, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,6 @@ from assay.metrics.outliers import outliers
 
 RESULTS = ROOT / "benchmarks/results/outliers.json"
 DRAWS = 5
-FLAGGED = 0.5  # the score from which a sample is an issue, where the spec says nothing else
 HELD_OUT = (  # dataset, classes, samples of each on average
     ("caltech101", 10, 9),
     ("banking77", 8, 9),
@@ -37,16 +36,6 @@ HELD_OUT = (  # dataset, classes, samples of each on average
     ("banking77", 16, 20),
     ("cora", 1, 30),
 )
-
-
-def ours(vectors: np.ndarray) -> dict[str, np.ndarray]:
-    """The stage's own combination, and the mean distance to ten neighbours that it starts from."""
-    corpus = exact_corpus(vectors)
-    near = np.maximum(1.0 - corpus.similarities[:, : outliers.NEIGHBORS].astype(np.float64), 0.0).mean(axis=1)
-    raw, cluster = outliers.measured(corpus, near)
-    size = np.bincount(cluster)[cluster]  # no labels
-    z = outliers.outlier_z(raw, size, outliers.reference_of(raw), outliers.reference_of)
-    return {"assay": z, "knn_distance": near}
 
 
 def trials(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -86,12 +75,13 @@ def main() -> None:
         for name, inside, outside in trials(np.random.default_rng(draw)):
             vectors = np.ascontiguousarray(np.r_[inside, outside])
             truth = np.r_[np.zeros(len(inside)), np.ones(len(outside))]
-            scores = ours(vectors)
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            z, near = ours(vectors)
             lof = LocalOutlierFactor(n_neighbors=20, metric="cosine").fit(vectors)
-            scores["lof"] = -lof.negative_outlier_factor_
+            scores = {"assay": z, "knn_distance": near, "lof": -lof.negative_outlier_factor_}
             for method, score in scores.items():
                 found.setdefault(name, {}).setdefault(method, []).append(float(roc_auc_score(truth, score)))
-            flags = outliers.tail_score(scores["assay"]) >= FLAGGED
+            flags = outliers.beyond_chance(z)
             for count, value in (("flagged", flags.sum()), ("right", flags[truth > 0].sum())):
                 found[name].setdefault(count, []).append(float(value))
             print(draw, name, {m: round(v[-1], 3) for m, v in found[name].items()}, flush=True)

@@ -36,18 +36,18 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     def reference(measurements: dict[str, np.ndarray]) -> dict[str, Any]:
         return outliers.stored_reference(references, corpus.embedder, measurements, n)
 
-    gap = raw["isolation"]
-    scales = reference({**raw, "junk_cluster": gap, "off_class": off[np.isfinite(off)]})
+    scales = reference({**raw, "off_class": off[np.isfinite(off)]})
 
     def score(name: str, values: np.ndarray) -> np.ndarray:
         return outliers.tail_score(outliers.standardize(values, scales.get(name)))
 
     along = directions_of(inputs, reference)
     z = outliers.outlier_z(raw, size, scales, reference, along)
+    gap = raw["isolation"]
     return [
         of_units(inputs, "outlier", outliers.tail_score(z), distance, verdict=outliers.verdict(z)),
         of_units(inputs, "knn_distance", score("knn_distance", distance), distance),
-        of_units(inputs, "junk_cluster", score("junk_cluster", gap), np.nan_to_num(gap), only=size >= 2),
+        of_units(inputs, "junk_cluster", score("isolation", gap), np.nan_to_num(gap), only=size >= 2),
         of_cases(inputs, "off_class", score("off_class", off), off),
     ]
 

@@ -34,7 +34,7 @@ ENOUGH = 100  # units from which a reference is kept for good
 FALSE = 0.1  # share of the outliers that may be expected by chance; a third are wrong, as tails are heavier yet
 LEEWAY = 1.0  # of that share, from night to night
 UPPER = np.array([0.8, 0.95])  # quantiles; the greater spread counts: by the first alone most flags are wrong
-FIRST_ALONE = {"junk_cluster"}  # whose flags are right by the first, and hidden by the second (35 of 43 on Caltech-101)
+OF_CLUMPS = ("isolation", "contrast")  # by the first alone: the second hides 35 of 43 junk clusters of Caltech-101
 FLOOR = 1e-6  # of a distance, before its logarithm
 
 
@@ -46,7 +46,7 @@ def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
         if not len(logs):
             continue
         median, lower = np.quantile(logs, [0.5, 0.2])
-        upper = UPPER[:1] if name in FIRST_ALONE else UPPER
+        upper = UPPER[:1] if name in OF_CLUMPS else UPPER
         spread = max((np.quantile(logs, upper) - median) / ndtri(upper))
         out[name] = [float(median), float(max(spread, max(0.1 * (median - lower), 0.02) / 0.8416))]
     return out
@@ -142,13 +142,15 @@ def outlier_z(
     """z of `outlier`. `scales`: the references of `raw`; `reference({name: values})` gives those of others; `along`:
     the measurements of `directions.py`, which take the place of the distance where there are any."""
     z = {name: standardize(values, scales.get(name)) for name, values in raw.items()}
-    name, together = "agreement", agreement(z)
+    name, together, far, dense = "agreement", agreement(z), z["isolation"], z["contrast"]
     if along:
-        known = reference(along)
+        wide = {f"wide_{name}": raw[name] for name in OF_CLUMPS}  # heavy tails: by both quantiles
+        known = reference(along | wide)
         total = sum(standardize(values, known.get(name)) for name, values in along.items())
         name, together = "directions", np.exp(np.clip(total, -MOST, MOST))
+        far, dense = (standardize(values, known.get(name)) for name, values in wide.items())
     agreed = standardize(together, reference({name: together}).get(name))
-    return combined(agreed, z["isolation"], z["contrast"], size)
+    return combined(agreed, far, dense, size)
 
 
 def beyond_chance(z: np.ndarray, rate: float = FALSE) -> np.ndarray:
