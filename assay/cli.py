@@ -620,12 +620,14 @@ def workspace_of(home: Path, dataset: str, brought: bool = True) -> "Workspace":
 
 def print_relation(relation: "duckdb.DuckDBPyRelation", output: str) -> None:
     """A query's rows on standard output; as a table they are cut to fit a terminal, and whole elsewhere."""
-    from assay.reading.printed import fitted, write_rows
-
     if output == "table":
+        from assay.reading.fitted import fitted
+
         width = os.get_terminal_size().columns if sys.stdout.isatty() else 0
         (fitted(relation, width) if width else relation).show(max_rows=1000, max_width=width or 200)
         return
+    from assay.reading.printed import write_rows
+
     write_rows(relation, output, sys.stdout.buffer)
 
 

@@ -8,7 +8,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from assay.reading.printed import FORMATS, fitted, write_rows
+from assay.reading.fitted import fitted
+from assay.reading.printed import FORMATS, write_rows
 
 TYPES = {
     "integers": ("[1, 2]", [1, 2], "[1,2]"),

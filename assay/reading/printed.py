@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import duckdb
 
 FORMATS = ("csv", "json", "parquet")
-NARROWEST = 12  # characters that a column of text keeps on a terminal
-DIGITS = 4  # after the point, on a terminal
 AS_TEXT = ("INTERVAL", "BIT", "BIGNUM")  # DuckDB's types that Arrow or Polars has none for
 
 
@@ -58,27 +56,6 @@ def read_frame(relation: "duckdb.DuckDBPyRelation") -> pl.DataFrame:
         is_ours = any(word in str(kind).upper() for word in AS_TEXT)
         columns.append(column.cast("VARCHAR").alias(name) if is_ours else column)
     return relation.select(*columns).pl()
-
-
-def fitted(relation: "duckdb.DuckDBPyRelation", width: int) -> "duckdb.DuckDBPyRelation":
-    """The same rows for a terminal of `width` characters: numbers rounded, and texts cut at their beginning, since what
-    differs between paths is at their end, so that more columns have room."""
-    import duckdb
-
-    room = max(NARROWEST, width // max(len(relation.columns), 1) - 3)
-    columns = []
-    for name, kind in zip(relation.columns, relation.types, strict=True):
-        column = duckdb.ColumnExpression(name)
-        if str(kind) == "VARCHAR":
-            end = duckdb.FunctionExpression("right", column, duckdb.ConstantExpression(room - 1))
-            cut = duckdb.FunctionExpression("concat", duckdb.ConstantExpression("…"), end)
-            is_long = duckdb.FunctionExpression("length", column) > duckdb.ConstantExpression(room)
-            column = duckdb.CaseExpression(is_long, cut).otherwise(column).alias(name)
-        elif str(kind) in ("FLOAT", "DOUBLE"):
-            exact = column.cast("DOUBLE")
-            column = duckdb.FunctionExpression("round", exact, duckdb.ConstantExpression(DIGITS)).alias(name)
-        columns.append(column)
-    return relation.select(*columns)
 
 
 def csv_text(frame: pl.DataFrame) -> str:
