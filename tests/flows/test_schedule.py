@@ -174,7 +174,9 @@ def test_no_limit_of_the_server_outlives_a_kill(said):
 def test_what_died_is_said_to_be_dead_and_one_run_makes_up(said):
     """Running and pending runs crashed; a missed night is cancelled; what was to be cancelled is; a run that somebody
     asked for by hand stays. One new run makes up for all."""
-    assert said["states"] == ["Crashed", "Crashed", "Cancelled", "Cancelled", "Scheduled"]
+    *ended, waiting = said["states"]
+    assert ended == ["Crashed", "Crashed", "Cancelled", "Cancelled"]
+    assert waiting in ("Scheduled", "Late")  # as a slow machine calls what is scheduled
     assert said["made_up"] == ["Scheduled"]
     (sentence,) = said["found"]
     assert sentence.startswith("`pets`: 2 run(s) died under way and 1 night(s) were missed, the last of 20")

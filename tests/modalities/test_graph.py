@@ -252,7 +252,7 @@ def test_an_embedder_that_wants_features_says_so(graph):
     graph(files)
     with pytest.raises(EmbedderError, match="none has any: give features.npz"):
         graph(files, home="other", embed={"kind": "sgc"})
-    with pytest.raises(EmbedderError, match="no variant of fastrp"):
+    with pytest.raises(EmbedderError, match="not a variant of fastrp"):
         graph(files, home="third", embed={"kind": "fastrp", "model": "x"})
 
 

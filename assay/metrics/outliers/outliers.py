@@ -34,7 +34,8 @@ ENOUGH = 100  # units from which a reference is kept for good
 FALSE = 0.1  # share of the outliers that may be expected by chance; a third are wrong, as tails are heavier yet
 LEEWAY = 1.0  # of that share, from night to night
 UPPER = np.array([0.8, 0.95])  # quantiles; the greater spread counts: by the first alone most flags are wrong
-OF_CLUMPS = ("isolation", "contrast")  # by the first alone: the second hides 35 of 43 junk clusters of Caltech-101
+OF_CLUMPS = ("isolation", "contrast")
+BY_FIRST = {*OF_CLUMPS, "off_class"}  # the second would hide 35 of 43 junk clusters of Caltech-101
 FLOOR = 1e-6  # of a distance, before its logarithm
 
 
@@ -46,7 +47,7 @@ def reference_of(measurements: dict[str, np.ndarray]) -> dict[str, list[float]]:
         if not len(logs):
             continue
         median, lower = np.quantile(logs, [0.5, 0.2])
-        upper = UPPER[:1] if name in OF_CLUMPS else UPPER
+        upper = UPPER[:1] if name in BY_FIRST else UPPER
         spread = max((np.quantile(logs, upper) - median) / ndtri(upper))
         out[name] = [float(median), float(max(spread, max(0.1 * (median - lower), 0.02) / 0.8416))]
     return out
