@@ -54,12 +54,13 @@ def find(beliefs: Beliefs) -> Findings:
     other = noise.best_other(beliefs, model.posterior)
     top = np.where(verdict.is_issue, other, beliefs.best(model.posterior))
     posterior = noise.matched(beliefs, model.posterior, wrong, judged)
+    sure = np.clip(posterior, 0.0, noise.SUREST)
     return Findings(
         score=score,
         suggested=beliefs.label[top],
-        confidence=posterior[top],
+        confidence=sure[top],
         other=beliefs.label[other],
-        other_confidence=posterior[other],
+        other_confidence=sure[other],
         verdict=verdict,
         joint=noise.posterior_joint(beliefs, posterior),
         model=model,

@@ -18,6 +18,7 @@ from assay.metrics.labels.beliefs import Beliefs
 from assay.metrics.labels.rate import RATES, estimate
 
 ROUNDS = 6  # of the last fit
+SUREST = 0.99  # that anything is called: what is wrong with the model itself is in no confidence
 JUNK = 2.0  # times a class's share of the wrong labels that may flow into it from anywhere
 MOST_SHIFT = 6.0  # of the log odds of given classes
 

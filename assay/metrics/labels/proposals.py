@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from assay.metrics.labels.beliefs import Beliefs, better_than_chance
-from assay.metrics.labels.noise import NoiseModel
+from assay.metrics.labels.noise import SUREST, NoiseModel
 
 ABSTAIN_BELOW = 0.5  # confidence under which nothing is proposed
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -67,7 +67,7 @@ def propose(
     place[beliefs.unit[missing]] = missing
     case = place[unit[gaps]]
     top = beliefs.best(model.clean)[case]
-    confidence = model.clean[top]
+    confidence = np.clip(model.clean[top], 0.0, SUREST)
     values = pl.Series(names, dtype=pl.String).gather(beliefs.label[top])
     sure = (confidence >= ABSTAIN_BELOW) & better_than_chance(beliefs)
     return pl.DataFrame(
