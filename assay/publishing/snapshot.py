@@ -82,7 +82,8 @@ def write_snapshot(spec: Spec, workspace: Workspace, stages: Sequence[StageOutpu
         write_sealed(aside / "manifest.json", manifest)
         sync_path(aside)
         if offer(workspace, aside, manifest, number):
-            return read_snapshot(move_to_number(aside, workspace.snapshots, number))
+            move_to_number(aside, workspace.snapshots, number)  # a reader may have fetched it from the store meanwhile
+            return read_snapshot(workspace.snapshots / f"v{number:08d}")
         return read_snapshot(move_to_next_number(aside, workspace.snapshots))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -240,27 +241,21 @@ def next_number(snapshots: Path) -> int:
     return max(snapshot_numbers(snapshots), default=0) + 1
 
 
-def move_to_number(aside: Path, snapshots: Path, number: int) -> Path:
-    """Rename to a number that is ours. Where a reader fetched it from the store meanwhile, it is there already."""
-    target = snapshots / f"v{number:08d}"
-    try:
-        os.rename(aside, target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    sync_path(snapshots)
-    return target
-
-
 def move_to_next_number(aside: Path, snapshots: Path) -> Path:
-    """Rename to the next free number. A rename onto a folder with files fails: that is the compare-and-swap."""
-    while True:
-        target = snapshots / f"v{next_number(snapshots):08d}"
-        try:
-            os.rename(aside, target)
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                continue
-            raise
-        sync_path(snapshots)
-        return target
+    """Rename to the next free number."""
+    while not move_to_number(aside, snapshots, number := next_number(snapshots)):
+        pass
+    return snapshots / f"v{number:08d}"
+
+
+def move_to_number(aside: Path, snapshots: Path, number: int) -> bool:
+    """Rename to a number, unless a snapshot has it: whether it was free. A rename onto a folder with files fails: that
+    is the compare-and-swap."""
+    try:
+        os.rename(aside, snapshots / f"v{number:08d}")
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    sync_path(snapshots)
+    return True

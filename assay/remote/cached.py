@@ -29,7 +29,7 @@ class Documents:
         self.listed = {
             int(found[1]): re.sub(r"[^\w-]", "", one.etag)
             for one in objects.below(f"{self.dataset}/snapshots")
-            if (found := DOCUMENT.fullmatch(one.key.rpartition("/")[2]))
+            if (found := DOCUMENT.fullmatch(one.name))
         }
         self._read: dict[int, Document] = {}
 

@@ -17,7 +17,7 @@ def check(objects: Objects, workspace: Workspace, number: int) -> list[str]:
     Raises:
         StoreError: the store cannot be read.
     """
-    sizes = {one.key.rpartition("/")[2]: one.size for one in objects.below(f"{workspace.dataset}/objects")}
+    sizes = {one.name: one.size for one in objects.below(f"{workspace.dataset}/objects")}
     documents, problems = Documents(objects, workspace, keep=False), []
     for each in sorted(documents.listed):
         try:

@@ -38,7 +38,7 @@ def collect(
     live = set().union(*(digests for number, digests in needed.items() if number not in old))
     live |= set(documents.read(documents.newest).state.digests()) if documents.newest else set()
     live |= set().union(*(_names(objects, one.key) for one in removed if one.key not in past))
-    doomed = [one.key for one in stored if one.modified < before and one.key.rpartition("/")[2] not in live]
+    doomed = [one.key for one in stored if one.modified < before and one.name not in live]
     if doomed and not dry_run:
         doomed = _still_doomed(objects, workspace, doomed)
     doomed += past + [one.key for one in objects.below(PROBES) if one.modified < before]

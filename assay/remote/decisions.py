@@ -15,8 +15,24 @@ PART = re.compile(r"part-[\w-]+\.parquet")
 
 def pull_decisions(objects: Objects, workspace: Workspace) -> list[str]:
     """Fetch the parts that the cache lacks; their names."""
-    there = set(part_names(workspace))
-    names = sorted(_stored(objects, workspace) - there)
+    return _fetch(objects, workspace, _stored(objects, workspace))
+
+
+def push_decisions(objects: Objects, workspace: Workspace) -> list[str]:
+    """Send the parts that the store lacks; their names. A damaged one is not sent."""
+    ours = set(part_names(workspace)) - {NONE_YET}
+    return _send(objects, workspace, ours - _stored(objects, workspace)) if ours else []
+
+
+def exchange_decisions(objects: Objects, workspace: Workspace) -> None:
+    """Both, by one listing of the store."""
+    stored = _stored(objects, workspace)
+    _send(objects, workspace, set(part_names(workspace)) - {NONE_YET} - stored)
+    _fetch(objects, workspace, stored)
+
+
+def _fetch(objects: Objects, workspace: Workspace, stored: set[str]) -> list[str]:
+    names = sorted(stored - set(part_names(workspace)))
 
     def bring(name: str) -> None:
         data = objects.get(f"{workspace.dataset}/decisions/{name}")
@@ -28,12 +44,8 @@ def pull_decisions(objects: Objects, workspace: Workspace) -> list[str]:
     return names
 
 
-def push_decisions(objects: Objects, workspace: Workspace) -> list[str]:
-    """Send the parts that the store lacks; their names. A damaged one is not sent."""
-    ours = set(part_names(workspace)) - {NONE_YET}
-    if not ours:
-        return []
-    names = sorted(ours - _stored(objects, workspace))
+def _send(objects: Objects, workspace: Workspace, lacking: set[str]) -> list[str]:
+    names = sorted(lacking)
     for name in names:
         path = decisions_folder(workspace) / name
         if is_whole(path):
@@ -43,5 +55,4 @@ def push_decisions(objects: Objects, workspace: Workspace) -> list[str]:
 
 def _stored(objects: Objects, workspace: Workspace) -> set[str]:
     """Names of the parts in the store."""
-    names = {one.key.rpartition("/")[2] for one in objects.below(f"{workspace.dataset}/decisions")}
-    return {name for name in names if PART.fullmatch(name)}
+    return {one.name for one in objects.below(f"{workspace.dataset}/decisions") if PART.fullmatch(one.name)}

@@ -99,10 +99,9 @@ def share_decisions(workspace: Workspace) -> None:
     makes up for it."""
     try:
         if (objects := store_of(workspace.home)) is not None:
-            from assay.remote.decisions import pull_decisions, push_decisions
+            from assay.remote.decisions import exchange_decisions
 
-            push_decisions(objects, workspace)
-            pull_decisions(objects, workspace)
+            exchange_decisions(objects, workspace)
     except StoreError as error:
         print(f"assay: the decisions are kept here and not yet sent: {error}", file=sys.stderr, flush=True)
 

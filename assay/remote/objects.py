@@ -35,6 +35,11 @@ class Listed:
     modified: datetime
     etag: str
 
+    @property
+    def name(self) -> str:
+        """The key's last part."""
+        return self.key.rpartition("/")[2]
+
 
 class Objects:
     """The objects below a home's address.

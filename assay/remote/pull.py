@@ -82,9 +82,9 @@ class Pull:
             print(f"damaged: {error}", file=sys.stderr)
             target.mkdir(parents=True, exist_ok=True)  # as of any broken snapshot, its number is not given again
             return False
-        if is_there := _is_there(target, document, thorough):
+        if _is_there(target, document, thorough):
             self.documents.keep(number)
-            return not is_there
+            return False
         self.workspace.snapshots.mkdir(parents=True, exist_ok=True)
         with aside_of(self.workspace.snapshots) as aside:
             self.bringer.bring(document.snapshot, aside)

@@ -4,7 +4,6 @@ Until the document is there, nobody sees anything of the snapshot; once it is, a
 killed is repeated, and what it had sent is not sent again.
 """
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,18 +63,12 @@ def _known(documents: Documents) -> set[str]:
     return found.union(*(document.state.digests() for document in good if document.number == documents.newest))
 
 
-def send(
-    objects: Objects, dataset: str, places: dict[str, tuple[Path, File]], known: Iterable[str], now: datetime
-) -> None:
+def send(objects: Objects, dataset: str, places: dict[str, tuple[Path, File]], known: set[str], now: datetime) -> None:
     """Send the files whose digests the store does not have."""
-    lacking = {digest: place for digest, place in places.items() if digest not in set(known)}
+    lacking = {digest: place for digest, place in places.items() if digest not in known}
     if not lacking:
         return
-    fresh = {
-        one.key.rpartition("/")[2]: one.size
-        for one in objects.below(f"{dataset}/objects")
-        if one.modified > now - TRUSTED
-    }
+    fresh = {one.name: one.size for one in objects.below(f"{dataset}/objects") if one.modified > now - TRUSTED}
 
     def one(digest: str) -> None:
         path, file = lacking[digest]
@@ -88,7 +81,7 @@ def send(
 
 def send_again(objects: Objects, dataset: str, snapshot: Snapshot) -> None:
     """Send those files of a published snapshot whose objects are missing, or of another size."""
-    sizes = {one.key.rpartition("/")[2]: one.size for one in objects.below(f"{dataset}/objects")}
+    sizes = {one.name: one.size for one in objects.below(f"{dataset}/objects")}
     for file in all_files(snapshot.manifest):
         if file["path"] not in NIGHTLY and sizes.get(file["sha256"]) != file["bytes"]:
             send_file(objects, dataset, snapshot.path / file["path"], file["sha256"])

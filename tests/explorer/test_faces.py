@@ -9,7 +9,7 @@ import assay
 from assay.store.workspace import Workspace
 from tests.explorer.page_driver import MAP, settle
 from tests.modalities.test_audio import syllable, wav
-from tests.modalities.test_objects import SQUARE, as_text, box, coco, counts_of, picture
+from tests.modalities.test_objects import write_masked
 
 pytestmark = pytest.mark.browser
 NEEDS_AV = pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="needs PyAV")
@@ -52,19 +52,7 @@ def boxes(tmp_path_factory):
     """Forty boxes of black squares in ten grey pictures; every second mask has a hole."""
     folder = tmp_path_factory.mktemp("boxes")
     (folder / "data").mkdir()
-    ring = np.zeros((80, 120), dtype=bool)
-    ring[20:60, 10:40] = True
-    ring[30:50, 20:30] = False
-    runs = {"size": [80, 120], "counts": as_text(counts_of(ring))}
-    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(10)]
-    rows = [
-        box(image_id=i, bbox=[10 + j / 10, 20, 30, 40], category_id=7 + j % 2, segmentation=runs if j % 2 else [SQUARE])
-        for i in range(10)
-        for j in range(4)
-    ]
-    for i in range(10):
-        (folder / "data" / f"{i}.jpg").write_bytes(picture(i))
-    (folder / "data" / "boxes.json").write_bytes(coco(rows, images=images))
+    write_masked(folder / "data", apart=0.1)
     return night(folder, "objects")
 
 

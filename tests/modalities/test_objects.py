@@ -558,23 +558,28 @@ def test_a_bad_mask_costs_itself(segmentation):
     assert "1 masks are left out" in found.doubts[0] and "annotation 0" in found.doubts[0]
 
 
-@pytest.fixture(scope="module")
-def masked_night(tmp_path_factory):
-    """`(snapshot, workspace)` of forty boxes in ten pictures, one with a polygon and one with a ring in turn."""
-    folder = tmp_path_factory.mktemp("masks")
+def write_masked(folder, apart: float) -> None:
+    """Forty boxes in ten pictures, `apart` pixels from box to box; one with a polygon and one with a ring in turn."""
     ring = np.zeros((80, 120), dtype=bool)
     ring[20:60, 10:40] = True
     ring[30:50, 20:30] = False
     runs = {"size": [80, 120], "counts": as_text(counts_of(ring))}
     images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(10)]
     rows = [
-        box(image_id=i, bbox=[10 + j, 20, 30, 40], category_id=7 + j % 2,
+        box(image_id=i, bbox=[10 + j * apart, 20, 30, 40], category_id=7 + j % 2,
             segmentation=runs if j % 2 else [SQUARE], iscrowd=j % 2)
         for i in range(10) for j in range(4)
     ]  # fmt: skip
     for i in range(10):
         (folder / f"{i}.jpg").write_bytes(picture(i))
     (folder / "boxes.json").write_bytes(coco(rows, images=images))
+
+
+@pytest.fixture(scope="module")
+def masked_night(tmp_path_factory):
+    """`(snapshot, workspace)` of boxes with masks."""
+    folder = tmp_path_factory.mktemp("masks")
+    write_masked(folder, apart=1.0)
     text = 'name = "boxes"\nmodality = "objects"\n[source]\nkind = "folder"\npath = "."\n[project]\nmethods = ["pca"]\n'
     (folder / "spec.toml").write_text(text)
     assay.run(folder / "spec.toml", home=folder.parent / f"{folder.name}-home")

@@ -1,6 +1,7 @@
 """A night of a tiny dataset, its stages left out: what `run_night` does around them is the real thing."""
 
 import contextlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def night(workspace: Workspace, ids: list[str], **how) -> Snapshot:
 
     with no_stages():
         return run_night(toy_spec(), workspace, publish=publish, lock=lambda w: dataset_lock(w, wait=60))
+
+
+@contextlib.contextmanager
+def publishing(workspace: Workspace, nights: int):
+    """Nights in a thread beside the block, each with "a" and a sample of its own; yields an event, set at their end."""
+    done = threading.Event()
+
+    def publish():
+        for number in range(nights):
+            night(workspace, ["a", f"b{number}"])
+        done.set()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield done
+    finally:
+        thread.join()
 
 
 def seen(workspace: Workspace) -> dict[int, list[str]]:

@@ -1,6 +1,5 @@
 """Snapshots in a bucket: whole or not there, distinct, cheap, and what a reader sees is what was published."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +11,7 @@ from assay.remote.pull import pull
 from assay.store.decisions import append_decisions, read_decisions
 from assay.store.snapshots import newest_snapshot, snapshot_numbers
 from tests.explorer.visit import client_of
-from tests.remote.night import night, no_stages, seen
+from tests.remote.night import night, no_stages, publishing, seen
 from tests.snapshot_builder import publish_toy
 
 ISSUE = [("a", "outlier", 0.9, False)]
@@ -110,23 +109,14 @@ def test_four_publishers_at_once_get_distinct_numbers(machine):
 @pytest.mark.slow
 def test_a_reader_during_pushes_sees_whole_snapshots(machine):
     """Never half of one."""
-    publisher, reader, stop = machine("a"), machine("r"), threading.Event()
+    publisher, reader, looks = machine("a"), machine("r"), 0
     night(publisher, ["a"])
-
-    def publish():
-        for number in range(8):
-            night(publisher, ["a", f"b{number}"])
-        stop.set()
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    looks = 0
-    while not stop.is_set():
-        found = seen(reader)
-        assert list(found) == list(range(1, len(found) + 1))
-        assert all(ids[0] == "a" for ids in found.values())
-        looks += 1
-    thread.join()
+    with publishing(publisher, 8) as done:
+        while not done.is_set():
+            found = seen(reader)
+            assert list(found) == list(range(1, len(found) + 1))
+            assert all(ids[0] == "a" for ids in found.values())
+            looks += 1
     assert looks > 1
     assert len(seen(reader)) == 9
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from assay.store.snapshots import snapshot_numbers
 from assay.store.workspace import Workspace
 from benchmarks.hardening.common import write_tiny
 from tests.remote.conftest import SECRET
-from tests.remote.night import night, seen
+from tests.remote.night import night, publishing, seen
 from tests.snapshot_builder import publish_toy
 
 
@@ -52,23 +51,14 @@ def test_gc_removes_what_no_document_names(machine):
 
 def test_gc_while_others_read_and_publish(machine):
     """Whoever reads ends well, and what is published is whole."""
-    publisher, stop = machine("a"), threading.Event()
+    publisher, collector = machine("a"), machine("gc")
     readers = [machine(f"r{number}") for number in range(6)]
     night(publisher, ["a"])
-
-    def publish():
-        for number in range(5):
-            night(publisher, ["a", f"b{number}"])
-        stop.set()
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    collector = machine("gc")
-    while not stop.is_set() and readers:
-        with dataset_lock(collector):
-            collect_store(collector, 1, None, 0.0)
-        assert all(ids[0] == "a" for ids in seen(readers.pop()).values())
-    thread.join()
+    with publishing(publisher, 5) as done:
+        while not done.is_set() and readers:
+            with dataset_lock(collector):
+                collect_store(collector, 1, None, 0.0)
+            assert all(ids[0] == "a" for ids in seen(readers.pop()).values())
     assert seen(machine("last"))[6] == ["a", "b4"]
     assert problems_in_store(machine("last"), 6) == []
 
