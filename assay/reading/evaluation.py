@@ -129,7 +129,7 @@ def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dic
     """What the errors have in common, in words: over all, and in the worst classes."""
     says = [
         f"{_share(line['share'])} of the errors have the issue “{line['title'].lower()}”; the model errs on "
-        f"{100 * line['rate']:.0f}% of such samples and on {100 * line['elsewhere']:.0f}% of the others."
+        f"{_percent(line['rate'])} of such samples and on {_percent(line['elsewhere'])} of the others."
         for line in issues if line["rate"] > 1.5 * line["elsewhere"] and line["share"] >= 0.1
     ]  # fmt: skip
     if "label_issue" in view.flags() and wrong.any():
@@ -147,6 +147,14 @@ def _sentences(view: View, rows: np.ndarray, wrong: np.ndarray, issues: list[dic
 def _share(share: float) -> str:
     words = ((0.95, "Nearly all"), (0.7, "Three quarters"), (0.6, "Two thirds"), (0.45, "Half"), (0.3, "A third"))
     return next((word for least, word in words if share >= least), f"{100 * share:.0f}%")
+
+
+def _percent(share: float) -> str:
+    """As the page writes it (`percent` of words.js): 0% and 100% are said of none and all alone."""
+    if not 0 < share < 1:
+        return f"{100 * share:.0f}%"
+    shown = f"{100 * share:.{1 if share < 0.1 or share > 0.99 else 0}f}"
+    return {"0.0": "under 0.1%", "100.0": "over 99.9%"}.get(shown, f"{shown}%")
 
 
 def read_predicted(view: View) -> tuple[Category, Number]:

@@ -14,7 +14,7 @@ const CODES = [
   "unchanged",
   "added or removed",
   "newly flagged or worse",
-  "resolved",
+  "no longer flagged",
   "label, content or name changed",
 ];
 const COLORS = [-1, 2, 7, 0, 4];
@@ -28,6 +28,9 @@ const ORDER = [
   "worse",
   "resolved",
 ];
+
+// An issue may be gone though nobody mended anything: what is known around a sample has changed.
+const named = (change) => (change === "resolved" ? "No longer flagged" : words(change));
 
 export class Compare {
   constructor(host) {
@@ -189,7 +192,7 @@ export class Compare {
           "aria-pressed": "false",
           onclick: (event) => this.pick(change, metric, event.currentTarget),
         },
-        `${words(change)}${metric ? `: ${words(metric).toLowerCase()}` : ""}`,
+        `${named(change)}${metric ? `: ${words(metric).toLowerCase()}` : ""}`,
         h("b", {}, number(count)),
       );
     this.changes.replaceChildren(
@@ -211,7 +214,7 @@ export class Compare {
       other.setAttribute("aria-pressed", String(other === pill));
     try {
       const answer = await api.compare(this.meta.number, this.other, change, metric);
-      this.show_(answer.cards, answer.total, answer.snapshot, words(change).toLowerCase());
+      this.show_(answer.cards, answer.total, answer.snapshot, named(change).toLowerCase());
     } catch (error) {
       toast(error.message);
     }

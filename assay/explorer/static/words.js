@@ -26,9 +26,12 @@ export function figure(value) {
 // A score of −1 or 0 to 1, always with two digits, so that 1 and 0.97 line up.
 export const score = (value) => (missing(value) ? "–" : minus(value.toFixed(2)).replace("−0.00", "0.00"));
 
+// A share; 0% and 100% are said of none and all alone.
 export function percent(value) {
   if (missing(value)) return "–";
-  return `${(100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0)}%`;
+  if (value <= 0 || value >= 1) return `${(100 * value).toFixed(0)}%`;
+  const shown = (100 * value).toFixed(value < 0.1 || value > 0.99 ? 1 : 0);
+  return { "0.0": "under 0.1%", "100.0": "over 99.9%" }[shown] ?? `${shown}%`;
 }
 
 const SPELT = { umap: "UMAP", pca: "PCA", tsne: "t-SNE", nan: "NaN" };
