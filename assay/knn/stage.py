@@ -10,16 +10,18 @@ import polars as pl
 
 from assay.contracts.spec import Index, Spec
 from assay.contracts.tables import empty
+from assay.knn.kept import KeptGraph
 from assay.store.progress import Progress
 from assay.store.stage import StageWriter, Work, stage
 from assay.store.tables import Tables
 from assay.store.units import unit_vectors
 from assay.store.workspace import Workspace
 
-VERSION = 4
+VERSION = 5
 WANTED_RECALL = 0.95
 EF_TRIES = 3  # each doubles ef
 ROWS_OF_A_PART = 1_000_000
+LEAST_SPARE, SPARE_PART = 8, 4  # ranks beyond k that are kept for when rows go: so many, or this part of k
 
 
 @stage(version=VERSION, reads=("samples", "units", "vectors"), writes=("neighbors", "embedding_health"), hours=12)
@@ -28,7 +30,8 @@ def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(tables)
-        rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer)
+        kept = KeptGraph(workspace.facts / "graph", units["content_hash"])
+        rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer, kept)
         write_neighbors(writer, units["sample_id"], rows, similarities)
         writer.write("embedding_health", health)
 
@@ -36,10 +39,10 @@ def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
 
 def make_index(
-    vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter
+    vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter, kept: KeptGraph | None = None
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
-    """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`."""
-    from assay.knn.blocked import blocked_knn
+    """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`. What is
+    `kept` of the nights before is made use of, and brought up to date."""
     from assay.knn.search import save_index
 
     n = len(vectors)
@@ -51,12 +54,33 @@ def make_index(
             rows, similarities, graph, basis, ef = found
             save_index(folder, ids, vectors.shape[1], ef, graph, basis)
             return rows, similarities, recall_check(vectors, rows, config.recall_sample, f"HNSW, ef {ef}")
-    if k > 0:
-        rows, similarities = blocked_knn(vectors, k, advance=Progress("index", n).advance)
-    else:
-        rows, similarities = np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32)
+    rows, similarities, method = _blocked(vectors, k, kept)
     save_index(folder, ids, vectors.shape[1], 0, None, None)
-    return rows, similarities, recall_check(vectors, rows, config.recall_sample, "blocked search")
+    return rows, similarities, recall_check(vectors, rows, config.recall_sample, method)
+
+
+def _blocked(vectors: np.ndarray, k: int, kept: KeptGraph | None) -> tuple[np.ndarray, np.ndarray, str]:
+    """`(rows, similarities, how they were found)` by what is kept, or a whole search. On a GPU nothing is kept: a whole
+    search takes less time there than to read what was."""
+    import torch
+
+    from assay.knn.blocked import blocked_knn
+    from assay.knn.lists import whole
+
+    n = len(vectors)
+    if not k:
+        return np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32), "blocked search"
+    progress = Progress("index", n)
+    if kept is None or torch.cuda.is_available():
+        return *blocked_knn(vectors, k, advance=progress.advance), "blocked search"
+    width = min(k + max(LEAST_SPARE, k // SPARE_PART), n - 1)
+    found = kept.grown(vectors, k, width, progress.advance)
+    if found is None:
+        lists, method = whole(*blocked_knn(vectors, width, advance=progress.advance), n), "blocked search"
+        kept.keep(vectors, lists)
+    else:
+        lists, method = found
+    return np.ascontiguousarray(lists.rows[:, :k]), np.ascontiguousarray(lists.similarities[:, :k]), method
 
 
 def _approximate(vectors: np.ndarray, k: int, config: Index) -> tuple[Any, ...] | None:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from assay.store.arrays import KeptArrays, kept_folders
 from assay.store.catalog import FACTS, write_catalog
 from assay.store.snapshots import Snapshot, list_snapshots
 from assay.store.workspace import Workspace
@@ -78,6 +79,7 @@ def _leftovers(workspace: Workspace) -> list[Path]:
         *workspace.root.glob(".metrics.prom.*"),
         *workspace.root.glob("decisions/.part-*"),
         *(path for path in workspace.facts.rglob(".*") if path.is_file()),
+        *(path for folder in kept_folders(workspace.facts) for path in KeptArrays(folder).remains()),
     ]
     return sorted(found)
 
