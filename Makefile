@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint setup clean hardening
+.PHONY: demo test test-cluster lint setup clean hardening
 
 demo: $(VENV)/.installed
 	$(BIN)/python flows/demo.py
@@ -15,6 +15,9 @@ test: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-cluster: $(VENV)/.tested-cluster  # nights on a Ray cluster of this machine: minutes
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 hardening: $(VENV)/.tested  # hours; HARDENING='--minutes 5 --share 0.1' for less
 	$(BIN)/python -m benchmarks.hardening --results hardening.jsonl --write $(HARDENING)
@@ -35,6 +38,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.tested-cluster: $(VENV)/.tested
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,test-cluster]'
 	touch $@
 
 clean:

@@ -5,17 +5,20 @@ unchanged night decodes nothing. A file that could not be *read* is tried again 
 """
 
 import functools
+import io
+import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import polars as pl
 
-from assay.contracts.errors import SourceError
+from assay.contracts.errors import EngineError, SourceError
 from assay.contracts.modality import Facts
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
+from assay.engines.job import Job, make_engine, told_of, told_spec, wait_for_facts
 from assay.sources.fragments import by_file
 from assay.sources.labels import distinct_classes
 from assay.sources.left_out import counted_endings
@@ -24,10 +27,11 @@ from assay.store.facts import FactStore
 from assay.store.files import hash_text
 from assay.store.progress import Progress
 from assay.store.stage import StageWriter, Work, stage, write_rows
-from assay.store.tables import Tables
+from assay.store.tables import TableReader, Tables
 from assay.store.workspace import Workspace
 
 VERSION = 4
+Row = tuple[str, str, str]  # of `failures`
 
 
 def _writes(spec: Spec) -> tuple[str, ...]:
@@ -116,20 +120,84 @@ def _complete(
     workspace: Workspace, spec: Spec, kind: Facts, tables: Tables, samples: pl.DataFrame
 ) -> tuple[FactStore, pl.DataFrame]:
     """Measure what has no fact yet. Returns the facts, and the contents that cannot be used (`failures`)."""
-    fingerprint = hash_text(repr(sorted(method(spec).items())))[:16]
-    facts = FactStore(workspace, kind.table, fingerprint)
-    failures = FactStore(workspace, "failures", fingerprint)
+    facts, failures = _stores(workspace, spec, kind)
     missing = failures.missing(facts.missing(by_file(samples)["content_hash"]))
-    progress = Progress("contents measured", len(missing))
-    problems = []
-    todo = list(chunks(missing.to_list(), kind.chunk))
-    for chunk, (measured, failed, unread) in zip(todo, kind.measure(spec, tables, samples, todo), strict=True):
-        facts.append(measured)
-        failures.append(failed)
-        problems.append(unread)
-        progress.advance(len(chunk))
+    todo, label = list(chunks(missing.to_list(), kind.chunk)), "contents measured"
+
+    def here() -> list[Row]:
+        progress = Progress(label, len(missing))
+        return _measure(spec, kind, tables, samples, todo, (facts, failures), progress.advance)
+
+    told = told_of(spec, workspace, tables.outputs) | {"reads": list(_reads(spec)), "method": method(spec)}
+    pack = _packer(samples, todo)
+    engine, unread = make_engine(spec.run), list[Row]()
+    for rows in engine.run(Job(label, [len(chunk) for chunk in todo], here, f"{__name__}:open_cleaning", told, pack)):
+        unread.extend((name, reason, detail) for name, reason, detail in rows)
     lasting = [pl.read_parquet(part) for part in failures.parts_for(samples["content_hash"])]
-    return facts, pl.concat([empty("failures"), *lasting, *problems]).unique("content_hash", maintain_order=True)
+    problems = [empty("failures"), *lasting, pl.DataFrame(unread, schema=empty("failures").schema, orient="row")]
+    found = pl.concat(problems).unique("content_hash", maintain_order=True)
+    if engine.elsewhere:
+        wait_for_facts(facts, missing.filter(~missing.is_in(found["content_hash"].implode())))
+    return facts, found
+
+
+def _stores(workspace: Workspace, spec: Spec, kind: Facts) -> tuple[FactStore, FactStore]:
+    """Where facts are, and what cannot be measured."""
+    fingerprint = hash_text(repr(sorted(method(spec).items())))[:16]
+    return FactStore(workspace, kind.table, fingerprint), FactStore(workspace, "failures", fingerprint)
+
+
+def _measure(
+    spec: Spec,
+    kind: Facts,
+    tables: TableReader,
+    samples: pl.DataFrame,
+    todo: list[list[str]],
+    stores: tuple[FactStore, FactStore],
+    advance: Callable[[int], None] = lambda count: None,
+) -> list[Row]:
+    """Measure chunks into the stores. Returns what could not be read this time, as rows of `failures`."""
+    unread = list[Row]()
+    for chunk, (*lasting, passing) in zip(todo, kind.measure(spec, tables, samples, todo), strict=True):
+        for store, found in zip(stores, lasting, strict=True):
+            store.append(found)
+        unread.extend(passing.iter_rows())
+        advance(len(chunk))
+    return unread
+
+
+def _packer(samples: pl.DataFrame, todo: list[list[str]]) -> Callable[[int, int], dict[str, Any]]:
+    """What a partition of some chunks carries: their contents, and the rows of the samples that hold these."""
+
+    def pack(start: int, stop: int) -> dict[str, Any]:
+        here = pl.DataFrame({"content_hash": list(itertools.chain(*todo[start:stop]))})
+        buffer = io.BytesIO()
+        samples.join(here, on="content_hash", how="semi", maintain_order="left").write_ipc(buffer)
+        return {"chunks": todo[start:stop], "samples": buffer.getvalue()}
+
+    return pack
+
+
+def open_cleaning(told: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[list[str]]]:
+    """A function that measures a partition into the facts, and gives what could not be read this time.
+
+    Raises:
+        EngineError: this machine has other libraries than the one that asks, or does not see the home.
+    """
+    spec, workspace, outputs = told_spec(told)
+    kind = spec.data.facts
+    if kind is None or told["method"] != method(spec):
+        raise EngineError(
+            f"facts here would be made by {method(spec)}, not {told['method']}; give all machines the same"
+        )
+    tables, stores = Tables("clean", told["reads"], outputs), _stores(workspace, spec, kind)
+
+    def clean_partition(partition: dict[str, Any]) -> list[list[str]]:
+        todo = [list(chunk) for chunk in stores[0].unwritten(partition["chunks"])]
+        samples = pl.read_ipc(io.BytesIO(partition["samples"]))
+        return [list(row) for row in _measure(spec, kind, tables, samples, todo, stores)]
+
+    return clean_partition
 
 
 def _rejects(samples: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from assay.contracts.errors import TakenError
 from assay.contracts.spec import Spec, load_spec
 from assay.duplicates.stage import dedup, near_dedup
 from assay.embedders.stage import embed
+from assay.engines.job import check_engine
 from assay.facts import clean
 from assay.health.stage import drift, validate
 from assay.judge.stage import judge
@@ -70,6 +71,7 @@ def run_night(
     Raises:
         AssayError: what stopped the night, in words for its operator. Nothing half-written is published.
     """
+    check_engine(spec.run)
     with (
         watched(spec, workspace) as watch,
         disk_full_is_clear(workspace.home),

@@ -12,6 +12,7 @@ LONGEST_FUNCTION = 50  # lines
 FLOORS = (  # from the ground up; a module imports what lies on a lower floor, or in its own room
     ("assay.contracts",),
     ("assay.store",),
+    ("assay.engines",),
     ("assay.sources", "assay.knn", "assay.layouts", "assay.remote"),
     ("assay.modalities", "assay.metrics", "assay.health"),
     ("assay.facts", "assay.duplicates", "assay.embedders", "assay.reading", "assay.judge"),

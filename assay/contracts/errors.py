@@ -9,6 +9,7 @@
     ├── SnapshotError           1  a published snapshot is missing, broken or from another version
     ├── StoreError              1  the object store of a home cannot be used
     │   └── TakenError          1  another publisher was first
+    ├── EngineError             1  the machines that partitions are sent to cannot be had, or are lost
     ├── ContractError           1  a stage's own output broke its contract: a defect in assay
     └── BusyError               1  another process holds the lock of the dataset, or of the home's schedule
         └── QueuedError         1  and a scheduled night waits for it already
@@ -63,6 +64,10 @@ class StoreError(AssayError):
 
 class TakenError(StoreError):
     """The number of a snapshot was taken by another publisher of the same home."""
+
+
+class EngineError(AssayError):
+    """The cluster that a night's partitions are sent to does not answer, does not fit, or is lost."""
 
 
 class ContractError(AssayError):

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from assay.contracts.section import Section, is_this_machine, plain_url, variable_name
 
 Event = Literal["failed", "gate", "warn", "drift", "shrink", "space", "published"]
+HEAD = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,255}")
 
 
@@ -75,11 +76,31 @@ class Notify(Section):
 
 
 class Run(Section):
-    """What the queries of a night may use of the machine. What is not said follows it: its cores and an eighth of its
-    memory, or of what a container's limits leave. What does not fit is spilled to the home; no result depends on it."""
+    """What the queries of a night may use of the machine, and where its partitions are worked on.
+
+    What is not said of queries follows the machine: its cores and an eighth of its memory, or of what a container's
+    limits leave. What does not fit is spilled to the home. With `engine = "ray"` contents are measured and embedded on
+    a Ray cluster (`pip install 'assay[ray]'`), see [scale](scale.md). No result depends on any of it.
+    """
 
     threads: int = Field(default=0, ge=0, le=1024)  # of a query whose order does not count; 0: the cores there are
     memory_gb: float = Field(default=0.0, ge=0)  # of a query; 0: an eighth of the memory there is
+    engine: Literal["local", "ray"] = "local"
+    address: str = "auto"  # of the cluster: HOST:PORT of its head, or auto: the one that this machine is part of
+    partition: int = Field(default=0, ge=0)  # contents sent at a time, in whole chunks; 0: what takes a minute
+    cpus: int = Field(default=1, ge=1, le=1024)  # cores of a partition
+    gpus: float = Field(default=0.0, ge=0, le=64)  # GPUs of a partition that is embedded, such as 1 or 0.5
+    wait_seconds: float = Field(default=300.0, gt=0)  # for a cluster that has no machine for a partition
+
+    @field_validator("address")
+    @classmethod
+    def address_is_of_a_head(cls, address: str) -> str:
+        if address != "auto" and not HEAD.fullmatch(address):
+            raise ValueError(
+                f"{address!r:.80} is not an address of a Ray cluster; use auto or HOST:PORT of its head, such as "
+                "10.0.0.1:6379, and start the night on a machine of the cluster (`ray job submit` does)"
+            )
+        return address
 
 
 class Retention(Section):

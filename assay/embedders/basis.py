@@ -96,6 +96,16 @@ def stored_bases(workspace: Workspace, wanted: Basis) -> list[Basis]:
     return found
 
 
+def fitted_on(workspace: Workspace, fingerprint: str) -> pl.Series:
+    """The contents that the stored basis of a fingerprint was fitted on; none where there is no such basis."""
+    path = workspace.facts / "embedders" / fingerprint / "basis.npz"
+    try:
+        with _stored(path) as stored:
+            return pl.Series([row.hex() for row in map(bytes, stored["contents"])], dtype=pl.String)
+    except FileNotFoundError:
+        return pl.Series([], dtype=pl.String)
+
+
 def _fitted_on(path: Path, algorithm: str) -> pl.Series | None:
     """The contents that a stored basis was fitted on; None where it is another algorithm's, or damaged: then it is put
     aside and told, and a basis is fitted anew."""

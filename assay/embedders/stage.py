@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import polars as pl
 
-from assay.contracts.errors import SourceError, UnreadableSample
-from assay.contracts.modality import Facts
+from assay.contracts.errors import SourceError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.embedders.base import Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.captions import has_captions, plan_captions, write_captions
+from assay.embedders.elsewhere import Reasons, Todo, embed_on_engine, raw_contents, raw_reader
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
 from assay.embedders.pipeline import checked_vectors, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
 from assay.embedders.registry import Check, Placed, Plan, embedder_kind, make_embedder, plan_embedder, tables_planner
 from assay.health.embedding import Refusals, cut_row, health_rows, statistics
-from assay.modalities.contents import open_reader
 from assay.sources.fragments import by_file
 from assay.store.facts import FactStore
 from assay.store.stage import StageWriter, Work, stage, write_rows
@@ -165,10 +164,17 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, conten
     embedder = plan.build()
     if not _must_fit(embedder):
         contents = contents.filter(pl.col("content_hash").is_in(list(itertools.chain(*chunks))))
-    read = _reader(spec, tables, contents)
+    raw = raw_contents(spec, tables, contents)
+    read = raw_reader(spec, raw)
     ready = _fit(embedder, read, spec, contents)
-    embedder.load()
-    refusals = embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, f"embedding {spec.name}")
+    label = f"embedding {spec.name}"
+
+    def here() -> Reasons:
+        embedder.load()
+        return embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, label).reasons
+
+    basis = embedder.basis.fingerprint if isinstance(embedder, FittedEmbedder) else ""
+    refusals = embed_on_engine(spec, plan, basis, store, Todo(label, chunks, raw, here))
     forget_plan(store)
     return refusals
 
@@ -189,29 +195,6 @@ def _fit(embedder: Embedder, read: Callable[..., Any], spec: Spec, contents: pl.
         raise SourceError("none of the contents can be read any more; check the source, and run again")
     embedder.fit([ready[name] for name in chosen if name in ready])
     return ready
-
-
-def _reader(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Callable[[str], bytes | str]:
-    """From content hash to raw content: cleaned text, or the bytes of a file, checked against the hash."""
-    if spec.data.facts and spec.data.facts.prepared:
-        return _prepared_reader(tables, contents, spec.data.facts)
-    read = open_reader(spec)
-    samples = tables.scan("samples").select("content_hash", "uri", "position").sort("position")
-    wanted = samples.join(contents.lazy(), on="content_hash", how="semi", maintain_order="left")
-    places = dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
-    return lambda content_hash: read(places[content_hash], content_hash)
-
-
-def _prepared_reader(tables: TableReader, contents: pl.DataFrame, kind: Facts) -> Callable[[str], str]:
-    facts = tables.scan(kind.table).select("content_hash", kind.prepared)
-    texts = dict(facts.join(contents.lazy(), on="content_hash", how="semi").collect().iter_rows())
-
-    def read(content_hash: str) -> str:
-        if texts.get(content_hash) is None:
-            raise UnreadableSample("no_text", "there is no cleaned text of this content")
-        return texts[content_hash]
-
-    return read
 
 
 def _rejects(samples: pl.DataFrame, refusals: Refusals) -> pl.DataFrame:

@@ -9,6 +9,7 @@ is checked when it is used; a damaged part is moved aside, and its facts are com
 import io
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,15 +72,25 @@ class FactStore:
         buffer = io.BytesIO()
         write_part(self.table, frame, buffer)
         data = buffer.getbuffer()
-        name = f"{hash_text(chr(10).join(frame['content_hash']))[:16]}-{xxhash.xxh3_128_hexdigest(data)}"
+        name = f"{_contents_name(frame['content_hash'])}-{xxhash.xxh3_128_hexdigest(data)}"
         with atomic_file(self.folder / f"part-{name}.parquet") as aside:
             aside.write_bytes(data)
+
+    def unwritten(self, chunks: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Those of `chunks` that are not a part of their own, by the names of the parts alone."""
+        there = {part.name.split("-")[1] for part in self.folder.glob("part-*.parquet")}
+        return [chunk for chunk in chunks if _contents_name(chunk) not in there]
 
     def parts_for(self, content_hashes: pl.Series) -> list[Path]:
         """The parts that hold at least one of `content_hashes`, ordered by the first of them that each holds."""
         order = content_hashes.unique(maintain_order=True).alias("content_hash").to_frame()
         needed = order.join(self.known(), on="content_hash", how="inner", maintain_order="left")
         return [self.folder / name for name in needed["part"].unique(maintain_order=True)]
+
+
+def _contents_name(content_hashes: Iterable[str]) -> str:
+    """What a part is called that holds just these."""
+    return hash_text("\n".join(content_hashes))[:16]
 
 
 def _is_whole(part: Path) -> bool:

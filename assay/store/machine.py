@@ -11,6 +11,15 @@ OWN_GROUPS = Path("/proc/self/cgroup")
 UNLIMITED = 2**60  # the first version of control groups says so in a number
 
 
+_limits: list[int] = []
+
+
+def limit_cores(most: int) -> None:
+    """From now on this process keeps at most so many cores busy, as where others share the machine with it."""
+    _limits[:] = [most]
+    cores.cache_clear()
+
+
 @functools.cache
 def cores() -> int:
     """Cores that this process may keep busy, at least one."""
@@ -23,7 +32,7 @@ def cores() -> int:
         with contextlib.suppress(OSError, ValueError):
             quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
             quotas += [quota / period] if quota > 0 else []
-    return max(1, int(min([there, *quotas])))
+    return max(1, int(min([there, *quotas, *_limits])))
 
 
 @functools.cache
