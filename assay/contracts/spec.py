@@ -219,6 +219,7 @@ class Embed(Section):
     batch_size: int = Field(default=0, ge=0)  # 0: sized to the device
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # of the forward pass; auto: bf16 on GPU, fp32 on CPU
+    decode: Literal["auto", "cpu", "gpu"] = "auto"  # of JPEGs, for open_clip and timm; auto: where the model is
     storage: Literal["float16", "float32"] = "float32"
     pooling: Literal["mean", "cls"] = "mean"  # of a text's tokens: transformers
     outputs: Literal["features", "logits"] = "features"  # of timm's models

@@ -5,7 +5,7 @@ item on any thread, `collate` stacks prepared items into a batch of one fixed sh
 and returns what collects its result, so that a GPU computes one batch while the next one is being decoded.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from assay.embedders.basis import Basis
 from assay.store.machine import cores
 
 Refusal = tuple[str, str]  # a reason, and in words
+Check = tuple[str, float, str, bool, str]  # a row of `embedding_health`: check, value, wanted, ok, note
 Collect = Callable[[], np.ndarray]
 _MOST_WORKERS = 8  # beyond this, cores go into each worker's own forward pass
 
@@ -51,12 +52,15 @@ class Embedder:
         fingerprint: hex name of all that decides the vectors: model, weights, preprocessing, precision, storage.
         batch_size: items in a forward pass; shrinks when memory runs out.
         one_driver: the forward pass is driven by one thread (an accelerator's, or of a library that is not safe from
-            several); else each worker runs that of its own batches.
+            from several); else each worker runs that of its own batches.
+        decodes: it decodes files on its device, by `read_pictures` and `decode` in the place of `prepare`; known for
+            sure once it is loaded.
     """
 
     fingerprint: str
     batch_size: int = 64
     one_driver: bool = False
+    decodes: bool = False
 
     @property
     def dimensions(self) -> int:
@@ -72,12 +76,28 @@ class Embedder:
     def finish(self) -> None:
         """Called when all is encoded."""
 
+    def checks(self) -> list[Check]:
+        """What it found out about its own vectors while it made them."""
+        return []
+
     def prepare(self, item: Any) -> Any:
         """One raw item as the forward pass wants it.
 
         Raises:
             UnreadableSample: the item cannot be decoded.
         """
+        raise NotImplementedError
+
+    def start_reading(self, n: int) -> Any:
+        """Workers for `read_pictures` of `n` files, or None; before `load`."""
+        raise NotImplementedError
+
+    def read_pictures(self, source: Any, contents: Sequence[Any], workers: Any = None) -> Iterator[Any]:
+        """Files read ahead, in their order, as `decode` takes them."""
+        raise NotImplementedError
+
+    def decode(self, pictures: Sequence[Any]) -> tuple[Any, list[int], dict[int, Refusal]]:
+        """`(batch, rows, refused)`: what `launch` takes, of which of the given pictures, and why not of the others."""
         raise NotImplementedError
 
     def cut(self, prepared: Any) -> tuple[int, int] | None:

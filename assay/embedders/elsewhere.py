@@ -11,11 +11,12 @@ from assay.contracts.errors import EngineError, UnreadableSample
 from assay.contracts.spec import Spec
 from assay.embedders.base import FittedEmbedder
 from assay.embedders.basis import fitted_on
-from assay.embedders.pipeline import embed_contents
+from assay.embedders.pipeline import Files, Read, embed_contents
 from assay.embedders.registry import Plan, plan_embedder
 from assay.engines.job import Job, make_engine, told_of, told_spec, wait_for_facts
 from assay.health.embedding import Refusals
 from assay.modalities.contents import open_reader
+from assay.sources.files import open_source
 from assay.store.facts import FactStore
 from assay.store.tables import TableReader
 
@@ -50,13 +51,13 @@ def raw_contents(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Raw
     return dict(wanted.group_by("content_hash").agg("uri").collect().iter_rows())
 
 
-def raw_reader(spec: Spec, raw: Mapping[str, Any]) -> Callable[[str], bytes | str]:
+def raw_reader(spec: Spec, raw: Mapping[str, Any]) -> Read:
     """From content hash to what an embedder reads: a cleaned text, or the bytes of a file, checked against the hash."""
     if not (spec.data.facts and spec.data.facts.prepared):
-        read = open_reader(spec)
-        return lambda content_hash: read(raw[content_hash], content_hash)
+        source = open_source(spec)
+        return Files(raw, open_reader(spec, source), None if spec.data.reader else source)
 
-    def text(content_hash: str) -> str:
+    def text(content_hash: str, /) -> str:
         if content_hash not in raw:
             raise UnreadableSample("no_text", "there is no cleaned text of this content")
         return raw[content_hash]

@@ -20,8 +20,9 @@ from scipy.linalg import orthogonal_procrustes
 
 from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Spec
+from assay.embedders.base import Check
 from assay.embedders.basis import Basis, fingerprint_of, plan_basis, stored_bases
-from assay.embedders.registry import Check, Placed, Plan, embedder_kind
+from assay.embedders.registry import Placed, Plan, embedder_kind
 from assay.embedders.weights import package_installed
 from assay.modalities.graph.adjacency import adjacency_of, read_ends, read_node_features
 from assay.store.files import hash_text

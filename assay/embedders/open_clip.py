@@ -20,13 +20,13 @@ from torchvision.transforms import Normalize
 from assay.contracts.errors import EmbedderError
 from assay.contracts.spec import Spec
 from assay.embedders.base import Collect
+from assay.embedders.geometry import cut_strip
 from assay.embedders.torch_model import TorchEmbedder, sized_batch
-from assay.embedders.weights import LOCAL, first_line, offline, refuse
+from assay.embedders.weights import LOCAL, decodes_on_gpu, first_line, offline, refuse
 from assay.embedders.windows import mean_of_windows, read_windows
 from assay.modalities.image.decode import decode_rgb
 
 MARKS = 2  # tokens at a text's start and end
-_LONGEST_ASPECT = 20  # longer strips are cut around their centre, which is all that a centre crop keeps of them
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class OpenClip(TorchEmbedder):
         super().__init__(device, precision)
         self.fingerprint = fingerprint
         self._spec, self._tower, self._name, self._pretrained = spec, tower, name, pretrained
+        self.decodes = tower == "image" and decodes_on_gpu(spec, device)
         self._model: Any = None
         self._tokenizing = threading.Lock()  # Hugging Face's fast tokenizers refuse to be used by two threads at once
 
@@ -75,6 +76,7 @@ class OpenClip(TorchEmbedder):
         self._dimensions = int(open_clip.get_model_config(self._name)["embed_dim"])
         if self._tower == "image":
             self._set_preprocessing(transform)
+            self.decode_on_device(self._steps, self._spec)
         self.batch_size = sized_batch(self.device.type, self._spec.embed.batch_size, self._pixels)
         self._keep_tower(model)
 
@@ -88,16 +90,16 @@ class OpenClip(TorchEmbedder):
         if self._tower == "image":
             model = model.to(memory_format=torch.channels_last)
         torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
-        self._model = model.to(self.device)
+        self._model = model.to(self.device, self.dtype)
 
     def _set_preprocessing(self, transform: Any) -> None:
         """Split open_clip's transform into its geometry (on the worker) and its scaling (on the device)."""
-        *self._geometry, to_tensor, normalize = transform.transforms
+        *self._steps, to_tensor, normalize = transform.transforms
         if not isinstance(normalize, Normalize) or type(to_tensor).__name__ not in ("MaybeToTensor", "ToTensor"):
             raise EmbedderError(f"open_clip's preprocessing has changed: {transform}; use open_clip_torch 3.x")
         self._mean = torch.tensor(normalize.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(normalize.std, device=self.device).view(1, 3, 1, 1)
-        self._cuts_strips = any(type(step).__name__ == "CenterCrop" for step in self._geometry)
+        self._cuts_strips = any(type(step).__name__ == "CenterCrop" for step in self._steps)
         self._pixels = int(np.prod(self._shape(Image.new("RGB", (32, 32))).shape[:2]))
 
     _pixels = 77 * 77  # of a text: a small input
@@ -152,7 +154,7 @@ class OpenClip(TorchEmbedder):
     def _shape(self, image: Image.Image) -> np.ndarray:
         if self._cuts_strips:
             image = cut_strip(image)
-        for step in self._geometry:
+        for step in self._steps:
             image = step(image)
         return np.asarray(image)
 
@@ -161,17 +163,4 @@ class OpenClip(TorchEmbedder):
         if self._tower == "text":
             return self._model.encode_text(batch)
         pixels = batch.permute(0, 3, 1, 2).float().div_(255.0).sub_(self._mean).div_(self._std)
-        return self._model.encode_image(pixels)
-
-
-def cut_strip(image: Image.Image) -> Image.Image:
-    """The middle of an image more than 20 times as long as wide; others as they are.
-
-    Resizing such a strip's short side to the model's size would take any amount of memory, for a centre crop.
-    """
-    width, height = image.size
-    longest = _LONGEST_ASPECT * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(width - longest, 0) // 2, max(height - longest, 0) // 2
-    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
+        return self._model.encode_image(pixels.to(self.dtype))

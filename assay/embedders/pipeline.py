@@ -1,26 +1,29 @@
 """Missing contents → vectors in the facts: reading, decoding, forward pass and writing, all at once.
 
 A pool of workers prepares batches. On a CPU each worker also runs the forward pass of its batch, on its own share of
-the cores; on a GPU one thread launches the batches in order and collects each while the next are on their way.
-Batches have one shape and chunks of `CHUNK` contents become one fact part each, as soon as they are done.
+the cores; on a GPU one thread launches the batches in order and collects each while the next are on their way. JPEGs
+that a GPU decodes are read by processes and decoded by a thread (`jpegs.py`). Batches have one shape and chunks of
+`CHUNK` contents become one fact part each, written by another thread as soon as they are done.
 """
 
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from assay.contracts.errors import UnreadableSample
 from assay.contracts.tables import empty
-from assay.embedders.base import Collect, Embedder, cpu_workers, refused_rows
+from assay.embedders.base import Check, Collect, Embedder, cpu_workers, refused_rows
 from assay.health.embedding import Refusals
+from assay.sources.files import Source
+from assay.store.digests import read_sealed, write_sealed
 from assay.store.executor import in_order
 from assay.store.facts import FactStore
 from assay.store.files import hash_text, write_json
@@ -29,9 +32,32 @@ from assay.store.progress import Progress
 from assay.store.vectors import vectors_frame
 
 CHUNK = 2_048  # contents in one part
+CHECKS = "checks.json"  # beside the vectors
 _IN_FLIGHT = 2  # batches on a GPU at once
 
-Read = Callable[[str], Any]
+
+class Read(Protocol):
+    """Raw content of a content hash; raises `UnreadableSample`."""
+
+    def __call__(self, content_hash: str, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """A `Read` of contents that are files, or parts of files.
+
+    Attributes:
+        places: content hash → the uris that hold it.
+        read: `(uris, content_hash)` → bytes, checked against the hash.
+        source: where the files are, if each content is a file of its own; else None.
+    """
+
+    places: Mapping[str, Sequence[str]]
+    read: Callable[[Sequence[str], str], bytes]
+    source: Source | None
+
+    def __call__(self, content_hash: str, /) -> bytes:
+        return self.read(self.places[content_hash], content_hash)
 
 
 @dataclass(frozen=True)
@@ -54,28 +80,63 @@ def embed_contents(
     storage: str,
     label: str,
 ) -> Refusals:
-    """Vectors of each chunk's contents into one part of `store`. What was stored before a kill or an error stays.
+    """Load the embedder, and put vectors of each chunk's contents into one part of `store`. What was stored before a
+    kill or an error stays.
 
     Args:
         read: raw content of a content hash; raises `UnreadableSample`.
         ready: prepared items by content hash, of contents that need not be read.
     """
-    refusals, progress = Refusals(), Progress(label, sum(map(len, chunks)))
-    batches = _encoded(embedder, chunks, read, ready)
-    for _, chunk in itertools.groupby(batches, key=lambda batch: batch.chunk):
-        names, rows, cut = [], [], {}
-        for batch in chunk:
-            cut.update(batch.cut)
-            refusals.reasons.update(batch.refused)
-            progress.advance(len(batch.hashes) + len(batch.refused))
-            if batch.collect is not None:
-                names.extend(batch.hashes)
-                rows.append(batch.collect())
-        if cut:  # before the vectors: what has one has been counted
-            cut_store(store).append(_cut_frame(cut))
-        if rows:
-            _store(store, names, np.concatenate(rows), storage, refusals)
+    n = sum(map(len, chunks))
+    workers = embedder.start_reading(n) if embedder.decodes and isinstance(read, Files) and read.source else None
+    embedder.load()
+    if workers is not None and not embedder.decodes:
+        workers.shutdown(wait=False, kill_workers=True)
+    refusals, progress = Refusals(), Progress(label, n)
+    batches = _encoded(embedder, chunks, read, ready, workers)
+    writing: Future[None] | None = None
+    with ThreadPoolExecutor(1, "write") as writer:
+        for _, chunk in itertools.groupby(batches, key=lambda batch: batch.chunk):
+            names: list[str] = []
+            rows, cut = [], {}
+            for batch in chunk:
+                cut.update(batch.cut)
+                refusals.reasons.update(batch.refused)
+                progress.advance(len(batch.hashes) + len(batch.refused))
+                if batch.collect is not None:
+                    names.extend(batch.hashes)
+                    rows.append(batch.collect())
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_write, store, names, rows, cut, storage, refusals)
+        if writing is not None:
+            writing.result()
+    path = store.folder / CHECKS
+    if not path.exists() and (checks := embedder.checks()):
+        write_sealed(path, {"checks": checks})
     return refusals
+
+
+def own_checks(store: FactStore) -> list[Check]:
+    """What the embedder found out about its vectors when it made the first of them."""
+    try:
+        return [tuple(row) for row in read_sealed(store.folder / CHECKS)["checks"]]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _write(
+    store: FactStore,
+    names: list[str],
+    rows: list[np.ndarray],
+    cut: dict[str, tuple[int, int]],
+    storage: str,
+    refusals: Refusals,
+) -> None:
+    if cut:  # before the vectors: what has one has been counted
+        cut_store(store).append(_cut_frame(cut))
+    if rows:
+        _store(store, names, np.concatenate(rows), storage, refusals)
 
 
 def cut_store(store: FactStore) -> FactStore:
@@ -136,7 +197,9 @@ def _prepare(
     return prepared, refused
 
 
-def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, ready: dict[str, Any]) -> Iterator[Batch]:
+def _encoded(
+    embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, ready: dict[str, Any], workers: Any = None
+) -> Iterator[Batch]:
     """Batches in order, each with what collects its vectors."""
 
     def prepare(task: tuple[int, Sequence[str]]) -> tuple[Batch, Any]:
@@ -156,9 +219,34 @@ def _encoded(embedder: Embedder, chunks: Sequence[Sequence[str]], read: Read, re
         for number, chunk in enumerate(chunks)
         for start in range(0, len(chunk), size)
     )
+    if embedder.decodes and isinstance(read, Files) and read.source:
+        places = [(name, read.places[name]) for chunk in chunks for name in chunk]
+        pictures = embedder.read_pictures(read.source, places, workers)
+        return _ahead((launch(done) for done in _on_one_thread(_decode(embedder, pictures), tasks)), _IN_FLIGHT)
     if embedder.one_driver:
         return _ahead((launch(done) for done in _on_threads(embedder, prepare, tasks)), _IN_FLIGHT)
     return _on_threads(embedder, lambda task: launch(prepare(task)), tasks)
+
+
+def _decode(embedder: Embedder, pictures: Iterator[Any]) -> Callable[[tuple[int, Sequence[str]]], tuple[Batch, Any]]:
+    """What takes the next pictures, and gives a batch on the device."""
+
+    def decode(task: tuple[int, Sequence[str]]) -> tuple[Batch, Any]:
+        chunk, names = task
+        batch, rows, refused = embedder.decode(list(itertools.islice(pictures, len(names))))
+        reasons = {names[row]: reason for row, reason in refused.items()}
+        return Batch(chunk, [names[row] for row in rows], reasons, {}, None), batch if rows else None
+
+    return decode
+
+
+def _on_one_thread(function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
+    """`function` of each task, in order, on one thread that is a task or two ahead."""
+    pool = ThreadPoolExecutor(1, "decode")
+    try:
+        yield from in_order(pool, function, tasks, 1)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _less_refused(batch: Batch, collect: Collect) -> Batch:

@@ -19,6 +19,7 @@ from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
     LOCAL,
     digest_file,
+    how_computed,
     local_folder,
     package_installed,
     refuse,
@@ -69,6 +70,8 @@ def timm(spec: Spec, _workspace: Workspace, _hashes: pl.Series, _tower: str) -> 
         "outputs": spec.embed.outputs, "image_size": spec.embed.image_size, "preprocessing": 1,
         "library": version("timm"),
     }  # fmt: skip
+    device = resolve_device(spec.embed.device)
+    settings |= how_computed(spec, device, resolve_precision(spec.embed.precision, device))
     return _plan(spec, "timm", folder, "assay.embedders.timm_model", "TimmModel", settings)
 
 

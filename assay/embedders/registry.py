@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from assay.contracts.errors import EmbedderError
 from assay.contracts.plugins import load_plugin
 from assay.contracts.spec import Spec
-from assay.embedders.base import Embedder
+from assay.embedders.base import Check, Embedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.hub import fetch, import_module
 from assay.embedders.trust import refuse_foreign_code
 from assay.embedders.weights import (
     LOCAL,
     digest_file,
+    how_computed,
     local_folder,
     package_installed,
     refuse,
@@ -33,9 +34,6 @@ from assay.store.digests import read_sealed, write_sealed
 from assay.store.workspace import Workspace
 
 MODEL_FILES = (".json", ".safetensors", ".bin", ".pth", ".txt", ".model")
-
-
-Check = tuple[str, float, str, bool, str]  # a row of `embedding_health`
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def _plan_open_clip(spec: Spec, workspace: Workspace, tower: str) -> Plan:
     fingerprint = fingerprint_of(
         kind="open_clip", tower=tower, weights=weights, model=None if folder else name,
         preprocessing=2 if tower == "text" else 1, long_texts=long_texts(spec, tower), precision=precision,
-        storage=spec.embed.storage, text=text_steps(spec),
+        storage=spec.embed.storage, text=text_steps(spec), **how_computed(spec, device, precision, tower == "image"),
     )  # fmt: skip
 
     def build() -> Embedder:

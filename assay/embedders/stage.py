@@ -9,14 +9,22 @@ import polars as pl
 from assay.contracts.errors import SourceError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
-from assay.embedders.base import Embedder, FittedEmbedder
+from assay.embedders.base import Check, Embedder, FittedEmbedder
 from assay.embedders.basis import fingerprint_of
 from assay.embedders.captions import has_captions, plan_captions, write_captions
 from assay.embedders.elsewhere import Reasons, Todo, embed_on_engine, raw_contents, raw_reader
 from assay.embedders.fitted import has_words, in_characters
 from assay.embedders.given import given_dimensions, given_norms, store_given
-from assay.embedders.pipeline import checked_vectors, cut_store, embed_contents, forget_plan, plan_chunks, prepare_all
-from assay.embedders.registry import Check, Placed, Plan, embedder_kind, make_embedder, plan_embedder, tables_planner
+from assay.embedders.pipeline import (
+    checked_vectors,
+    cut_store,
+    embed_contents,
+    forget_plan,
+    own_checks,
+    plan_chunks,
+    prepare_all,
+)
+from assay.embedders.registry import Placed, Plan, embedder_kind, make_embedder, plan_embedder, tables_planner
 from assay.health.embedding import Refusals, cut_row, health_rows, statistics
 from assay.sources.fragments import by_file
 from assay.store.facts import FactStore
@@ -89,6 +97,7 @@ def embed_as(plan: Plan, given: int | None, spec: Spec, workspace: Workspace, ta
             write_captions(spec, workspace, tables, captions, writer)
         norms, at_ingest = (None, None) if given is None else (given_norms(tables, given), _refused(tables))
         stats = statistics(parts, contents["content_hash"])
+        checks += own_checks(store)
         rows = health_rows(stats, len(contents) - plan.without, refusals, plan.basis_overlap, norms, at_ingest)
         if checks:
             rows.extend(pl.DataFrame(checks, schema=rows.schema, orient="row"))
@@ -170,7 +179,6 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, conten
     label = f"embedding {spec.name}"
 
     def here() -> Reasons:
-        embedder.load()
         return embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, label).reasons
 
     basis = embedder.basis.fingerprint if isinstance(embedder, FittedEmbedder) else ""

@@ -15,9 +15,9 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
 from assay.contracts.spec import Spec
-from assay.embedders.open_clip import cut_strip
+from assay.embedders.geometry import cut_strip
 from assay.embedders.torch_model import TorchEmbedder, sized_batch
-from assay.embedders.weights import LOCAL, first_line, offline, refuse
+from assay.embedders.weights import LOCAL, decodes_on_gpu, first_line, offline, refuse
 from assay.modalities.image.decode import decode_rgb
 
 
@@ -28,6 +28,7 @@ class TimmModel(TorchEmbedder):
         super().__init__(device, precision)
         self.fingerprint = fingerprint
         self._spec, self._folder = spec, folder
+        self.decodes = decodes_on_gpu(spec, device)
         self._model: torch.nn.Module | None = None
 
     @property
@@ -58,7 +59,8 @@ class TimmModel(TorchEmbedder):
         self._mean, self._std = (
             torch.tensor(seen[name], device=self.device).view(1, 3, 1, 1) for name in ("mean", "std")
         )
-        self._model = model.to(self.device).to(memory_format=torch.channels_last)
+        self._model = model.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+        self.decode_on_device(self._steps, self._spec)
 
     def _prepare_geometry(self, seen: dict[str, Any], size: int) -> None:
         mode = InterpolationMode(str(seen["interpolation"]))
@@ -82,5 +84,5 @@ class TimmModel(TorchEmbedder):
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
         assert self._model is not None, "load first"
         pixels = batch.permute(0, 3, 1, 2).float().div_(255.0).sub_(self._mean).div_(self._std)
-        found: torch.Tensor = self._model(pixels)
+        found: torch.Tensor = self._model(pixels.to(self.dtype))
         return found.flatten(1)

@@ -1,18 +1,29 @@
-"""The forward pass of a torch model on CPU or GPU: fixed shapes, pinned copies, halving on out-of-memory."""
+"""The forward pass of a torch model on CPU or GPU: fixed shapes, pinned copies, halving on out-of-memory.
+
+A model of pictures whose preprocessing is a resize and a crop can have its JPEGs decoded by the GPU too (`jpegs.py`).
+"""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 import torch
+from loky import ProcessPoolExecutor
 
 from assay.contracts.errors import EmbedderError
-from assay.embedders.base import Collect, Embedder, cpu_workers
+from assay.contracts.spec import Spec
+from assay.embedders.base import Check, Collect, Embedder, cpu_workers
+from assay.embedders.geometry import Geometry
+from assay.embedders.jpegs import COMPARED, Decoder, Picture, read_pictures, start_reading
+from assay.embedders.weights import decodes_on_gpu
+from assay.modalities.contents import Content, Unmeasured
+from assay.sources.files import Source
 from assay.store.machine import cores
 
+WANTED_COSINE = 0.999  # mean, of vectors of the same files by two decoders
 T = TypeVar("T")
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -52,23 +63,73 @@ def in_halves(run: Callable[[list[T]], np.ndarray], items: list[T], size: int) -
 
 def autocast(device: str, precision: str) -> torch.autocast:
     """A context in which the forward pass runs in bf16 or fp16, or as it is in fp32."""
-    wanted = _AUTOCAST.get(precision)
+    wanted = _HALF.get(precision)
     return torch.autocast(device, dtype=wanted, enabled=wanted is not None)
 
 
 class TorchEmbedder(Embedder):
-    """An embedder whose `_forward` maps one tensor of raw values on the device to a tensor (n, d)."""
+    """An embedder whose `_forward` maps one tensor of raw values on the device to a tensor (n, d).
+
+    `dtype` is that of the model's weights, cast once, and of what `_forward` gives it.
+    """
 
     def __init__(self, device: str, precision: str) -> None:
         self.device = torch.device(device)
-        self.precision = precision
+        self.dtype = _HALF.get(precision, torch.float32)
         self.one_driver = self.device.type != "cpu"
         self._halving = threading.Lock()
         self._threads_before = torch.get_num_threads()
         self._copies = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        self._decoding = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        self._decoder: Decoder | None = None
+
+    def decode_on_device(self, steps: Sequence[object], spec: Spec) -> None:
+        """From now on decode JPEGs on the device, where the spec wants it so and these steps of a preprocessing are a
+        resize and a crop."""
+        geometry = Geometry.of(steps)
+        self.decodes = geometry is not None and decodes_on_gpu(spec, self.device.type)
+        if geometry is not None and self.decodes:
+            self._geometry, self._max_pixels = geometry, spec.clean.max_pixels
+            self._decoder = Decoder(geometry, self.device, spec.clean.max_pixels)
+
+    def start_reading(self, n: int) -> ProcessPoolExecutor | None:
+        """Workers for `read_pictures` of `n` files, where these are many."""
+        return start_reading(n)
+
+    def read_pictures(
+        self, source: Source, contents: Sequence[Content], workers: ProcessPoolExecutor | None = None
+    ) -> Iterator[Picture | Unmeasured]:
+        """Pictures in their order, read ahead by worker processes."""
+        return read_pictures(source, self._geometry, self._max_pixels, contents, workers)
+
+    @torch.inference_mode()
+    def decode(
+        self, pictures: Sequence[Picture | Unmeasured]
+    ) -> tuple[torch.Tensor, list[int], dict[int, tuple[str, str]]]:
+        """`(batch, rows, refused)` as `Decoder.decode`, on a stream of its own; done when it returns."""
+        assert self._decoder is not None
+        if self._decoding is None:
+            return self._decoder.decode(pictures)
+        with torch.cuda.stream(self._decoding):
+            found = self._decoder.decode(pictures)
+            self._decoding.synchronize()
+        return found
 
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
+
+    def checks(self) -> list[Check]:
+        """How near the vectors of JPEGs that the device decoded are to those of Pillow's pixels."""
+        files = self._decoder.some[:COMPARED] if self._decoder else []
+        if not files:
+            return []
+        batch, rows, _ = self.decode(files)
+        one = self.launch(batch, len(rows))()
+        two = self.encode([files[row].data for row in rows])
+        cosines = (one * two).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
+        mean, least = float(cosines.mean()), float(cosines.min())
+        note = f"{len(rows)} JPEGs decoded by the GPU and by Pillow; the least cosine is {least:.4f}"
+        return [("decoder_cosine", mean, f">= {WANTED_COSINE}", mean >= WANTED_COSINE, note)]
 
     def start_thread(self) -> None:
         """On a CPU every worker decodes and computes its own batches on its share of the cores."""
@@ -119,14 +180,16 @@ class TorchEmbedder(Embedder):
     def _start(self, host: torch.Tensor) -> Collect:
         """One forward pass. On a GPU: copied on its own stream, and not waited for."""
         if self._copies is None:
-            result = self._compute(host.to(self.device)).float().cpu().numpy()
+            result = self._forward(host.to(self.device)).float().cpu().numpy()
             return lambda: result
         compute = torch.cuda.current_stream(self.device)
-        with torch.cuda.stream(self._copies):
-            batch = host.to(self.device, non_blocking=True)
-        compute.wait_stream(self._copies)
+        batch = host
+        if not host.is_cuda:
+            with torch.cuda.stream(self._copies):
+                batch = host.to(self.device, non_blocking=True)
+            compute.wait_stream(self._copies)
         batch.record_stream(compute)
-        vectors = self._compute(batch).float()
+        vectors = self._forward(batch).float()
         back = torch.empty(vectors.shape, dtype=torch.float32, pin_memory=True)
         back.copy_(vectors, non_blocking=True)
         done = torch.cuda.Event()
@@ -138,16 +201,12 @@ class TorchEmbedder(Embedder):
 
         return collect
 
-    def _compute(self, batch: torch.Tensor) -> torch.Tensor:
-        with autocast(self.device.type, self.precision):
-            return self._forward(batch)
-
 
 def _padded(batch: torch.Tensor, size: int) -> torch.Tensor:
     """`batch` with rows of zeros up to `size`, so that every forward pass has one shape."""
     if len(batch) == size:
         return batch
-    filler = torch.zeros((size - len(batch), *batch.shape[1:]), dtype=batch.dtype)
+    filler = torch.zeros((size - len(batch), *batch.shape[1:]), dtype=batch.dtype, device=batch.device)
     return torch.cat([batch, filler])
 
 
@@ -161,4 +220,4 @@ def sized_batch(device: str, wanted: int, pixels: int) -> int:
         return 32
     free, _ = torch.cuda.mem_get_info()
     fits = int(free * 0.4 / max(pixels * 3 * 4 * 64, 1))
-    return max(1, min(256, 2 ** max(fits.bit_length() - 1, 0)))
+    return max(1, min(1024, 2 ** max(fits.bit_length() - 1, 0)))

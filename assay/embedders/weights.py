@@ -85,6 +85,24 @@ def resolve_device(wanted: str) -> str:
     raise EmbedderError(f'embed.device = "{wanted}", but torch finds none here; use "auto" or "cpu"')
 
 
+def decodes_on_gpu(spec: Spec, device: str) -> bool:
+    """Whether JPEGs are decoded by the GPU, as `embed.decode` says.
+
+    Raises:
+        EmbedderError: they are to be, and there is no GPU that could.
+    """
+    if spec.embed.decode == "gpu" and device != "cuda":
+        raise EmbedderError(f'embed.decode = "gpu", but the device is "{device}"; use "auto" or "cpu"')
+    files = spec.data.content == "file" and not spec.data.reader and not spec.data.parts
+    return device == "cuda" and spec.embed.decode != "cpu" and files
+
+
+def how_computed(spec: Spec, device: str, precision: str, pictures: bool = True) -> dict[str, str]:
+    """What a fingerprint says of how a model computes, beside its precision; `pictures`: it is given some."""
+    weights = {} if precision == "fp32" else {"weights_in": precision}
+    return weights | ({"jpegs": "nvjpeg"} if pictures and decodes_on_gpu(spec, device) else {})
+
+
 def resolve_precision(wanted: str, device: str) -> str:
     """`auto` as bf16 on a GPU and fp32 elsewhere."""
     return ("bf16" if device == "cuda" else "fp32") if wanted == "auto" else wanted

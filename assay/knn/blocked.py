@@ -3,12 +3,12 @@
 The greatest products of a row lie in those parts of the row that have the greatest maxima. The maxima are taken while a
 tile of products is still in the cache, so only a few parts need to be searched for the greatest.
 
-With fewer than `TWO_PASS_FROM` rows, and always on a GPU, every row is compared with all others, and the neighbours are
-exact. From there on, on a CPU, candidates come from the leading principal directions and are ranked by their similarity
-in the full space, and rows are compared only with those of near cells (`cells.py`). How many directions, candidates and
-cells are needed is tried on a sample of the rows, the cheapest first: each of the two steps must find TRUSTED_RECALL of
-the sample's neighbours. If no cheaper setting does, every row is compared with all others after all. Similarities are
-rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
+With fewer than `TWO_PASS_FROM` rows, and always on a GPU (`on_gpu.py`), every row is compared with all others, and the
+neighbours are exact. From there on, on a CPU, candidates come from the leading principal directions and are ranked by
+their similarity in the full space, and rows are compared only with those of near cells (`cells.py`). How many
+directions, candidates and cells are needed is tried on a sample of the rows, the cheapest first: each of the two steps
+must find TRUSTED_RECALL of the sample's neighbours. If no cheaper setting does, every row is compared with all others
+after all. Similarities are rounded to 2⁻²⁰, so that equal vectors tie whatever the order of summation.
 """
 
 import functools
@@ -58,12 +58,16 @@ def blocked_knn(
         `(rows, similarities)`: int32 and float32 of shape (n, k), by descending similarity, then by row.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device != "cpu":
+        from assay.knn.on_gpu import knn_on_gpu
+
+        return knn_on_gpu(vectors, k, device, advance)
     n = len(vectors)
     space, spare, blocks = None, SPARE, None
-    if device == "cpu" and n >= TWO_PASS_FROM:
+    if n >= TWO_PASS_FROM:
         space, spare = _first_pass(vectors, k)
         blocks = _near_cells(vectors, k, space, spare)
-    return _search(vectors, np.arange(n), k, device, space, spare, advance, blocks)
+    return _search(vectors, np.arange(n), k, space, spare, advance, blocks)
 
 
 def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
@@ -79,7 +83,7 @@ def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
     for dimensions, spare in passes:
         if space.shape[1] != dimensions:
             space = vectors @ basis[:, :dimensions]
-        tried, _ = _search(vectors, sample, k, "cpu", space, spare)
+        tried, _ = _search(vectors, sample, k, space, spare)
         if recall(tried, vectors, sample, least) >= TRUSTED_RECALL:
             return space, spare
     return None, SPARE
@@ -91,7 +95,7 @@ def _near_cells(
     """What `_search` takes as `blocks`: cells near enough to hold the neighbours of a sample; None where that compares
     more than MOST of all pairs."""
     cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
-    known, _ = _search(vectors, some, k, "cpu", space, spare)
+    known, _ = _search(vectors, some, k, space, spare)
     limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
     near = cells.near(limit, k + 1 + spare)
     return functools.partial(cells.blocks, near) if cells.share(near) <= MOST else None
@@ -158,8 +162,7 @@ def largest(
         rest.append(torch.arange(start + width * part, min(start + TILE, n)))
     best = _largest_columns(torch.cat(maxima, dim=1), count)
     parts = torch.cat(first)[:, None] + torch.cat(step)[:, None] * torch.arange(part)
-    among = [parts.to(values.device)[best].flatten(1), torch.cat(rest).to(values.device).expand(m, -1)]
-    columns = torch.cat(among, dim=1)
+    columns = torch.cat([parts[best].flatten(1), torch.cat(rest).expand(m, -1)], dim=1)
     chosen = values.gather(1, columns)
     place = _largest_columns(chosen, count)
     return chosen.gather(1, place), columns.gather(1, place)
@@ -168,7 +171,7 @@ def largest(
 def _largest_columns(values: torch.Tensor, count: int) -> torch.Tensor:
     """Column numbers of the `count` greatest of each row. On a CPU NumPy partitions twice as fast as torch."""
     n = values.shape[1]
-    if values.device.type != "cpu" or count >= n:
+    if count >= n:
         return torch.topk(values, min(count, n), dim=1, sorted=False).indices
     return torch.from_numpy(np.argpartition(values.numpy(), n - count, axis=1)[:, n - count :])
 
@@ -215,7 +218,6 @@ def _search(
     vectors: np.ndarray,
     rows: np.ndarray,
     k: int,
-    device: str,
     space: np.ndarray | None = None,
     spare: int = SPARE,
     advance: Callable[[int], None] = lambda count: None,
@@ -226,16 +228,16 @@ def _search(
     `blocks` yields places in `rows`, together with the rows to search for them; by default all rows are searched.
     """
     n, m = len(vectors), len(rows)
-    data = torch.from_numpy(vectors if space is None else space).to(device)
+    data = torch.from_numpy(vectors if space is None else space)
     wanted = min(n, k + 1 + spare)
     picked = np.empty((m, k), dtype=np.int32)
     similar = np.empty((m, k), dtype=np.float32)
     tied = np.zeros(m, dtype=bool)
-    workers = torch.get_num_threads() if device == "cpu" else 1
-    tasks, size = _tasks(n, m, workers, device, blocks)
+    workers = torch.get_num_threads()
+    tasks, size = _tasks(n, m, workers, blocks)
     buffers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for _ in range(workers):
-        buffers.put(torch.empty(size, device=device))
+        buffers.put(torch.empty(size))
 
     def search(task: Task) -> None:
         here, searched = task
@@ -244,14 +246,12 @@ def _search(
         try:
             columns = n if among is None else len(among)
             values = products[: len(numbers) * columns].view(len(numbers), columns)
-            values, near = largest(values, wanted, _multiply(data[numbers.to(device)], data, among, values))
+            values, near = largest(values, wanted, _multiply(data[numbers], data, among, values))
         finally:
             buffers.put(products)
-        near = (near if among is None else among[near]).cpu()
-        if space is None:
-            found = _ranked(numbers, near, values.cpu(), k)
-        else:
-            found = rerank(vectors, rows[here], near.numpy(), k)
+        near = near if among is None else among[near]
+        full = space is None
+        found = _ranked(numbers, near, values, k) if full else rerank(vectors, rows[here], near.numpy(), k)
         picked[here], similar[here], tied[here] = found
         advance(len(numbers))
 
@@ -262,20 +262,18 @@ def _search(
 
 
 def _tasks(
-    n: int, m: int, workers: int, device: str, blocks: Callable[[Callable[[int], int]], Iterable[Block]] | None
+    n: int, m: int, workers: int, blocks: Callable[[Callable[[int], int]], Iterable[Block]] | None
 ) -> tuple[list[Task], int]:
     """The tasks of `_search`, and the most products that one of them makes."""
     if blocks:
         most = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
-        return list(blocks(lambda candidates: _block_rows(candidates, m, workers, device))), most
-    rows = _block_rows(n, m, workers, device)
+        return list(blocks(lambda candidates: _block_rows(candidates, m, workers))), most
+    rows = _block_rows(n, m, workers)
     return [(slice(start, start + rows), None) for start in range(0, m, rows)], rows * n
 
 
-def _block_rows(n: int, m: int, workers: int, device: str) -> int:
+def _block_rows(n: int, m: int, workers: int) -> int:
     """Rows of products over `n` columns that a worker holds at a time."""
-    if device != "cpu":
-        return max(1, min(m, 2 * BLOCK_BYTES // (4 * n)))
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 
 

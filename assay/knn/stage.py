@@ -43,12 +43,14 @@ def make_index(
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`. What is
     `kept` of the nights before is made use of, and brought up to date."""
+    import torch
+
     from assay.knn.search import save_index
 
     n = len(vectors)
     k = min(config.k, max(0, n - 1))
     folder = writer.folder("index")
-    if n > config.exact_below and k > 0:
+    if n > config.exact_below and k > 0 and not torch.cuda.is_available():  # a GPU compares all, faster
         found = _approximate(vectors, k, config)
         if found is not None:
             rows, similarities, graph, basis, ef = found

@@ -2,7 +2,8 @@
 
 If the logits of all folds fit into memory, there is one block. Otherwise blocks are as large as fits into a cache, and
 are made again in each pass. Folds train together while the matrix of their classes is not too wide. If there are more
-rows than can be afforded, evenly spaced ones take part, with their share of the penalty.
+rows than can be afforded, evenly spaced ones take part, with their share of the penalty. A fit that is large enough is
+made on a GPU, where there is one: its features stay there, and blocks are as large as its memory likes.
 """
 
 import contextlib
@@ -29,6 +30,8 @@ AHEAD = 8  # blocks that are in work before they are added up
 WIDE = 2_500  # columns of folds and classes that are trained together, beyond
 MOST_ROWS = 1_250_000  # a million in each of five folds
 WORK_LIMIT = 2e13  # multiply-adds of one fit
+GPU_FROM = 1e9  # logits times dimensions of one pass, from which a GPU pays
+GPU_BLOCK_LOGITS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,18 @@ def learn(problem: "Problem", penalty: float, iterations: int = ITERATIONS) -> t
     return torch.cat(weights, dim=1)
 
 
+def _device(work: float) -> torch.device:
+    return torch.device("cuda" if work >= GPU_FROM and torch.cuda.is_available() else "cpu")
+
+
 class _Fit:
     """Σ cross entropy + penalty/2 · ‖W‖² of some rows and folds, in coordinates of about even curvature."""
 
     def __init__(self, problem: "Problem", rows: np.ndarray, folds: np.ndarray, penalty: float) -> None:
         self._problem, self._rows = problem, rows
-        self._folds = torch.from_numpy(folds)
+        self._device = _device(len(rows) * problem.n_classes * len(folds) * problem.features.shape[1])
+        self._folds = self._here(folds)
+        self._data = self._here(problem.features) if self._device.type == "cuda" else None
         place = np.full(len(problem.features), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         at = place[problem.row]
@@ -82,13 +91,13 @@ class _Fit:
         order = order[at[order] >= 0]
         self._at, self._label, self._share = at[order], problem.label[order], problem.share[order]
         n, classes = len(rows), problem.n_classes
-        squares = torch.zeros(problem.features.shape[1])
+        squares = torch.zeros(problem.features.shape[1], device=self._device)
         for part in self._parts():
             features = self._features(part)
             squares += (features * features).sum(dim=0)
         scale = 1.0 / torch.sqrt(0.25 * squares / max(classes, 2) * 2 + penalty)
-        self._scale = torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5)])
-        self._decay = torch.cat([penalty * scale**2, torch.zeros(1)])[:, None]
+        self._scale = torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5, device=self._device)])
+        self._decay = torch.cat([penalty * scale**2, torch.zeros(1, device=self._device)])[:, None]
         self._kept = self._block(slice(0, n)) if self._is_whole else None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -98,25 +107,30 @@ class _Fit:
 
     def _parts(self) -> Iterator[slice]:
         wide = self._problem.n_classes * len(self._folds)
-        step = len(self._rows) if self._is_whole else max(LEAST_BLOCK, BLOCK_LOGITS // wide)
+        logits = BLOCK_LOGITS if self._device.type == "cpu" else GPU_BLOCK_LOGITS
+        step = len(self._rows) if self._is_whole else max(LEAST_BLOCK, logits // wide)
         return (slice(start, start + step) for start in range(0, len(self._rows), max(step, 1)))
 
+    def _here(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device)
+
     def _features(self, part: slice) -> torch.Tensor:
-        return torch.from_numpy(self._problem.features[self._rows[part]])
+        rows = self._rows[part]
+        return self._here(self._problem.features[rows]) if self._data is None else self._data[self._here(rows)]
 
     def _block(self, part: slice) -> Block:
         problem, rows = self._problem, self._rows[part]
         some = slice(None)
         if not self._is_whole:
             some = slice(*np.searchsorted(self._at, [part.start, part.start + len(rows)]))
-        row = torch.from_numpy(self._at[some] - part.start)
-        share = torch.from_numpy(self._share[some].astype(np.float32))
+        row = self._here(self._at[some] - part.start)
+        share = self._here(self._share[some].astype(np.float32))
         n = len(rows)
         scaled = torch.cat([self._features(part) * self._scale[:-1], self._scale[-1].expand(n, 1)], dim=1)
-        counted = torch.zeros(n).index_add_(0, row, share)
-        mass = counted if problem.mass is None else torch.from_numpy(problem.mass[rows]).float()
-        mask = (torch.from_numpy(problem.fold[rows])[:, None] != self._folds[None, :]).float()
-        return Block(scaled, mask, mass, row, torch.from_numpy(self._label[some].astype(np.int64)), share)
+        counted = torch.zeros(n, device=self._device).index_add_(0, row, share)
+        mass = counted if problem.mass is None else self._here(problem.mass[rows]).float()
+        mask = (self._here(problem.fold[rows])[:, None] != self._folds[None, :]).float()
+        return Block(scaled, mask, mass, row, self._here(self._label[some].astype(np.int64)), share)
 
     def _side_by_side(self, work: Callable[[slice], Any]) -> Iterator[Any]:
         """The results of `work` for each block, in the order of the blocks, so that sums do not depend on which ended
@@ -124,8 +138,8 @@ class _Fit:
         return map(work, self._parts()) if self._pool is None else in_order(self._pool, work, self._parts(), AHEAD)
 
     def _loss(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = torch.from_numpy(flat.astype(np.float32)).view(len(self._scale), -1)
-        value, slope = torch.zeros((), dtype=torch.float64), torch.zeros_like(weights)
+        weights = self._here(flat.astype(np.float32)).view(len(self._scale), -1)
+        value, slope = torch.zeros((), dtype=torch.float64, device=self._device), torch.zeros_like(weights)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             return self._of_block(self._kept or self._block(part), weights)
@@ -135,7 +149,7 @@ class _Fit:
             slope += steep
         slope += self._decay * weights
         value += 0.5 * (self._decay * weights * weights).sum(dtype=torch.float64)
-        return float(value), slope.view(-1).double().numpy()
+        return float(value), slope.view(-1).double().cpu().numpy()
 
     def _of_block(self, block: Block, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of some rows, and its gradient by the weights."""
@@ -158,7 +172,7 @@ class _Fit:
     def _threads(self) -> Iterator[None]:
         """A pool of threads, each of which lets torch use one: the products of a block are too small to be split."""
         workers = torch.get_num_threads()
-        if self._is_whole or workers == 1:
+        if self._is_whole or workers == 1 or self._device.type != "cpu":
             yield
             return
         try:
@@ -176,7 +190,7 @@ class _Fit:
             share = torch.from_numpy(self._share.astype(np.float32))
             rate = torch.zeros(problem.n_classes).index_add_(0, torch.from_numpy(self._label.astype(np.int64)), share)
             rate = rate.add_(0.5) / (torch.from_numpy(problem.mass[self._rows]).float().sum() + 1.0)
-            odds = torch.logit(rate.clamp(1e-6, 1 - 1e-6)) / self._scale[-1]
+            odds = torch.logit(rate.clamp(1e-6, 1 - 1e-6)) / float(self._scale[-1])
             start[-1] = odds.repeat(folds).numpy()
         return start.ravel()
 
@@ -188,5 +202,5 @@ class _Fit:
             told = {"jac": True, "callback": lambda _: progress.advance()}
             found = minimize(self._loss, self._start(), method="L-BFGS-B", options=options, **told)
         weights = torch.from_numpy(found.x.astype(np.float32)).view(len(self._scale), -1)
-        unscaled = weights * self._scale[:, None]
+        unscaled = weights * self._scale.cpu()[:, None]
         return unscaled.view(len(self._scale), len(self._folds), self._problem.n_classes)

@@ -5,6 +5,7 @@ crashes ends its worker, not the night. A worker imports only the module of its 
 a second.
 """
 
+import importlib
 import os
 import signal
 import threading
@@ -45,6 +46,7 @@ def in_batches(
     size: int,
     crashed: Callable[[Item], Result],
     worth: int | None = None,
+    started: ProcessPoolExecutor | None = None,
 ) -> Iterator[Result]:
     """The results of `function`, which takes `size` items at a time, one for each item in their order.
 
@@ -53,24 +55,46 @@ def in_batches(
 
     A worker that dies (a decoder's segmentation fault, no memory) costs only its item: its batch is done again by
     halves, and the item whose worker dies even alone gets `crashed(item)` as its result.
+
+    Args:
+        started: workers from `start_workers`, which end with the last batch.
     """
     batches = [items[start : start + size] for start in range(0, len(items), size)]
-    processes = max(min(cores(), len(items) // (worth or WORTH)), 1)
+    processes = processes_for(len(items), worth)
     while batches:
         done = 0
         try:
-            for results in _in_processes(function, batches, processes):
+            for results in _in_processes(function, batches, processes, started):
                 done += 1
                 yield from results
         except TerminatedWorkerError:
             yield from _by_halves(function, batches[done], crashed)
             done += 1
-        batches = batches[done:]
+        batches, started = batches[done:], None
 
 
-def _in_processes(function: Callable[..., Any], batches: Sequence[Any], processes: int) -> Iterator[Any]:
+def processes_for(items: int, worth: int | None = None) -> int:
+    """How many worker processes so many items are worth: at least one."""
+    return max(min(cores(), items // (worth or WORTH)), 1)
+
+
+def start_workers(module: str, processes: int) -> ProcessPoolExecutor:
+    """Workers that import a module while this process does something else."""
+    pool = _pool(processes)
+    for _ in range(processes):
+        pool.submit(importlib.import_module, module)
+    return pool
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, initializer=_start, initargs=(os.getpid(),), env=_ONE_THREAD)
+
+
+def _in_processes(
+    function: Callable[..., Any], batches: Sequence[Any], processes: int, started: ProcessPoolExecutor | None = None
+) -> Iterator[Any]:
     """`function` of each batch in a pool of worker processes, in order."""
-    pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(os.getpid(),), env=_ONE_THREAD)
+    pool = started or _pool(processes)
     try:
         yield from in_order(pool, function, batches, _AHEAD * processes)
     finally:

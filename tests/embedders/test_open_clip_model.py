@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from assay.contracts.errors import EmbedderError
-from assay.embedders.open_clip import cut_strip
+from assay.embedders.geometry import cut_strip
 from assay.embedders.registry import make_embedder, plan_embedder
 from tests.embedders.conftest import TINY, ImageSet, TextSet, encoded, photo
 
