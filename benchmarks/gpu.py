@@ -280,6 +280,19 @@ def stage(results: Results, root: Path) -> None:
     results.add("the same with Pillow on threads", 4096 / run(threads, 4096, "threads"), "images/s")
 
 
+def _decoding(embedder: Any, source: Any, contents: list[Any]) -> float:
+    """Pictures a second that one thread decodes and resizes on the GPU."""
+    pictures = list(embedder.read_pictures(source, contents[:4096]))
+    batches = [pictures[at : at + 1024] for at in range(0, len(pictures), 1024)]
+
+    def decode() -> None:
+        for batch in batches:
+            embedder.decode(batch)
+
+    decode()
+    return len(pictures) / seconds(decode, 2)
+
+
 def _reading(embedder: Any, source: Any, contents: list[Any]) -> float:
     """Pictures a second that worker processes hand over, once they run."""
     pictures = embedder.read_pictures(source, contents)
