@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import duckdb
 import pytest
 
+from assay.store import duck
+
 LOOPS = {"NESTED_LOOP_JOIN", "BLOCKWISE_NL_JOIN", "PIECEWISE_MERGE_JOIN", "IE_JOIN", "CROSS_PRODUCT", "ASOF_JOIN"}
 
 
@@ -64,4 +66,5 @@ def watched() -> Iterator[list[Step]]:
     plain = duckdb.connect
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", lambda *given, **named: _Watched(plain(*given, **named), steps))
+        patch.setattr(duck, "_idle", [])
         yield steps

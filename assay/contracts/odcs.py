@@ -5,6 +5,7 @@ an editor completes and checks it. The classes in `tables.py` and `spec.py` are 
 files are fresh.
 """
 
+import functools
 import inspect
 import json
 from pathlib import Path
@@ -84,6 +85,7 @@ def _number(dtype: pl.DataType) -> str:
     return "integer" if dtype.is_integer() else "number"
 
 
+@functools.cache
 def contract_text(name: str) -> str:
     """The contract's file."""
     return yaml.safe_dump(contract_of(name), sort_keys=False, allow_unicode=True, width=120)

@@ -1,6 +1,6 @@
 """Runs one `.sql` file: a single SELECT that makes one table, over the relations it is given, with named parameters.
 
-Every query has its own DuckDB in memory (`store/duck.py`), so threads share no tables or names. Each runs on one
+Every query has a DuckDB in memory to itself (`store/duck.py`), so threads share no tables or names. Each runs on one
 thread, because only sums in a fixed order make two runs agree to the last bit.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.operations import Run
-from assay.store.duck import connect
+from assay.store.duck import lent
 
 Relation = pl.DataFrame | list[Path]
 
@@ -25,7 +25,7 @@ def select(
         spill: a folder for what does not fit into memory; made where it is needed.
         run: what the spec allows of the machine.
     """
-    with connect(spill, run, threads=1) as connection:
+    with lent(spill, run, threads=1) as connection:
         for name, relation in relations.items():
             if isinstance(relation, list):
                 connection.read_parquet([str(part) for part in relation]).create_view(name)

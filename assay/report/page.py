@@ -5,6 +5,7 @@ user's is text: the template escapes it, and a content-security policy forbids a
 """
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -153,6 +154,7 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+@functools.cache  # to compile it takes longer than to fill it
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True,

@@ -272,7 +272,8 @@ def test_rare_words_judge_no_text_that_they_cannot(tmp_path):
     assert found["s0", "rare_words"] == found["s1", "rare_words"] == 0.0
     assert scores(tmp_path, "text_facts", of_texts(*QUERIES))["s0", "rare_words"] == 0.0
     own = [f"{' '.join(f'w{i}x{k}' for k in range(6))} my card was sent" for i in range(110)]
-    assert all(scores(tmp_path, "text_facts", of_texts(*own))[f"s{i}", "rare_words"] < 0.5 for i in range(110))
+    found = scores(tmp_path, "text_facts", of_texts(*own))
+    assert all(found[f"s{i}", "rare_words"] < 0.5 for i in range(110))
 
 
 def test_hostile_text_is_data(tmp_path):
