@@ -14,7 +14,7 @@ test: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.tested-cluster  # nights on a Ray cluster of this machine: minutes
 	$(BIN)/python -m pytest -m cluster tests/cluster

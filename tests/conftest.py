@@ -1,13 +1,18 @@
 """What several test folders share: Hypothesis without a clock, a night on digits with planted defects, a browser."""
 
+import os
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
-from assay.store.snapshots import Snapshot
+from assay.store.snapshots import Snapshot, newest_snapshot
+from assay.store.workspace import Workspace
 from tests.corpus import write_digits
-from tests.nightly import DIGITS_SPEC, run_nightly
+from tests.nightly import DIGITS_SPEC, copied, run_nightly
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -21,6 +26,13 @@ ARGUMENTS = [
     "--enable-unsafe-swiftshader",
 ]
 
+LONGEST = (  # files that run for a minute and more, the longest first: else one of two workers is left with them at the end
+    "deploy/test_worker.py", "test_rot.py", "flows/test_serve.py", "flows/test_night.py", "flows/test_stopped.py",
+    "remote/test_publish.py", "flows/test_schedule.py", "explorer/test_browser.py", "modalities/test_objects.py",
+    "sources/test_carriers.py", "flows/test_text_and_vectors.py", "test_hardening.py", "flows/test_cli.py",
+    "metrics/test_sets.py", "metrics/test_metrics.py", "metrics/test_degenerate.py", "test_plans.py", "test_wheel.py",
+)  # fmt: skip
+
 # The same examples on every machine, and no example is wrong for being slow.
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -28,13 +40,50 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("assay")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others in their order."""
+    here = Path(__file__).parent
+    turn = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
+
 @pytest.fixture(scope="session")
-def digits_night(tmp_path_factory) -> Snapshot:
-    """A snapshot of 600 digits; the truth about them is three folders up, in truth.parquet."""
-    base = tmp_path_factory.mktemp("night")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`made_once(name, make)`: a folder that `make(folder)` filled, for the first of all workers that asked for it.
+
+    It has the folder `home`; each worker has a copy of its own.
+    """
+
+    def find(name: str, make: Callable[[Path], None]) -> Path:
+        here = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            make(here / name)
+            return here / name
+        shared, is_made = here.parent / name, here.parent / f"{name}.made"
+        with FileLock(f"{shared}.lock"):
+            if not is_made.exists():
+                shutil.rmtree(shared, ignore_errors=True)
+                make(shared)
+                is_made.touch()
+        return copied(shared, here / name)
+
+    return find
+
+
+def write_digits_night(base: Path) -> None:
+    """600 digits, the truth about them, and a night."""
+    base.mkdir()
     write_digits(base / "digits", seed=0, n=600).write_parquet(base / "truth.parquet")
     (base / "digits.toml").write_text(DIGITS_SPEC)
-    return run_nightly(base / "digits.toml", base / "home")
+    run_nightly(base / "digits.toml", base / "home")
+
+
+@pytest.fixture(scope="session")
+def digits_night(made_once) -> Snapshot:
+    """A snapshot of 600 digits; the truth about them is three folders up, in truth.parquet."""
+    found = newest_snapshot(Workspace(made_once("digits-night", write_digits_night) / "home", "digits"))
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="module")

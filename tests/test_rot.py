@@ -28,6 +28,7 @@ from assay.store.predictions import keep_predictions, read_predictions
 from assay.store.snapshots import Snapshot, open_snapshot, verify
 from assay.store.workspace import Workspace
 from tests.explorer.visit import client_of
+from tests.nightly import copied
 
 SPEC = """name = "news"
 modality = "text"
@@ -50,20 +51,6 @@ def clean(tmp_path_factory) -> Path:
     (base / "spec.toml").write_text(SPEC)
     run_spec(base / "spec.toml", base / "home")
     return base
-
-
-def copied(clean: Path, folder: Path) -> Path:
-    """The same, with hard links kept: work, facts and snapshots share their bytes."""
-    shutil.copytree(clean, folder / "here", copy_function=shutil.copy2)
-    linked: dict[int, Path] = {}
-    for file in sorted((clean / "home").rglob("*")):
-        if file.is_file():
-            here = folder / "here" / file.relative_to(clean)
-            first = linked.setdefault(file.stat().st_ino, here)
-            if first is not here:
-                here.unlink()
-                here.hardlink_to(first)
-    return folder / "here"
 
 
 def flip(file: Path) -> None:
@@ -95,7 +82,7 @@ def rows(snapshot: Snapshot) -> dict[str, pl.DataFrame]:
 @pytest.fixture(scope="module")
 def wanted(clean, tmp_path_factory) -> dict[str, pl.DataFrame]:
     """What an undamaged night publishes."""
-    return rows(night(copied(clean, tmp_path_factory.mktemp("wanted"))))
+    return rows(night(copied(clean, tmp_path_factory.mktemp("wanted") / "here")))
 
 
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink], ids=["flipped", "cut", "removed"])
@@ -112,7 +99,7 @@ def wanted(clean, tmp_path_factory) -> dict[str, pl.DataFrame]:
 )
 def test_the_next_night_publishes_what_an_undamaged_one_would(clean, wanted, tmp_path, patterns, harm):
     """And the new snapshot is whole."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     for pattern in patterns:
         harm(sorted((base / "home" / "news").glob(pattern))[0])
     snapshot = night(base)
@@ -125,7 +112,7 @@ def test_the_next_night_publishes_what_an_undamaged_one_would(clean, wanted, tmp
 @pytest.mark.parametrize("table", ["leaks", "samples", "classes", "scores", "text_facts"])
 def test_by_day_a_damaged_file_is_named(clean, tmp_path, table, harm):
     """By the explorer with a status, by commands in one message; nobody sees a traceback."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     (file,) = sorted((base / "home/news/snapshots/v00000001" / table).glob("*.parquet"))
     harm(file)
     client = client_of(Workspace(base / "home", "news"), raise_server_exceptions=False)
@@ -148,7 +135,7 @@ def test_by_day_a_damaged_file_is_named(clean, tmp_path, table, harm):
 @pytest.mark.parametrize("table", ["samples", "scores", "label_issues"])
 def test_the_history_of_a_sample_passes_over_a_damaged_night(clean, tmp_path, table, harm):
     """The others are shown."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     night(base)
     workspace = Workspace(base / "home", "news")
     (file,) = sorted((workspace.snapshots / "v00000001" / table).glob("*.parquet"))
@@ -164,7 +151,7 @@ def test_the_history_of_a_sample_passes_over_a_damaged_night(clean, tmp_path, ta
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink], ids=["flipped", "cut", "removed"])
 def test_a_damaged_snapshot_is_named(clean, tmp_path, harm):
     """Any file of it."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     workspace = Workspace(base / "home", "news")
     for file in sorted((base / "home/news/snapshots/v00000001").rglob("*.*")):
         kept = file.read_bytes()
@@ -205,7 +192,7 @@ HARMS = pytest.mark.parametrize("harm", [flip, cut, Path.unlink], ids=["flipped"
 
 def two_nights(clean: Path, folder: Path) -> Path:
     """A home with two snapshots, whose second one's tables are mostly files of the first."""
-    base = copied(clean, folder)
+    base = copied(clean, folder / "here")
     night(base)
     return base
 
@@ -261,7 +248,7 @@ def test_a_repair_mends_every_name_of_the_bytes(clean, tmp_path):
 
 def test_what_a_night_makes_again_repairs_an_old_snapshot(clean, tmp_path):
     """Bytes that were lost everywhere come back from the same data."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     part = next((base / "home/news/snapshots/v00000001/scores").glob("*.parquet"))
     cut(part)
     assert assay.repair("news", home=base / "home").lost
@@ -272,7 +259,7 @@ def test_what_a_night_makes_again_repairs_an_old_snapshot(clean, tmp_path):
 
 def test_the_command_says_what_it_did(clean, tmp_path, capsys):
     """Status 0 where all is whole, another with what could not be."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     part = next((base / "home/news/snapshots/v00000001/samples").glob("*.parquet"))
     flip(part)
     arguments = ["verify", "--repair", "news", "--home", str(base / "home")]
@@ -296,7 +283,7 @@ def decide(workspace: Workspace, times: int) -> None:
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_damaged_decision_is_never_believed(clean, tmp_path, harm, place, capsys):
     """The next snapshot says which are missing, `verify` too, and the others stand."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     workspace = Workspace(base / "home", "news")
     decide(workspace, 3)
     whole = read_decisions(workspace)
@@ -324,7 +311,7 @@ def test_a_damaged_decision_is_never_believed(clean, tmp_path, harm, place, caps
 @HARMS
 def test_what_is_remembered_is_never_believed_when_damaged(clean, wanted, tmp_path, pattern, harm, capsys):
     """It is turned back or found out again from the same data, to the same tables; and told."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     files = sorted((base / "home" / "news").glob(pattern))
     assert files, pattern
     for file in files:
@@ -342,7 +329,7 @@ def test_what_is_remembered_is_never_believed_when_damaged(clean, wanted, tmp_pa
 @HARMS
 def test_damaged_predictions_are_refused(clean, tmp_path, harm):
     """In words; removed ones are none."""
-    base = copied(clean, tmp_path)
+    base = copied(clean, tmp_path / "here")
     workspace = Workspace(base / "home", "news")
     ids = open_snapshot(workspace).read("samples")["sample_id"]
     keep_predictions(workspace, pl.DataFrame({"sample_id": ids, "predicted": ["a"] * len(ids)}))

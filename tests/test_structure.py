@@ -1,6 +1,7 @@
 """The house is as the design says: one-way imports, documented modules, a true tree in the README."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -31,10 +32,16 @@ FLOORS = (  # from the ground up; a module imports what lies on a lower floor, o
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A module's syntax tree."""
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> set[str]:
     """Every dotted name that a module imports."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -71,7 +78,7 @@ def test_every_module_and_public_function_has_a_docstring(path):
     """A reader finds out what a thing is for without reading its body."""
     if path.stat().st_size == 0:
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     assert ast.get_docstring(tree), "module docstring"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
@@ -81,7 +88,7 @@ def test_every_module_and_public_function_has_a_docstring(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nobody_unpickles_or_evaluates(path):
     """No pickle, eval, exec or shell: nobody's data is run as code."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     assert not imports(path) & {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -109,7 +116,7 @@ def test_nobody_compares_the_name_of_a_modality(path):
     where = dotted(path)
     if where.startswith(("assay.modalities", "assay.contracts")):
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             names = {getattr(side, "attr", getattr(side, "id", "")) for side in sides}
@@ -120,7 +127,7 @@ def test_nobody_compares_the_name_of_a_modality(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_function_fits_on_a_screen(path):
     """At most fifty lines, its docstring included."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < LONGEST_FUNCTION, node.name
 

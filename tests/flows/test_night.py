@@ -19,10 +19,10 @@ import pytest
 from assay import night
 from assay.contracts.errors import SourceError
 from assay.store.decisions import append_decisions, undo_batch
-from assay.store.snapshots import list_snapshots, read_snapshot, verify
+from assay.store.snapshots import Snapshot, list_snapshots, newest_snapshot, read_snapshot, verify
 from assay.store.workspace import Workspace
 from tests.corpus import write_digits
-from tests.nightly import DIGITS_SPEC, run_nightly
+from tests.nightly import DIGITS_SPEC, copied, run_nightly
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +34,34 @@ def dataset(tmp_path) -> Path:
     spec = tmp_path / "digits.toml"
     spec.write_text(DIGITS_SPEC)
     return spec
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Path:
+    """A folder with such a spec as `digits.toml`, its digits, and `home`, in which one night was published."""
+    base = tmp_path_factory.mktemp("published")
+    write_digits(base / "digits", seed=1, n=120)
+    (base / "digits.toml").write_text(DIGITS_SPEC)
+    run_nightly(base / "digits.toml", base / "home")
+    return base
+
+
+@pytest.fixture
+def base(published, tmp_path) -> Path:
+    """A copy of one's own."""
+    return copied(published, tmp_path / "here")
+
+
+def newest(base: Path) -> Snapshot:
+    """The last snapshot of such a folder."""
+    found = newest_snapshot(workspace_of(base))
+    assert found is not None
+    return found
+
+
+def workspace_of(base: Path) -> Workspace:
+    """Its workspace."""
+    return Workspace(base / "home", "digits")
 
 
 def digests(snapshot) -> dict[str, str]:
@@ -93,50 +121,46 @@ def test_an_unchanged_night_decodes_embeds_and_reads_nothing(dataset, tmp_path, 
     }
 
 
-def test_a_new_file_is_the_only_one_decoded(dataset, tmp_path, monkeypatch):
+def test_a_new_file_is_the_only_one_decoded(base):
     """Facts are kept by content: one new content, one decode in the clean stage."""
-    run_nightly(dataset, tmp_path / "home")
-    facts = tmp_path / "home/digits/facts/image_facts"
+    facts = base / "home/digits/facts/image_facts"
     before = set(facts.rglob("part-*.parquet"))
-    source = next((tmp_path / "digits/train/3").glob("*.png"))
+    source = next((base / "digits/train/3").glob("*.png"))
     from PIL import Image, ImageOps
 
-    ImageOps.flip(Image.open(source)).save(tmp_path / "digits/train/3/new.png")
-    snapshot = run_nightly(dataset, tmp_path / "home")
+    ImageOps.flip(Image.open(source)).save(base / "digits/train/3/new.png")
+    snapshot = run_nightly(base / "digits.toml", base / "home")
     (added,) = set(facts.rglob("part-*.parquet")) - before
     assert len(pl.read_parquet(added)) == 1
     assert ("train/3/new.png", "added", "") in snapshot.read("diff", ["sample_id", "change", "metric"]).rows()
 
 
-def test_two_homes_agree_on_every_table(dataset, tmp_path):
+def test_two_homes_agree_on_every_table(published, tmp_path):
     """The same input gives the same snapshot, also when the data has moved."""
-    first = run_nightly(dataset, tmp_path / "one")
-    elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(tmp_path / "digits", elsewhere / "digits")
-    (elsewhere / "digits.toml").write_text(DIGITS_SPEC)
-    second = run_nightly(elsewhere / "digits.toml", tmp_path / "two")
-    assert digests(first) == digests(second)
+    shutil.copytree(published / "digits", tmp_path / "digits")
+    (tmp_path / "digits.toml").write_text(DIGITS_SPEC)
+    second = run_nightly(tmp_path / "digits.toml", tmp_path / "two")
+    assert digests(newest(published)) == digests(second)
 
 
-def test_a_threshold_recomputes_no_fact(dataset, tmp_path):
+def test_a_threshold_recomputes_no_fact(base):
     """Thresholds are applied late: embed, index and project are found again."""
-    first = run_nightly(dataset, tmp_path / "home")
-    dataset.write_text(DIGITS_SPEC + "[thresholds]\ndark = 0.9\n")
-    second = run_nightly(dataset, tmp_path / "home")
+    first = newest(base)
+    (base / "digits.toml").write_text(DIGITS_SPEC + "[thresholds]\ndark = 0.9\n")
+    second = run_nightly(base / "digits.toml", base / "home")
     kept = set(first.manifest["stages"]) & set(second.manifest["stages"])
     assert {name.split("-")[0] for name in kept} >= {"ingest", "clean", "dedup", "embed", "index", "project"}
 
 
-def test_a_dismissed_suspicion_does_not_come_back(dataset, tmp_path):
+def test_a_dismissed_suspicion_does_not_come_back(base):
     """Until the label changes: a decision is about a content under a label."""
-    first = run_nightly(dataset, tmp_path / "home")
+    first = newest(base)
     flagged = first.connect().sql(
         "select sample_id, content_hash, s.label from label_issues join samples s using (sample_id) where is_issue"
     )
     row = flagged.pl().head(1)
-    workspace = Workspace(tmp_path / "home", "digits")
-    append_decisions(workspace, row, "reject_label", None, "tester", first.number)
-    second = run_nightly(dataset, tmp_path / "home")
+    append_decisions(workspace_of(base), row, "reject_label", None, "tester", first.number)
+    second = run_nightly(base / "digits.toml", base / "home")
     now = pl.read_parquet(second.parts("label_issues")).filter(sample_id=row["sample_id"].item())
     assert now["is_issue"].to_list() == [False] and now["score"].item() > 0
     assert (row["sample_id"].item(), "resolved", "label_issue") in second.read(
@@ -144,15 +168,14 @@ def test_a_dismissed_suspicion_does_not_come_back(dataset, tmp_path):
     ).rows()
 
 
-def test_a_copy_that_somebody_keeps_is_superfluous_no_more(dataset, tmp_path):
+def test_a_copy_that_somebody_keeps_is_superfluous_no_more(base):
     """In the next night's duplicates, headline and issues; undone, it is again."""
-    first = run_nightly(dataset, tmp_path / "home")
+    first = newest(base)
     copies = first.connect().sql(
         "select sample_id, content_hash, label from duplicates join samples using (sample_id) where not keep"
     )
     rows = copies.pl().head(2)
-    workspace = Workspace(tmp_path / "home", "digits")
-    batch = append_decisions(workspace, rows, "keep", None, "tester", first.number)
+    batch = append_decisions(workspace_of(base), rows, "keep", None, "tester", first.number)
 
     def superfluous(snapshot):
         connection = snapshot.connect()
@@ -164,28 +187,27 @@ def test_a_copy_that_somebody_keeps_is_superfluous_no_more(dataset, tmp_path):
         assert not cleaned & marked and len(cleaned) == snapshot.manifest["headline"]["n_samples"] - len(marked)
         return marked
 
-    second = run_nightly(dataset, tmp_path / "home")
+    second = run_nightly(base / "digits.toml", base / "home")
     before = {name for (name,) in first.connect().sql("select sample_id from duplicates where not keep").fetchall()}
     judged = {stage for stage in second.manifest["stages"] if stage not in first.manifest["stages"]}
     assert {stage.rpartition("-")[0] for stage in judged} == {"judge", "drift"}, "one click trained something"
     assert superfluous(second) == before - set(rows["sample_id"])
     groups = "select sample_id, group_id from duplicates order by all"
     assert first.connect().sql(groups).fetchall() == second.connect().sql(groups).fetchall()
-    undo_batch(workspace, batch, "tester", 2)
-    assert superfluous(run_nightly(dataset, tmp_path / "home")) == before
+    undo_batch(workspace_of(base), batch, "tester", 2)
+    assert superfluous(run_nightly(base / "digits.toml", base / "home")) == before
 
 
-def test_a_shrunk_source_publishes_nothing(dataset, tmp_path):
+def test_a_shrunk_source_publishes_nothing(base):
     """A night that lost most of its data stops, and the last snapshot stays the newest."""
-    run_nightly(dataset, tmp_path / "home")
-    for path in sorted((tmp_path / "digits/train").rglob("*.png")):
+    for path in sorted((base / "digits/train").rglob("*.png")):
         path.unlink()
     with pytest.raises(SourceError, match="max_shrink"):
-        run_nightly(dataset, tmp_path / "home")
-    assert [s.number for s in list_snapshots(Workspace(tmp_path / "home", "digits"))] == [1]
+        run_nightly(base / "digits.toml", base / "home")
+    assert [s.number for s in list_snapshots(workspace_of(base))] == [1]
 
 
-def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, tmp_path):
+def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, base, tmp_path):
     """SIGKILL loses nothing and leaves no half snapshot (benchmarks/hardening/kills.py does it a thousand times)."""
     command = [sys.executable, str(ROOT / "tests/nightly.py"), str(dataset), str(tmp_path / "home")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -199,8 +221,9 @@ def test_a_run_killed_at_random_moments_publishes_the_same_in_the_end(dataset, t
         assert all(verify(s) == [] for s in list_snapshots(Workspace(tmp_path / "home", "digits")))
     last = run_nightly(dataset, tmp_path / "home")
     assert last.number <= 3, "a kill between publication and exit leaves one more night, never more"
-    undisturbed = [digests(run_nightly(dataset, tmp_path / "undisturbed")) for _ in range(last.number)]
-    assert digests(last) == undisturbed[-1]
+    for _ in range(last.number - 1):
+        run_nightly(base / "digits.toml", base / "home")
+    assert digests(last) == digests(newest(base))
 
 
 def wait_for_work(folder: Path, process: subprocess.Popen) -> None:

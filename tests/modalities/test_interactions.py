@@ -20,6 +20,7 @@ from assay.modalities.interactions.reading import read_folder, typical_values
 from assay.modalities.interactions.times import as_times
 from assay.sources.columns import Fates
 from assay.store.workspace import Workspace
+from tests.nightly import copied
 
 
 def spec_of(folder: Path, **further) -> dict:
@@ -44,11 +45,16 @@ def read(folder: Path, **further) -> tuple[pl.DataFrame, list, pl.DataFrame, obj
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory):
+def shop(tmp_path_factory) -> Path:
+    """The folder of the made shop."""
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="module")
+def night(shop):
     """A night of the made shop, and the truth."""
-    folder = tmp_path_factory.mktemp("shop")
-    truth = write_example(folder, 0)
-    return assay.run(spec_file(folder), home=folder / "home"), truth
+    truth = write_example(shop, 0)
+    return assay.run(spec_file(shop), home=shop / "home"), truth
 
 
 def spec_file(folder: Path) -> Path:
@@ -267,16 +273,15 @@ def test_hit_rates_by_hand():
     assert hits.hit_rates(vectors, graph, ids, users, items) == (counted[0] / 60, counted[1] / 60)
 
 
-def test_a_grown_table_keeps_its_vectors(tmp_path):
+def test_a_grown_table_keeps_its_vectors(shop, night, tmp_path):
     """A few new interactions: who was there keeps the vector of last night, a new user gets the mean of the items'."""
-    write_example(tmp_path, 1)
-    spec = spec_file(tmp_path)
-    first = assay.run(spec, home=tmp_path / "home")
-    table = tmp_path / "made-shop/interactions.csv"
+    here, (first, _) = copied(shop, tmp_path / "here"), night
+    table = here / "made-shop/interactions.csv"
     table.write_text(
         table.read_text() + "newcomer,item-0001,5,1770000000,train\nnewcomer,item-0002,5,1770000060,train\n"
     )
-    second = assay.run(spec, home=tmp_path / "home")
+    second = assay.run(here / "shop.toml", home=here / "home")
+    assert second.number == 2
     before, after = (dict(one.table("vectors").select("content_hash", "vector").iter_rows()) for one in (first, second))
     assert before.keys() < after.keys() and len(after) == len(before) + 1
     assert all(np.array_equal(after[name], vector) for name, vector in before.items())

@@ -12,10 +12,10 @@ from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy
 
 
-@pytest.fixture
-def snapshot(tmp_path):
-    """A snapshot of three samples."""
-    return publish_toy(Workspace(tmp_path / "home", "toy"), ["a", "b", "c"])
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    """A snapshot of three samples, which nobody changes."""
+    return publish_toy(Workspace(tmp_path_factory.mktemp("asked") / "home", "toy"), ["a", "b", "c"])
 
 
 @pytest.fixture
@@ -138,10 +138,11 @@ def test_unlocked_means_everything(snapshot, own, tmp_path):
     assert ask(snapshot, "pragma database_list", unlocked=True).fetchall()
 
 
-def test_a_damaged_snapshot_is_said_to_be_damaged(snapshot):
+def test_a_damaged_snapshot_is_said_to_be_damaged(tmp_path):
     """Also where the views over decisions are what does not bind."""
+    snapshot = publish_toy(Workspace(tmp_path, "toy"), ["a", "b", "c"])
     part = snapshot.parts("samples")[0]
     part.unlink()
     duckdb.sql("select 1 as a").write_parquet(str(part))
     with pytest.raises(Exception, match="damaged"):
-        open_snapshot(Workspace(snapshot.path.parents[2], "toy")).connect()
+        open_snapshot(Workspace(tmp_path, "toy")).connect()
