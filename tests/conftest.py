@@ -26,7 +26,8 @@ ARGUMENTS = [
     "--enable-unsafe-swiftshader",
 ]
 
-LONGEST = (  # files that run for a minute and more, the longest first: else one of two workers is left with them at the end
+# Files that run for a minute and more, the longest first: else one of two workers is left with them at the end.
+LONGEST = (
     "deploy/test_worker.py", "test_rot.py", "flows/test_serve.py", "flows/test_night.py", "flows/test_stopped.py",
     "remote/test_publish.py", "flows/test_schedule.py", "explorer/test_browser.py", "modalities/test_objects.py",
     "sources/test_carriers.py", "flows/test_text_and_vectors.py", "test_hardening.py", "flows/test_cli.py",

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from assay.contracts.errors import SourceError
-from assay.sources.columns import is_unicode, printable
+from assay.sources.unicode import is_unicode, printable
 
 BATCH_ROWS = 4096
 BATCH_CHARACTERS = 16 * 2**20

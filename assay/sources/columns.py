@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from assay.contracts.tables import Ingested
 from assay.sources.label_text import EXACT, as_text
+from assay.sources.unicode import is_unicode
 
 INTEGER = r"^-?(0|[1-9][0-9]*)$"  # no leading zeros: 007 is a name, not a number
 DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"
@@ -68,20 +69,6 @@ def _value(cell: pa.Scalar) -> object:
         return cell.as_py()
     except (ValueError, OverflowError, UnicodeDecodeError):
         return UNKEPT
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a string is valid Unicode: no lone surrogates."""
-    try:
-        text.isascii() or text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def printable(text: str) -> str:
-    """`text` with lone surrogates written out, so that it can be stored."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def strings(

@@ -17,7 +17,6 @@ from assay.contracts.modality import require
 from assay.contracts.spec import Spec
 from assay.contracts.tables import Ingested
 from assay.sources.carried import Carried, is_carrier, layout_paths, open_carriers
-from assay.sources.columns import printable
 from assay.sources.files import UNLIMITED, Entry, LocalSource, Source, is_carrier_file, open_source
 from assay.sources.guards import (
     refuse_all_rejected,
@@ -39,6 +38,7 @@ from assay.sources.schema import describe, refuse_lost_columns
 from assay.sources.table_files import file_beside, rules_of, table_files, table_folder, whole_files, with_digests
 from assay.sources.tables import content_role, file_text, read_rows, uri_listing
 from assay.sources.told import SCHEMA, Told, print_notes, tell
+from assay.sources.unicode import printable
 from assay.store.files import hash_text
 from assay.store.stage import StageOutput, StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables

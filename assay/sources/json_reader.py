@@ -16,7 +16,7 @@ from assay.sources.batches import (
     mark_of,
     unique_names,
 )
-from assay.sources.columns import is_unicode
+from assay.sources.unicode import is_unicode
 
 TASK = {"data", "predictions", "meta"}  # of a labelling tool, as the explorer writes them
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.sources.columns import Fates, is_unicode, values_of
+from assay.sources.columns import Fates, values_of
 from assay.sources.label_text import classes_of, keeps_apart, tidy, value_text
+from assay.sources.unicode import is_unicode
 
 
 def set_texts(

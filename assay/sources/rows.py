@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from assay.contracts.errors import SourceError
 from assay.sources.batches import Batch
-from assay.sources.columns import Fates, group_column, printable, strings, unify_columns, values_of
+from assay.sources.columns import Fates, group_column, strings, unify_columns, values_of
 from assay.sources.contents import ContentWriter, content_frame, text_contents, vector_contents
 from assay.sources.label_sets import count_lists, set_texts
 from assay.sources.label_text import as_text, id_text, value_text
@@ -22,6 +22,7 @@ from assay.sources.labels import normalize_column
 from assay.sources.matrix import as_matrix
 from assay.sources.roles import Roles
 from assay.sources.told import Told
+from assay.sources.unicode import printable
 from assay.store.stage import StageWriter
 
 CELL_LIMIT = 100_000  # characters of a label, a uri, a group value

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import time
 
 import pyarrow as pa
@@ -160,3 +162,11 @@ def test_bytes_of_every_sort_are_one_message():
             list(read_in_worker(io.BytesIO(data), "t.parquet", Rules()))
         except SourceError as error:
             assert "t.parquet" in str(error)
+
+
+def test_it_starts_without_polars():
+    """Every night on Parquet waits for a worker, and Arrow alone loads in half the time."""
+    readers = "assay.sources.worker, assay.sources.arrow_reader, assay.sources.parquet_reader"
+    code = f"import sys, {readers}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "pyarrow" in loaded and not {"polars", "pydantic", "torch"} & set(loaded)

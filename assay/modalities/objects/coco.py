@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from assay.modalities.objects.annotations import Annotation, Found, Refused, checked_region
 from assay.modalities.objects.masks import outline
-from assay.sources.columns import is_unicode
+from assay.sources.unicode import is_unicode
 
 
 def read_coco(data: bytes, name: str) -> Found | None:
