@@ -14,10 +14,13 @@ from click.testing import CliRunner
 import assay
 from assay.cli import main
 from assay.contracts.errors import SpecError
+from assay.contracts.spec import make_spec
 from assay.exporting.cleanvision import cleanvision_frame
 from assay.exporting.delta import arrow_of
 from assay.exporting.export import export_snapshot
 from assay.exporting.hugging_face import split_name
+from assay.facts import clean
+from assay.sources.ingest import ingest
 from assay.store.workspace import Workspace
 
 FAST = {"project": {"methods": ["pca"]}}
@@ -74,10 +77,11 @@ def test_cleanvision_is_about_images(texts, tmp_path):
 
 
 def test_a_dataset_folder_comes_back_as_it_was(digits_night, tmp_path):
-    """Images inside Parquet, classes by name, a file a split: read again by a night, they are the cleaned samples."""
+    """Images inside Parquet, classes by name, a file a split: read again, they are the cleaned samples."""
     said, left_out = export_snapshot(of_digits(digits_night), None, "hugging-face", tmp_path / "hf")
-    again = assay.run(images=tmp_path / "hf", name="again", home=tmp_path / "home", **FAST)
-    samples = again.table("samples")
+    values = {"name": "again", "modality": "image", "source": {"kind": "folder", "path": "hf"}}
+    spec, workspace = make_spec(values, base=tmp_path), Workspace(tmp_path / "home", "again")
+    samples = clean(spec, workspace, ingest(spec, workspace)).read("samples")
     cleaned = digits_night.connect().sql("select content_hash, label, split from cleaned").pl()
     assert not left_out and said.startswith(f"{len(cleaned):,} samples")
     assert sorted(samples["content_hash"]) == sorted(cleaned["content_hash"])
