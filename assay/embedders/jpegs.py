@@ -1,16 +1,19 @@
 """JPEGs that a GPU decodes: which ones, read by worker processes; and how, with what its decoder refuses.
 
 A worker process reads a file, checks it against its hash, and hands on the bytes of a JPEG that nvJPEG decodes as
-Pillow does, to within its rounding. All other pictures it decodes and resizes itself, at the same time. nvJPEG's pixels
+Pillow does, to within its rounding. All other pictures it decodes and resizes itself, at the same time. Pictures are
+handed over in memory that both processes map, as pipes are too slow; it is gone when they end. nvJPEG's pixels
 differ a little from libjpeg's, so this path has a fingerprint of its own, and each snapshot says by how much the
 vectors differ.
 """
 
 import functools
 import io
+import mmap
+import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +29,7 @@ from assay.modalities.image.decode import decode_rgb
 from assay.modalities.image.jpeg import has_hole
 from assay.modalities.measuring import crashed
 from assay.sources.files import Source
-from assay.store.executor import in_batches, processes_for, start_workers
+from assay.store.executor import ahead_of, in_batches, processes_for, start_workers
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +50,7 @@ warnings.filterwarnings("ignore", message="The given buffer is not writable")  #
 class Jpeg:
     """A file for the GPU: its bytes, its height and width in pixels, and its EXIF orientation."""
 
-    data: bytes
+    data: bytes | memoryview
     height: int
     width: int
     orientation: int
@@ -83,16 +86,87 @@ def picture_of(geometry: Geometry, max_pixels: int, data: bytes) -> Picture:
     return jpeg_for_gpu(data, max_pixels) or geometry.in_pillow(decode_rgb(data, max_pixels).image)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """Files for a worker, and the path of the shared memory that their pictures go to."""
+
+    place: str
+    contents: Sequence[Content]
+
+
 def read_pictures(
     source: Source,
     geometry: Geometry,
     max_pixels: int,
     contents: Sequence[Content],
+    held: int,
     workers: ProcessPoolExecutor | None = None,
 ) -> Iterator[Picture | Unmeasured]:
-    """Pictures in their order, read ahead by worker processes; `Unmeasured` where there is none."""
-    work = functools.partial(measure_each, functools.partial(picture_of, geometry, max_pixels), source)
-    return in_batches(work, contents, BATCH, lambda _: crashed(), WORTH, workers)
+    """Pictures in their order, read ahead by worker processes; `Unmeasured` where there is none.
+
+    A picture lies in memory that is shared with the worker, and is good until `held` more have been taken.
+    """
+    blocks = [contents[start : start + BATCH] for start in range(0, len(contents), BATCH)]
+    processes = processes_for(len(blocks), WORTH // BATCH)
+    ring = [os.memfd_create("assay") for _ in range(ahead_of(processes) + held // BATCH + 3)]
+    tasks = [_Task(f"/proc/{os.getpid()}/fd/{ring[at % len(ring)]}", block) for at, block in enumerate(blocks)]
+    work = functools.partial(_do, functools.partial(picture_of, geometry, max_pixels), source)
+    try:
+        found = in_batches(work, tasks, 1, lambda task: [crashed()] * len(task.contents), WORTH // BATCH, workers)
+        for at, (block, results) in enumerate(zip(blocks, found, strict=True)):
+            if len(block) > 1 and all(isinstance(one, Unmeasured) and one == crashed() for one in results):
+                yield from _one_by_one(work, ring[at % len(ring)], block)
+            else:
+                yield from _placed(results, ring[at % len(ring)])
+    finally:
+        for descriptor in ring:
+            os.close(descriptor)
+
+
+def _one_by_one(work: Any, descriptor: int, block: Sequence[Content]) -> Iterator[Picture | Unmeasured]:
+    """The pictures of a block that killed a worker: only the file that does so is lost."""
+    for content in block:
+        task = _Task(f"/proc/{os.getpid()}/fd/{descriptor}", [content])
+        (results,) = in_batches(work, [task], 1, lambda _: [crashed()])
+        (picture,) = _placed(results, descriptor)
+        yield replace(picture, data=bytes(picture.data)) if isinstance(picture, Jpeg) else picture
+
+
+def _do(make: Callable[[bytes], Picture], source: Source, tasks: Sequence[_Task]) -> list[list[Any]]:
+    """In a worker: pictures into shared memory. For each, where it starts and what it is, without its bytes."""
+    return [_put(measure_each(make, source, task.contents), task.place) for task in tasks]
+
+
+def _put(pictures: list[Picture | Unmeasured], place: str) -> list[Any]:
+    put: list[Any] = []
+    with open(place, "r+b") as shared:
+        for picture in pictures:
+            start = shared.tell()
+            if isinstance(picture, Jpeg):
+                shared.write(picture.data)
+                put.append((start, len(picture.data), replace(picture, data=b"")))
+            elif isinstance(picture, np.ndarray):
+                shared.write(picture.tobytes())
+                put.append((start, picture.nbytes, picture.shape))
+            else:
+                put.append(picture)
+    return put
+
+
+def _placed(results: list[Any], descriptor: int) -> Iterator[Picture | Unmeasured]:
+    """Pictures from what `_put` says of them."""
+    size = os.fstat(descriptor).st_size
+    shared = memoryview(mmap.mmap(descriptor, size)) if size else memoryview(b"")
+    for found in results:
+        if isinstance(found, Unmeasured):
+            yield found
+            continue
+        start, length, what = found
+        data = shared[start : start + length]
+        if isinstance(what, Jpeg):
+            yield replace(what, data=data)
+        else:
+            yield np.frombuffer(data, dtype=np.uint8).reshape(what).copy()
 
 
 def start_reading(n: int) -> ProcessPoolExecutor | None:
@@ -116,7 +190,8 @@ class Decoder:
         made = {row: p for row, p in enumerate(pictures) if isinstance(p, np.ndarray)}
         jpegs = {row: p for row, p in enumerate(pictures) if isinstance(p, Jpeg)}
         batch = torch.empty((len(pictures), 3, *self._geometry.size), dtype=torch.uint8, device=self._device)
-        self.some += list(jpegs.values())[: max(COMPARED - len(self.some), 0)]
+        some = list(jpegs.values())[: max(COMPARED - len(self.some), 0)]
+        self.some += [replace(jpeg, data=bytes(jpeg.data)) for jpeg in some]
         for rows in _groups(jpegs):
             made |= self._decode_group({row: jpegs[row] for row in rows}, batch, refused)
         if made:
@@ -136,7 +211,7 @@ class Decoder:
         pixels, failed = _decoded(jpegs, self._device)
         for row in failed:
             try:
-                made[row] = self._geometry.in_pillow(decode_rgb(jpegs[row].data, self._max_pixels).image)
+                made[row] = self._geometry.in_pillow(decode_rgb(bytes(jpegs[row].data), self._max_pixels).image)
             except UnreadableSample as error:
                 refused[row] = (error.reason, error.detail)
         for row, picture in pixels.items():

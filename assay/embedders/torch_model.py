@@ -100,7 +100,7 @@ class TorchEmbedder(Embedder):
         self, source: Source, contents: Sequence[Content], workers: ProcessPoolExecutor | None = None
     ) -> Iterator[Picture | Unmeasured]:
         """Pictures in their order, read ahead by worker processes."""
-        return read_pictures(source, self._geometry, self._max_pixels, contents, workers)
+        return read_pictures(source, self._geometry, self._max_pixels, contents, self.batch_size, workers)
 
     @torch.inference_mode()
     def decode(

@@ -94,7 +94,7 @@ def decodes_on_gpu(spec: Spec, device: str) -> bool:
     if spec.embed.decode == "gpu" and device != "cuda":
         raise EmbedderError(f'embed.decode = "gpu", but the device is "{device}"; use "auto" or "cpu"')
     files = spec.data.content == "file" and not spec.data.reader and not spec.data.parts
-    return device == "cuda" and spec.embed.decode != "cpu" and files
+    return device == "cuda" and sys.platform.startswith("linux") and spec.embed.decode != "cpu" and files
 
 
 def how_computed(spec: Spec, device: str, precision: str, pictures: bool = True) -> dict[str, str]:

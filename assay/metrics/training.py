@@ -30,7 +30,7 @@ AHEAD = 8  # blocks that are in work before they are added up
 WIDE = 2_500  # columns of folds and classes that are trained together, beyond
 MOST_ROWS = 1_250_000  # a million in each of five folds
 WORK_LIMIT = 2e13  # multiply-adds of one fit
-GPU_FROM = 1e9  # logits times dimensions of one pass, from which a GPU pays
+GPU_FROM = 1e8  # logits times dimensions of one pass, from which a GPU pays
 GPU_BLOCK_LOGITS = 200_000_000
 
 

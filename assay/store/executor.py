@@ -78,6 +78,11 @@ def processes_for(items: int, worth: int | None = None) -> int:
     return max(min(cores(), items // (worth or WORTH)), 1)
 
 
+def ahead_of(processes: int) -> int:
+    """How many batches `in_batches` hands out before their results are asked for, at most."""
+    return _AHEAD * processes + 1
+
+
 def start_workers(module: str, processes: int) -> ProcessPoolExecutor:
     """Workers that import a module while this process does something else."""
     pool = _pool(processes)

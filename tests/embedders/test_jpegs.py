@@ -17,7 +17,9 @@ from assay.embedders.registry import make_embedder, plan_embedder
 from assay.embedders.stage import embed
 from assay.modalities.contents import Unmeasured
 from assay.modalities.image.decode import decode_rgb
+from assay.sources.files import open_source
 from tests.embedders.conftest import ImageSet, encoded, photo
+from tests.embedders.fatal import FATAL, FatalGeometry
 
 GEOMETRY = Geometry(32, "bicubic", (32, 32))
 SIZES = [(48, 40), (40, 48), (33, 200), (32, 32), (500, 375), (31, 20)]
@@ -130,6 +132,43 @@ def test_a_decoder_that_refuses_a_batch_gets_it_by_halves(monkeypatch):
     assert rows == list(range(7)) and not refused and asked[0] == 7 and 1 in asked
     wanted = GEOMETRY.in_pillow(decode_rgb(bad, 10**9).image)
     assert (batch[5].numpy() == wanted).all()
+
+
+def contents_of(folder, files: dict[str, bytes]):
+    """A source, and the contents of some files."""
+    pictures = ImageSet(folder, files)
+    return open_source(pictures.spec()), [(name, [uri]) for name, uri in zip(pictures.hashes(), files, strict=True)]
+
+
+def test_shared_memory_is_used_again_and_again(tmp_path, monkeypatch):
+    """More blocks than there are places, of files of very different lengths: each picture is its file's."""
+    monkeypatch.setattr(jpegs, "BATCH", 2)
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (rng.integers(20, 90), 40, 3), dtype=np.uint8) for _ in range(40)]
+    kinds = [("PNG", {}) if row % 5 == 0 else ("JPEG", {"quality": 95}) for row in range(40)]
+    files = {
+        f"{row}.jpg": encoded(Image.fromarray(one), kind, **options)
+        for row, (one, (kind, options)) in enumerate(zip(noise, kinds, strict=True))
+    }
+    source, contents = contents_of(tmp_path / "set", files)
+    found = jpegs.read_pictures(source, GEOMETRY, 10**9, contents, 4)
+    for picture, data in zip(found, files.values(), strict=True):
+        if isinstance(picture, Jpeg):
+            assert bytes(picture.data) == data
+        else:
+            assert (picture == GEOMETRY.in_pillow(decode_rgb(data, 10**9).image)).all()
+
+
+def test_a_file_that_kills_its_worker_costs_only_itself(tmp_path, monkeypatch):
+    """The block is read again file by file."""
+    monkeypatch.setattr(jpegs, "BATCH", 4)
+    files = {f"{row}.png": encoded(photo(row, FATAL if row == 5 else (20, 20))) for row in range(9)}
+    source, contents = contents_of(tmp_path / "set", files)
+    found = list(jpegs.read_pictures(source, FatalGeometry(32, "bicubic", (32, 32)), 10**9, contents, 100))
+    assert [row for row, picture in enumerate(found) if isinstance(picture, Unmeasured)] == [5]
+    assert found[5].reason == "decoder_crashed"
+    for row in (4, 6, 7, 8):
+        assert (found[row] == GEOMETRY.in_pillow(photo(row, (20, 20)))).all()
 
 
 @pytest.fixture
