@@ -113,7 +113,10 @@ def compared(home: Path, fresh: Path) -> dict:
     differ = {}
     for name in sorted(set(one.manifest["tables"]) | set(other.manifest["tables"])):
         if name not in OTHERS:
-            share = rows_that_differ(one.read(name), other.read(name))
+            frames = [snapshot.read(name) for snapshot in (one, other)]
+            if name == "vectors":  # in the order in which they were first seen
+                frames = [frame.sort("content_hash") for frame in frames]
+            share = rows_that_differ(*frames)
             if share:
                 differ[name] = round(share, 6)
     flags = [snapshot.read("scores").select("sample_id", "metric", "is_issue") for snapshot in (one, other)]

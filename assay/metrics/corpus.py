@@ -4,8 +4,10 @@ Everything is computed for *units* (duplicates collapsed onto one representative
 inherits what is found for its unit. Strings come back only when tables are written.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,9 @@ import polars as pl
 from assay.store.tables import TableReader
 from assay.store.units import embedder_of, only
 from assay.store.vectors import read_vectors
+
+if TYPE_CHECKING:  # torch
+    from assay.metrics.probe import Space
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,14 @@ class Corpus:
     def n_units(self) -> int:
         return len(self.vectors)
 
-    @property
+    @functools.cached_property
+    def space(self) -> "Space":
+        """`probe.principal_space` of the vectors, which every probe learns in."""
+        from assay.metrics.probe import principal_space
+
+        return principal_space(self.vectors)
+
+    @functools.cached_property
     def contents(self) -> pl.Series:
         """(n_units,) the content hash of each unit's representative."""
         known = self.samples.select("sample_id", "content_hash")

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,10 @@ from assay.contracts.spec import Spec
 from assay.metrics import sql
 from assay.metrics.corpus import Coding, Corpus, cases_frame, code, edges_frame
 from assay.metrics.label_sets.codes import Sets, carriers, read_sets
+
+if TYPE_CHECKING:  # torch
+    from assay.metrics.probe import Learner
+    from assay.metrics.warm import Memory
 
 EDGES = 10_000_000  # that are kept in memory for SQL
 
@@ -28,6 +33,7 @@ class Inputs:
             where samples have captions.
         predictions: those of a model that the user brought (`assay.store.predictions`); None where there are none, or
             where no metric uses them.
+        memory: the weights of the night before, that fits go on from; None where they begin with nothing.
         spill: a folder for queries that do not fit into memory.
     """
 
@@ -36,6 +42,7 @@ class Inputs:
     tables: Mapping[str, sql.Relation]
     spill: Path
     predictions: pl.DataFrame | None = None
+    memory: "Memory | None" = None
 
     @functools.cached_property
     def labels(self) -> Coding:
@@ -89,6 +96,10 @@ class Inputs:
         for number, file in enumerate(files):
             edges_frame(self.corpus, number * step, (number + 1) * step).write_parquet(file, compression="lz4")
         return files
+
+    def learner(self, name: str, classes: list[str]) -> "Learner | None":
+        """How the weights of a fit of that name are found; None: from nothing."""
+        return self.memory.learner(name, classes) if self.memory else None
 
     @property
     def enough(self) -> bool:

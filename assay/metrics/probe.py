@@ -7,9 +7,9 @@ few dozen passes; the weights of all folds stand side by side in one matrix, so 
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,14 @@ BLOCK_LOGITS = 1_000_000  # made at a time
 TEMPERATURE_ROWS = 100_000  # rows that choose the temperature, where logits are not kept
 
 
+class Space(NamedTuple):
+    """How features are made of vectors (n, d): `vectors @ turn + offset`; float32 (d, r) and (r,), the columns of
+    `turn` at right angles."""
+
+    turn: np.ndarray
+    offset: np.ndarray
+
+
 @dataclass(frozen=True)
 class Problem:
     """What a probe learns: row `row[j]` has class `label[j]` with weight `share[j]`; a row may have several or none.
@@ -47,6 +55,7 @@ class Problem:
     n_classes: int
     n_folds: int
     mass: np.ndarray | None = None  # (n,) weight of each row, 0 where unlabelled
+    space: Space | None = None  # of the features
 
     @property
     def known(self) -> np.ndarray:
@@ -56,16 +65,26 @@ class Problem:
 
 def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 10_000) -> np.ndarray:
     """(n, r) float32: centred vectors in their first principal axes, scaled so that rows have mean squared norm 1."""
-    n = len(vectors)
+    return in_space(vectors, principal_space(vectors, dimensions, sample))
+
+
+def in_space(vectors: np.ndarray, space: Space) -> np.ndarray:
+    """(n, r) float32: the features of vectors (n, d)."""
+    turn, offset = torch.from_numpy(space.turn), torch.from_numpy(space.offset)
+    return torch.addmm(offset, torch.from_numpy(vectors), turn).numpy()
+
+
+def principal_space(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 10_000) -> Space:
+    """The space of `principal_axes`; one that is always zero where nothing varies."""
+    n, d = vectors.shape
     step = max(1, n // sample)
     found = principal(vectors[::step])
     kept = found.variance[:dimensions] > 1e-7 * max(found.variance[0] if n else 0.0, 1e-30)
     if not kept.any():
-        return np.zeros((n, 1), dtype=np.float32)
+        return Space(np.zeros((d, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
     variance = found.variance[:dimensions][kept]
     axes = found.axes[:, :dimensions][:, kept] / np.sqrt(variance.sum())
-    offset, turn = (torch.from_numpy(part.astype(np.float32)) for part in (-(found.mean @ axes), axes))
-    return torch.addmm(offset, torch.from_numpy(vectors), turn).numpy()
+    return Space(axes.astype(np.float32), -(found.mean @ axes).astype(np.float32))
 
 
 def stratified_folds(labels: np.ndarray, n_folds: int, seed: int, contents: pl.Series | None = None) -> np.ndarray:
@@ -99,6 +118,10 @@ def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:
     """Whether a probe can learn from enough of `n` rows to be worth it."""
     rows = rows_to_learn_from(n, n_classes, n_folds, dimensions)
     return n * n_classes * n_folds <= SMALL_FIT or rows >= LEAST_ROWS * n_classes
+
+
+Learner = Callable[[Problem, float], torch.Tensor]
+"""`(problem, penalty) -> weights`, as `train`."""
 
 
 class Logits:
@@ -159,12 +182,12 @@ class Logits:
         return fit_temperature(self[some], subset(self._problem, some))
 
 
-def predict(problem: Problem, penalty: float) -> Logits:
-    """The logits of each row from the probe that did not see its fold.
+def predict(problem: Problem, penalty: float, learner: Learner | None = None) -> Logits:
+    """The logits of each row from the probe that did not see its fold; `learner` takes the place of `train`.
 
     Rows without a label are never trained on, but they too are predicted.
     """
-    return Logits(problem, train(problem, penalty))
+    return Logits(problem, (learner or train)(problem, penalty))
 
 
 def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> np.ndarray:

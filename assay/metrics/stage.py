@@ -15,7 +15,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 28
+VERSION = 29
 WRITES = (
     "measures",
     "label_findings",
@@ -55,6 +55,7 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
 
     def body(writer: StageWriter) -> None:
         from assay.metrics.measure import measure  # torch: not in a night that measured this already
+        from assay.metrics.warm import Memory
 
         brought_in: dict[str, Relation] = {
             name: parts for name in (*facts_of(spec), *captions_of(spec)) if (parts := tables.parts(name))
@@ -62,7 +63,9 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         brought_in |= {name: tables.read(name) for name in ("copies", "leaks")}
         workspace.work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace.work, prefix=".metrics-sql-") as spill:
-            inputs = Inputs(spec, read_corpus(tables), brought_in, Path(spill), brought)
+            corpus = read_corpus(tables)
+            memory = Memory(workspace.facts / "probe", corpus.embedder)
+            inputs = Inputs(spec, corpus, brought_in, Path(spill), brought, memory)
             for name, frame in measure(inputs, workspace.facts / "reference", writer).items():
                 write_rows(writer, name, frame)
 

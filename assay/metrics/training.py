@@ -58,8 +58,10 @@ def rows_to_learn_from(n: int, n_classes: int, n_folds: int, dimensions: int) ->
     return min(n, MOST_ROWS, int(WORK_LIMIT / (2.0 * ITERATIONS * n_classes * n_folds * dimensions)))
 
 
-def learn(problem: "Problem", penalty: float, iterations: int = ITERATIONS) -> torch.Tensor:
-    """(r + 1, n_folds, n_classes) weights as `probe.train`."""
+def learn(
+    problem: "Problem", penalty: float, iterations: int = ITERATIONS, start: np.ndarray | None = None
+) -> torch.Tensor:
+    """(r + 1, n_folds, n_classes) weights as `probe.train`; `start` are weights to begin with, of the same shape."""
     known, classes, folds = problem.known, problem.n_classes, problem.n_folds
     count = rows_to_learn_from(len(known), classes, folds, problem.features.shape[1])
     rows = known if count == len(known) else known[evenly(len(known), count)]
@@ -67,7 +69,10 @@ def learn(problem: "Problem", penalty: float, iterations: int = ITERATIONS) -> t
     together = np.split(np.arange(folds), range(step, folds, step))
     drawn = penalty * len(rows) / max(len(known), 1)
     progress = Progress("passes of the label probe", len(together) * iterations, brief=True)
-    weights = [_Fit(problem, rows, some, drawn).minimise(iterations, progress) for some in together]
+    weights = []
+    for some in together:
+        given = None if start is None else start[:, some]
+        weights.append(_Fit(problem, rows, some, drawn).minimise(iterations, progress, given))
     progress.finish()
     return torch.cat(weights, dim=1)
 
@@ -194,13 +199,14 @@ class _Fit:
             start[-1] = odds.repeat(folds).numpy()
         return start.ravel()
 
-    def minimise(self, iterations: int, progress: Progress) -> torch.Tensor:
-        """(r + 1, folds, n_classes) weights, the last row the bias."""
+    def minimise(self, iterations: int, progress: Progress, start: np.ndarray | None = None) -> torch.Tensor:
+        """(r + 1, folds, n_classes) weights, the last row the bias; `start` of the same shape."""
+        first = self._start() if start is None else (start / self._scale.numpy()[:, None, None]).ravel()
         options: dict[str, Any] = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8}
         options |= {"ftol": 1e-6, "gtol": 1e-3}
         with self._threads():
             told = {"jac": True, "callback": lambda _: progress.advance()}
-            found = minimize(self._loss, self._start(), method="L-BFGS-B", options=options, **told)
+            found = minimize(self._loss, first.astype(np.float64), method="L-BFGS-B", options=options, **told)
         weights = torch.from_numpy(found.x.astype(np.float32)).view(len(self._scale), -1)
         unscaled = weights * self._scale.cpu()[:, None]
         return unscaled.view(len(self._scale), len(self._folds), self._problem.n_classes)

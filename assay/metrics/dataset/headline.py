@@ -114,5 +114,8 @@ def worth_numbers(inputs: Inputs, judgement: Judgement) -> Numbers:
     flagged, suggested = np.zeros(len(samples), dtype=bool), np.full(len(samples), -1, dtype=np.int64)
     flagged[rows], suggested[rows] = is_issue[case], suggestion[case]
     split = np.array(samples["split"].to_list(), dtype=object)
-    count = len(inputs.labels.names)
-    return worth(inputs.corpus, inputs.labels.codes, split, superfluous, leaked, flagged, suggested, count)
+    names = inputs.labels.names
+    return worth(
+        inputs.corpus, inputs.labels.codes, split, superfluous, leaked, flagged, suggested, len(names),
+        lambda trial: inputs.learner(trial, names),
+    )  # fmt: skip

@@ -40,7 +40,8 @@ def fill_names(inputs: Inputs, coding: Coding) -> tuple[pl.DataFrame, pl.DataFra
     cases = cases_frame(corpus, coding.codes)
     if cases.filter(pl.col("label") >= 0)["label"].n_unique() < 2:
         return None
-    believed = beliefs.believe(corpus, cases, len(coding.names), section.folds, section.seed)
+    learner = inputs.learner(f"column {coding.column}", coding.names)
+    believed = beliefs.believe(corpus, cases, len(coding.names), section.folds, section.seed, learner)
     model = noise.fit(believed)
     ids = corpus.samples["sample_id"]
     made = proposals.propose(coding.column, coding.names, believed, model, ids, corpus.unit, coding.codes)

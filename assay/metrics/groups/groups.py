@@ -3,6 +3,8 @@
 torch and scikit-learn are imported where they are used: `judge` takes the codings from here every night.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 
@@ -10,6 +12,9 @@ from assay.contracts.tables import Samples
 from assay.knn.principal import principal
 from assay.metrics.corpus import Coding, Corpus, code
 from assay.store.evenly import evenly
+
+if TYPE_CHECKING:
+    from assay.metrics.probe import Learner, Space
 
 VALUE_LIMIT = 200  # a column with more different values is an identifier or a measurement, not a group
 PENALTY = 0.3
@@ -57,8 +62,18 @@ def unit_codes(corpus: Corpus, codes: np.ndarray) -> np.ndarray:
     return out
 
 
-def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: int, seed: int) -> np.ndarray | None:
-    """(n_classes,) out-of-fold AUC of telling each value from the rest; NaN for values of fewer than two units.
+def group_probe(
+    features: np.ndarray,
+    codes: np.ndarray,
+    n_classes: int,
+    folds: int,
+    seed: int,
+    contents: pl.Series | None = None,
+    space: "Space | None" = None,
+    learner: "Learner | None" = None,
+) -> np.ndarray | None:
+    """(n_classes,) out-of-fold AUC of telling each value from the rest; NaN for values of fewer than two units. With
+    `contents` (n,) units keep their folds from night to night; `space`, `learner`: see `probe.py`.
 
     None where there is nothing to tell apart or it would take too long.
     """
@@ -68,10 +83,11 @@ def group_probe(features: np.ndarray, codes: np.ndarray, n_classes: int, folds: 
     if len(np.unique(codes[known])) < 2 or not probe.fits(len(known), n_classes, folds, features.shape[1]):
         return None
     fold = np.full(len(codes), -1)
-    fold[known] = probe.stratified_folds(codes[known], folds, seed)
-    problem = probe.Problem(features, known, codes[known], np.ones(len(known)), fold, n_classes, folds)
+    named = None if contents is None else contents.gather(known)
+    fold[known] = probe.stratified_folds(codes[known], folds, seed, named)
+    problem = probe.Problem(features, known, codes[known], np.ones(len(known)), fold, n_classes, folds, space=space)
     some = known[evenly(len(known), AUC_ROWS)]
-    logits = probe.predict(problem, PENALTY)[some]
+    logits = probe.predict(problem, PENALTY, learner)[some]
     log_p = logits - np.logaddexp.reduce(logits.astype(np.float64), axis=1)[:, None]
     return np.array([auc(log_p[:, c], codes[some] == c) for c in range(n_classes)])
 

@@ -24,12 +24,19 @@ def group_measures(inputs: Inputs, codings: list[Coding], told: np.ndarray | Non
     """For each value of each group column its size, how well the vectors reveal it, and the label probe's accuracy in
     it. `told` (m,): whether that probe gives each case its own label."""
     section, frames = inputs.spec.metrics, [pl.DataFrame(schema=GROUPS)]
-    features = probe.principal_axes(inputs.corpus.vectors) if codings and inputs.corpus.n_units >= ENOUGH else None
+    corpus, features = inputs.corpus, None
+    if codings and corpus.n_units >= ENOUGH:
+        features = probe.in_space(corpus.vectors, corpus.space)
     for coding in codings:
         found = None
         if features is not None:
-            codes = groups.unit_codes(inputs.corpus, coding.codes)
-            found = groups.group_probe(features, codes, len(coding.names), section.folds, section.seed)
+            codes, learner = (
+                groups.unit_codes(corpus, coding.codes),
+                inputs.learner(f"group {coding.column}", coding.names),
+            )
+            found = groups.group_probe(
+                features, codes, len(coding.names), section.folds, section.seed, corpus.contents, corpus.space, learner
+            )
         known = coding.codes[coding.codes >= 0]
         columns = {
             "column": [coding.column] * len(coding.names),

@@ -131,7 +131,7 @@ def vote_temperature(corpus: Corpus, targets: Targets) -> float:
 def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tuple[probe.Logits | None, float]:
     """`(logits (n_units, n_classes), temperature)` out of fold; None where a probe would take too long."""
     n_classes = targets.units.shape[1]
-    features = probe.principal_axes(corpus.vectors)
+    features = probe.in_space(corpus.vectors, corpus.space)
     if not probe.fits(corpus.n_units, n_classes, folds, features.shape[1]):
         return None, 1.0
     entries = targets.units.tocoo()

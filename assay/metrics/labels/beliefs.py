@@ -64,13 +64,16 @@ def better_than_chance(beliefs: Beliefs) -> bool:
     return float((guess == given).mean()) - chance > 3 * np.sqrt(chance * (1 - chance) / len(given))
 
 
-def believe(corpus: Corpus, cases: pl.DataFrame, n_classes: int, folds: int, seed: int) -> Beliefs:
-    """Beliefs about the cases of a column (see `corpus.cases_frame`); needs at least one class."""
+def believe(
+    corpus: Corpus, cases: pl.DataFrame, n_classes: int, folds: int, seed: int, learner: probe.Learner | None = None
+) -> Beliefs:
+    """Beliefs about the cases of a column (see `corpus.cases_frame`); needs at least one class. `learner`: how the
+    probe's weights are found, if not from nothing."""
     unit, given = cases["unit"].to_numpy().astype(np.int64), cases["label"].to_numpy().astype(np.int64)
     share, n = cases["share"].to_numpy(), cases["n"].to_numpy()
     votes = case_votes(corpus, cases, n_classes, vote_temperature(corpus, unit, given, share))
     problem = make_problem(corpus, unit, given, share, n_classes, folds, seed)
-    dense = probe_logits(problem)
+    dense = probe_logits(problem, learner)
     case, label = candidates(unit, given, votes, dense, n_classes)
     if dense is None:
         logits = centroid_logits(problem, unit, given, share, case, label)
@@ -104,22 +107,23 @@ def make_problem(
     main = np.full(corpus.n_units, n_classes, dtype=np.int64)
     main[unit[labeled][::-1]] = given[labeled][::-1]
     return probe.Problem(
-        features=probe.principal_axes(corpus.vectors),
+        features=probe.in_space(corpus.vectors, corpus.space),
         row=unit[labeled].astype(np.int64),
         label=given[labeled],
         share=share[labeled],
         fold=probe.stratified_folds(main, folds, seed, corpus.contents),
         n_classes=n_classes,
         n_folds=folds,
+        space=corpus.space,
     )
 
 
-def probe_logits(problem: probe.Problem) -> probe.Logits | None:
+def probe_logits(problem: probe.Problem, learner: probe.Learner | None = None) -> probe.Logits | None:
     """Out-of-fold logits (n_units, n_classes), or None where a probe would take too long."""
     n, r = problem.features.shape
     if not probe.fits(n, problem.n_classes, problem.n_folds, r):
         return None
-    return probe.predict(problem, probe.choose_penalty(problem))
+    return probe.predict(problem, probe.choose_penalty(problem), learner)
 
 
 def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray) -> float:

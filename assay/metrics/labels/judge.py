@@ -16,7 +16,8 @@ from assay.metrics.verdict import none_of
 def judge_labels(inputs: Inputs) -> Judgement:
     """What was found of labels of one class each; needs two classes."""
     section, names = inputs.spec.metrics, inputs.labels.names
-    believed = beliefs.believe(inputs.corpus, inputs.cases, len(names), section.folds, section.seed)
+    learner = inputs.learner("label", names)
+    believed = beliefs.believe(inputs.corpus, inputs.cases, len(names), section.folds, section.seed, learner)
     found, numbers = confident.find(believed), {}
     if not beliefs.better_than_chance(believed):
         found = dataclasses.replace(found, verdict=none_of(len(found.score)), joint=found.joint.clear())
@@ -34,7 +35,7 @@ def judge_labels(inputs: Inputs) -> Judgement:
         measures=[label_measure(findings)],
         proposals=proposals.propose("label", names, believed, found.model, ids, unit, codes),
         quality=proposals.quality("label", believed, found.model),
-        numbers=numbers | noise_numbers(believed, found, told),
+        numbers=numbers | noise_numbers(believed, found, told, inputs.memory.history("label") if inputs.memory else ""),
         told=told,
         repairs=(found.is_issue, found.suggested),
     )
@@ -83,8 +84,9 @@ def recall_of_classes(believed: Beliefs, told: np.ndarray) -> np.ndarray:
     return np.where(total > 0, np.bincount(given[known], told[known], n) / np.maximum(total, 1), np.nan)
 
 
-def noise_numbers(believed: Beliefs, found: Findings, told: np.ndarray) -> Numbers:
-    """How well the vectors know the labels; and where they do, the estimated share of wrong ones with its interval."""
+def noise_numbers(believed: Beliefs, found: Findings, told: np.ndarray, history: str = "") -> Numbers:
+    """How well the vectors know the labels; and where they do, the estimated share of wrong ones with its interval.
+    `history`: what the probe went on from."""
     numbers: Numbers = {}
     total = float(found.joint["count"].sum())
     if total:
@@ -94,7 +96,7 @@ def noise_numbers(believed: Beliefs, found: Findings, told: np.ndarray) -> Numbe
         confident.add_noise_rate(numbers, rate, interval, "estimated share of wrong labels")
     known = believed.given >= 0
     weight, top = believed.n[known], believed.label[believed.best(believed.vote)]
-    numbers["label_probe_accuracy"] = (float(np.average(told[known], weights=weight)), "out of fold")
+    numbers["label_probe_accuracy"] = (float(np.average(told[known], weights=weight)), f"out of fold{history}")
     agreed = (top == believed.given)[known]
     numbers["label_knn_accuracy"] = (float(np.average(agreed, weights=weight)), "weighted vote")
     return numbers

@@ -1,5 +1,7 @@
 """What acting on the findings is worth: held-out accuracy of a probe trained on raw and on repaired data."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from assay.metrics import probe
@@ -27,12 +29,13 @@ def worth(
     flagged: np.ndarray,
     suggested: np.ndarray,
     n_classes: int,
+    learners: Callable[[str], probe.Learner | None] = lambda trial: None,
 ) -> Numbers:
     """`{metric: (accuracy, note)}`, and what each repair wins over doing nothing; empty where there is no held-out
     split or it would take too long.
 
     Args (each (n_samples,)): label codes, split names, and whether a sample is a superfluous duplicate, leaked,
-        flagged, and the code suggested for it (−1: none).
+        flagged, and the code suggested for it (−1: none). `learners`: how the weights of each trial are found.
     """
     target = held_out_split(sorted({s for s in split.tolist() if s is not None}))
     usable = (corpus.unit >= 0) & (codes >= 0)
@@ -42,7 +45,7 @@ def worth(
     train = usable & (split != target) & (split != None)  # noqa: E711
     if len(test) < 10 or train.sum() < 10:
         return {}
-    features = probe.principal_axes(corpus.vectors)
+    features = probe.in_space(corpus.vectors, corpus.space)
     if not probe.fits(int(train.sum()), n_classes, 4, features.shape[1]):
         return {}
     clean = train & ~superfluous & ~leaked
@@ -54,7 +57,9 @@ def worth(
         "worth_accuracy_flagged_replaced": (clean, replaced, "and the flagged labels replaced by the suggestions"),
     }
     hits = {
-        name: _right(features, corpus.unit, np.nonzero(chosen)[0], labels, test, codes, n_classes)
+        name: _right(
+            features, corpus.space, corpus.unit, np.nonzero(chosen)[0], labels, test, codes, n_classes, learners(name)
+        )
         for name, (chosen, labels, _) in trials.items()
     }
     return _numbers({name: note for name, (_, _, note) in trials.items()}, hits, target)
@@ -89,12 +94,14 @@ def gain(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float, st
 
 def _right(
     features: np.ndarray,
+    space: probe.Space,
     unit: np.ndarray,
     train: np.ndarray,
     labels: np.ndarray,
     test: np.ndarray,
     truth: np.ndarray,
     n_classes: int,
+    learner: probe.Learner | None,
 ) -> np.ndarray:
     """Whether each of `test` is given its label by a probe trained on the samples `train` with `labels`."""
     if not len(train):
@@ -108,7 +115,8 @@ def _right(
         np.full(len(features), -1),
         n_classes,
         1,
+        space=space,
     )
-    weights = probe.train(problem, PENALTY).numpy()[:, 0]
+    weights = (learner or probe.train)(problem, PENALTY).numpy()[:, 0]
     logits = features[unit[test]] @ weights[:-1] + weights[-1]
     return logits.argmax(axis=1) == truth[test]

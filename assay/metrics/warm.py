@@ -1,0 +1,106 @@
+"""Fits that go on from the night before: a probe's weights are kept as facts, in the space of the vectors.
+
+A fit from nothing takes up to ITERATIONS passes over the rows; one that goes on takes a fraction of them towards the
+same point, that of the least loss. Where tonight's rows, labels and folds are those of the fit that is kept,
+its result is tonight's, so a night that is done again finds the same weights.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xxhash
+
+from assay.metrics.probe import Learner, Problem, Space
+from assay.metrics.training import ITERATIONS, learn
+from assay.store.arrays import Head, KeptArrays
+from assay.store.files import hash_text
+
+PASSES = 4  # of a fit that goes on
+MOST_CHANGED = 0.2  # share of the rows that are more, or fewer, than at the last fit from nothing; beyond, it is due
+MOST_BYTES = 256 * 2**20  # of weights that are kept
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where the weights of a dataset's fits are kept, each under the name of its column or trial."""
+
+    folder: Path
+    embedder: str
+
+    def learner(self, name: str, classes: Sequence[str]) -> Learner:
+        """What takes the place of `probe.train` for that fit; `classes` are the names of the problem's."""
+        return functools.partial(self._learn, name, classes)
+
+    def history(self, name: str) -> str:
+        """How often that fit went on since it began with nothing, in words behind others; "" where it just began."""
+        head = KeptArrays(self.folder / hash_text(name)[:16]).head()
+        nights = head.about["nights"] if head else 0
+        return f"; from the weights of the night before, {nights} since the fit from nothing" if nights else ""
+
+    def _learn(self, name: str, classes: Sequence[str], problem: Problem, penalty: float) -> torch.Tensor:
+        if problem.space is None:
+            return learn(problem, penalty)
+        store, n = KeptArrays(self.folder / hash_text(name)[:16]), len(problem.known)
+        kind = {"embedder": self.embedder, "dimensions": len(problem.space.turn), "folds": problem.n_folds}
+        digest, head, kept = digest_of(problem, classes, penalty), store.head(), None
+        if head and all(head.about[key] == value for key, value in kind.items()):
+            kept = next(iter(store.load(head) or []), None)
+        if head and kept and head.about["of"] == digest:
+            return torch.from_numpy(kept["result"])
+        about = {**kind, "of": digest}
+        if head and kept and abs(n - head.about["rows"]) <= MOST_CHANGED * head.about["rows"]:
+            start = turned_back(placed(kept, classes), problem.space)
+            weights = learn(problem, penalty, PASSES, start)
+            about |= {"rows": head.about["rows"], "nights": head.about["nights"] + 1}
+        else:
+            weights = learn(problem, penalty, ITERATIONS)
+            about |= {"rows": n, "nights": 0}
+        self._keep(store, about, classes, problem.space, weights)
+        return weights
+
+    def _keep(
+        self, store: KeptArrays, about: Mapping[str, Any], classes: Sequence[str], space: Space, weights: torch.Tensor
+    ) -> None:
+        result = weights.numpy()
+        if 2 * result.nbytes <= MOST_BYTES:
+            names = np.array(list(classes), dtype=np.str_)
+            arrays = {"weights": turned(result, space), "classes": names, "result": result}
+            store.write(Head(about), "base", arrays)
+
+
+def digest_of(problem: Problem, classes: Sequence[str], penalty: float) -> str:
+    """Of everything that a fit's result hangs on, besides where it begins."""
+    found = xxhash.xxh3_128("\0".join([*classes, str(penalty), str(problem.n_folds)]).encode())
+    for part in (problem.features, problem.row, problem.label, problem.share, problem.fold):
+        found.update(np.ascontiguousarray(part).data)
+    return found.hexdigest()
+
+
+def turned(weights: np.ndarray, space: Space) -> np.ndarray:
+    """float32 (d + 1, folds, classes): weights of features (r + 1, folds, classes) as weights of vectors."""
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    own = np.concatenate([space.turn @ flat[:-1], flat[-1:] + space.offset @ flat[:-1]])
+    return own.reshape(-1, *weights.shape[1:]).astype(np.float32)
+
+
+def turned_back(weights: np.ndarray, space: Space) -> np.ndarray:
+    """The reverse of `turned`, as near as the features come to the vectors."""
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    length = np.maximum((space.turn.astype(np.float64) ** 2).sum(axis=0), 1e-30)
+    own = (space.turn.T @ flat[:-1]) / length[:, None]
+    own = np.concatenate([own, flat[-1:] - space.offset @ own])
+    return own.reshape(-1, *weights.shape[1:])
+
+
+def placed(kept: Mapping[str, np.ndarray], classes: Sequence[str]) -> np.ndarray:
+    """The kept weights in the order of tonight's classes; those of a class that is new begin with nothing."""
+    before = {str(name): number for number, name in enumerate(kept["classes"])}
+    out = np.zeros((*kept["weights"].shape[:2], len(classes)), dtype=np.float32)
+    known = [number for number, name in enumerate(classes) if name in before]
+    out[:, :, known] = kept["weights"][:, :, [before[classes[number]] for number in known]]
+    return out

@@ -1,0 +1,128 @@
+"""Fits that go on from the night before: as near to the least loss in fewer passes, and the same when done again."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from assay.metrics import probe, warm
+from assay.metrics.warm import Memory, placed, turned, turned_back
+from assay.store.arrays import KeptArrays
+from tests.metrics.conftest import blobs
+
+
+def problem_of(rows: np.ndarray, n: int = 900, classes: int = 6) -> probe.Problem:
+    """Some rows of blobs that overlap."""
+    vectors, codes = blobs(n, classes=classes, spread=1.2)
+    vectors, codes = np.ascontiguousarray(vectors[rows]), codes[rows]
+    space = probe.principal_space(vectors)
+    fold = probe.stratified_folds(codes, 3, 0, pl.Series([f"{row}" for row in rows]))
+    every = np.arange(len(rows))
+    return probe.Problem(
+        probe.in_space(vectors, space), every, codes, np.ones(len(rows)), fold, classes, 3, space=space
+    )
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return Memory(tmp_path, "an embedder")
+
+
+NAMES = [f"class {code}" for code in range(6)]
+
+
+def passes_of(monkeypatch):
+    """The passes and the start of each fit."""
+    seen = []
+
+    def learn(problem, penalty, iterations=30, start=None):
+        seen.append((iterations, start is not None))
+        return probe.learn(problem, penalty, iterations, start)
+
+    monkeypatch.setattr(warm, "learn", learn)
+    return seen
+
+
+def test_weights_survive_the_way_through_the_vectors():
+    """Logits are those of before in the space of another night."""
+    before, now = problem_of(np.arange(0, 900, 2)), problem_of(np.arange(900))
+    weights = probe.train(before, 0.3).numpy()
+    moved = turned_back(turned(weights, before.space), now.space)
+    wanted = np.einsum("nr,rfc->nfc", before.features, weights[:-1]) + weights[-1]
+    found = np.einsum("nr,rfc->nfc", now.features[::2], moved[:-1]) + moved[-1]
+    np.testing.assert_allclose(found, wanted, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_a_fit_goes_on(memory, monkeypatch):
+    """With 2% more rows it takes few passes, and tells as from nothing; so few from nothing do not."""
+    seen = passes_of(monkeypatch)
+    learner = memory.learner("label", NAMES)
+    learner(problem_of(np.arange(880)), 0.3)
+    now = problem_of(np.arange(900))
+    found = probe.Logits(now, learner(now, 0.3))
+    assert seen == [(30, False), (warm.PASSES, True)]
+    least, few = probe.out_of_fold(now, 0.3, 500), probe.out_of_fold(now, 0.3, warm.PASSES)
+    away = np.abs(np.asarray(found) - least).mean()
+    assert away < 0.02 * np.abs(least).mean() and away < 0.2 * np.abs(few - least).mean()
+    assert (np.asarray(found).argmax(axis=1) == least.argmax(axis=1)).mean() > 0.995
+
+
+def test_done_again_it_is_the_same(memory, monkeypatch):
+    """A night that was killed after the fit finds the very weights, and fits nothing."""
+    seen = passes_of(monkeypatch)
+    learner = memory.learner("label", NAMES)
+    first = learner(problem_of(np.arange(880)), 0.3)
+    second = learner(problem_of(np.arange(900)), 0.3)
+    assert torch.equal(learner(problem_of(np.arange(900)), 0.3), second)
+    assert len(seen) == 2 and first.shape == second.shape
+
+
+@pytest.mark.parametrize("other", ["many rows", "embedder", "folds", "damage"])
+def test_from_nothing_where_it_must(memory, monkeypatch, capsys, other):
+    """A fifth more rows, other vectors, other folds, or damaged weights: the fit begins with nothing."""
+    memory.learner("label", NAMES)(problem_of(np.arange(600)), 0.3)
+    seen = passes_of(monkeypatch)
+    now = problem_of(np.arange(730 if other == "many rows" else 610))
+    if other == "embedder":
+        memory = dataclasses.replace(memory, embedder="another")
+    if other == "folds":
+        now = dataclasses.replace(now, fold=np.arange(610) % 2, n_folds=2)
+    if other == "damage":
+        path = next(memory.folder.rglob("*.npz"))
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.unlink()
+        path.write_bytes(content)
+    memory.learner("label", NAMES)(now, 0.3)
+    assert seen == [(30, False)] and ("damaged" in capsys.readouterr().err) == (other == "damage")
+    memory.learner("label", NAMES)(dataclasses.replace(now, share=now.share * 0.5), 0.3)
+    assert seen[1] == (warm.PASSES, True) and len(list(memory.folder.rglob("*.npz"))) == 1
+
+
+def test_classes_are_found_by_name(memory):
+    """A class that is gone is dropped, one that is new begins with nothing, the others keep their weights."""
+    kept = {"classes": np.array(["a", "b", "c"]), "weights": np.arange(6, dtype=np.float32).reshape(1, 2, 3)}
+    assert placed(kept, ["c", "new", "a"]).tolist() == [[[2, 0, 0], [5, 0, 3]]]
+
+
+def test_what_is_said_of_it(memory):
+    """A fit from nothing has no history; one that went on says how often."""
+    learner = memory.learner("label", NAMES)
+    assert memory.history("label") == ""
+    said = []
+    for n in (600, 605, 610):
+        learner(problem_of(np.arange(n)), 0.3)
+        said.append(memory.history("label"))
+    assert said == ["", "; from the weights of the night before, 1 since the fit from nothing",
+                    "; from the weights of the night before, 2 since the fit from nothing"]  # fmt: skip
+
+
+def test_each_fit_has_its_own(memory, monkeypatch):
+    """Names do not share weights."""
+    seen = passes_of(monkeypatch)
+    for name in ("label", "column site", "label"):
+        memory.learner(name, NAMES)(problem_of(np.arange(600)), 0.3)
+    assert seen == [(30, False), (30, False)]
+    assert sorted(KeptArrays(folder).head().about["nights"] for folder in memory.folder.iterdir()) == [0, 0]
