@@ -259,7 +259,7 @@ def rejects(tables: Tables) -> dict[str, Any]:
 
 
 def changes(tables: Tables) -> dict[str, Any]:
-    """What the `diff` table says: counts by change, and new and resolved issues by metric."""
+    """What the `diff` table says: counts by change, and by metric issues that are new or are none any more."""
     counted = collect(tables.scan("diff").group_by("change", "metric").len())
     by_change = dict(counted.group_by("change").agg(pl.col("len").sum()).iter_rows())
     metrics: dict[str, dict[str, int]] = {}

@@ -38,6 +38,8 @@ SEEN = {"caltech10": "caltech101-seen"}  # where a dataset's view is another one
 
 def annotate(name: str, truth: np.ndarray, rate: float, seed: int) -> np.ndarray:
     """(n,) codes that annotators give to the dataset `name` of true codes `truth`; about rate · n of them are wrong."""
+    if not rate:
+        return truth.copy()
     rng = np.random.default_rng(seed)
     n, n_classes = len(truth), int(truth.max()) + 1
     annotator = rng.integers(0, ANNOTATORS, n)

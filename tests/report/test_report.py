@@ -189,7 +189,7 @@ def test_changes_since_the_last_night_are_counted(tmp_path):
     _, reader = render(frames, tmp_path, parent=2)
     text = " ".join(" ".join(reader.words).split())
     assert "Since v00000002" in text and "2 samples added" in text
-    assert "+1 new" in text and "−1 resolved" in text
+    assert "+1 new" in text and "−1 no longer" in text
 
 
 def test_gates_say_what_was_found_and_wanted(tmp_path):
