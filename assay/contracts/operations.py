@@ -79,8 +79,9 @@ class Run(Section):
     """What the queries of a night may use of the machine, and where its partitions are worked on.
 
     What is not said of queries follows the machine: its cores and an eighth of its memory, or of what a container's
-    limits leave. What does not fit is spilled to the home. With `engine = "ray"` contents are measured and embedded on
-    a Ray cluster (`pip install 'assay[ray]'`), see [scale](scale.md). No result depends on any of it.
+    limits leave. What does not fit is spilled to the home. With `engine = "ray"` contents are measured and embedded,
+    neighbours searched and pairs of pictures compared on a Ray cluster (`pip install 'assay[ray]'`), see
+    [scale](scale.md). No result depends on any of it.
     """
 
     threads: int = Field(default=0, ge=0, le=1024)  # of a query whose order does not count; 0: the cores there are

@@ -254,6 +254,7 @@ class Index(Section):
 
     k: int = Field(default=50, ge=1, le=500)
     exact_below: int = Field(default=1_000_000, ge=0)
+    shards: int = Field(default=1, ge=1, le=10_000)  # HNSW graphs that are built side by side and answer as one
     m: int = Field(default=16, ge=4, le=128)
     ef_construction: int = Field(default=200, ge=16)
     ef: int = Field(default=128, ge=16)

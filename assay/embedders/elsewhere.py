@@ -13,7 +13,7 @@ from assay.embedders.base import FittedEmbedder
 from assay.embedders.basis import fitted_on
 from assay.embedders.pipeline import Files, Read, embed_contents
 from assay.embedders.registry import Plan, plan_embedder
-from assay.engines.job import Job, make_engine, told_of, told_spec, wait_for_facts
+from assay.engines.job import Job, Local, make_engine, told_of, told_spec, wait_for_facts
 from assay.health.embedding import Refusals
 from assay.modalities.contents import open_reader
 from assay.sources.files import open_source
@@ -32,12 +32,14 @@ class Todo:
         chunks: content hashes, each chunk a part.
         raw: of all of them.
         here: embeds all chunks in this process.
+        is_read: all of it has been read here, to fit the embedder on: there is no point in reading it elsewhere.
     """
 
     label: str
     chunks: Sequence[Sequence[str]]
     raw: Raw
     here: Callable[[], Reasons]
+    is_read: bool = False
 
 
 def raw_contents(spec: Spec, tables: TableReader, contents: pl.DataFrame) -> Raw:
@@ -86,7 +88,7 @@ def embed_on_engine(spec: Spec, plan: Plan, basis: str, store: FactStore, todo: 
     told = told_of(spec, store.workspace) | {"fingerprint": plan.fingerprint, "basis": basis}
     job = Job(todo.label, sizes, todo.here, f"{__name__}:open_embedding", told, pack, on_gpu=True)
     refusals = Refusals()
-    engine = make_engine(spec.run)
+    engine = Local() if todo.is_read else make_engine(spec.run)
     for found in engine.run(job):
         refusals.reasons.update({name: (reason, detail) for name, (reason, detail) in found.items()})
     embedded = [name for chunk in todo.chunks for name in chunk if name not in refusals.reasons]

@@ -27,7 +27,7 @@ from assay.store.digests import read_sealed, write_sealed
 from assay.store.executor import in_order
 from assay.store.facts import FactStore
 from assay.store.files import hash_text, write_json
-from assay.store.machine import cores
+from assay.store.machine import cores, one_blas_thread
 from assay.store.progress import Progress
 from assay.store.vectors import vectors_frame
 
@@ -71,6 +71,7 @@ class Batch:
     collect: Collect | None  # None where all were refused
 
 
+@one_blas_thread()  # the same vectors on machines of any size
 def embed_contents(
     embedder: Embedder,
     chunks: Sequence[Sequence[str]],

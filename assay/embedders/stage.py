@@ -181,8 +181,9 @@ def _embed(spec: Spec, plan: Plan, store: FactStore, tables: TableReader, conten
     def here() -> Reasons:
         return embed_contents(embedder, chunks, read, ready, store, spec.embed.storage, label).reasons
 
+    is_read = all(name in ready for name in itertools.chain(*chunks))
     basis = embedder.basis.fingerprint if isinstance(embedder, FittedEmbedder) else ""
-    refusals = embed_on_engine(spec, plan, basis, store, Todo(label, chunks, raw, here))
+    refusals = embed_on_engine(spec, plan, basis, store, Todo(label, chunks, raw, here, is_read))
     forget_plan(store)
     return refusals
 

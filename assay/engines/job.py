@@ -91,9 +91,10 @@ def check_engine(run: Run) -> None:
 
 
 def told_of(spec: Spec, workspace: Workspace, outputs: Sequence[StageOutput] = ()) -> dict[str, Any]:
-    """A spec, a workspace and finished stages as plain values."""
+    """A spec, a workspace and finished stages as plain values; who gets them does the work himself."""
+    run = spec.run.model_copy(update={"engine": "local"})
     return {
-        "spec": spec.model_dump(mode="json"),
+        "spec": spec.model_copy(update={"run": run}).model_dump(mode="json"),
         "base": str(spec.base),
         "home": str(workspace.home),
         "dataset": workspace.dataset,

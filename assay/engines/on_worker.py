@@ -13,6 +13,7 @@ import xxhash
 
 from assay.contracts.errors import AssayError
 from assay.engines.job import open_job
+from assay.store.executor import keep_workers
 from assay.store.machine import limit_cores
 
 _open: dict[str, Callable[[Any], Any]] = {}  # the last job of this process, with all that it has loaded
@@ -43,6 +44,7 @@ def do(wanted: Mapping[str, str], job: Mapping[str, Any], partition: Any) -> dic
         if wanted != versions():
             return {"error": ["EngineError", _other_version(wanted)]}
         limit_cores(job["cores"])
+        keep_workers()
         if job["key"] not in _open:
             _open.clear()
             _open[job["key"]] = open_job(job["opener"], job["told"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 SECONDS = 60.0  # that a partition is to take
+LEAST_SECONDS = 10.0  # that one takes where little is left
 
 
 class Pace:
@@ -30,11 +31,13 @@ class Pace:
         self._seconds += seconds
 
     def next(self, slots: int) -> tuple[int, int, int]:
-        """`(start, stop, contents)` of the next partition: never more than a fair share of what is left for the
-        `slots` partitions that can be worked on at a time, so that none of them ends long after the others."""
+        """`(start, stop, contents)` of the next partition: no more than a fair share of what is left for the `slots`
+        partitions that can be worked on at a time, so that none of them ends long after the others."""
         wanted = self._contents
         if not wanted and self._done:
-            wanted = min(int(SECONDS * self._done / max(self._seconds, 1e-9)), self._rest // max(slots, 1))
+            a_second = self._done / max(self._seconds, 1e-9)
+            share = max(self._rest / max(slots, 1), LEAST_SECONDS * a_second)
+            wanted = int(min(SECONDS * a_second, share))
         start, size = self._next, 0
         while self.left and (size == 0 or size + self._sizes[self._next] / 2 <= wanted):
             size += self._sizes[self._next]

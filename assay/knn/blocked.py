@@ -16,6 +16,7 @@ import queue
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,27 @@ MOST = 0.5  # share of all pairs of rows, beyond which near cells save little
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How rows are searched for.
+
+    Attributes:
+        space: (n, p) in which candidates are found; None: the full space.
+        spare: candidates beyond k.
+        cells, near: rows of a cell are compared with those of the cells that are `near` (c, c); None: with all.
+    """
+
+    space: np.ndarray | None = None
+    spare: int = SPARE
+    cells: Cells | None = None
+    near: torch.Tensor | None = None
+
+    @property
+    def blocks(self) -> Callable[[Callable[[int], int]], Iterable[Block]] | None:
+        """What `_search` takes."""
+        return None if self.cells is None or self.near is None else functools.partial(self.cells.blocks, self.near)
+
+
 def blocked_knn(
     vectors: np.ndarray, k: int, device: str | None = None, advance: Callable[[int], None] = lambda count: None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -63,11 +85,23 @@ def blocked_knn(
 
         return knn_on_gpu(vectors, k, device, advance)
     n = len(vectors)
-    space, spare, blocks = None, SPARE, None
-    if n >= TWO_PASS_FROM:
-        space, spare = _first_pass(vectors, k)
-        blocks = _near_cells(vectors, k, space, spare)
-    return _search(vectors, np.arange(n), k, space, spare, advance, blocks)
+    plan = planned(vectors, k)
+    return _search(vectors, np.arange(n), k, plan.space, plan.spare, advance, plan.blocks)
+
+
+def planned(vectors: np.ndarray, k: int) -> Plan:
+    """How `blocked_knn` searches on a CPU."""
+    if len(vectors) < TWO_PASS_FROM:
+        return Plan()
+    space, spare = _first_pass(vectors, k)
+    return Plan(space, spare, *(_near_cells(vectors, k, space, spare) or ()))
+
+
+def search_blocks(
+    vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int, blocks: list[Block]
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `blocked_knn` by a plan that was made before, for the rows of `blocks` alone; others mean nothing."""
+    return _search(vectors, np.arange(len(vectors)), k, space, spare, blocks=lambda _: blocks)
 
 
 def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
@@ -89,16 +123,14 @@ def _first_pass(vectors: np.ndarray, k: int) -> tuple[np.ndarray | None, int]:
     return None, SPARE
 
 
-def _near_cells(
-    vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int
-) -> Callable[[Callable[[int], int]], Iterable[Block]] | None:
-    """What `_search` takes as `blocks`: cells near enough to hold the neighbours of a sample; None where that compares
-    more than MOST of all pairs."""
+def _near_cells(vectors: np.ndarray, k: int, space: np.ndarray | None, spare: int) -> tuple[Cells, torch.Tensor] | None:
+    """The cells of a plan, and which are near enough to hold the neighbours of a sample; None where that compares more
+    than MOST of all pairs."""
     cells, some = Cells(torch.from_numpy(vectors if space is None else space)), evenly(len(vectors), CELLS_SAMPLE)
     known, _ = _search(vectors, some, k, space, spare)
     limit = cells.limit(torch.from_numpy(some), torch.from_numpy(known).long(), TRUSTED_RECALL)
     near = cells.near(limit, k + 1 + spare)
-    return functools.partial(cells.blocks, near) if cells.share(near) <= MOST else None
+    return (cells, near) if cells.share(near) <= MOST else None
 
 
 def principal_basis(vectors: np.ndarray, dimensions: int = PCA_DIMENSIONS) -> np.ndarray:
@@ -267,12 +299,12 @@ def _tasks(
     """The tasks of `_search`, and the most products that one of them makes."""
     if blocks:
         most = max(min(BLOCK_BYTES // (4 * workers), BLOCK_ROWS * n), LEAST_ROWS * n)
-        return list(blocks(lambda candidates: _block_rows(candidates, m, workers))), most
-    rows = _block_rows(n, m, workers)
+        return list(blocks(lambda candidates: block_rows(candidates, m, workers))), most
+    rows = block_rows(n, m, workers)
     return [(slice(start, start + rows), None) for start in range(0, m, rows)], rows * n
 
 
-def _block_rows(n: int, m: int, workers: int) -> int:
+def block_rows(n: int, m: int, workers: int) -> int:
     """Rows of products over `n` columns that a worker holds at a time."""
     return max(1, min(m, BLOCK_ROWS, max(LEAST_ROWS, BLOCK_BYTES // (4 * n * workers))))
 

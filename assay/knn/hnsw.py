@@ -4,12 +4,17 @@ One thread builds the graph, because only that is reproducible. Vectors longer t
 256 principal directions, which is several times cheaper; candidates are then ranked in the full space.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import hnswlib
 import numpy as np
 
 from assay.knn.blocked import PCA_DIMENSIONS, principal_basis, rerank
+from assay.knn.sharded_hnsw import ShardedGraph, build_shard, shard_starts
+from assay.store.machine import cores
 from assay.store.units import to_unit_length
 
 CHUNK = 10_000
@@ -29,6 +34,24 @@ def build_graph(
         graph.add_items(block, np.arange(start, start + len(block)), num_threads=1)
         advance(len(block))
     return graph, basis
+
+
+def build_graphs(
+    vectors: np.ndarray, m: int, ef_construction: int, shards: int, build: Callable[..., list[Any]]
+) -> tuple[ShardedGraph, np.ndarray | None]:
+    """As `build_graph`, several graphs over runs of the rows.
+
+    Args:
+        build: `(space, starts, m, ef_construction)` → the graphs, such as `build_here`.
+    """
+    basis = principal_basis(vectors) if vectors.shape[1] > PCA_DIMENSIONS else None
+    return ShardedGraph(build(in_space(vectors, basis), shard_starts(len(vectors), shards), m, ef_construction)), basis
+
+
+def build_here(space: np.ndarray, starts: Sequence[int], m: int, ef_construction: int) -> list[Any]:
+    """The graphs of the runs of rows that begin at `starts`, one a core at a time."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(lambda ends: build_shard(space, ends, m, ef_construction), itertools.pairwise(starts)))
 
 
 def in_space(vectors: np.ndarray, basis: np.ndarray | None) -> np.ndarray:

@@ -3,11 +3,12 @@
 Searches are imported where they are used, so a night whose graph exists already does not wait for torch.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from assay.contracts.operations import Run
 from assay.contracts.spec import Index, Spec
 from assay.contracts.tables import empty
 from assay.knn.kept import KeptGraph
@@ -16,6 +17,9 @@ from assay.store.stage import StageWriter, Work, stage
 from assay.store.tables import Tables
 from assay.store.units import unit_vectors
 from assay.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assay.knn.sharded import OnEngine
 
 VERSION = 5
 WANTED_RECALL = 0.95
@@ -31,15 +35,30 @@ def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(tables)
         kept = KeptGraph(workspace.facts / "graph", units["content_hash"])
-        rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer, kept)
+        engine = on_engine(spec.run, workspace)
+        rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer, kept, engine)
         write_neighbors(writer, units["sample_id"], rows, similarities)
         writer.write("embedding_health", health)
 
     return Work(spec.part("index"), body)
 
 
+def on_engine(run: Run, workspace: Workspace) -> "OnEngine | None":
+    """What searches on the machines of a spec's engine; None for this one."""
+    if run.engine == "local":
+        return None
+    from assay.knn.sharded import OnEngine
+
+    return OnEngine(run, workspace.facts / "shards")
+
+
 def make_index(
-    vectors: np.ndarray, ids: list[str], config: Index, writer: StageWriter, kept: KeptGraph | None = None
+    vectors: np.ndarray,
+    ids: list[str],
+    config: Index,
+    writer: StageWriter,
+    kept: KeptGraph | None = None,
+    engine: "OnEngine | None" = None,
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     """The graph (rows, similarities) of unit-length vectors, with its recall; saves the index in `index/`. What is
     `kept` of the nights before is made use of, and brought up to date."""
@@ -51,17 +70,19 @@ def make_index(
     k = min(config.k, max(0, n - 1))
     folder = writer.folder("index")
     if n > config.exact_below and k > 0 and not torch.cuda.is_available():  # a GPU compares all, faster
-        found = _approximate(vectors, k, config)
+        found = _approximate(vectors, k, config, engine)
         if found is not None:
             rows, similarities, graph, basis, ef = found
             save_index(folder, ids, vectors.shape[1], ef, graph, basis)
             return rows, similarities, recall_check(vectors, rows, config.recall_sample, f"HNSW, ef {ef}")
-    rows, similarities, method = _blocked(vectors, k, kept)
+    rows, similarities, method = _blocked(vectors, k, kept, engine)
     save_index(folder, ids, vectors.shape[1], 0, None, None)
     return rows, similarities, recall_check(vectors, rows, config.recall_sample, method)
 
 
-def _blocked(vectors: np.ndarray, k: int, kept: KeptGraph | None) -> tuple[np.ndarray, np.ndarray, str]:
+def _blocked(
+    vectors: np.ndarray, k: int, kept: KeptGraph | None, engine: "OnEngine | None" = None
+) -> tuple[np.ndarray, np.ndarray, str]:
     """`(rows, similarities, how they were found)` by what is kept, or a whole search. On a GPU nothing is kept: a whole
     search takes less time there than to read what was."""
     import torch
@@ -78,20 +99,26 @@ def _blocked(vectors: np.ndarray, k: int, kept: KeptGraph | None) -> tuple[np.nd
     width = min(k + max(LEAST_SPARE, k // SPARE_PART), n - 1)
     found = kept.grown(vectors, k, width, progress.advance)
     if found is None:
-        lists, method = whole(*blocked_knn(vectors, width, advance=progress.advance), n), "blocked search"
+        every = engine.search(vectors, width) if engine else blocked_knn(vectors, width, advance=progress.advance)
+        lists, method = whole(*every, n), "blocked search"
         kept.keep(vectors, lists)
     else:
         lists, method = found
     return np.ascontiguousarray(lists.rows[:, :k]), np.ascontiguousarray(lists.similarities[:, :k]), method
 
 
-def _approximate(vectors: np.ndarray, k: int, config: Index) -> tuple[Any, ...] | None:
+def _approximate(vectors: np.ndarray, k: int, config: Index, engine: "OnEngine | None") -> tuple[Any, ...] | None:
     """HNSW's neighbours, graph, basis and ef, which doubles while recall is too low; None where too few rows are
     reachable."""
-    from assay.knn.hnsw import build_graph, graph_knn
+    from assay.knn.hnsw import build_graph, build_graphs, build_here, graph_knn
 
     progress = Progress("index", 2 * len(vectors))
-    graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)
+    if config.shards > 1:
+        build = engine.build if engine else build_here
+        graph, basis = build_graphs(vectors, config.m, config.ef_construction, config.shards, build)
+        progress.advance(len(vectors))
+    else:
+        graph, basis = build_graph(vectors, config.m, config.ef_construction, progress.advance)
     sample = sample_rows(len(vectors), config.recall_sample)
     found, best = None, -1.0
     for ef in (config.ef * 2**power for power in range(EF_TRIES)):

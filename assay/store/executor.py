@@ -23,6 +23,8 @@ from assay.store.machine import cores
 WORTH = 128  # items a process must get to be worth starting
 _AHEAD = 3  # batches for each process that are handed out before they are asked for
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_keeping = threading.Event()
+_kept: dict[int, ProcessPoolExecutor] = {}  # by the number of their processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -99,11 +101,22 @@ def _in_processes(
     function: Callable[..., Any], batches: Sequence[Any], processes: int, started: ProcessPoolExecutor | None = None
 ) -> Iterator[Any]:
     """`function` of each batch in a pool of worker processes, in order."""
-    pool = started or _pool(processes)
+    pool = started or _kept.pop(processes, None) or _pool(processes)
+    done = False
     try:
         yield from in_order(pool, function, batches, _AHEAD * processes)
+        done = True
     finally:
-        pool.shutdown(wait=True, kill_workers=True)
+        if done and _keeping.is_set():
+            _kept[processes] = pool
+        else:
+            pool.shutdown(wait=True, kill_workers=True)
+
+
+def keep_workers() -> None:
+    """From now on this process keeps its worker processes for the next work, as where it does one partition after
+    another."""
+    _keeping.set()
 
 
 def _by_halves(function: Callable[..., Any], batch: Sequence[Item], crashed: Callable[[Item], Result]) -> list[Result]:

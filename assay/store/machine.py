@@ -35,6 +35,16 @@ def cores() -> int:
     return max(1, int(min([there, *quotas, *_limits])))
 
 
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """While inside, NumPy's matrix products of this process use one thread each, whose last bits do not depend on how
+    many cores there are."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
 @functools.cache
 def memory_bytes() -> int:
     """Memory that this process may fill."""

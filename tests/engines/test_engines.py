@@ -15,7 +15,7 @@ from assay.engines import on_worker
 from assay.engines.job import Job, Local, check_engine, told_of, told_spec, wait_for_facts
 from assay.engines.pace import Pace
 from assay.night import run_night
-from assay.store import machine
+from assay.store import executor, machine
 from assay.store.facts import FactStore
 from assay.store.workspace import Workspace
 
@@ -68,6 +68,7 @@ def test_a_process_opens_a_job_once_and_keeps_to_its_cores():
         on_worker.do(on_worker.versions(), asked | {"key": "2"}, 1)
         assert asked["told"]["opened"] == [1, 1]
     finally:
+        executor._keeping.clear()
         machine._limits.clear()
         machine.cores.cache_clear()
 

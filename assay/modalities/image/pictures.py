@@ -1,6 +1,9 @@
 """Image near duplicates: candidates from the kNN graph and from hashes of turned pictures, aligned, then confirmed."""
 
+import importlib
 import io
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,6 +11,7 @@ from PIL import Image
 
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
+from assay.engines.job import Job, make_engine, told_of, told_spec, wait_for_facts
 from assay.modalities.hamming import close_pairs
 from assay.modalities.image.alignment import MIDDLE, SIDE, TURN_NAMES, TURNS, Alignment, compare_finely, match_coarsely
 from assay.modalities.image.confirming import METHOD, Comparer
@@ -22,6 +26,7 @@ MISFIT = 0.1  # of aligned thumbnails: below it the files are compared
 ALIKE = 0.004  # of neighbours that pass for copies: more, and the pictures resemble each other (digits: .01 to .02)
 CLEAR = 0.95  # correlation of detail that is asked for then
 DCT_SIDE = 8
+PAIRS = 256  # that are sent to another machine at a time
 
 
 class Pictures:
@@ -35,6 +40,8 @@ class Pictures:
     facts = "image_facts"
 
     def __init__(self, spec: Spec, samples: pl.DataFrame, tables: Tables, workspace: Workspace) -> None:
+        self._spec, self._samples, self._tables, self._workspace = spec, samples, tables, workspace
+        self._engine = make_engine(spec.run)
         self._bits = spec.dedup.perceptual_bits
         self._hashes, self._parts = samples["content_hash"], tables.parts(self.facts)
         self._order = self._larger_first(tables)
@@ -64,10 +71,37 @@ class Pictures:
         new = np.flatnonzero(known["similarity"].is_null().to_numpy())
         if not len(new):
             return known
-        similarity, turn = self._compare(left[new], right[new])
-        found = pl.DataFrame({"content_hash": names.gather(new), "similarity": similarity, "turn": turn})
-        self._matches.append(found.unique("content_hash", keep="first", maintain_order=True))
+        if self._engine.elsewhere:
+            self._send(left[new], right[new], names.gather(new))
+        else:
+            self._keep(left[new], right[new], names.gather(new))
         return pl.DataFrame({name: self._matches.lookup(names, name) for name in ("similarity", "turn")})
+
+    def _keep(self, left: np.ndarray, right: np.ndarray, names: pl.Series) -> None:
+        """Compare pairs, and keep what they came to."""
+        similarity, turn = self._compare(left, right)
+        found = pl.DataFrame({"content_hash": names, "similarity": similarity, "turn": turn})
+        self._matches.append(found.unique("content_hash", keep="first", maintain_order=True))
+
+    def _send(self, left: np.ndarray, right: np.ndarray, names: pl.Series) -> None:
+        """Have pairs compared on the engine of the spec, `PAIRS` in a chunk, each with its samples."""
+
+        def pack(start: int, stop: int) -> dict[str, Any]:
+            ends = [side[start * PAIRS : stop * PAIRS] for side in (left, right)]
+            rows = np.unique(np.concatenate(ends))
+            buffer = io.BytesIO()
+            self._samples[rows].write_ipc(buffer)
+            one, other = (np.searchsorted(rows, side).tolist() for side in ends)
+            return {"samples": buffer.getvalue(), "left": one, "right": other}
+
+        place = f"{type(self).__module__}:{type(self).__qualname__}"
+        told = told_of(self._spec, self._workspace, self._tables.outputs)
+        told |= {"class": place, "stage": self._tables.stage, "reads": sorted(self._tables.reads)}
+        sizes = [min(PAIRS, len(left) - start) for start in range(0, len(left), PAIRS)]
+        label = "pairs of pictures compared"
+        for _ in self._engine.run(Job(label, sizes, lambda: None, f"{__name__}:open_comparing", told, pack)):
+            pass
+        wait_for_facts(self._matches, names)
 
     def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarity and turn: aligned on thumbnails, and where these match, compared on the files."""
@@ -145,6 +179,20 @@ class Pictures:
         new = rows[self._fine_at[rows] < 0]
         self._fine_at[new] = np.arange(len(new)) + len(self._fine)
         self._fine = np.concatenate([self._fine, decode_pictures(self._column("thumbnail", new))])
+
+
+def open_comparing(told: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], None]:
+    """A function that compares the pairs of a partition, and keeps what they came to as facts."""
+    spec, workspace, outputs = told_spec(told)
+    module, _, name = told["class"].partition(":")
+    kind, tables = getattr(importlib.import_module(module), name), Tables(told["stage"], told["reads"], outputs)
+
+    def compare(partition: Mapping[str, Any]) -> None:
+        samples = pl.read_ipc(io.BytesIO(partition["samples"]))
+        pictures = kind(spec, samples, tables, workspace)
+        pictures.tiers(np.array(partition["left"], dtype=np.int64), np.array(partition["right"], dtype=np.int64))
+
+    return compare
 
 
 def decode_pictures(thumbnails: pl.Series) -> np.ndarray:
