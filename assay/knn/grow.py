@@ -3,34 +3,17 @@ searched again. Where the kept lists are exact, so are the new ones.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from assay.knn.blocked import SPARE, largest, query_knn, rounded
-from assay.knn.lists import NEVER, Edges, Lists, merged, no_edges, together, whole
+from assay.knn.lists import MOST_CHANGED, NEVER, Edges, Grown, Lists, merged, no_edges, together, whole
 
 CHUNK_BYTES = 256 * 2**20  # of products
 CHUNK_ROWS = 512
-MOST_CHANGED = 0.2  # share of the rows that came or went since the whole search, beyond which that is due again
 INFINITE = np.float32(3.0)
 Hits = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # places among the new rows, rows, and their products
-
-
-@dataclass(frozen=True)
-class Grown:
-    """Tonight's graph, and what changed in it.
-
-    Attributes:
-        lists: of all rows, (n, width).
-        searched: the rows whose list was searched for, ascending: the new ones and those that had lost too many.
-        edges: what was put into the lists of the others.
-    """
-
-    lists: Lists
-    searched: np.ndarray
-    edges: Edges
 
 
 def grow(

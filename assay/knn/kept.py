@@ -15,8 +15,7 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from assay.knn.grow import MOST_CHANGED, Grown, grow
-from assay.knn.lists import Edges, Lists, no_edges, together
+from assay.knn.lists import MOST_CHANGED, Edges, Grown, Lists, no_edges, together
 from assay.store.arrays import Head, KeptArrays
 
 MOST_DELTAS = 50
@@ -50,6 +49,8 @@ class KeptGraph:
     ) -> tuple[Lists, str] | None:
         """Tonight's lists from the kept ones, and how they came about in words; None where there are none, or too much
         has changed. What is new is kept before this returns."""
+        from assay.knn.grow import grow  # torch: not in a night whose graph is there already
+
         store = KeptArrays(self.folder)
         head = store.head()
         parts = store.load(head) if head and head.about["width"] == width else None

@@ -14,6 +14,7 @@ NEVER = np.float32(-3.0)  # the horizon of a list that holds all rows
 STEPS = 2**20
 NOBODY = np.iinfo(np.int64).max
 BLOCK = 8_192  # lists at a time
+MOST_CHANGED = 0.2  # share of the rows that came or went since the whole search, beyond which that is due again
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,21 @@ class Edges:
     def only(self, kept: np.ndarray) -> "Edges":
         """Some of them: (e,) bool, or places in any order."""
         return Edges(self.row[kept], self.near[kept], self.similarity[kept])
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Tonight's graph, and what changed in it.
+
+    Attributes:
+        lists: of all rows, (n, width).
+        searched: the rows whose list was searched for, ascending: the new ones and those that had lost too many.
+        edges: what was put into the lists of the others.
+    """
+
+    lists: Lists
+    searched: np.ndarray
+    edges: Edges
 
 
 def no_edges() -> Edges:

@@ -109,6 +109,13 @@ def test_the_explorer_runs_beside_a_notebook(digits):
     explorer.stop()
 
 
+def test_a_night_with_nothing_to_do_is_light():
+    """No torch, UMAP or Prefect for the stages before they have work: they take seconds to import."""
+    code = "import sys, assay.night; print(sorted({'torch', 'umap', 'numba', 'prefect', 'sklearn'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_importing_is_light():
     """No torch, UMAP, Prefect, Polars or DuckDB for `import assay`."""
     code = "import sys, assay; print(sorted({'torch', 'umap', 'prefect', 'polars', 'duckdb'} & set(sys.modules)))"

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.knn.blocked import blocked_knn
-from assay.knn.grow import MOST_CHANGED, grow
+from assay.knn.grow import grow
 from assay.knn.kept import KeptGraph
-from assay.knn.lists import NEVER, Edges, Lists, merged, no_edges, whole
+from assay.knn.lists import MOST_CHANGED, NEVER, Edges, Lists, merged, no_edges, whole
 from assay.knn.stage import _blocked, index
 from assay.store.arrays import KeptArrays
 from assay.store.garbage import collect_garbage
