@@ -75,7 +75,9 @@ def measure(spec_path: Path, home: Path, engine: str) -> dict[str, list[float]]:
 
     spec, cluster = load_spec(spec_path), None
     if engine == "ray":
-        os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200"})
+        os.environ.update(
+            {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200", "RAY_worker_niceness": "0"}
+        )
         from ray.cluster_utils import Cluster
 
         cores = len(os.sched_getaffinity(0))

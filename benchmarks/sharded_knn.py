@@ -38,7 +38,9 @@ def make_vectors(n: int, d: int) -> np.ndarray:
 
 def on_ray(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The search on a raylet with the cores of this machine."""
-    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200"})
+    os.environ.update(
+        {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200", "RAY_worker_niceness": "0"}
+    )
     import ray
     from ray.cluster_utils import Cluster
 

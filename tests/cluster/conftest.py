@@ -12,7 +12,7 @@ from tests.embedders.conftest import tiny_model
 
 __all__ = ["tiny_model"]
 MEMORY = {"object_store_memory": 100_000_000, "include_dashboard": False}
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200"}
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "200", "RAY_worker_niceness": "0"}
 ROOT = str(Path(__file__).parents[2])
 
 
