@@ -140,11 +140,12 @@ def connect(address: str) -> None:
                 return
             ray.shutdown()
         _knock(address)
+        logging.getLogger("ray").setLevel(logging.CRITICAL)  # what a worker raises is raised here, and said once
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ray.init(
                 address=address,
-                logging_level=logging.ERROR,
+                logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 configure_logging=False,
             )
