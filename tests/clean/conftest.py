@@ -20,7 +20,7 @@ IN_PROCESSES = executor._in_processes
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers do their work in this process, where decodes can be counted; tests of workers take `IN_PROCESSES`."""
-    monkeypatch.setattr(executor, "_in_processes", lambda function, batches, _: map(function, batches))
+    monkeypatch.setattr(executor, "_in_processes", lambda function, batches, *_: map(function, batches))
 
 
 @pytest.fixture
