@@ -1,5 +1,6 @@
 """What several test folders share: Hypothesis without a clock, a night on digits with planted defects, a browser."""
 
+import functools
 import os
 import shutil
 from collections.abc import Callable
@@ -52,9 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
     """`made_once(name, make)`: a folder that `make(folder)` filled, for the first of all workers that asked for it.
 
-    It has the folder `home`; each worker has a copy of its own.
+    Each worker has a copy of its own.
     """
 
+    @functools.cache
     def find(name: str, make: Callable[[Path], None]) -> Path:
         here = tmp_path_factory.getbasetemp()
         if "PYTEST_XDIST_WORKER" not in os.environ:

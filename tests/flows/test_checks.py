@@ -47,9 +47,11 @@ def test_flows_by_hand_do_not_wait_for_each_others_server(tmp_path):
 
 
 @pytest.mark.slow
-def test_three_nights_by_hand_in_a_new_home(tmp_path):
+def test_three_nights_by_hand_in_a_new_home(a_database, tmp_path):
     """The first publishes, the second when it has ended; the third is told that one waits already."""
     spec, _ = write_vectors(tmp_path, 200, 0.0)
+    for folder in ("by-hand", "by-hand-2", "by-hand-3"):
+        a_database(tmp_path / "home/.prefect" / folder)
     with ThreadPoolExecutor(3) as pool:
         runs = [pool.submit(by_hand, tmp_path, "flows/quality_snapshot.py", str(spec), "home") for _ in range(3)]
     done = sorted((run.result() for run in runs), key=lambda one: one.returncode)
@@ -70,8 +72,9 @@ def test_two_runs_at_once_in_a_new_home(tmp_path):
     assert not (tmp_path / "home/.prefect").exists()
 
 
-def test_the_comparison_runs_under_prefect_by_hand(tmp_path):
+def test_the_comparison_runs_under_prefect_by_hand(a_database, tmp_path):
     """The table is printed, kept, and shown; a model that cannot be had is a row."""
+    a_database(tmp_path / "home/.prefect/by-hand")
     spec, _ = write_vectors(tmp_path, 200, 0.0)
     done = by_hand(tmp_path, "flows/compare.py", str(spec), "home", "--models", "spec, lsa")
     assert done.returncode == 0, done.stderr
@@ -83,8 +86,9 @@ def test_the_comparison_runs_under_prefect_by_hand(tmp_path):
     assert [row["model"] for row in rows] == models and rows[0]["probe_accuracy"] > 0.8 and rows[1]["problem"]
 
 
-def test_the_self_test_runs_under_prefect_by_hand(tmp_path):
+def test_the_self_test_runs_under_prefect_by_hand(a_database, tmp_path):
     """As `assay selftest`; its numbers are shown."""
+    a_database(tmp_path / "home/.prefect/by-hand")
     spec, _ = write_vectors(tmp_path, 60, 0.0)
     done = by_hand(tmp_path, "flows/selftest.py", str(spec), "home")
     assert done.returncode == 0, done.stderr

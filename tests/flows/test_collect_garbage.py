@@ -26,8 +26,9 @@ def write_spec(folder: Path, retention: str) -> Path:
     return folder / "toy.toml"
 
 
-def test_the_flow_removes_what_is_not_kept(tmp_path):
+def test_the_flow_removes_what_is_not_kept(a_database, tmp_path):
     """By hand, on a Prefect server for this run only."""
+    a_database(tmp_path / "home/.prefect/by-hand")
     workspace = Workspace(tmp_path / "home", "toy")
     for ids in (["a"], ["a", "b"], ["a", "b", "c"]):
         publish_toy(workspace, ids)

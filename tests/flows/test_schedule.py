@@ -64,10 +64,12 @@ def on_a_server(tmp_path: Path, part: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory) -> dict:
+def said(a_database, tmp_path_factory) -> dict:
     """All that this module asks of one server."""
+    folder = tmp_path_factory.mktemp("schedule")
+    a_database(folder / "home/.prefect")
     return on_a_server(
-        tmp_path_factory.mktemp("schedule"),
+        folder,
         '''
         # an older version's deployment: one run at a time, by Prefect's own limit
         ours.concurrency_limit = 1

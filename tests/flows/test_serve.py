@@ -90,10 +90,11 @@ class Interface:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory) -> SimpleNamespace:
+def story(a_database, tmp_path_factory) -> SimpleNamespace:
     """A night is held and all killed; it starts again, publishes, is asked for a foreign spec, and is stopped."""
     folder = tmp_path_factory.mktemp("serve")
     spec, home, log = write_data(folder), folder / "home", folder / "serve.log"
+    a_database(home / ".prefect")
     spec.write_text(spec.read_text().replace("* * * * *", "0 0 1 1 *"))
     interface, said, words = Interface(home, log), SimpleNamespace(), spec.read_text()
     ready = lambda n: log.exists() and log.read_text().count("Prefect's interface") >= n  # noqa: E731
