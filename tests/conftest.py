@@ -29,10 +29,13 @@ ARGUMENTS = [
 
 # Files that run for a minute and more, the longest first: else one of two workers is left with them at the end.
 LONGEST = (
-    "deploy/test_worker.py", "test_rot.py", "flows/test_serve.py", "flows/test_night.py", "flows/test_stopped.py",
-    "remote/test_publish.py", "flows/test_schedule.py", "explorer/test_browser.py", "modalities/test_objects.py",
-    "sources/test_carriers.py", "flows/test_text_and_vectors.py", "test_hardening.py", "flows/test_cli.py",
-    "metrics/test_sets.py", "metrics/test_metrics.py", "metrics/test_degenerate.py", "test_plans.py", "test_wheel.py",
+    "test_rot.py", "flows/test_checks.py", "deploy/test_worker.py", "flows/test_night.py", "flows/test_serve.py",
+    "remote/test_publish.py", "test_hooks.py", "exporting/test_export.py", "explorer/test_accessible.py",
+    "metrics/test_sets.py", "flows/test_text_and_vectors.py", "sources/test_carriers.py", "test_steadiness.py",
+    "clean/test_large.py", "explorer/test_walk.py", "test_hardening.py", "metrics/test_metrics.py",
+    "sources/test_hostile_tables.py", "embedders/test_pretrained.py", "remote/test_upkeep.py", "test_snapshots.py",
+    "modalities/test_audio_pairs.py", "modalities/test_interactions.py", "modalities/test_objects.py",
+    "flows/test_schedule.py", "modalities/test_towers.py", "metrics/test_degenerate.py", "test_plans.py",
 )  # fmt: skip
 
 # The same examples on every machine, and no example is wrong for being slow.
