@@ -19,6 +19,7 @@ from assay.knn.lists import MOST_CHANGED, Edges, Grown, Lists, no_edges, togethe
 from assay.store.arrays import Head, KeptArrays
 
 MOST_DELTAS = 50
+WHOLE = "blocked search"
 COMPACT = 0.5  # bytes of deltas ÷ bytes of the base, from which they become one
 
 
@@ -72,7 +73,7 @@ class KeptGraph:
         if came or went or len(found.searched):
             self._add(Head(about, head.files), known, place, digests, found)
         said = "whole search {generation} of {built} units, {changed} came or went since".format_map(about)
-        return found.lists, said
+        return found.lists, said if about["changed"] else WHOLE  # a night that is done again says what it said
 
     def keep(self, vectors: np.ndarray, lists: Lists) -> None:
         """A whole search's lists as the base from now on."""

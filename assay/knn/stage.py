@@ -11,7 +11,7 @@ import polars as pl
 from assay.contracts.operations import Run
 from assay.contracts.spec import Index, Spec
 from assay.contracts.tables import empty
-from assay.knn.kept import KeptGraph
+from assay.knn.kept import WHOLE, KeptGraph
 from assay.store.progress import Progress
 from assay.store.stage import StageWriter, Work, stage
 from assay.store.tables import Tables
@@ -92,15 +92,15 @@ def _blocked(
 
     n = len(vectors)
     if not k:
-        return np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32), "blocked search"
+        return np.zeros((n, 0), dtype=np.int32), np.zeros((n, 0), dtype=np.float32), WHOLE
     progress = Progress("index", n)
     if kept is None or torch.cuda.is_available():
-        return *blocked_knn(vectors, k, advance=progress.advance), "blocked search"
+        return *blocked_knn(vectors, k, advance=progress.advance), WHOLE
     width = min(k + max(LEAST_SPARE, k // SPARE_PART), n - 1)
     found = kept.grown(vectors, k, width, progress.advance)
     if found is None:
         every = engine.search(vectors, width) if engine else blocked_knn(vectors, width, advance=progress.advance)
-        lists, method = whole(*every, n), "blocked search"
+        lists, method = whole(*every, n), WHOLE
         kept.keep(vectors, lists)
     else:
         lists, method = found

@@ -82,6 +82,13 @@ def test_what_is_kept_is_used(tmp_path):
     assert nights.night(np.arange(10, 353)) == "whole search 2 of 342 units, 1 came or went since"
 
 
+def test_a_night_that_is_done_again_says_the_same(tmp_path):
+    """Killed between the graph and the table, a night finds its own graph kept; what it publishes is as undisturbed."""
+    nights = Nights(tmp_path, clustered(400, 16), 10)
+    for rows in (np.arange(300), np.arange(310), np.arange(400)):
+        assert nights.night(rows) == nights.night(rows)
+
+
 @pytest.mark.parametrize("then", [np.arange(200, 400), np.arange(2), np.arange(12), np.arange(400)])
 def test_everything_else(tmp_path, then):
     """All rows are others, or nearly all are gone: a whole search, whose graph is kept then."""
