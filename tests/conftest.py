@@ -102,3 +102,18 @@ def browser():
         browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def peak_growth() -> Callable[[], float]:
+    """MiB that the process's peak memory has grown by since the test began."""
+    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not clear.exists():
+        pytest.skip("peak memory is measured through /proc")
+
+    def peak() -> int:
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
+    clear.write_text("5")  # forget earlier tests' peaks
+    before = peak()
+    return lambda: (peak() - before) / 1024

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.spec import Spec
+from assay.contracts.tables import empty
 from assay.duplicates.grouping import star_groups
 from assay.duplicates.reference import (
     FEWEST,
@@ -20,7 +21,7 @@ from assay.duplicates.reference import (
 )
 from assay.modalities.tier import union
 from assay.store.tables import TableReader, Tables
-from assay.store.units import embedder_of, to_unit_length
+from assay.store.units import embedder_of, numbered_edges, to_unit_length
 from assay.store.vectors import read_vectors
 from assay.store.workspace import Workspace
 
@@ -131,23 +132,26 @@ def by_embedding(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def read_graph(samples: pl.DataFrame, tables: TableReader) -> Graph:
     """The nearest `RANKS` of the `neighbors` table with rows of `samples` for ids, by row and rank."""
-    rows = samples.select("sample_id").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    edges = tables.scan("neighbors").filter(pl.col("rank") <= RANKS).collect()
-    edges = edges.join(rows.rename({"row": "left"}), on="sample_id").join(
-        rows.rename({"row": "right", "sample_id": "neighbor_id"}), on="neighbor_id"
-    )
-    edges = edges.sort("left", "rank")
-    columns = (edges[name].to_numpy() for name in ("left", "right", "rank", "similarity"))
-    return Graph(*columns)
+    parts = tables.parts("neighbors")
+    known = [frame.drop_nulls() for frame in numbered_edges(parts, samples["sample_id"], k=RANKS)]
+    names = {"sample_id": "left", "neighbor_id": "right"}
+    edges = pl.concat(known or [empty("neighbors")]).rename(names).sort("left", "rank")
+    left, right = (edges[end].cast(pl.Int64).to_numpy() for end in ("left", "right"))
+    return Graph(left, right, edges["rank"].to_numpy(), edges["similarity"].to_numpy())
 
 
 def neighbor_distances(tables: TableReader) -> np.ndarray:
     """(n, k) float32 distances √(2 − 2 cos) of each unit to its neighbours, rising; infinite where there are fewer."""
-    edges = tables.scan("neighbors").select("rank", "similarity").collect()
-    rank = edges["rank"].to_numpy().astype(np.int64)
-    row = np.cumsum(rank == 1) - 1
-    found = np.full((int(row.max(initial=-1)) + 1, int(rank.max(initial=0))), np.inf, dtype=np.float32)
-    found[row, rank - 1] = np.sqrt(np.maximum(2.0 - 2.0 * edges["similarity"].to_numpy().astype(np.float64), 0.0))
+    parts = [pl.read_parquet(part, columns=["rank", "similarity"]) for part in tables.parts("neighbors")]
+    n = sum(int((part["rank"] == 1).sum()) for part in parts)
+    k = max((int(part["rank"].to_numpy().max(initial=0)) for part in parts), default=0)
+    found, start = np.full((n, k), np.inf, dtype=np.float32), 0
+    for part in parts:
+        rank = part["rank"].to_numpy().astype(np.int64)
+        row = start + np.cumsum(rank == 1)
+        similarity = part["similarity"].to_numpy().astype(np.float64)
+        found[row - 1, rank - 1] = np.sqrt(np.maximum(2.0 - 2.0 * similarity, 0.0))
+        start = int(row[-1]) if len(row) else start
     return found
 
 

@@ -6,6 +6,7 @@ TEMPERATURE = 0.05  # of the weights exp((similarity − best) ÷ temperature)
 JITTER = 0.002  # of the layout's spread
 ROUNDS = 5
 LARGEST_FIT = 20_000  # known rows that the linear map is found from
+BLOCK = 16_384  # new rows that are placed at a time
 
 
 def place_new(
@@ -22,11 +23,13 @@ def place_new(
         waiting = np.flatnonzero(~has_place)
         if not len(waiting) or not rows.shape[1]:
             break
-        usable = has_place[rows[waiting]]
-        ready = usable.any(axis=1)
-        mine, near = waiting[ready], rows[waiting[ready]]
-        placed[mine] = _weighted_mean(placed[near], similarities[mine], usable[ready])
-        has_place[mine] = True
+        ready = waiting[np.concatenate([has_place[rows[part]].any(axis=1) for part in _blocks(waiting)])]
+        means = [
+            _weighted_mean(placed[rows[part]], similarities[part], has_place[rows[part]]) for part in _blocks(ready)
+        ]
+        if len(ready):
+            placed[ready] = np.concatenate(means)
+        has_place[ready] = True
     strangers = ~has_place
     if strangers.any():
         corner = coordinates[known].min(axis=0) - 0.05 * size if known.any() else np.zeros(coordinates.shape[1])
@@ -34,6 +37,11 @@ def place_new(
     new = np.flatnonzero(~known)
     placed[new] += _jitter([content_hashes[row] for row in new], coordinates.shape[1]) * JITTER * (size or 1.0)
     return placed
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    """Some rows at a time."""
+    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
 
 
 def place_linear(coordinates: np.ndarray, known: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """The units of a snapshot and their vectors: what index, project and validate work on. Plain functions, no Prefect."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
@@ -62,16 +65,36 @@ def unit_graph(tables: TableReader, ids: pl.Series, k: int | None = None) -> tup
     Returns:
         `(rows, similarities)`: int32 and float32 of shape (n, k); `rows` counts in `ids`.
     """
-    names = pl.Enum(ids)
-    rows, similarities = [], []
-    for part in tables.parts("neighbors"):
-        frame = pl.scan_parquet(part).select("rank", "neighbor_id", "similarity")
-        if k is not None:
-            frame = frame.filter(pl.col("rank") <= k)
-        near = frame.select(pl.col("neighbor_id").cast(names).to_physical().cast(pl.Int32), "similarity").collect()
-        rows.append(near["neighbor_id"].to_numpy())
-        similarities.append(near["similarity"].to_numpy())
-    total = sum(len(part) for part in rows)
+    parts = tables.parts("neighbors")
+    total = sum(_count(part, k) for part in parts)
     if not total:
         return np.zeros((len(ids), 0), dtype=np.int32), np.zeros((len(ids), 0), dtype=np.float32)
-    return np.concatenate(rows).reshape(len(ids), -1), np.concatenate(similarities).reshape(len(ids), -1)
+    rows, similarities, start = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.float32), 0
+    for near in numbered_edges(parts, ids, ("neighbor_id",), k):
+        here = slice(start, start + len(near))
+        rows[here], similarities[here], start = near["neighbor_id"].to_numpy(), near["similarity"].to_numpy(), here.stop
+    return rows.reshape(len(ids), -1), similarities.reshape(len(ids), -1)
+
+
+def numbered_edges(
+    parts: Sequence[Path], ids: pl.Series, ends: Sequence[str] = ("sample_id", "neighbor_id"), k: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """The `neighbors` table with numbers for names: the first `k` ranks (default: all) of one part after the other,
+    because the names of all would take more memory than the vectors.
+
+    Args:
+        ids: (n,) different names.
+        ends: the columns wanted beside `rank` and `similarity`; int32 places in `ids`, null where a name is none of
+            them.
+    """
+    names = pl.Enum(ids)
+    numbers = [pl.col(end).cast(names, strict=False).to_physical().cast(pl.Int32) for end in ends]
+    for part in parts:
+        frame = pl.scan_parquet(part)
+        chosen = frame if k is None else frame.filter(pl.col("rank") <= k)
+        yield chosen.select(*numbers, "rank", "similarity").collect()
+
+
+def _count(part: Path, k: int | None) -> int:
+    frame = pl.scan_parquet(part)
+    return (frame if k is None else frame.filter(pl.col("rank") <= k)).select(pl.len()).collect().item()

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from assay.knn.stage import index
-from assay.layouts import fit
+from assay.layouts import fit, place
 from assay.layouts.fit import align, align_signs, pca_coordinates
 from assay.layouts.layout import _subgraph
 from assay.layouts.place import place_linear, place_new
@@ -149,6 +149,19 @@ def test_a_place_does_not_hang_on_the_company():
     both = place_new(places, known, rows, similarities, names)
     alone = place_new(places[:3], known[:3], rows[:3], similarities[:3], names[:3])
     assert np.array_equal(both[2], alone[2])
+
+
+def test_places_do_not_hang_on_the_block(monkeypatch):
+    """Some rows at a time get the places that all at once do, to the last bit, over several rounds."""
+    rng = np.random.default_rng(0)
+    known = np.arange(60) < 9
+    places = np.where(known[:, None], rng.normal(size=(60, 2)), 0).astype(np.float32)
+    rows = np.maximum(np.arange(60)[:, None] - rng.integers(1, 9, (60, 3)), 0)
+    similarities, names = rng.random((60, 3)), [hash_text(str(row)) for row in range(60)]
+    whole = place_new(places, known, rows, similarities, names)
+    monkeypatch.setattr(place, "BLOCK", 4)
+    assert np.array_equal(place_new(places, known, rows, similarities, names), whole)
+    assert len(np.unique(whole, axis=0)) == 60
 
 
 def test_linear_places_are_those_of_the_fit():

@@ -58,18 +58,3 @@ def numbers() -> Callable[[StageOutput], dict[str, float]]:
         return dict(zip(frame["metric"], frame["value"], strict=True))
 
     return call
-
-
-@pytest.fixture
-def peak_growth() -> Callable[[], float]:
-    """MiB that the process's peak memory has grown by since the test began."""
-    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not clear.exists():
-        pytest.skip("peak memory is measured through /proc")
-
-    def peak() -> int:
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-
-    clear.write_text("5")  # forget earlier tests' peaks
-    before = peak()
-    return lambda: (peak() - before) / 1024
