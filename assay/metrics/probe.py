@@ -120,7 +120,7 @@ def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:
     return n * n_classes * n_folds <= SMALL_FIT or rows >= LEAST_ROWS * n_classes
 
 
-Learner = Callable[[Problem, float], torch.Tensor]
+Learner = Callable[[Problem, float | None], torch.Tensor]
 """`(problem, penalty) -> weights`, as `train`."""
 
 
@@ -182,7 +182,7 @@ class Logits:
         return fit_temperature(self[some], subset(self._problem, some))
 
 
-def predict(problem: Problem, penalty: float, learner: Learner | None = None) -> Logits:
+def predict(problem: Problem, penalty: float | None = None, learner: Learner | None = None) -> Logits:
     """The logits of each row from the probe that did not see its fold; `learner` takes the place of `train`.
 
     Rows without a label are never trained on, but they too are predicted.
@@ -190,17 +190,18 @@ def predict(problem: Problem, penalty: float, learner: Learner | None = None) ->
     return Logits(problem, (learner or train)(problem, penalty))
 
 
-def out_of_fold(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> np.ndarray:
+def out_of_fold(problem: Problem, penalty: float | None = None, iterations: int = ITERATIONS) -> np.ndarray:
     """`predict` as one array."""
     return np.asarray(Logits(problem, train(problem, penalty, iterations)))
 
 
-def train(problem: Problem, penalty: float, iterations: int = ITERATIONS) -> torch.Tensor:
+def train(problem: Problem, penalty: float | None = None, iterations: int = ITERATIONS) -> torch.Tensor:
     """Weights (r + 1, n_folds, n_classes), the last row being the bias; fold f is trained on all rows outside fold f.
 
-    Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself; see `training.py`.
+    Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself; see `training.py`. Without a penalty,
+    `choose_penalty` chooses it.
     """
-    return learn(problem, penalty, iterations)
+    return learn(problem, choose_penalty(problem) if penalty is None else penalty, iterations)
 
 
 def best_classes(logits: np.ndarray) -> np.ndarray:

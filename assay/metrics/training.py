@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ITERATIONS = 30
 WHOLE = 5e7  # logits of all folds, up to which all rows are one block
-BLOCK_LOGITS, LEAST_BLOCK = 500_000, 256  # of a block, beyond; and rows of it
+BLOCK_LOGITS, LEAST_BLOCK = 2_000_000, 256  # of a block, beyond; and rows of it
 AHEAD = 8  # blocks that are in work before they are added up
 WIDE = 2_500  # columns of folds and classes that are trained together, beyond
 MOST_ROWS = 1_250_000  # a million in each of five folds

@@ -1,8 +1,9 @@
 """Fits that go on from the night before: a probe's weights are kept as facts, in the space of the vectors.
 
-A fit from nothing takes up to ITERATIONS passes over the rows; one that goes on takes a fraction of them towards the
-same point, that of the least loss. Where tonight's rows, labels and folds are those of the fit that is kept,
-its result is tonight's, so a night that is done again finds the same weights.
+A fit from nothing chooses its penalty and takes up to ITERATIONS passes over the rows. One that goes on keeps the
+penalty and takes a fraction of the passes towards the same point, that of the least loss. Where tonight's rows, labels
+and folds are those of the fit that is kept, its result is tonight's, so a night that is done again finds the same
+weights.
 """
 
 import functools
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 import xxhash
 
-from assay.metrics.probe import Learner, Problem, Space
+from assay.metrics.probe import Learner, Problem, Space, choose_penalty, train
 from assay.metrics.training import ITERATIONS, learn
 from assay.store.arrays import Head, KeptArrays
 from assay.store.files import hash_text
@@ -42,24 +43,25 @@ class Memory:
         nights = head.about["nights"] if head else 0
         return f"; from the weights of the night before, {nights} since the fit from nothing" if nights else ""
 
-    def _learn(self, name: str, classes: Sequence[str], problem: Problem, penalty: float) -> torch.Tensor:
+    def _learn(self, name: str, classes: Sequence[str], problem: Problem, penalty: float | None) -> torch.Tensor:
         if problem.space is None:
-            return learn(problem, penalty)
+            return train(problem, penalty)
         store, n = KeptArrays(self.folder / hash_text(name)[:16]), len(problem.known)
         kind = {"embedder": self.embedder, "dimensions": len(problem.space.turn), "folds": problem.n_folds}
+        kind["asked"] = "the best" if penalty is None else penalty
         digest, head, kept = digest_of(problem, classes, penalty), store.head(), None
-        if head and all(head.about[key] == value for key, value in kind.items()):
+        if head and all(head.about.get(key) == value for key, value in kind.items()):
             kept = next(iter(store.load(head) or []), None)
         if head and kept and head.about["of"] == digest:
             return torch.from_numpy(kept["result"])
-        about = {**kind, "of": digest}
         if head and kept and abs(n - head.about["rows"]) <= MOST_CHANGED * head.about["rows"]:
             start = turned_back(placed(kept, classes), problem.space)
+            penalty, n, nights = head.about["penalty"], head.about["rows"], head.about["nights"] + 1
             weights = learn(problem, penalty, PASSES, start)
-            about |= {"rows": head.about["rows"], "nights": head.about["nights"] + 1}
         else:
+            penalty, nights = choose_penalty(problem) if penalty is None else penalty, 0
             weights = learn(problem, penalty, ITERATIONS)
-            about |= {"rows": n, "nights": 0}
+        about = {**kind, "of": digest, "penalty": penalty, "rows": n, "nights": nights}
         self._keep(store, about, classes, problem.space, weights)
         return weights
 
@@ -73,7 +75,7 @@ class Memory:
             store.write(Head(about), "base", arrays)
 
 
-def digest_of(problem: Problem, classes: Sequence[str], penalty: float) -> str:
+def digest_of(problem: Problem, classes: Sequence[str], penalty: float | None) -> str:
     """Of everything that a fit's result hangs on, besides where it begins."""
     found = xxhash.xxh3_128("\0".join([*classes, str(penalty), str(problem.n_folds)]).encode())
     for part in (problem.features, problem.row, problem.label, problem.share, problem.fold):

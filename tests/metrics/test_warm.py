@@ -69,6 +69,21 @@ def test_a_fit_goes_on(memory, monkeypatch):
     assert (np.asarray(found).argmax(axis=1) == least.argmax(axis=1)).mean() > 0.995
 
 
+def test_the_penalty_is_kept(memory, monkeypatch):
+    """A fit from nothing chooses it, one that goes on has it from there; asked for another one, it begins anew."""
+    chosen = []
+    monkeypatch.setattr(warm, "choose_penalty", lambda problem: chosen.append(len(problem.known)) or 0.1)
+    seen, penalties = passes_of(monkeypatch), []
+    real = warm.learn
+    monkeypatch.setattr(
+        warm, "learn", lambda problem, penalty, *rest: penalties.append(penalty) or real(problem, penalty, *rest)
+    )
+    learner = memory.learner("label", NAMES)
+    for n, penalty in ((600, None), (605, None), (605, None), (606, 3.0)):
+        learner(problem_of(np.arange(n)), penalty)
+    assert chosen == [600] and penalties == [0.1, 0.1, 3.0] and [goes_on for _, goes_on in seen] == [False, True, False]
+
+
 def test_done_again_it_is_the_same(memory, monkeypatch):
     """A night that was killed after the fit finds the very weights, and fits nothing."""
     seen = passes_of(monkeypatch)

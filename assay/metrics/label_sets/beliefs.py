@@ -145,7 +145,7 @@ def probe_logits(corpus: Corpus, targets: Targets, folds: int, seed: int) -> tup
         n_folds=folds,
         mass=targets.mass,
     )
-    logits = probe.predict(problem, probe.choose_penalty(problem))
+    logits = probe.predict(problem)
     return logits, logits.temperature()
 
 

@@ -123,7 +123,7 @@ def probe_logits(problem: probe.Problem, learner: probe.Learner | None = None) -
     n, r = problem.features.shape
     if not probe.fits(n, problem.n_classes, problem.n_folds, r):
         return None
-    return probe.predict(problem, probe.choose_penalty(problem), learner)
+    return probe.predict(problem, learner=learner)
 
 
 def vote_temperature(corpus: Corpus, unit: np.ndarray, given: np.ndarray, share: np.ndarray) -> float:
