@@ -47,9 +47,10 @@ def write_dataset(folder: Path, n: int, d: int, classes: int, plain: bool) -> No
         mode = rng.integers(0, len(modes), size)
         inside = modes[mode] + 0.6 * rng.standard_normal((size, 64), dtype=np.float32)
         vectors = inside @ axes + 2.0 * rng.standard_normal((size, d), dtype=np.float32)
-        copied, near = rng.permutation(size)[: size // 100], rng.permutation(size)[: size // 100]
-        vectors[copied], mode[copied] = vectors[copied[::-1]], mode[copied[::-1]]
-        vectors[near] = vectors[near[::-1]] + 0.02 * rng.standard_normal((len(near), d), dtype=np.float32)
+        copied, near, first, second = np.split(rng.permutation(size)[: 4 * (size // 100)], 4)
+        vectors[copied], mode[copied] = vectors[first], mode[first]
+        vectors[near] = vectors[second] + 0.02 * rng.standard_normal((len(near), d), dtype=np.float32)
+        mode[near] = mode[second]
         label = mode // 10
         wrong = rng.random(size) < 0.02
         label[wrong] = rng.integers(0, classes, int(wrong.sum()))

@@ -34,9 +34,9 @@ def store_given(
 ) -> Refusals:
     """Put the vectors of the `missing` contents into `store` as rows of length 1."""
     refusals, progress = Refusals(), Progress(label, len(missing))
-    wanted = missing.to_frame("content_hash")
+    wanted = set(missing)
     for frame in _parts(tables):
-        frame = frame.join(wanted, on="content_hash", how="semi", maintain_order="left")
+        frame = frame.filter(pl.col("content_hash").is_in(list(wanted.intersection(frame["content_hash"]))))
         if frame.is_empty():
             continue
         fits = (frame["vector"].list.len().fill_null(0) == dimensions) & (dimensions > 0)

@@ -113,8 +113,10 @@ def _fit_sample(graph: Graph, method: str, config: Project, start: np.ndarray, i
         fitted = fit.tsne_coordinates(rows, similarities, start[chosen], config.seed)
     if chosen.all():
         return fitted
+    placed = np.isfinite(fitted).all(axis=1)  # UMAP gives no place to a unit none of whose neighbours was chosen
+    chosen[chosen] = placed
     places = np.zeros((n, 2), dtype=np.float32)
-    places[chosen] = fitted
+    places[chosen] = fitted[placed]
     return place_new(places, chosen, graph.rows, graph.similarities, graph.content_hashes)
 
 

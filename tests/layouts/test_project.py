@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assay.contracts.spec import Project
 from assay.knn.stage import index
 from assay.layouts import fit, place
 from assay.layouts.fit import align, align_signs, pca_coordinates
-from assay.layouts.layout import _subgraph
+from assay.layouts.layout import Graph, _subgraph, fit_layout
 from assay.layouts.place import place_linear, place_new
 from assay.layouts.stage import project
 from assay.store.files import hash_text
@@ -101,6 +102,23 @@ def test_a_fit_of_some_units_says_so(workspace, monkeypatch):
     output = run(workspace, clustered(80, 8), ("umap",))
     assert len(set(places(output, "umap").values())) == 80
     assert "fitted on 30 of 80 units" in output.read("embedding_health")["note"][0]
+
+
+def test_a_unit_whose_neighbours_are_not_fitted_has_a_place(monkeypatch):
+    """UMAP of some units leaves out one that knows none of them: it lies among its neighbours, as all the others do."""
+    monkeypatch.setattr(fit, "LARGEST", 30)
+    chosen = np.zeros(80, dtype=bool)
+    chosen[np.random.default_rng(0).choice(80, 30, replace=False)] = True
+    inside, outside = np.flatnonzero(chosen), np.flatnonzero(~chosen)
+    vectors = np.random.default_rng(1).normal(size=(80, 8)).astype(np.float32)
+    rows = np.random.default_rng(2).choice(inside[1:], (80, 5)).astype(np.int32)
+    rows[inside[0]] = outside[:5]
+    graph = Graph([hash_text(str(row)) for row in range(80)], vectors, rows, np.full((80, 5), 0.5, dtype=np.float32))
+    blank = np.zeros((80, 3), dtype=np.float32)
+    found = fit_layout(graph, "umap", Project(seed=0), blank, np.zeros(80, dtype=bool))
+    assert np.isfinite(found).all()
+    near = found[rows[inside[0]], :2]
+    assert (near.min(axis=0) - 1 < found[inside[0], :2]).all() and (found[inside[0], :2] < near.max(axis=0) + 1).all()
 
 
 @pytest.mark.slow
