@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ITERATIONS = 30
 WHOLE = 5e7  # logits of all folds, up to which all rows are one block
 BLOCK_LOGITS, LEAST_BLOCK = 2_000_000, 256  # of a block, beyond; and rows of it
+SCALED_ROWS = 65_536  # that are scaled at a time
 AHEAD = 8  # blocks that are in work before they are added up
 WIDE = 2_500  # columns of folds and classes that are trained together, beyond
 MOST_ROWS = 1_250_000  # a million in each of five folds
@@ -96,11 +97,7 @@ class _Fit:
         order = order[at[order] >= 0]
         self._at, self._label, self._share = at[order], problem.label[order], problem.share[order]
         n, classes = len(rows), problem.n_classes
-        squares = torch.zeros(problem.features.shape[1], device=self._device)
-        for part in self._parts():
-            features = self._features(part)
-            squares += (features * features).sum(dim=0)
-        scale = 1.0 / torch.sqrt(0.25 * squares / max(classes, 2) * 2 + penalty)
+        scale = 1.0 / torch.sqrt(0.25 * self._squares() / max(classes, 2) * 2 + penalty)
         self._scale = torch.cat([scale, torch.full((1,), 1.0 / max(n, 1) ** 0.5, device=self._device)])
         self._decay = torch.cat([penalty * scale**2, torch.zeros(1, device=self._device)])[:, None]
         self._kept = self._block(slice(0, n)) if self._is_whole else None
@@ -123,6 +120,24 @@ class _Fit:
         rows = self._rows[part]
         return self._here(self._problem.features[rows]) if self._data is None else self._data[self._here(rows)]
 
+    def _squares(self) -> torch.Tensor:
+        """(r,) sums of the squares of each feature."""
+        squares = torch.zeros(self._problem.features.shape[1], device=self._device)
+        for part in self._parts():
+            features = self._features(part)  # a copy
+            squares += features.mul_(features).sum(dim=0)
+        return squares
+
+    def _scaled(self, part: slice, n: int) -> torch.Tensor:
+        """(n, r + 1) the features of a part, scaled, and a bias; made some rows at a time, so that no second copy of
+        them is held."""
+        scaled = torch.empty((n, len(self._scale)), device=self._device)
+        scaled[:, -1] = self._scale[-1]
+        for start in range(0, n, SCALED_ROWS):
+            some = slice(part.start + start, min(part.start + start + SCALED_ROWS, part.start + n))
+            torch.mul(self._features(some), self._scale[:-1], out=scaled[start : start + SCALED_ROWS, :-1])
+        return scaled
+
     def _block(self, part: slice) -> Block:
         problem, rows = self._problem, self._rows[part]
         some = slice(None)
@@ -131,11 +146,10 @@ class _Fit:
         row = self._here(self._at[some] - part.start)
         share = self._here(self._share[some].astype(np.float32))
         n = len(rows)
-        scaled = torch.cat([self._features(part) * self._scale[:-1], self._scale[-1].expand(n, 1)], dim=1)
         counted = torch.zeros(n, device=self._device).index_add_(0, row, share)
         mass = counted if problem.mass is None else self._here(problem.mass[rows]).float()
         mask = (self._here(problem.fold[rows])[:, None] != self._folds[None, :]).float()
-        return Block(scaled, mask, mass, row, self._here(self._label[some].astype(np.int64)), share)
+        return Block(self._scaled(part, n), mask, mass, row, self._here(self._label[some].astype(np.int64)), share)
 
     def _side_by_side(self, work: Callable[[slice], Any]) -> Iterator[Any]:
         """The results of `work` for each block, in the order of the blocks, so that sums do not depend on which ended

@@ -1,11 +1,16 @@
 """The probe in blocks: the weights of all rows at once, in less memory, and what it does where rows are too many."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from assay.metrics import probe, training
+from assay.metrics.corpus import cases_frame
+from assay.metrics.labels import beliefs
 from tests.metrics.conftest import blobs
+from tests.metrics.test_parts import corpus_of
 
 
 def problem_of(n=600, classes=5, folds=4, sets=False) -> probe.Problem:
@@ -68,3 +73,34 @@ def test_a_million_of_a_thousand_classes_has_a_probe():
     assert probe.fits(1_280_000, 1_000, 5, 256)
     assert training.rows_to_learn_from(1_280_000, 1_000, 5, 256) > 100_000
     assert training.rows_to_learn_from(1_000_000, 100, 5, 256) == 1_000_000
+
+
+def test_one_block_holds_its_rows_once_more(peak_growth):
+    """Where all logits fit, a fit holds the features (100 MB) a second time, scaled, and hardly more."""
+    n, rng = 200_000, np.random.default_rng(0)
+    features, codes = rng.standard_normal((n, 128), dtype=np.float32), rng.integers(0, 2, n)
+    problem = probe.Problem(features, np.arange(n), codes, np.ones(n), codes, 2, 2)
+    assert training.is_whole(n, 2, 2)
+    torch.zeros(2_000, 2_000) @ torch.zeros(2_000, 2_000)  # what products need for themselves
+    before = peak_growth()
+    training.learn(problem, 1.0, 2)
+    assert peak_growth() - before < 180
+
+
+def test_the_features_are_gone_once_the_probe_has_spoken(monkeypatch):
+    """They are as large as the vectors: none are held while its word and the vote are combined."""
+    vectors, codes = blobs(200)
+    made, left = [], []
+
+    def in_space(*given):
+        made.append(weakref.ref(features := real_space(*given)))
+        return features
+
+    real_space, real_combine = probe.in_space, beliefs.combine
+    monkeypatch.setattr(probe, "in_space", in_space)
+    monkeypatch.setattr(
+        beliefs, "combine", lambda *given: left.append([one() is None for one in made]) or real_combine(*given)
+    )
+    corpus = corpus_of(vectors, 10)
+    beliefs.believe(corpus, cases_frame(corpus, codes.astype(np.int32)), 4, 2, 0)
+    assert left == [[True]]

@@ -72,19 +72,33 @@ def believe(
     unit, given = cases["unit"].to_numpy().astype(np.int64), cases["label"].to_numpy().astype(np.int64)
     share, n = cases["share"].to_numpy(), cases["n"].to_numpy()
     votes = case_votes(corpus, cases, n_classes, vote_temperature(corpus, unit, given, share))
-    problem = make_problem(corpus, unit, given, share, n_classes, folds, seed)
-    dense = probe_logits(problem, learner)
-    case, label = candidates(unit, given, votes, dense, n_classes)
-    if dense is None:
-        logits = centroid_logits(problem, unit, given, share, case, label)
-        probed = pairs.softmax(case, logits, len(unit))
-    else:
-        probed = pairs.softmax(case, dense.at(unit[case], label) / dense.temperature(), len(unit))
+    case, label, probed = probed_pairs(
+        make_problem(corpus, unit, given, share, n_classes, folds, seed), unit, given, share, votes, learner
+    )
     voted = (1 - vote.FLOOR) * vote.look_up(votes, unit[case], label) + vote.FLOOR / n_classes
     voted = pairs.normalize(case, voted, len(unit))
     belief = combine(case, label, given, share, probed, voted)
     kept = (belief > NEGLIGIBLE) | (label == given[case])
     return Beliefs(unit, given, share, n, case[kept], label[kept], probed[kept], voted[kept], belief[kept], n_classes)
+
+
+def probed_pairs(
+    problem: probe.Problem,
+    unit: np.ndarray,
+    given: np.ndarray,
+    share: np.ndarray,
+    votes: csr_array,
+    learner: probe.Learner | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(case, label, probability)` (p,) of the pairs that come into question, by the probe. Whoever calls it
+    keeps no hand on the problem, so that its features, which are as large as the vectors, are gone with it."""
+    dense = probe_logits(problem, learner)
+    case, label = candidates(unit, given, votes, dense, problem.n_classes)
+    if dense is None:
+        logits = centroid_logits(problem, unit, given, share, case, label)
+    else:
+        logits = dense.at(unit[case], label) / dense.temperature()
+    return case, label, pairs.softmax(case, logits, len(unit))
 
 
 def case_votes(corpus: Corpus, cases: pl.DataFrame, n_classes: int, temperature: float) -> csr_array:
