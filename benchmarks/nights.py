@@ -67,6 +67,8 @@ class Images:
 
     def __init__(self, base: Path, chosen: argparse.Namespace) -> None:
         self.files = sorted(path for path in chosen.images.rglob("*") if path.is_file())
+        if not self.files:
+            raise SystemExit(f"no files in {chosen.images}")
         self.members, self.base, self.source = members(int(len(self.files) / 1.11)), base, chosen.images
         self.spec = base / "nights.toml"
         self.spec.write_text(IMAGES.format(chosen.embed) + chosen.spec)

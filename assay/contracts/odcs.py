@@ -88,7 +88,8 @@ def _number(dtype: pl.DataType) -> str:
 @functools.cache
 def contract_text(name: str) -> str:
     """The contract's file."""
-    return yaml.safe_dump(contract_of(name), sort_keys=False, allow_unicode=True, width=120)
+    plain = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(contract_of(name), Dumper=plain, sort_keys=False, allow_unicode=True, width=120))
 
 
 def spec_schema() -> str:

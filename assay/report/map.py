@@ -124,11 +124,12 @@ def packed(values: np.ndarray) -> str:
 def captions(tables: Tables, points: pl.DataFrame) -> list[str]:
     """A text's beginning or a file's name for each point; the most suspicious get theirs while the budget lasts."""
     texts = read_texts(tables, points["content_hash"].to_list(), 100)
+    rows = points.select("content_hash", pl.coalesce(pl.col("uri").replace("", None), "sample_id")).rows()
     out = [""] * len(points)
     spent = 0
     for i in points["suspicion"].fill_null(0.0).arg_sort(descending=True).to_list():
-        row = points.row(i, named=True)
-        text = texts.get(row["content_hash"]) or printable(row["uri"] or row["sample_id"], 60, from_end=True)
+        content, name = rows[i]
+        text = texts.get(content) or printable(name, 60, from_end=True)
         spent += len(text.encode("utf-8", "replace"))
         if spent > CAPTION_BYTES:
             break

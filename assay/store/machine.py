@@ -3,8 +3,10 @@
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -12,6 +14,8 @@ UNLIMITED = 2**60  # the first version of control groups says so in a number
 
 
 _limits: list[int] = []
+_BLAS = threading.Lock()
+_limited: list[Any] = []  # one for each that is in `one_blas_thread`; the first holds the limits of before
 
 
 def limit_cores(most: int) -> None:
@@ -37,12 +41,19 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """While inside, NumPy's matrix products of this process use one thread each, whose last bits do not depend on how
-    many cores there are."""
+    """While any thread is inside, NumPy's matrix products of this process use one thread each, whose last bits do not
+    depend on how many cores there are, and which waits for no other on a busy machine."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
+    with _BLAS:
+        _limited.append(None if _limited else threadpool_limits(1, user_api="blas"))
+    try:
         yield
+    finally:
+        with _BLAS:
+            if len(_limited) == 1:
+                _limited[0].restore_original_limits()
+            _limited.pop()  # the first stays until all have left
 
 
 @functools.cache

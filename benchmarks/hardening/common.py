@@ -197,13 +197,13 @@ def night(base: Path, home: Path, before: Callable[[], object] = lambda: None) -
 
 
 def write_tiny(folder: Path, n: int = 60) -> None:
-    """Labelled vectors and their spec."""
+    """The first `n` of 80 labelled vectors, and their spec."""
     rng = np.random.default_rng(1)
-    label = rng.integers(0, 3, n)
-    vectors = rng.normal(size=(3, 8))[label] * 3 + rng.normal(size=(n, 8))
-    frame = {"sample_id": [f"s{i}" for i in range(n)], "vector": vectors.tolist(), "label": [f"c{k}" for k in label]}
+    label = rng.integers(0, 3, 80)
+    vectors = rng.normal(size=(3, 8))[label] * 3 + rng.normal(size=(80, 8))
+    frame = {"sample_id": [f"s{i}" for i in range(80)], "vector": vectors.tolist(), "label": [f"c{k}" for k in label]}
     folder.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame(frame).write_parquet(folder / "v.parquet")
+    pl.DataFrame(frame).head(n).write_parquet(folder / "v.parquet")
     (folder / "spec.toml").write_text(SPEC)
 
 
@@ -243,20 +243,24 @@ def _after(home: Path, dataset: str) -> tuple[list[str], dict[str, str]]:
     return damage(home, dataset), newest_digests(home, dataset)
 
 
-def undisturbed(base: Path, nights: int = 2) -> list[dict[str, str]]:
-    """What the first nights of the tiny dataset publish when nothing happens; kept beside it."""
+def undisturbed(base: Path) -> list[dict[str, str]]:
+    """What the first two nights of the tiny dataset publish when nothing happens; kept beside it."""
     kept = base / "undisturbed.json"
     if not kept.exists():
-        home = base / "undisturbed"
-        shutil.rmtree(home, ignore_errors=True)
-        found = []
-        for _ in range(nights):
-            outcome = night(base, home).wait()
-            if outcome.status != 0:
-                raise RuntimeError(f"a night that nobody disturbs fails: {outcome.said}")
-            found.append(inside(newest_digests, home).value)
-        kept.write_text(json.dumps(found))
+        shutil.rmtree(base / "undisturbed", ignore_errors=True)
+        kept.write_text(json.dumps(two_nights(base, base / "undisturbed")))
     return list(json.loads(kept.read_text()))
+
+
+def two_nights(base: Path, home: Path) -> list[dict[str, str]]:
+    """What two nights publish that nobody disturbs."""
+    found = []
+    for _ in range(2):
+        outcome = night(base, home).wait()
+        if outcome.status != 0:
+            raise RuntimeError(f"a night that nobody disturbs fails: {outcome.said}")
+        found.append(inside(newest_digests, home).value)
+    return found
 
 
 def decide_for_ever(home: Path, who: str) -> None:

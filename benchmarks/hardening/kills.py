@@ -12,7 +12,18 @@ from pathlib import Path
 from assay.store import executor
 from assay.store.decisions import read_decisions
 from assay.store.workspace import Workspace
-from benchmarks.hardening.common import Bench, Child, Row, decide_for_ever, inside, night, undisturbed, whole_after
+from benchmarks.hardening.common import (
+    Bench,
+    Child,
+    Row,
+    decide_for_ever,
+    inside,
+    night,
+    two_nights,
+    undisturbed,
+    whole_after,
+    write_tiny,
+)
 from tests.corpus import write_digits
 
 STEPS = ("rename", "replace", "fsync")
@@ -21,7 +32,7 @@ IMAGES = 'name = "tiny"\nmodality = "image"\n[source]\nkind = "folder"\npath = "
 
 def rows(bench: Bench) -> list[Row]:
     """All of it."""
-    return [at_random(bench), with_workers(bench), with_decisions(bench), at_every_step(bench)]
+    return [at_random(bench), with_workers(bench), with_decisions(bench), at_every_step(bench), of_a_grown_night(bench)]
 
 
 def at_random(bench: Bench) -> Row:
@@ -76,12 +87,35 @@ def with_decisions(bench: Bench) -> Row:
 
 def at_every_step(bench: Bench) -> Row:
     """Before and after each call that makes something lasting: all of a first night's, or as many as there is time."""
-    row, left = Row("… before and after each rename, fsync and manifest"), bench.until()
-    wanted, home = undisturbed(bench.base), bench.base / "stepped"
-    shutil.rmtree(home, ignore_errors=True)
-    counter = bench.base / "steps"
+    wanted = undisturbed(bench.base)
+    return _each_step(bench, Row("… before and after each rename, fsync and manifest"), bench.base, None, wanted)
+
+
+def of_a_grown_night(bench: Bench) -> Row:
+    """The same of a night with a tenth more samples, which goes on from the graph and the weights of the night
+    before."""
+    base = bench.base / "grown"
+    inside(write_tiny, base)
+    undisturbed(base)
+    inside(write_tiny, base, 66)
+    shutil.copytree(base / "undisturbed", base / "after")
+    wanted = two_nights(base, base / "after")
+    return _each_step(bench, Row("… of a night with a tenth more samples"), base, base / "undisturbed", wanted)
+
+
+def _each_step(bench: Bench, row: Row, base: Path, start: Path | None, wanted: list[dict[str, str]]) -> Row:
+    """Kill a night at each step, in a home that begins as a copy of `start`."""
+    left, home = bench.until(), base / "stepped"
+    counter = base / "steps"
     counter.unlink(missing_ok=True)
-    night(bench.base, home, functools.partial(_kill_at, 0, counter)).wait()
+
+    def begin() -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        if start is not None:
+            shutil.copytree(start, home)
+
+    begin()
+    night(base, home, functools.partial(_kill_at, 0, counter)).wait()
     steps = counter.stat().st_size
     dice, each = random.Random(bench.seed), list(range(1, steps + 1))
     dice.shuffle(each)
@@ -90,9 +124,9 @@ def at_every_step(bench: Bench) -> Row:
     order += [2 * step - 1 + side for step, side in zip(each, sides, strict=True)]
     for step in order[: bench.times(len(order))]:
         if left():
-            shutil.rmtree(home, ignore_errors=True)
-            night(bench.base, home, functools.partial(_kill_at, step, counter)).wait()
-            row.count(whole_after(bench.base, home, wanted))
+            begin()
+            night(base, home, functools.partial(_kill_at, step, counter)).wait()
+            row.count(whole_after(base, home, wanted))
     row.kind += f" (a night has {steps})"
     return row
 

@@ -16,7 +16,7 @@ from assay.metrics.dataset import dataset
 from assay.metrics.groups import groups
 from assay.metrics.labels import confident
 from assay.metrics.labels.beliefs import case_votes
-from assay.metrics.outliers import directions, linkage, outliers
+from assay.metrics.outliers import directions, find, linkage, outliers
 from assay.store import units
 from tests.metrics.conftest import blobs, exact_neighbors
 
@@ -114,6 +114,15 @@ def test_small_directions_are_heard_where_few_units_have_much_of_them(rare):
         small = np.where(rng.random((1_000, 30)) < 0.02, 5 * small, 0.02 * small)
     vectors = np.c_[rng.normal(size=(1_000, 6)) * 2, small]
     assert (directions.directions(vectors).tails >= directions.HEAVY) == rare
+
+
+def test_light_tails_are_measured_once(monkeypatch):
+    """Once it is known that an embedder's vectors have none that count, their directions are not looked at again."""
+    monkeypatch.setattr(directions, "directions", lambda vectors: pytest.fail("measured again"))
+    light, heavy = [[float(np.log(tails)), 0.1] for tails in (directions.HEAVY / 2, directions.HEAVY)]
+    assert find.directions_of(None, {"tails": light}, dict) == {}
+    with pytest.raises(AttributeError):  # there are no vectors
+        find.directions_of(None, {"tails": heavy}, dict)
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,19 @@ often that is right of the known values (isotonic regression), is the confidence
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from sklearn.isotonic import IsotonicRegression
 
 from assay.metrics import probe
 from assay.metrics.corpus import Corpus
 from assay.metrics.judgement import PROPOSALS
 from assay.metrics.labels import proposals
 from assay.metrics.vote import TEMPERATURES
+
+if TYPE_CHECKING:
+    from sklearn.isotonic import IsotonicRegression
 
 SPAN = (0.05, 0.95)  # quantiles of the known values
 TOLERANCE = 0.1  # of the span
@@ -125,11 +128,13 @@ def densest(
 
 def calibrated(weight: np.ndarray, right: np.ndarray, known: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """(n_units,) how often a proposal of that weight is right; each known unit's from the folds that it is not in."""
+    from sklearn.isotonic import IsotonicRegression  # takes a second to load, and most sources have no such gaps
+
     out = np.zeros(len(weight))
     rows = np.nonzero(known)[0]
     fold = probe.stratified_folds(right[rows].astype(np.int64), folds, seed)
 
-    def curve(chosen: np.ndarray) -> IsotonicRegression:
+    def curve(chosen: np.ndarray) -> "IsotonicRegression":
         ends = np.array([0.0, 1.0])  # one failure and one success more, so that few cases give no certainty
         x, y = np.r_[weight[chosen], ends], np.r_[right[chosen], ends]
         return IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(x, y)

@@ -12,7 +12,6 @@ of words and citations, −0.2 to 1.2 for those of pixels and networks.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kurtosis
 
 from assay.knn.principal import principal
 from assay.metrics.corpus import Corpus
@@ -46,6 +45,8 @@ class Directions:
 
 def directions(vectors: np.ndarray) -> Directions | None:
     """The directions of (n, d) vectors; None where they are too few, or all alike."""
+    from scipy.stats import kurtosis  # takes a second to load, and most nights know already
+
     some = vectors[:: max(1, -(-len(vectors) // SAMPLE))].astype(np.float64)
     n, d = some.shape
     if n < ENOUGH:

@@ -41,7 +41,7 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
     def score(name: str, values: np.ndarray) -> np.ndarray:
         return outliers.tail_score(outliers.standardize(values, scales.get(name)))
 
-    along = directions_of(inputs, reference)
+    along = directions_of(inputs, scales, reference)
     z = outliers.outlier_z(raw, size, scales, reference, along)
     gap = raw["isolation"]
     return [
@@ -53,14 +53,17 @@ def find_outliers(inputs: Inputs, references: Path) -> list[pl.DataFrame]:
 
 
 def directions_of(
-    inputs: Inputs, reference: Callable[[dict[str, np.ndarray]], dict[str, Any]]
+    inputs: Inputs, scales: dict[str, Any], reference: Callable[[dict[str, np.ndarray]], dict[str, Any]]
 ) -> dict[str, np.ndarray]:
     """The measurements of `directions.py` where the vectors have heavy tails; none elsewhere. Whether they have is
-    decided when an embedder is first used, and kept with its `reference`."""
-    found = directions.directions(inputs.corpus.vectors)
-    if found is None:
+    decided when an embedder is first used, and kept among its `scales`."""
+
+    def heavy(known: dict[str, Any]) -> bool:
+        return bool(np.exp(known["tails"][0]) >= directions.HEAVY)
+
+    if "tails" in scales and not heavy(scales):
         return {}
-    kept = reference({"tails": np.array([max(found.tails, outliers.FLOOR)])})["tails"][0]
-    if np.exp(kept) < directions.HEAVY:
+    found = directions.directions(inputs.corpus.vectors)
+    if found is None or not heavy(reference({"tails": np.array([max(found.tails, outliers.FLOOR)])})):
         return {}
     return directions.measured(inputs.corpus, found, outliers.NEIGHBORS)
