@@ -67,17 +67,18 @@ def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "R
     import duckdb
 
     read = read or reader(connection, root)
+    connection.execute("set parquet_metadata_cache = true")  # a view is bound three times: each opened every footer
     connection.execute("create schema history")
     connection.execute("set schema = 'history'")
     stored = {part.parent.name for part in root.glob("snapshots/v*/*/*.parquet")}
     for table in sorted(filter(TABLE.fullmatch, stored.difference(OF_ONE_NIGHT))):
         if FACTS.fullmatch(table):
             continue
-        parts = [str(part.relative_to(root)) for part in sorted(root.glob(f"snapshots/v*/{table}/*.parquet"))]
         try:
             rows = read([f"snapshots/v*/{table}/*.parquet"], filename=True, union_by_name=True)
         except duckdb.Error:  # one of them is damaged
-            parts = [part for part in parts if _is_readable(connection, root / part)]
+            found = sorted(root.glob(f"snapshots/v*/{table}/*.parquet"))
+            parts = [str(part.relative_to(root)) for part in found if _is_readable(connection, part)]
             if not parts:
                 continue
             rows = read(parts, filename=True, union_by_name=True)

@@ -48,13 +48,16 @@ class Snapshot(TableReader):
         """The table's Parquet files in row order; empty where the snapshot has no such table."""
         return [self.path / file["path"] for file in self.manifest["tables"].get(table, {}).get("files", [])]
 
-    def connect(self, locked: bool = True, allow: Sequence[Path] = ()) -> "duckdb.DuckDBPyConnection":
+    def connect(
+        self, locked: bool = True, allow: Sequence[Path] = (), history: bool = True
+    ) -> "duckdb.DuckDBPyConnection":
         """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots, `decisions` and `cleaned`.
 
         Args:
             locked: it can reach this dataset's snapshots and decisions and nothing else, and change no setting. DuckDB
                 would still let a COPY write there: SQL of others goes through `assay.reading.ask`.
             allow: further files and folders that it can reach.
+            history: without it `history` has decisions alone, and no file of another snapshot is opened.
 
         Raises:
             SnapshotError: a file of the snapshot is missing or damaged.
@@ -68,7 +71,7 @@ class Snapshot(TableReader):
         root = self.path.parents[1]
         try:
             create_views(connection, self)
-            create_history(connection, root)
+            create_history(connection, root) if history else connection.execute("create schema history")
             create_decisions(connection, root)
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]

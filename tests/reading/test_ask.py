@@ -7,6 +7,7 @@ import pytest
 
 from assay.contracts.errors import SpecError
 from assay.reading.ask import ask, mistakes_in_words
+from assay.store import catalog
 from assay.store.snapshots import open_snapshot
 from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy
@@ -51,6 +52,23 @@ def everything(root) -> dict:
 def test_questions_are_answered(snapshot, sql):
     """SELECT in all its forms."""
     assert ask(snapshot, sql).fetchall() is not None
+
+
+@pytest.mark.parametrize(
+    ("sql", "all_nights"),
+    [
+        ("select count(*) from samples", False),
+        ("select count(*) from history.decisions", True),
+        ("from History.samples", True),
+        ("select table_name from information_schema.tables where table_schema = 'history'", True),
+    ],
+)
+def test_other_nights_are_opened_where_they_are_asked_for(snapshot, monkeypatch, sql, all_nights):
+    """A question about one night does not wait for the views of all."""
+    made, real = [], catalog.create_history
+    monkeypatch.setattr(catalog, "create_history", lambda *given: made.append(given) or real(*given))
+    assert ask(snapshot, sql).fetchall()
+    assert bool(made) == all_nights
 
 
 @pytest.mark.parametrize(
