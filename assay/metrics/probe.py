@@ -207,7 +207,7 @@ def train(problem: Problem, penalty: float | None = None, iterations: int = ITER
 def best_classes(logits: np.ndarray) -> np.ndarray:
     """(n, a few) the classes that the probe thinks likeliest, in no order."""
     count = min(N_BEST, logits.shape[1])
-    return np.argpartition(-logits, count - 1, axis=1)[:, :count]
+    return np.argpartition(-logits, count - 1, axis=1)[:, :count].copy()
 
 
 def choose_penalty(problem: Problem, grid: tuple[float, ...] = PENALTIES, rows: int = 4_000) -> float:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ITERATIONS = 30
 WHOLE = 5e7  # logits of all folds, up to which all rows are one block
 BLOCK_LOGITS, LEAST_BLOCK = 2_000_000, 256  # of a block, beyond; and rows of it
+WHOLE_FEATURES = 1e8  # numbers in all rows, up to which they may be one block
+BLOCK_ROWS = 16_384  # of a block, at most
 SCALED_ROWS = 65_536  # that are scaled at a time
 AHEAD = 8  # blocks that are in work before they are added up
 WIDE = 2_500  # columns of folds and classes that are trained together, beyond
@@ -105,12 +107,14 @@ class _Fit:
 
     @property
     def _is_whole(self) -> bool:
-        return is_whole(len(self._rows), self._problem.n_classes, len(self._folds))
+        n, dimensions = len(self._rows), self._problem.features.shape[1]
+        return is_whole(n, self._problem.n_classes, len(self._folds)) and n * dimensions <= WHOLE_FEATURES
 
     def _parts(self) -> Iterator[slice]:
         wide = self._problem.n_classes * len(self._folds)
         logits = BLOCK_LOGITS if self._device.type == "cpu" else GPU_BLOCK_LOGITS
-        step = len(self._rows) if self._is_whole else max(LEAST_BLOCK, logits // wide)
+        most = BLOCK_ROWS if self._device.type == "cpu" else len(self._rows)
+        step = len(self._rows) if self._is_whole else max(LEAST_BLOCK, min(logits // wide, most))
         return (slice(start, start + step) for start in range(0, len(self._rows), max(step, 1)))
 
     def _here(self, array: np.ndarray) -> torch.Tensor:

@@ -87,6 +87,23 @@ def test_one_block_holds_its_rows_once_more(peak_growth):
     assert peak_growth() - before < 180
 
 
+def test_few_classes_of_very_many_rows_learn_in_blocks(monkeypatch):
+    """Where the features alone are large, blocks take the place of a copy of all of them, and learn the same."""
+    problem, rows, real = problem_of(), [], training._Fit._scaled
+    whole = probe.out_of_fold(problem, 0.3, 300)
+    monkeypatch.setattr(training, "WHOLE_FEATURES", problem.features.size // 2)
+    monkeypatch.setattr(training, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(training._Fit, "_scaled", lambda fit, part, n: rows.append(n) or real(fit, part, n))
+    assert probe.out_of_fold(problem, 0.3, 300) == pytest.approx(whole, abs=0.1)
+    assert set(rows) == {300, len(problem.known) - 300}
+
+
+def test_likeliest_classes_hold_no_others():
+    """What is kept of each block of logits are a few columns, and not the order of all classes."""
+    found = probe.best_classes(np.random.default_rng(0).normal(size=(8, 50)))
+    assert found.shape == (8, probe.N_BEST) and found.base is None
+
+
 def test_the_features_are_gone_once_the_probe_has_spoken(monkeypatch):
     """They are as large as the vectors: none are held while its word and the vote are combined."""
     vectors, codes = blobs(200)
