@@ -277,6 +277,8 @@ def _search(
         numbers, products = torch.from_numpy(rows[here]), buffers.get()
         try:
             columns = n if among is None else len(among)
+            if len(products) < len(numbers) * columns:  # the block was cut where there are fewer cores
+                products = torch.empty(len(numbers) * columns)
             values = products[: len(numbers) * columns].view(len(numbers), columns)
             values, near = largest(values, wanted, _multiply(data[numbers], data, among, values))
         finally:

@@ -68,6 +68,7 @@ def metrics(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
             inputs = Inputs(spec, corpus, brought_in, Path(spill), brought, memory)
             for name, frame in measure(inputs, workspace.facts / "reference", writer).items():
                 write_rows(writer, name, frame)
+            memory.forget_others()
 
     separator, others = spec.source.label_separator, {metric.name: metric.version for metric in from_outside()}
     config = {

@@ -219,7 +219,7 @@ class _Fit:
 
     def minimise(self, iterations: int, progress: Progress, start: np.ndarray | None = None) -> torch.Tensor:
         """(r + 1, folds, n_classes) weights, the last row the bias; `start` of the same shape."""
-        first = self._start() if start is None else (start / self._scale.numpy()[:, None, None]).ravel()
+        first = self._start() if start is None else (start / self._scale.cpu().numpy()[:, None, None]).ravel()
         options: dict[str, Any] = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 8}
         options |= {"ftol": 1e-6, "gtol": 1e-3}
         with self._threads():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from assay.contracts.errors import EngineError
 from assay.contracts.operations import Run
@@ -79,6 +80,23 @@ def test_a_search_that_was_stopped_goes_on(tmp_path, monkeypatch):
     found = on(engine, monkeypatch, tmp_path, vectors, 5)
     assert engine.chunks == 12 - 3
     assert all(np.array_equal(a, b) for a, b in zip(found, blocked.blocked_knn(vectors, 5, "cpu"), strict=True))
+
+
+def test_a_worker_may_have_more_cores_than_the_night(tmp_path, monkeypatch):
+    """Blocks are as they were cut for the night's cores, whatever the worker's own number is."""
+    monkeypatch.setattr(blocked, "BLOCK_BYTES", 2**22)
+    monkeypatch.setattr(blocked, "LEAST_ROWS", 1)
+    threads, vectors = torch.get_num_threads(), clustered(3_000, 16)
+    try:
+        torch.set_num_threads(1)
+        wanted = blocked.blocked_knn(vectors, 5, "cpu")
+        shards = sharded.Shards.laid_out(tmp_path, vectors, 5)
+        told = {"folder": str(shards.folder), "k": 5, "spare": shards.spare, "workers": 1}
+        torch.set_num_threads(2)
+        sharded.open_search(told)({"shards": range(len(shards.ends) - 1)})
+    finally:
+        torch.set_num_threads(threads)
+    assert all(np.array_equal(a, b) for a, b in zip(shards.collect(), wanted, strict=True))
 
 
 def test_a_shard_that_never_arrives_is_told(tmp_path, monkeypatch):

@@ -116,6 +116,69 @@ def test_from_nothing_where_it_must(memory, monkeypatch, capsys, other):
     assert seen[1] == (warm.PASSES, True) and len(list(memory.folder.rglob("*.npz"))) == 1
 
 
+@pytest.mark.parametrize("other", ["labels", "half of the labels", "names", "vectors"])
+def test_from_nothing_where_weights_are_worth_nothing(memory, monkeypatch, other):
+    """As many rows as before, yet other labels, classes or vectors: few passes from there would end far from the
+    least loss, and right labels would look wrong."""
+    memory.learner("label", NAMES)(problem_of(np.arange(600)), 0.3)
+    now, names, seen = problem_of(np.arange(600)), NAMES, passes_of(monkeypatch)
+    if other == "labels":
+        now = dataclasses.replace(now, label=(now.label + 1) % 6)
+    if other == "half of the labels":
+        now = dataclasses.replace(now, label=np.where(np.arange(600) % 2, now.label, (now.label + 1) % 6))
+    if other == "names":
+        names = [f"new {name}" for name in NAMES]
+    if other == "vectors":
+        now = dataclasses.replace(now, features=np.ascontiguousarray(-now.features))
+    memory.learner("label", names)(now, 0.3)
+    assert seen == [(30, False)]
+
+
+def test_a_few_new_labels_are_gone_on_from(memory, monkeypatch):
+    """A row in fifty relabelled, and a row in a hundred of a class that is new, are what a night brings."""
+    problem = problem_of(np.arange(600))
+    memory.learner("label", NAMES)(problem, 0.3)
+    seen, label = passes_of(monkeypatch), problem.label.copy()
+    label[::50] = (label[::50] + 1) % 6
+    memory.learner("label", NAMES)(dataclasses.replace(problem, label=label), 0.3)
+    label[1::100] = 6
+    memory.learner("label", [*NAMES, "class 6"])(dataclasses.replace(problem, label=label, n_classes=7), 0.3)
+    assert seen == [(warm.PASSES, True)] * 2
+
+
+def test_fits_that_differ_in_who_is_labelled_are_two(memory, monkeypatch):
+    """A row that carries none of the classes is not one without a label."""
+    seen, problem = passes_of(monkeypatch), problem_of(np.arange(600))
+    some = problem.row[::2]
+    problem = dataclasses.replace(problem, row=some, label=problem.label[some], share=problem.share[some])
+    for mass in (np.isin(np.arange(600), some).astype(float), np.ones(600)):
+        memory.learner("label", NAMES)(dataclasses.replace(problem, mass=mass), 0.3)
+    assert len(seen) == 2
+
+
+def test_weights_of_a_column_that_is_no_more_go(tmp_path):
+    """What no fit of a night asks for is removed, and what one asked for stays."""
+    for names in (("label", "column site"), ("label",)):
+        memory = Memory(tmp_path, "an embedder")
+        for name in names:
+            memory.learner(name, NAMES)(problem_of(np.arange(300)), 0.3)
+        memory.forget_others()
+        assert len(list(tmp_path.iterdir())) == len(names)
+    assert memory.history("label") == ""
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_fit_goes_on_on_a_gpu(memory, monkeypatch):
+    """The weights of before meet a fit whose features are on the device."""
+    monkeypatch.setattr("assay.metrics.training.GPU_FROM", 0)
+    learner = memory.learner("label", NAMES)
+    learner(problem_of(np.arange(880)), 0.3)
+    now = problem_of(np.arange(900))
+    least = probe.out_of_fold(now, 0.3, 500)
+    found = np.asarray(probe.Logits(now, learner(now, 0.3)))
+    assert np.abs(found - least).mean() < 0.02 * np.abs(least).mean()
+
+
 def test_classes_are_found_by_name(memory):
     """A class that is gone is dropped, one that is new begins with nothing, the others keep their weights."""
     kept = {"classes": np.array(["a", "b", "c"]), "weights": np.arange(6, dtype=np.float32).reshape(1, 2, 3)}
