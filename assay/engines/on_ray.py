@@ -70,6 +70,8 @@ class OnRay:
                     yield answer["result"]
                 watch.look(bool(done or slots), self._run, gpus, progress)
         except (RayError, ConnectionError) as error:
+            if isinstance(error.__context__, ray.exceptions.RayTaskError):  # a worker's own, as of a service it asked
+                raise
             where = _named(self._run.address)
             raise EngineError(f"the Ray cluster {where} was lost ({_first(error)}); {KEPT}") from None
         finally:

@@ -3,6 +3,8 @@
 Searches are imported where they are used, so a night whose graph exists already does not wait for torch.
 """
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from assay.knn.sharded import OnEngine
 
 VERSION = 5
+SHARDS = "shards"  # below the facts
 WANTED_RECALL = 0.95
 EF_TRIES = 3  # each doubles ef
 ROWS_OF_A_PART = 1_000_000
@@ -35,21 +38,24 @@ def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
     def body(writer: StageWriter) -> None:
         units, vectors = unit_vectors(tables)
         kept = KeptGraph(workspace.facts / "graph", units["content_hash"])
-        engine = on_engine(spec.run, workspace)
+        engine = on_engine(spec.run, workspace.facts / SHARDS)
         rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer, kept, engine)
         write_neighbors(writer, units["sample_id"], rows, similarities)
         writer.write("embedding_health", health)
+        shutil.rmtree(
+            workspace.facts / SHARDS, ignore_errors=True
+        )  # of a search that was stopped, and is not needed now
 
     return Work(spec.part("index"), body)
 
 
-def on_engine(run: Run, workspace: Workspace) -> "OnEngine | None":
-    """What searches on the machines of a spec's engine; None for this one."""
+def on_engine(run: Run, folder: Path) -> "OnEngine | None":
+    """What searches on the machines of a spec's engine, through a folder; None for this one."""
     if run.engine == "local":
         return None
     from assay.knn.sharded import OnEngine
 
-    return OnEngine(run, workspace.facts / "shards")
+    return OnEngine(run, folder)
 
 
 def make_index(

@@ -33,39 +33,42 @@ MOST_BYTES = 256 * 2**20  # of weights that are kept
 
 @dataclass(frozen=True)
 class Memory:
-    """Where the weights of a dataset's fits are kept, each under the name of its column or trial; `asked` tonight."""
+    """Where the weights of a dataset's fits are kept, each under the name of its column or trial; and of those that are
+    asked for tonight, how often they went on since they began with nothing."""
 
     folder: Path
     embedder: str
-    asked: set[str] = field(default_factory=set)
+    nights: dict[str, int] = field(default_factory=dict)
 
     def learner(self, name: str, classes: Sequence[str]) -> Learner:
         """What takes the place of `probe.train` for that fit; `classes` are the names of the problem's."""
-        self.asked.add(_folder_of(name))
+        self.nights[name] = 0
         return functools.partial(self._learn, name, classes)
 
     def history(self, name: str) -> str:
-        """How often that fit went on since it began with nothing, in words behind others; "" where it just began."""
-        head = KeptArrays(self.folder / _folder_of(name)).head()
-        nights = head.about["nights"] if head else 0
+        """How often tonight's fit went on, in words behind others; "" where it began with nothing, or was not made."""
+        nights = self.nights.get(name, 0)
         return f"; from the weights of the night before, {nights} since the fit from nothing" if nights else ""
 
     def forget_others(self) -> None:
         """Remove the weights of fits that nobody asked for tonight, as of a column that is no more."""
-        for path in self.folder.glob("*"):
-            if path.name not in self.asked:
-                shutil.rmtree(path, ignore_errors=True)
+        for path in set(self.folder.glob("*")) - set(map(self._folder, self.nights)):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _folder(self, name: str) -> Path:
+        return self.folder / hash_text(name)[:16]
 
     def _learn(self, name: str, classes: Sequence[str], problem: Problem, penalty: float | None) -> torch.Tensor:
         if problem.space is None:
             return train(problem, penalty)
-        store, n = KeptArrays(self.folder / _folder_of(name)), len(problem.known)
+        store, n = KeptArrays(self._folder(name)), len(problem.known)
         kind = {"version": VERSION, "embedder": self.embedder, "dimensions": len(problem.space.turn)}
         kind |= {"folds": problem.n_folds, "asked": "the best" if penalty is None else penalty}
         digest, head, kept = digest_of(problem, classes, penalty), store.head(), None
         if head and all(head.about.get(key) == value for key, value in kind.items()):
             kept = next(iter(store.load(head) or []), None)
         if head and kept and head.about["of"] == digest:
+            self.nights[name] = head.about["nights"]
             return torch.from_numpy(kept["result"])
         if head and kept and (start := start_of(problem, classes, head.about, kept)) is not None:
             penalty, n, nights = head.about["penalty"], head.about["rows"], head.about["nights"] + 1
@@ -73,14 +76,9 @@ class Memory:
         else:
             penalty, nights = choose_penalty(problem) if penalty is None else penalty, 0
             weights = learn(problem, penalty, ITERATIONS)
-        about = {
-            **kind,
-            "of": digest,
-            "penalty": penalty,
-            "rows": n,
-            "nights": nights,
-            "loss": loss_of(problem, weights),
-        }
+        self.nights[name] = nights
+        about = {**kind, "of": digest, "penalty": penalty, "rows": n, "nights": nights}
+        about["loss"] = loss_of(problem, weights)
         self._keep(store, about, classes, problem.space, weights)
         return weights
 
@@ -92,10 +90,6 @@ class Memory:
             names = np.array(list(classes), dtype=np.str_)
             arrays = {"weights": turned(result, space), "classes": names, "result": result}
             store.write(Head(about), "base", arrays)
-
-
-def _folder_of(name: str) -> str:
-    return hash_text(name)[:16]
 
 
 def start_of(

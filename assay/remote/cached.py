@@ -4,6 +4,7 @@ HOME/DATASET/.remote/vNNNNNNNN-ETAG.json    a document as it was read; a documen
 """
 
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,12 +60,21 @@ class Documents:
             SnapshotError: it cannot be read.
         """
         if number not in self._read:
-            copy, where = self.copy(number), f"{self.objects.address}/{self.key(number)}"
-            if copy is not None and copy.is_file():
-                self._read[number] = read_document(copy.read_bytes(), str(copy))
-            else:
-                self._read[number] = read_document(self.objects.get(self.key(number)), where)
+            where = f"{self.objects.address}/{self.key(number)}"
+            self._read[number] = self._kept(number) or read_document(self.objects.get(self.key(number)), where)
         return self._read[number]
+
+    def _kept(self, number: int) -> Document | None:
+        """The cache's copy of a document; one that is damaged goes."""
+        copy = self.copy(number)
+        if copy is None or not copy.is_file():
+            return None
+        try:
+            return read_document(copy.read_bytes(), str(copy))
+        except SnapshotError as error:
+            print(f"damaged: {error}; it is fetched again", file=sys.stderr)
+            copy.unlink()
+            return None
 
     def read_all(self) -> list[Document]:
         """Every document, oldest first. Raises as `read`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.contracts.errors import SnapshotError, StoreError
-from assay.remote.address import Address, address_of
+from assay.remote.address import Address, address_of, endpoint
 from assay.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _checked: dict[Address, tuple[datetime, float]] = {}  # the store's time, and ou
 def store_of(home: Path) -> "Objects | None":
     """The objects that a folder is the cache of; None where it is a home of its own."""
     address = address_of(home)
-    return _objects(address, os.getpid()) if address else None
+    return _objects(address, endpoint(), os.getpid()) if address else None
 
 
 @functools.lru_cache(maxsize=8)
-def _objects(address: Address, _process: int) -> "Objects":
-    """One client a process and address: its threads do not survive a fork."""
+def _objects(address: Address, _endpoint: str, _process: int) -> "Objects":
+    """One client a process, address and endpoint: its threads do not survive a fork."""
     from assay.remote.objects import Objects
 
     return Objects(address)

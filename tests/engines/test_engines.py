@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -117,6 +118,30 @@ def test_a_chunk_that_is_a_part_is_not_done_again(tmp_path):
     store.append(pl.DataFrame(rows[:2]))
     names = [row["content_hash"] for row in rows]
     assert store.unwritten([names[:2], names[1:]]) == [names[1:]]
+
+
+def test_what_breaks_for_a_worker_is_not_the_cluster(monkeypatch):
+    """A connection that a worker lost, as to a service that embeds, is told as its own; one to the cluster as that."""
+    ray, on_ray = pytest.importorskip("ray"), pytest.importorskip("assay.engines.on_ray")
+    raised = []
+
+    def answer(task):
+        raise raised[-1]
+
+    for name, fake in {"put": id, "nodes": list, "wait": lambda tasks, timeout: (tasks, []), "get": answer}.items():
+        monkeypatch.setattr(ray, name, fake)
+    monkeypatch.setattr(ray, "remote", lambda **asked: lambda function: SimpleNamespace(remote=lambda *given: "a task"))
+    monkeypatch.setattr(on_ray, "connect", lambda address: None)
+    job = Job("x", [1], lambda: None, "no.such:thing", {}, lambda start, stop: [])
+    own = ConnectionResetError("the service hung up")
+    for error, wanted, said in (
+        (ray.exceptions.RayTaskError("do", "", own), ConnectionResetError, "the service hung up"),
+        (ConnectionError("no head"), EngineError, "was lost"),
+        (ray.exceptions.ObjectLostError("f" * 56, None, ""), EngineError, "was lost"),
+    ):
+        raised.append(error)
+        with pytest.raises(wanted, match=said):
+            list(on_ray.OnRay(Run(engine="ray")).run(job))
 
 
 def test_ray_without_its_package_is_refused_before_the_night(tmp_path, monkeypatch):

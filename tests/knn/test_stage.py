@@ -44,6 +44,15 @@ def test_hardly_any_units(workspace, spec, n):
     assert load_index(output.path / "index").ids == [f"s{row:05d}" for row in range(n)]
 
 
+def test_what_a_stopped_search_left_goes(workspace):
+    """Vectors that were laid out for workers do not stay in the home once there is a graph, however it was made."""
+    left = workspace.facts / "shards" / "another-5-1"
+    left.mkdir(parents=True)
+    (left / "vectors.npy").write_bytes(b"")
+    index(EXACT, workspace, *vector_stages(workspace, clustered(20, 8)))
+    assert not left.parent.exists()
+
+
 @pytest.mark.parametrize("spec", [EXACT, HNSW], ids=["exact", "hnsw"])
 def test_graph_is_over_units_in_position_order(workspace, spec):
     """A duplicate is neither a row nor a neighbour; the graph of the others equals brute force."""

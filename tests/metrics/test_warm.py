@@ -197,6 +197,15 @@ def test_what_is_said_of_it(memory):
                     "; from the weights of the night before, 2 since the fit from nothing"]  # fmt: skip
 
 
+def test_nothing_is_said_of_a_fit_that_was_not_made(memory):
+    """As where class means took the place of a probe that tonight's rows cannot afford."""
+    for n in (600, 605):
+        memory.learner("label", NAMES)(problem_of(np.arange(n)), 0.3)
+    tonight = Memory(memory.folder, memory.embedder)
+    tonight.learner("label", NAMES)
+    assert memory.history("label") and tonight.history("label") == ""
+
+
 def test_each_fit_has_its_own(memory, monkeypatch):
     """Names do not share weights."""
     seen = passes_of(monkeypatch)

@@ -8,6 +8,7 @@ import pytest
 from assay.contracts.errors import SpecError, StoreError
 from assay.remote import connect, objects
 from assay.remote.address import NOTE, address_of, local_home, parse
+from assay.remote.home import store_of
 from assay.remote.objects import Objects
 from assay.remote.words import MissingError
 from tests.remote.conftest import SECRET
@@ -196,6 +197,14 @@ def test_a_cache_belongs_to_one_endpoint(url, proxy, monkeypatch):
     with pytest.raises(SpecError, match="at another endpoint"):
         address_of(here)
     assert "127.0.0.1" not in (here / NOTE).read_text()
+
+
+def test_a_client_belongs_to_one_endpoint(url, proxy, monkeypatch):
+    """A program that turns to another store under the same address never asks the first one."""
+    first = store_of(local_home(url))
+    assert store_of(local_home(url)) is first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert store_of(local_home(url)) is not first
 
 
 def test_counts_are_per_request(store, proxy):

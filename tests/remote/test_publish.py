@@ -230,6 +230,19 @@ def test_a_damaged_document_costs_its_snapshot_and_no_more(machine, capsys):
     assert len(store.below("toy/snapshots")) == 3
 
 
+def test_a_damaged_copy_of_a_document_is_fetched_again(machine, capsys):
+    """What the cache has lost, the store has: the next night goes on from it."""
+    night(machine("a"), ["a"])
+    fetch(machine("a"))
+    copy = next((machine("a").root / ".remote").glob("v*.json"))
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:-20])
+    assert night(machine("a"), ["a", "b"]).number == 2
+    assert "it is fetched again" in capsys.readouterr().err
+    fetch(machine("a"))
+    assert copy.read_bytes() == whole
+
+
 def test_decisions_travel_both_ways(machine, capsys):
     """Each machine has all of them; those made while the store was away are sent later."""
     night(machine("a"), ["a", "b"])
