@@ -15,6 +15,7 @@ from assay.publishing.stage import publish
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
 from assay.store.digests import write_sealed
 from assay.store.facts import FactStore
+from assay.store import garbage
 from assay.store.garbage import collect_garbage
 from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
 from assay.store.workspace import Workspace
@@ -299,6 +300,22 @@ def test_gc_spares_work_in_progress(workspace):
     stage_output(workspace, "clean", {"samples": samples(["unpublished"])})
     publish_toy(workspace, ["a"])
     assert collect_garbage(workspace, 1) == []
+
+
+@pytest.mark.parametrize("moment", ["looked at", "removed"])
+def test_gc_while_others_write(workspace, monkeypatch, moment):
+    """A worker of a cluster that outlived its night renames its file, a reader ends its pull: what is gone is no error."""
+    publish_toy(workspace, ["a"])
+    stray = workspace.facts / "vectors" / ".part-x.parquet.y"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.touch()
+    if moment == "looked at":
+        monkeypatch.setattr(garbage, "_leftovers", lambda workspace: [stray.unlink(), stray][1:])
+    else:
+        real = garbage.remove
+        monkeypatch.setattr(garbage, "remove", lambda path: (path.unlink(), real(path)))
+    found = collect_garbage(workspace, 1, grace_hours=0)
+    assert (stray in found) == (moment == "removed") and not stray.exists()
 
 
 def test_gc_sweeps_up_after_killed_runs(workspace):

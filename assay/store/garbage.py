@@ -30,20 +30,28 @@ def collect_garbage(
     kept, old = divide(list_snapshots(workspace), keep, days)
     before = time.time() - grace_hours * 3600
     doomed = [snapshot.path for snapshot in old]
-    doomed += [path for path in _leftovers(workspace) if path.stat().st_mtime < before]
+    doomed += [path for path in _leftovers(workspace) if _is_older(path, before)]
     live_work = {name for snapshot in kept for name in snapshot.manifest.get("stages", [])}
     for folder in sorted(workspace.work.glob("*")):
         stamp = folder / "manifest.json"
         age_path = stamp if stamp.exists() else folder
-        if folder.name not in live_work and age_path.stat().st_mtime < before:
+        if folder.name not in live_work and _is_older(age_path, before):
             doomed.append(folder)
-    doomed += [part for part in _dead_facts(workspace, kept) if part.stat().st_mtime < before]
+    doomed += [part for part in _dead_facts(workspace, kept) if _is_older(part, before)]
     if not dry_run:
         for path in doomed:
             remove(path)
         if kept:
             write_catalog(workspace)
     return doomed
+
+
+def _is_older(path: Path, before: float) -> bool:
+    """Whether something was last changed before a time. What is gone is not: workers may still write, readers pull."""
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 def divide(snapshots: list[Snapshot], keep: int, days: float | None) -> tuple[list[Snapshot], list[Snapshot]]:
@@ -108,9 +116,12 @@ def _dead_facts(workspace: Workspace, kept: list[Snapshot]) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder so that no reader meets half of it: renamed out of sight first."""
+    """Remove a file or folder so that no reader meets half of it: renamed out of sight first. It may be gone."""
     hidden = path.with_name(f".removed-{path.name}")
-    os.rename(path, hidden)
+    try:
+        os.rename(path, hidden)
+    except FileNotFoundError:
+        return
     if hidden.is_dir():
         shutil.rmtree(hidden)
     else:
