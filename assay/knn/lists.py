@@ -98,7 +98,7 @@ def merged(lists: Lists, edges: Edges, place: np.ndarray, width: int) -> tuple[L
         here = slice(start, min(start + BLOCK, m))
         some = slice(*np.searchsorted(row, [here.start, here.stop]))
         keys = _keys(numbers[lists.rows[here]], lists.similarities[here])
-        keys = np.concatenate([keys, _spread(row[some] - start, key[some], len(keys))], axis=1)
+        keys = np.concatenate([keys, _spread(row[some] - start, key[some], len(keys), 2 * width + 2)], axis=1)
         keys[keys > _keys(np.zeros(1, dtype=np.int32), horizon[here])[:, None] - 1] = (
             NOBODY  # as far as the horizon, or farther
         )
@@ -110,11 +110,16 @@ def merged(lists: Lists, edges: Edges, place: np.ndarray, width: int) -> tuple[L
     return Lists(rows, similarities, horizon), usable
 
 
-def _spread(row: np.ndarray, key: np.ndarray, m: int) -> np.ndarray:
-    """(m, most of one row) the keys of each row, which are sorted by row, filled up with NOBODY."""
+def _spread(row: np.ndarray, key: np.ndarray, m: int, most: int) -> np.ndarray:
+    """(m, at most `most`) the keys of each row, which are sorted by row, filled up with NOBODY; the least ones of a hub
+    that has more."""
     count = np.bincount(row, minlength=m)
-    out = np.full((m, int(count.max(initial=0))), NOBODY)
-    out[row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)] = key
+    place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    if count.max(initial=0) > most:
+        key = key[np.lexsort((key, row))]
+        row, key, place = (each[place < most] for each in (row, key, place))
+    out = np.full((m, int(place.max(initial=-1)) + 1), NOBODY)
+    out[row, place] = key
     return out
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,25 @@ def test_merged_by_hand():
     assert found.rows.tolist() == [[0, 1], [0, 2]]
     assert found.similarities.tolist() == [[0.375, 0.25], [0.75, 0.5]]
     assert usable.tolist() == [2, 3] and found.horizon.tolist() == [0.125, 0.5]
+
+
+def test_a_hub_takes_no_more_room_than_others():
+    """One row near which all that is new lies, as where a cluster grows around it: its list holds the nearest, and the
+    others do not pay for it."""
+    rng, width, m, e = np.random.default_rng(0), 5, 2_000, 30_000
+    lists = Lists(
+        np.full((m, width), -1, dtype=np.int32), np.zeros((m, width), dtype=np.float32), np.zeros(m, np.float32)
+    )
+    similar = (rng.integers(1, 2**12, e + 1) / 2**12).astype(np.float32)
+    row = np.append(np.full(e, 7), 8)
+    tracemalloc.start()
+    found, usable = merged(lists, Edges(row, np.arange(e + 1), similar), np.arange(e + 1, dtype=np.int32), width)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    best = np.lexsort((np.arange(e), -similar[:e]))[:width]
+    assert found.rows[7].tolist() == best.tolist() and found.horizon[7] == similar[best[-1]] and usable[7] > width
+    assert found.rows[8].tolist() == [e, -1, -1, -1, -1] and found.horizon[8] == 0 and usable[8] == 1
+    assert peak < 20e6
 
 
 def test_too_much_in_doubt_is_no_growth():
