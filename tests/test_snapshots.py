@@ -12,10 +12,10 @@ from assay.contracts.errors import ContractError, SnapshotError, SpecError
 from assay.contracts.tables import FACTS, PUBLISHED, empty
 from assay.night import sweep
 from assay.publishing.stage import publish
+from assay.store import garbage
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
 from assay.store.digests import write_sealed
 from assay.store.facts import FactStore
-from assay.store import garbage
 from assay.store.garbage import collect_garbage
 from assay.store.snapshots import diff, list_snapshots, open_snapshot, verify
 from assay.store.workspace import Workspace
@@ -304,7 +304,7 @@ def test_gc_spares_work_in_progress(workspace):
 
 @pytest.mark.parametrize("moment", ["looked at", "removed"])
 def test_gc_while_others_write(workspace, monkeypatch, moment):
-    """A worker of a cluster that outlived its night renames its file, a reader ends its pull: what is gone is no error."""
+    """A worker that outlived its night renames its file, a reader ends its pull: what is gone is no error."""
     publish_toy(workspace, ["a"])
     stray = workspace.facts / "vectors" / ".part-x.parquet.y"
     stray.parent.mkdir(parents=True, exist_ok=True)
