@@ -116,6 +116,22 @@ def test_small_directions_are_heard_where_few_units_have_much_of_them(rare):
     assert (directions.directions(vectors).tails >= directions.HEAVY) == rare
 
 
+@pytest.mark.parametrize("drifts", [True, False])
+def test_order_is_told_by_a_sample(drifts, monkeypatch):
+    """Of many units some are looked at, with their neighbours; a ratio near that of all, and no drift where none is."""
+    rng = np.random.default_rng(3)
+    time = np.arange(3_000)
+    vectors = np.c_[np.cos(time / 3_000), np.sin(time / 3_000), rng.normal(size=(3_000, 2)) * 0.3]
+    corpus, position = corpus_of(vectors, 10), time if drifts else rng.permutation(3_000)
+    within = time * 4 // 3_000
+    for groups in (None, within):
+        whole = dataset.order_test(corpus, position, groups)
+        monkeypatch.setattr(dataset, "ORDER_SAMPLE", 150)
+        ratio, p = dataset.order_test(corpus, position, groups)
+        monkeypatch.undo()
+        assert ratio == pytest.approx(whole[0], abs=0.06) and (p < 0.01) == (whole[1] < 0.01) == drifts
+
+
 def test_light_tails_are_measured_once(monkeypatch):
     """Once it is known that an embedder's vectors have none that count, their directions are not looked at again."""
     monkeypatch.setattr(directions, "directions", lambda vectors: pytest.fail("measured again"))
