@@ -105,11 +105,13 @@ def _blocked(
     width = min(k + max(LEAST_SPARE, k // SPARE_PART), n - 1)
     found = kept.grown(vectors, k, width, progress.advance)
     if found is None:
+        progress.total += progress.done  # where new rows were put in, and it was too little
         every = engine.search(vectors, width) if engine else blocked_knn(vectors, width, advance=progress.advance)
         lists, method = whole(*every, n), WHOLE
         kept.keep(vectors, lists)
     else:
         lists, method = found
+        progress.finish()
     return np.ascontiguousarray(lists.rows[:, :k]), np.ascontiguousarray(lists.similarities[:, :k]), method
 
 

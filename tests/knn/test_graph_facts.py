@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -247,6 +248,18 @@ def test_a_hub_takes_no_more_room_than_others():
     assert found.rows[7].tolist() == best.tolist() and found.horizon[7] == similar[best[-1]] and usable[7] > width
     assert found.rows[8].tolist() == [e, -1, -1, -1, -1] and found.horizon[8] == 0 and usable[8] == 1
     assert peak < 20e6
+
+
+@pytest.mark.parametrize("pool", ["alike", "clustered"])
+def test_progress_ends_where_it_said(tmp_path, capsys, pool):
+    """Whether the new rows are put in, or all are searched for after all: the last line says all of all, once."""
+    nights = Nights(tmp_path, clustered(300, 16) if pool == "clustered" else np.ones((300, 4), np.float32), 10)
+    nights.night(np.arange(270))
+    capsys.readouterr()
+    nights.night(np.arange(300))
+    lines = re.findall(r"index: (\d+) of (\d+)", capsys.readouterr().err)
+    assert [done for done, total in lines if done == total] == [lines[-1][0]]
+    assert all(int(done) <= int(total) for done, total in lines)
 
 
 def test_too_much_in_doubt_is_no_growth():
