@@ -122,8 +122,11 @@ def _answer(task: Any) -> dict[str, Any]:
                 "the cluster"
             ) from None
         raise error.cause from (None if isinstance(error.cause, OSError) else error)
-    except ray.exceptions.WorkerCrashedError as error:
-        raise EngineError(f"a worker died {TIMES + 1} times of one partition ({_first(error)}); {KEPT}") from None
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+        raise EngineError(
+            f"workers died of one partition again and again ({_first(error)}); give the machines more memory, or set "
+            f"run.partition to less, and run again: {KEPT}"
+        ) from None
     if "error" in answer:
         name, words = answer["error"]
         raise getattr(assay.contracts.errors, name, AssayError)(words)

@@ -138,6 +138,7 @@ def test_what_breaks_for_a_worker_is_not_the_cluster(monkeypatch):
         (ray.exceptions.RayTaskError("do", "", own), ConnectionResetError, "the service hung up"),
         (ConnectionError("no head"), EngineError, "was lost"),
         (ray.exceptions.ObjectLostError("f" * 56, None, ""), EngineError, "was lost"),
+        (ray.exceptions.OutOfMemoryError("low on memory"), EngineError, "workers died .*low on memory.* more memory"),
     ):
         raised.append(error)
         with pytest.raises(wanted, match=said):
