@@ -124,10 +124,10 @@ def test_order_is_told_by_a_sample(drifts, monkeypatch):
     vectors = np.c_[np.cos(time / 3_000), np.sin(time / 3_000), rng.normal(size=(3_000, 2)) * 0.3]
     corpus, position = corpus_of(vectors, 10), time if drifts else rng.permutation(3_000)
     within = time * 4 // 3_000
-    for groups in (None, within):
-        whole = dataset.order_test(corpus, position, groups)
+    for within_of in (None, within):
+        whole = dataset.order_test(corpus, position, within_of)
         monkeypatch.setattr(dataset, "ORDER_SAMPLE", 150)
-        ratio, p = dataset.order_test(corpus, position, groups)
+        ratio, p = dataset.order_test(corpus, position, within_of)
         monkeypatch.undo()
         assert ratio == pytest.approx(whole[0], abs=0.06) and (p < 0.01) == (whole[1] < 0.01) == drifts
 
