@@ -40,6 +40,7 @@ def small(tmp_path) -> Path:
     for package in ("assay", "flows", "tasks"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "one.py").write_text(RIGHT)
+    (tmp_path / "assay" / "__init__.py").touch()  # this one, and not the whole library that is installed
     return tmp_path
 
 
