@@ -13,6 +13,7 @@ from filelock import FileLock
 from assay.store.snapshots import Snapshot, newest_snapshot
 from assay.store.workspace import Workspace
 from tests.corpus import write_digits
+from tests.modalities.two_towers import write_two_towers
 from tests.nightly import DIGITS_SPEC, copied, run_nightly
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -84,12 +85,23 @@ def write_digits_night(base: Path) -> None:
     run_nightly(base / "digits.toml", base / "home")
 
 
+def teach_two_towers(folder: Path) -> None:
+    """Half a minute of learning."""
+    write_two_towers(folder, 200)
+
+
 @pytest.fixture(scope="session")
 def digits_night(made_once) -> Snapshot:
     """A snapshot of 600 digits; the truth about them is three folders up, in truth.parquet."""
     found = newest_snapshot(Workspace(made_once("digits-night", write_digits_night) / "home", "digits"))
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def two_towers(made_once) -> Path:
+    """The folder of a small model that knows most digits, and what they are called."""
+    return made_once("two-towers", teach_two_towers)
 
 
 @pytest.fixture(scope="module")

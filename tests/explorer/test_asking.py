@@ -13,7 +13,6 @@ from assay.store.workspace import Workspace
 from tests.corpus import write_digits
 from tests.explorer.page_driver import MAP, count, settle, state
 from tests.explorer.visit import client_of
-from tests.modalities.two_towers import write_two_towers
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 GIVE = """([how, name, text]) => {
@@ -63,15 +62,14 @@ def test_what_is_no_picture_is_said_to_be(open_page, serve, digits_night):
 
 
 @pytest.fixture(scope="module")
-def towers(tmp_path_factory):
+def towers(tmp_path_factory, two_towers):
     """The workspace of digits, embedded by a small model that also knows their names."""
     pytest.importorskip("open_clip")
     folder = tmp_path_factory.mktemp("towers")
-    write_two_towers(folder / "model", 200)
     write_digits(folder / "digits", seed=0, n=300)
     (folder / "spec.toml").write_text(
         'name = "digits"\nmodality = "image"\n[source]\nkind = "folder"\npath = "digits"\n'
-        '[embed]\nkind = "open_clip"\nmodel = "local-dir:model"\n[project]\nmethods = ["pca"]\n'
+        f'[embed]\nkind = "open_clip"\nmodel = "local-dir:{two_towers}"\n[project]\nmethods = ["pca"]\n'
     )
     assay.run(folder / "spec.toml", home=folder / "home")
     return Workspace(folder / "home", "digits")

@@ -1,6 +1,7 @@
 """Pairs with a two-tower model: captions are judged by its towers, and words find pictures."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +50,12 @@ def run(folder: Path, model: Path) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory):
+def night(tmp_path_factory, two_towers):
     """`(snapshot, truth, folder)` of a model that knows digits and their names."""
     folder = tmp_path_factory.mktemp("towers")
-    model = write_two_towers(folder / "model", 200)
+    shutil.copytree(two_towers, folder / "model")
     truth = write_pairs(folder, 500)
-    return run(folder, model), truth, folder
+    return run(folder, folder / "model"), truth, folder
 
 
 def of_the_model(folder: Path, uris: list[str], texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
