@@ -42,9 +42,8 @@ def index(spec: Spec, workspace: Workspace, tables: Tables) -> Work:
         rows, similarities, health = make_index(vectors, units["sample_id"].to_list(), spec.index, writer, kept, engine)
         write_neighbors(writer, units["sample_id"], rows, similarities)
         writer.write("embedding_health", health)
-        shutil.rmtree(
-            workspace.facts / SHARDS, ignore_errors=True
-        )  # of a search that was stopped, and is not needed now
+        # Of a search that was stopped, and is not needed now.
+        shutil.rmtree(workspace.facts / SHARDS, ignore_errors=True)
 
     return Work(spec.part("index"), body)
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from assay.store.tables import TableReader
-from assay.store.units import embedder_of, only
+from assay.store.units import embedder_of, numbered_edges, only
 from assay.store.vectors import read_vectors
 
 if TYPE_CHECKING:  # torch
@@ -109,26 +109,18 @@ def normalized(matrix: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
 def neighbor_arrays(parts: list[Path], unit_ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The `neighbors` table as `(rows, similarities)` of shape (n_units, k); edges to unknown units are left out.
 
-    Only one part's edges are in memory at a time, because the strings of all parts would take more than the vectors. A
-    unit's edges keep the order of the parts.
+    A unit's edges keep the order of the parts.
     """
-    known = pl.Enum(unit_ids)
-
-    def place(column: str) -> pl.Expr:
-        return pl.col(column).cast(known, strict=False).to_physical().cast(pl.Int32)
-
-    ends = {"unit": place("sample_id"), "neighbor": place("neighbor_id")}
     k = int(pl.scan_parquet(parts).select(pl.col("rank").max()).collect().item() or 0) if parts else 0
     rows = np.full((len(unit_ids), k), -1, dtype=np.int32)
     similarities = np.zeros((len(unit_ids), k), dtype=np.float32)
     filled = np.zeros(len(unit_ids), dtype=np.int64)
-    for part in parts:
-        found = pl.scan_parquet(part).select("rank", "similarity", **ends).drop_nulls(["unit", "neighbor"])
-        usable = (pl.col("unit") != pl.col("neighbor")) & pl.col("similarity").is_finite()
-        edges = found.filter(usable).sort("unit", "rank", "neighbor").collect()
-        unit = edges["unit"].to_numpy()
-        at = filled[unit] + edges.select(at=pl.int_range(pl.len()).over("unit"))["at"].to_numpy()
-        rows[unit, at] = edges["neighbor"].to_numpy()
+    for found in numbered_edges(parts, unit_ids):
+        usable = (pl.col("sample_id") != pl.col("neighbor_id")) & pl.col("similarity").is_finite()
+        edges = found.drop_nulls(["sample_id", "neighbor_id"]).filter(usable).sort("sample_id", "rank", "neighbor_id")
+        unit = edges["sample_id"].to_numpy()
+        at = filled[unit] + edges.select(at=pl.int_range(pl.len()).over("sample_id"))["at"].to_numpy()
+        rows[unit, at] = edges["neighbor_id"].to_numpy()
         similarities[unit, at] = np.clip(edges["similarity"].to_numpy(), -1.0, 1.0)
         filled += np.bincount(unit, minlength=len(filled))
     k = int(filled.max(initial=0))

@@ -66,7 +66,7 @@ def unit_graph(tables: TableReader, ids: pl.Series, k: int | None = None) -> tup
         `(rows, similarities)`: int32 and float32 of shape (n, k); `rows` counts in `ids`.
     """
     parts = tables.parts("neighbors")
-    total = sum(_count(part, k) for part in parts)
+    total = sum(_nearest(part, k).select(pl.len()).collect().item() for part in parts)
     if not total:
         return np.zeros((len(ids), 0), dtype=np.int32), np.zeros((len(ids), 0), dtype=np.float32)
     rows, similarities, start = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.float32), 0
@@ -90,11 +90,10 @@ def numbered_edges(
     names = pl.Enum(ids)
     numbers = [pl.col(end).cast(names, strict=False).to_physical().cast(pl.Int32) for end in ends]
     for part in parts:
-        frame = pl.scan_parquet(part)
-        chosen = frame if k is None else frame.filter(pl.col("rank") <= k)
-        yield chosen.select(*numbers, "rank", "similarity").collect()
+        yield _nearest(part, k).select(*numbers, "rank", "similarity").collect()
 
 
-def _count(part: Path, k: int | None) -> int:
+def _nearest(part: Path, k: int | None) -> pl.LazyFrame:
+    """The first `k` ranks of a part; all where `k` is None."""
     frame = pl.scan_parquet(part)
-    return (frame if k is None else frame.filter(pl.col("rank") <= k)).select(pl.len()).collect().item()
+    return frame if k is None else frame.filter(pl.col("rank") <= k)
