@@ -18,8 +18,9 @@ FORMULA = f"^(?:[{BEGINS}]|(?s:[{SIGNS}].*[(|!=＝]))"
 
 def escape(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` with its formulas escaped, and the column that says so where there were any."""
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    is_formula = {name: pl.col(name).str.contains(FORMULA).fill_null(False) for name in texts}
+    # by place: `pl.col("*")` would be all columns, and `^…$` a pattern
+    texts = {name: pl.nth(i) for i, (name, kind) in enumerate(frame.schema.items()) if kind == pl.String}
+    is_formula = {name: column.str.contains(FORMULA).fill_null(False) for name, column in texts.items()}
     found = [name for name in texts if frame.select(is_formula[name].any()).item()]
     headers = {name: f"'{name}" for name in frame.columns if re.match(FORMULA, name)}
     if not found and not headers:
@@ -28,7 +29,7 @@ def escape(frame: pl.DataFrame) -> pl.DataFrame:
     said = [json.dumps(names) if (names := [name for name, hit in row.items() if hit]) else None for row in
             marks.iter_rows(named=True)] if found else [None] * len(frame)  # fmt: skip
     escaped = frame.with_columns(
-        pl.when(is_formula[name]).then(pl.lit("'") + pl.col(name)).otherwise(pl.col(name)).alias(name) for name in found
+        pl.when(is_formula[name]).then(pl.lit("'") + texts[name]).otherwise(texts[name]).alias(name) for name in found
     )
     return escaped.rename(headers).with_columns(pl.Series(ESCAPED, said, dtype=pl.String))
 

@@ -1,5 +1,6 @@
 """A query's rows cut to fit a terminal. Loads DuckDB alone, as `assay query` should start quickly."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,15 +17,25 @@ def fitted(relation: "duckdb.DuckDBPyRelation", width: int) -> "duckdb.DuckDBPyR
 
     room = max(NARROWEST, width // max(len(relation.columns), 1) - 3)
     columns = []
-    for name, kind in zip(relation.columns, relation.types, strict=True):
-        column = duckdb.ColumnExpression(name)
+    for column, name, kind in columns_of(relation):
         if str(kind) == "VARCHAR":
             end = duckdb.FunctionExpression("right", column, duckdb.ConstantExpression(room - 1))
             cut = duckdb.FunctionExpression("concat", duckdb.ConstantExpression("…"), end)
             is_long = duckdb.FunctionExpression("length", column) > duckdb.ConstantExpression(room)
-            column = duckdb.CaseExpression(is_long, cut).otherwise(column).alias(name)
+            column = duckdb.CaseExpression(is_long, cut).otherwise(column)
         elif str(kind) in ("FLOAT", "DOUBLE"):
             exact = column.cast("DOUBLE")
-            column = duckdb.FunctionExpression("round", exact, duckdb.ConstantExpression(DIGITS)).alias(name)
-        columns.append(column)
+            column = duckdb.FunctionExpression("round", exact, duckdb.ConstantExpression(DIGITS))
+        columns.append(column.alias(name))
     return relation.select(*columns)
+
+
+def columns_of(
+    relation: "duckdb.DuckDBPyRelation",
+) -> Iterator[tuple["duckdb.Expression", str, "duckdb.DuckDBPyType"]]:
+    """Each column, its name and its type. A column is told by its place: by its name the second of two `score` would
+    be the first again, and `*` would be all."""
+    import duckdb
+
+    for place, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True), 1):
+        yield duckdb.SQLExpression(f"#{place}"), name, kind

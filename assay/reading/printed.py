@@ -10,13 +10,15 @@ import polars as pl
 
 from assay.contracts.errors import SpecError
 from assay.contracts.spreadsheet import escape
+from assay.reading.fitted import columns_of
 from assay.store.files import atomic_file
 
 if TYPE_CHECKING:
     import duckdb
 
 FORMATS = ("csv", "json", "parquet")
-AS_TEXT = ("INTERVAL", "BIT", "BIGNUM")  # DuckDB's types that Arrow or Polars has none for
+AS_TEXT = ("interval", "bit", "bignum", "union")  # DuckDB's types that Arrow or Polars has none for
+NESTED = ("list", "array", "struct", "map")
 
 
 def write_rows(relation: "duckdb.DuckDBPyRelation", form: str, out: BinaryIO) -> None:
@@ -48,14 +50,19 @@ def write_file(frame: pl.DataFrame, path: Path) -> None:
 
 def read_frame(relation: "duckdb.DuckDBPyRelation") -> pl.DataFrame:
     """The rows in memory; columns of types that only DuckDB has are text."""
-    import duckdb
-
-    columns = []
-    for name, kind in zip(relation.columns, relation.types, strict=True):
-        column = duckdb.ColumnExpression(name)
-        is_ours = any(word in str(kind).upper() for word in AS_TEXT)
-        columns.append(column.cast("VARCHAR").alias(name) if is_ours else column)
+    columns = [
+        (column.cast("VARCHAR") if _is_only_duckdbs(kind) else column).alias(name)
+        for column, name, kind in columns_of(relation)
+    ]
     return relation.select(*columns).pl()
+
+
+def _is_only_duckdbs(kind: Any) -> bool:
+    """Whether a type of DuckDB is, or holds, one that Arrow or Polars has none for."""
+    if kind.id in AS_TEXT:
+        return True
+    inner = [one for _, one in kind.children if not isinstance(one, int)] if kind.id in NESTED else []
+    return any(map(_is_only_duckdbs, inner))
 
 
 def csv_text(frame: pl.DataFrame) -> str:
@@ -80,7 +87,7 @@ def json_lines(frame: pl.DataFrame) -> str:
 def _json_cells(values: pl.Series) -> pl.Series:
     """Each value as JSON text, bytes as plain hexadecimal; null stays null."""
     if isinstance(values.dtype, pl.Binary):
-        return values.bin.encode("hex")
+        return values.alias("v").bin.encode("hex").alias(values.name)  # a name such as `^.*$` would be a pattern
     cells = [None if cell == "null" else cell for cell in _raw_cells(values)]
     return pl.Series(values.name, cells, dtype=pl.String)
 
@@ -89,7 +96,7 @@ def _raw_cells(values: pl.Series) -> list[str]:
     """Each value as JSON: by Polars, which keeps single precision short, but for what it cannot write."""
     if _is_beyond_json(values.dtype):
         return [json.dumps(_plain(value), ensure_ascii=False) for value in values.to_list()]
-    return [line[len('{"v":') : -1] for line in values.alias("v").to_frame().write_ndjson().splitlines()]
+    return [line[len('{"v":') : -1] for line in values.alias("v").to_frame().write_ndjson().split("\n")[:-1]]
 
 
 def _as_numbers(values: pl.Series) -> pl.Series:

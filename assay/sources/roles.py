@@ -22,6 +22,7 @@ ROLES = ("sample_id", "uri", "text", "vector", "label", "split")
 WRITTEN = frozenset(Ingested.columns()) - set(ROLES)  # by assay, beside a source's own columns
 NUMBERED = re.compile(r"(.*?)_?(0|[1-9][0-9]*|0[0-9]+)")
 FEWEST = 3  # numbered columns that are taken for a vector unasked
+PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)  # names that Polars reads as several columns
 RESERVED = frozenset(name.casefold() for name in Ingested.columns())
 
 
@@ -124,6 +125,10 @@ def _refuse_clash(further: Mapping[str, Any], file: str) -> None:
     if len(further) > COLUMN_LIMIT:
         raise SourceError(f"{file} has {len(further):,} columns; wanted at most {COLUMN_LIMIT:,}")
     for name in further:
+        if PATTERN.fullmatch(name):
+            raise SourceError(
+                f"{file} has a column {name!r}, which queries would read as a pattern of several columns; rename it"
+            )
         if name.casefold() in RESERVED:
             role = next((role for role in ROLES if role == name.casefold() and role != name), "")
             hint = f", or say in the spec: source.columns = {{ {role} = {name!r} }}" if role else ""

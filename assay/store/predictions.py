@@ -42,7 +42,10 @@ def bring_predictions(workspace: Workspace, path: Path) -> int:
         SpecError: it cannot be read, lacks a column, or holds a probability outside 0 to 1.
     """
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        if path.suffix.lower() == ".parquet":
+            frame = pl.read_parquet(path, glob=False)
+        else:
+            frame = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SpecError(f"the predictions {path} cannot be read as CSV or Parquet: {error}") from None
     return keep_predictions(workspace, frame)
@@ -62,8 +65,8 @@ def keep_predictions(workspace: Workspace, frame: pl.DataFrame) -> int:
         raise SpecError(f"the predictions do not read as {SCHEMA}: {error}") from None
     kept = kept.drop_nulls(["sample_id", "predicted"]).unique("sample_id", keep="last", maintain_order=True)
     probability = kept["probability"].drop_nulls().to_numpy()
-    if len(probability) and not ((low := probability.min()) >= 0 and (high := probability.max()) <= 1):
-        raise SpecError(f"a probability lies in 0 to 1; these run from {low:g} to {high:g}")
+    if len(probability) and not (probability.min() >= 0 and probability.max() <= 1):
+        raise SpecError(f"a probability lies in 0 to 1; these run from {probability.min():g} to {probability.max():g}")
     buffer = io.BytesIO()
     kept.write_parquet(buffer)
     write_trailed(workspace.root / "predictions.parquet", buffer.getvalue())

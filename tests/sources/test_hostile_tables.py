@@ -369,6 +369,14 @@ def test_names_that_no_column_may_have(table):
             table("t.csv", f"text,{name}\na,b\n")
 
 
+@pytest.mark.parametrize("name", ["*", "^a.*$", "^$"])
+def test_a_name_that_is_a_pattern_is_refused(table, name):
+    """Polars would read it as several columns, somewhere in the night; a column that has a role may be called so."""
+    with pytest.raises(SourceError, match="a pattern of several columns; rename it"):
+        table("t.csv", f"text,abc,{name}\nx,y,z\n")
+    assert table("t.csv", f"text,{name}\nx,y\n", columns={"label": name}).read("ingested")["label"].to_list() == ["y"]
+
+
 def test_everything_written_is_valid_and_contract_true(table):
     """What a hostile table leaves behind reads back with another engine."""
     output = table("t.csv", b'text,label,"se""lect; --"\n\xff,a,1\n<b>,\xe2\x80\xae,2\n"a\n\0",b,3\n')
