@@ -1,7 +1,7 @@
 """A query's rows cut to fit a terminal. Loads DuckDB alone, as `assay query` should start quickly."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,7 +32,7 @@ def fitted(relation: "duckdb.DuckDBPyRelation", width: int) -> "duckdb.DuckDBPyR
 
 def columns_of(
     relation: "duckdb.DuckDBPyRelation",
-) -> Iterator[tuple["duckdb.Expression", str, "duckdb.DuckDBPyType"]]:
+) -> Iterator[tuple["duckdb.Expression", str, Any]]:
     """Each column, its name and its type. A column is told by its place: by its name the second of two `score` would
     be the first again, and `*` would be all."""
     import duckdb
