@@ -19,7 +19,7 @@ import polars as pl
 from assay.contracts.errors import SnapshotError
 from assay.contracts.metrics import described
 from assay.explorer.answers import describe
-from assay.reading import overview, queues, tables
+from assay.reading import overview, queues, samples, tables
 from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
@@ -110,9 +110,10 @@ def collect(view: View) -> dict[str, Any]:
     manifest = view.snapshot.manifest
     flags = view.flags()
     neighbors, nearness = _neighbors(view)
+    captions = samples.captions_of(view)
     rows = range(len(view))
     return {
-        "meta": describe(view) | {"has_vectors": False, "has_words": False},
+        "meta": describe(view) | {"has_vectors": False, "has_words": False, "has_pictures": False},
         "snapshot": {
             "number": view.snapshot.number, "created_at": manifest.get("created_at", ""),
             "headline": manifest.get("headline", {}), "gates": manifest.get("gates", []),
@@ -132,6 +133,7 @@ def collect(view: View) -> dict[str, Any]:
         "confusion": tables.confusion(view) if view.snapshot.parts("label_issues") else {"total": 0},
         "tables": {name: tables.plain(view, name, 0, tables.MOST_ROWS) for name in tables.PLAIN},
         "thumbnails": [_picture(view, row) for row in rows] if view.has_thumbnails() else None,
+        "captions": [(caption or "")[: samples.SNIPPET] for caption in captions] if captions is not None else None,
         "texts": None if view.has_thumbnails() else [(text(view, row) or "")[:5_000] for row in rows],
     }  # fmt: skip
 
@@ -188,8 +190,9 @@ def _neighbors(view: View) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _groups(view: View) -> list[Any]:
-    """Duplicate groups, largest first, each `[row, keep, tier, similarity]` with the kept one first."""
-    frame = view.scan("duplicates").sort(["group_id", "keep", "sample_id"], descending=[False, True, False]).collect()
+    """Duplicate groups, largest first, each `[row, keep, tier, similarity]`: the kept one first, then by likeness."""
+    order = ["group_id", "keep", "similarity", "sample_id"]
+    frame = view.scan("duplicates").sort(order, descending=[False, True, True, False]).collect()
     frame = frame.with_columns(row=pl.Series(view.rows_of(frame["sample_id"]), dtype=pl.Int64))
     members = frame.filter(pl.col("row") >= 0).group_by("group_id", maintain_order=True)
     groups = [rows.select("row", "keep", "tier", "similarity").rows() for _, rows in members]

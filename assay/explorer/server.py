@@ -3,6 +3,7 @@
 A browser holds rows, which are places in one snapshot; whatever is kept or shared uses sample ids.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,25 @@ from assay.store.workspace import Workspace
 
 Answer = Callable[[Explorer, Request, Any], Any]
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Json(JSONResponse):
+    """JSON in which a number that is none, or infinite, is null: a source's own columns may hold such numbers."""
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the answer."""
+        try:
+            return super().render(content)
+        except ValueError:
+            return super().render(_finite(content))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_app(workspace: Workspace, visitors: Visitors | None = None) -> Guard:
@@ -103,7 +123,7 @@ def _answered(answer: Answer, request: Request, body: dict[str, Any] | bytes) ->
     """The answer, or the mistake in words."""
     try:
         found = answer(request.app.state.explorer, request, body)
-        return found if isinstance(found, Response) else JSONResponse(found)
+        return found if isinstance(found, Response) else Json(found)
     except (FilterError, ExportError, TypeError, ValueError) as error:
         return answers.refused(400, str(error))
     except (KeyError, SnapshotError) as error:

@@ -6,6 +6,7 @@ python tests/explorer/make_snapshot.py HOME DATASET 1000000
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,14 @@ def make_snapshot(
     neighbors: int = 8,
     dimensions: int = 16,
     drop: int = 0,
+    change: Callable[[dict[str, pl.DataFrame]], dict[str, pl.DataFrame]] = dict,
+    source: dict[str, str] | None = None,
 ) -> Path:
-    """Write `HOME/DATASET/snapshots/vNNNNNNNN` and return it. `drop` leaves out the first samples (for comparing)."""
+    """Write `HOME/DATASET/snapshots/vNNNNNNNN` and return it. `drop` leaves out the first samples (for comparing);
+    `change` is given the tables before they are written; `source` adds to the spec's."""
     path = home / dataset / "snapshots" / f"v{number:08d}"
     tables = make_tables(n, seed=seed, hostile=hostile, modality=modality, neighbors=neighbors, dimensions=dimensions)
+    tables = change(tables)
     if drop:
         gone = tables["samples"]["sample_id"].head(drop)
         nothing = pl.lit(None, dtype=pl.String)
@@ -86,7 +91,11 @@ def make_snapshot(
     manifest = {
         "dataset": dataset,
         "created_at": f"2026-01-{number:02d}T02:00:00+00:00",
-        "config": {"name": dataset, "modality": modality, "source": {"kind": "folder", "path": "nowhere"}},
+        "config": {
+            "name": dataset,
+            "modality": modality,
+            "source": {"kind": "folder", "path": "nowhere"} | (source or {}),
+        },
         "spec_base": str(home),
         "parent": previous,
         "headline": {

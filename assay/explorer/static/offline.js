@@ -1,5 +1,7 @@
 // The same questions, answered in the browser from one file's own data: the page that `assay report --output` writes.
-import { isEmpty, searched, without } from "./filters.js";
+import { csvOf } from "./csv.js";
+import { isEmpty, without } from "./filters.js";
+import { columnOf, layoutOf, named, nameAt, select } from "./offline_select.js";
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const floats = (text) => new Float32Array(bytes(text).buffer);
@@ -27,126 +29,58 @@ function data() {
   return loaded;
 }
 
-function inside(polygon, x, y) {
-  let odd = false;
-  for (let i = 0; i < polygon.length; i++) {
-    const [x1, y1] = polygon[i],
-      [x2, y2] = polygon[(i + 1) % polygon.length];
-    if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) odd = !odd;
-  }
-  return odd;
-}
-
-const PARTS = {
-  lasso(d, strokes) {
-    const tests = strokes.map(({ method, points, matrix, how }) => {
-      const { x, y, z } = d.layouts[method];
-      const turned = (row) => matrix.map((m) => m[0] * x[row] + m[1] * y[row] + m[2] * z[row]);
-      const test = (row) => (matrix ? inside(points, ...turned(row)) : inside(points, x[row], y[row]));
-      return { test, how };
-    });
-    return (row) =>
-      tests.reduce(
-        (now, { test, how }, at) => (how === "subtract" && at ? now && !test(row) : now || test(row)),
-        false,
-      );
-  },
-  ranges(d, ranges) {
-    const all = Object.entries(ranges).map(([key, [low, high]]) => [
-      d.columns[key].values,
-      low - 1e-6,
-      high + 1e-6,
-    ]);
-    return (row) => all.every(([values, low, high]) => values[row] >= low && values[row] <= high);
-  },
-  values(d, values) {
-    const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]);
-    return (row) => all.every(([column, names]) => names.has(column.names[column.codes[row]] ?? null));
-  },
-  hidden(d, values) {
-    const all = Object.entries(values).map(([key, names]) => [d.columns[key], new Set(names)]);
-    return (row) => all.every(([column, names]) => !names.has(column.names[column.codes[row]] ?? null));
-  },
-  carries(d, classes) {
-    const label = d.columns.label,
-      sign = d.meta.label_separator,
-      fits = label.names.map((name) => {
-        const here = sign ? name.split(sign) : [name];
-        return classes.every((c) => here.includes(c));
-      });
-    return (row) => fits[label.codes[row]] ?? false;
-  },
-  flags(d, metrics) {
-    return (row) => metrics.some((metric) => d.issues[row].includes(metric));
-  },
-  cell(d, [given, suggested]) {
-    return (row) =>
-      nameAt(d, "label", row) === given &&
-      nameAt(d, "suggested", row) === suggested &&
-      d.issues[row].includes("label_issue");
-  },
-  text(d, text) {
-    const words = searched(text);
-    const all = (row) =>
-      [d.ids[row], nameAt(d, "label", row), d.texts?.[row], d.searched[row]].join("\n").toLowerCase();
-    return (row) => {
-      const told = all(row);
-      return words.every((word) => told.includes(word));
-    };
-  },
-  ids(d, ids) {
-    const all = new Set(ids);
-    return (row) => all.has(d.ids[row]);
-  },
-  similar: () => () => true,
-  words: () => () => true,
-  picture: () => () => true,
-};
-
-const nameAt = (d, key, row) => {
-  const column = d.columns[key];
-  return column ? (column.names[column.codes[row]] ?? null) : null;
-};
-
 let last = { key: null };
 function chosen(filter) {
   const key = JSON.stringify(filter ?? {});
   if (last.key === key) return last.rows;
-  const d = data(),
-    tests = Object.entries(filter ?? {})
-      .filter(([name]) => PARTS[name])
-      .map(([name, value]) => PARTS[name](d, value)),
-    rows = [];
-  for (let row = 0; row < d.ids.length; row++) if (tests.every((test) => test(row))) rows.push(row);
+  const rows = select(data(), filter);
   last = { key, rows };
   return rows;
 }
 
+const rounded = (value) => (Number.isFinite(value) ? +value.toFixed(6) : null);
+
 function card(row, sort = null) {
-  const d = data(),
-    value = d.columns[sort]?.values?.[row];
+  const d = data();
   return {
     row,
     id: d.ids[row],
     label: nameAt(d, "label", row),
     split: nameAt(d, "split", row),
     suggested: nameAt(d, "suggested", row),
-    suspicion: d.columns["label_issues.score"]?.values[row] ?? null,
+    suspicion: rounded(d.columns["label_issues.score"]?.values[row]),
     issues: d.issues[row],
     duplicate: nameAt(d, "duplicate", row),
     decision: nameAt(d, "decision", row),
-    value: Number.isFinite(value) ? value : null,
+    value: rounded(d.columns[sort]?.values?.[row]),
     text: d.texts?.[row]?.slice(0, 600),
+    ...(d.captions ? { caption: d.captions[row] } : {}), // a sample without captions is no sample with an empty one
   };
 }
 
-function scores(row) {
-  const d = data();
-  return Object.entries(d.columns)
-    .filter(([key, column]) => key.startsWith("scores.") && Number.isFinite(column.values?.[row]))
-    .map(([key, column]) => [key.slice(7), column.values[row]])
+// `[metric, score]`, the highest first; `more` are scores that have a column of another name.
+function scores(row, more = []) {
+  return Object.entries(data().columns)
+    .filter(([key]) => key.startsWith("scores."))
+    .map(([key, column]) => [key.slice(7), rounded(column.values[row])])
+    .concat(more)
+    .filter(([, score]) => score !== null)
     .sort((a, b) => b[1] - a[1]);
 }
+
+// The columns of the catalogue of which the names begin so.
+const listed = (beginning) => data().meta.columns.filter((column) => column.key.startsWith(beginning));
+
+const EXACT = 2 ** 24; // whole numbers up to which a float32 holds each
+
+// The source's further columns, as far as this file holds them: few enough names, and numbers as they were.
+const fromSource = (row) =>
+  Object.fromEntries(
+    listed("columns.")
+      .map(({ key }) => [key.slice(8), data().columns[key]])
+      .map(([name, column]) => [name, column.names ? named(column, row) : rounded(column.values[row])])
+      .filter(([, value]) => !(Math.abs(value) > EXACT)),
+  );
 
 function facet(key, rows) {
   const d = data(),
@@ -170,6 +104,8 @@ function facet(key, rows) {
     return { key, kind: "category", names: column.names, counts, selected, none, none_selected };
   }
   const { low, high } = column,
+    { fround } = Math, // as exact as the server, or a value at the edge of a bin falls into another one
+    wide = fround(48 / Math.max(high - low, 1e-30)),
     counts = new Array(48).fill(0),
     selected = counts.slice();
   let none = 0,
@@ -181,18 +117,13 @@ function facet(key, rows) {
       none_selected += here;
       return;
     }
-    const bin = Math.max(0, Math.min(47, Math.floor(((value - low) * 48) / Math.max(high - low, 1e-30))));
+    const bin = Math.max(0, Math.min(47, Math.floor(fround(fround(value - fround(low)) * wide))));
     counts[bin]++;
     selected[bin] += here;
   });
   return { key, kind: "number", low, high, counts, selected, none, none_selected };
 }
 
-const quoted = (value) => {
-  const text = value === null || value === undefined ? "" : String(value),
-    safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-};
 const missing = async () => {
   throw new Error("this file holds thumbnails only");
 };
@@ -203,11 +134,12 @@ export const offline = {
   meta: async () => data().meta,
   async points(_, { method, color, kind, filter, deep, ring }) {
     const d = data(),
-      layout = d.layouts[method],
-      column = d.columns[color],
+      layout = layoutOf(d, method),
+      column = columnOf(d, color, kind === "category" ? "names" : "values"),
       mine = new Set(chosen(filter)),
       rows = [];
-    for (let row = 0; row < d.ids.length; row++) if (Number.isFinite(layout.x[row])) rows.push(row);
+    for (let row = 0; row < d.ids.length; row++)
+      if (Number.isFinite(layout.x[row] + layout.y[row])) rows.push(row);
     const pick = (values) => Float32Array.from(rows, (row) => values[row]);
     return {
       count: rows.length,
@@ -254,14 +186,12 @@ export const offline = {
       column = data().columns[sort];
     if (column) {
       const turn = descending ? -1 : 1,
-        value = (row) =>
-          column.values
-            ? Number.isFinite(column.values[row])
-              ? turn * column.values[row]
-              : Infinity
-            : column.codes[row];
+        last = (value, there) => (there ? value : Infinity), // what has none
+        value = column.values
+          ? (row) => last(turn * column.values[row], !Number.isNaN(column.values[row]))
+          : (row) => last(column.codes[row], column.codes[row] >= 0);
       rows.sort((a, b) => value(a) - value(b) || a - b);
-    }
+    } else if (sort === "position" && descending) rows.reverse();
     return { total: rows.length, cards: rows.slice(offset, offset + limit).map((row) => card(row, sort)) };
   },
   async duplicates(_, { filter, offset, limit }) {
@@ -287,7 +217,7 @@ export const offline = {
     );
     return {
       total: found.length,
-      pairs: [...counts].sort((a, b) => b[1] - a[1]),
+      pairs: [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)),
       leaks: found
         .slice(offset, offset + limit)
         .map(([a, b, tier, similarity]) => ({ a: card(a), b: card(b), tier, similarity })),
@@ -306,12 +236,11 @@ export const offline = {
     for (let at = row * k; at < row * k + k; at++)
       if (d.neighbors[at] >= 0) near.push({ ...card(d.neighbors[at]), similarity: d.nearness[at] });
     const group = d.duplicates.find((members) => members.some(([member]) => member === row)) ?? [];
-    const confidence = d.columns["label_issues.confidence"]?.values[row];
     return {
       ...mine,
       text: d.texts?.[row] ?? null,
-      source: { sample_id: id, label: mine.label, split: mine.split },
-      scores: scores(row).map(([metric, score]) => ({
+      source: { sample_id: id, label: mine.label, split: mine.split, ...fromSource(row) },
+      scores: scores(row, [["label_issue", mine.suspicion]]).map(([metric, score]) => ({
         metric,
         score,
         value: null,
@@ -320,15 +249,19 @@ export const offline = {
         meaning: d.titles[metric]?.[1] ?? "",
       })),
       label_issue:
-        mine.suspicion !== null && Number.isFinite(mine.suspicion)
-          ? {
+        mine.suspicion === null
+          ? null
+          : {
               suggested_label: mine.suggested,
               score: mine.suspicion,
-              confidence: Number.isFinite(confidence) ? confidence : null,
+              confidence: rounded(d.columns["label_issues.confidence"]?.values[row]),
               is_issue: mine.issues.includes("label_issue"),
-            }
-          : null,
-      facts: [],
+            },
+      facts: listed("facts.").map((c) => ({
+        name: c.title,
+        value: rounded(d.columns[c.key].values[row]),
+        unit: c.meaning,
+      })),
       neighbors: near,
       group: group.map(([member, keep, tier, similarity]) => ({ ...card(member), keep, tier, similarity })),
       decisions: [],
@@ -342,22 +275,17 @@ export const offline = {
         created_at: data().meta.created_at,
         there: true,
         label: card(data().row.get(id)).label,
-        suspicion: null,
+        suspicion: card(data().row.get(id)).suspicion,
         issues: card(data().row.get(id)).issues,
       },
     ],
   }),
   async exported(_, { filter }) {
-    const lines = [
-      ["sample_id", "label", "split", "suggested_label", "suspicion", "issues"],
-      ...chosen(filter).map((row) => {
-        const c = card(row);
-        return [c.id, c.label, c.split, c.suggested, c.suspicion, c.issues.join(" ")];
-      }),
-    ];
-    return new Blob([lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n"], {
-      type: "text/csv",
-    });
+    const names = ["sample_id", "label", "split", "suggested_label", "suspicion", "issues"],
+      rows = chosen(filter)
+        .map((row) => card(row))
+        .map((c) => [c.id, c.label, c.split, c.suggested, c.suspicion, c.issues.join(" ")]);
+    return new Blob([csvOf(names, rows)], { type: "text/csv" });
   },
   raw: missing,
   decide: missing,
