@@ -116,6 +116,8 @@ def group_column(column: Sequence[Any] | pa.Array, fates: Fates, name: str, limi
             return plain.alias(name)
     values = kept_values(column, fates, name)
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {bytes}:
+        return None
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):

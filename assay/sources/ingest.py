@@ -216,6 +216,8 @@ def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter],
         for batch in found.batches():
             rows.take(batch, found.name, None, 0)
         samples, rejects = rows.finish()
+        for name, frame in found.tables(samples):  # before what is told, as reading them has more to tell
+            write_rows(writer, name, frame)
         told = rows.told
         told.rows = [*found.told.rows, *told.rows]
         for words in found.told.doubts:
@@ -223,8 +225,6 @@ def _own(spec: Spec, workspace: Workspace) -> tuple[str, Callable[[StageWriter],
         told.rows.append((SCHEMA, float(len(rows.seen_columns)), describe(samples, rows.used_roles)))
         skipped = rows.skipped_columns
         _write(spec, writer, samples, rejects, rows.labels_normalized, skipped, rows.labels_as_lists, told)
-        for name, frame in found.tables(samples):
-            write_rows(writer, name, frame)
 
     return found.digest, body
 

@@ -6,7 +6,7 @@ where they come together: what assay writes, it reads.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from assay.contracts.errors import SourceError
 from assay.contracts.tables import Ingested
-from assay.sources.batches import COLUMN_LIMIT, Batch
+from assay.sources.batches import COLUMN_LIMIT, Batch, unique_names
 
 ROLES = ("sample_id", "uri", "text", "vector", "label", "split")
 WRITTEN = frozenset(Ingested.columns()) - set(ROLES)  # by assay, beside a source's own columns
@@ -65,7 +65,7 @@ class Roles:
         further = {"text" if name == caption else name: col for name, col in columns.items() if name not in taken}
         if has_split and "split" in used:
             raise SourceError(f"{file} has a `split` column, and source.files names its split too; keep one of them")
-        _refuse_clash(further, file)
+        refuse_clash(further, file)
         return {role: columns[name] for role, name in used.items()}, further, left_out | written
 
     def vector_columns(self, names: Sequence[str], file: str) -> list[str]:
@@ -121,7 +121,29 @@ class Roles:
         )
 
 
-def _refuse_clash(further: Mapping[str, Any], file: str) -> None:
+def carried(
+    columns: Mapping[str, Any], given: Mapping[str, str], own: Collection[str], kind: str, file: str
+) -> dict[str, Any]:
+    """The columns that the samples out of a table of nodes, users or items carry, by the names they have there.
+
+    Args:
+        given: `source.columns`, which says which columns are `label` and `split`.
+        own: names that assay gives such samples itself, in lower case; a column of that name becomes `KIND_NAME`.
+
+    Raises:
+        SourceError: a name clashes with one of `samples`, or two are one to SQL.
+    """
+    roles = {given.get(role, role): role for role in ("label", "split")}
+    shown = {
+        name: roles.get(name) or (f"{kind}_{name.casefold()}" if name.casefold() in own else name) for name in columns
+    }
+    refuse_clash({new: None for name, new in shown.items() if name not in roles}, file)
+    unique_names(list(shown.values()), file)
+    return {new: columns[name] for name, new in shown.items()}
+
+
+def refuse_clash(further: Mapping[str, Any], file: str) -> None:
+    """Raises `SourceError` where a further column has a name that `samples` has for something else."""
     if len(further) > COLUMN_LIMIT:
         raise SourceError(f"{file} has {len(further):,} columns; wanted at most {COLUMN_LIMIT:,}")
     for name in further:

@@ -79,6 +79,36 @@ def test_damage_is_measured(clip, spoil, fact, least):
     assert facts(spoil(clip, np.random.default_rng(1)))[fact] >= least
 
 
+@pytest.mark.parametrize("value", [1e7, 1e19, 1e25, 3e38, np.inf, -np.inf, np.nan])
+def test_a_sample_that_is_no_sound_costs_itself(clip, value):
+    """What would overflow is silence, and counted; the other facts are those of the clip."""
+    samples = decode(clip, 60).samples.copy()
+    samples[2_400] = value
+    found, clean = facts(wav(samples, subtype="FLOAT")), facts(clip)
+    assert found["not_finite"] == pytest.approx(1 / len(samples)) and found["peak"] <= 1.0
+    assert found["loudness_db"] == pytest.approx(clean["loudness_db"], abs=0.1)
+
+
+def test_a_header_that_promises_more_than_memory_holds(clip, monkeypatch):
+    """It costs itself, not the night."""
+
+    def read(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    with pytest.raises(UnreadableSample, match="promises more samples than fit into memory"):
+        decode(clip, 60)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 100])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_shortest_sounds_have_facts(n, channels):
+    """A sample is enough; nothing is NaN."""
+    found = facts(wav(np.full((n, channels), 0.25)))
+    assert found["seconds"] == n / RATE
+    assert all(np.isfinite(value) for value in found.values() if isinstance(value, float))
+
+
 def test_channels_that_cancel_are_heard(clip):
     """Anti-phase is a fault, and the sound is not taken for silence."""
     mono = decode(clip, 9).samples

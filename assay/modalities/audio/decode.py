@@ -17,6 +17,7 @@ FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "C
 STREAMED = 0xFFFFFF00  # a wav header that says so many bytes or more was written before the end was known
 RATES = (1_000, 768_000)  # Hz
 MOST_CHANNELS = 64
+LOUDEST = 1e6  # times full scale: no sound, and a little more would overflow when it is squared
 PYAV = 'pip install "assay[video]"'
 
 
@@ -25,10 +26,10 @@ class Sound:
     """Decoded samples.
 
     Attributes:
-        samples: float32 (n, channels); full scale is 1, NaN and infinity are 0.
+        samples: float32 (n, channels); full scale is 1; NaN, infinity and what is beyond `LOUDEST` are 0.
         rate: samples a second.
         missing: share of the samples that the header promises and the file does not have.
-        not_finite: share of the samples that were NaN or infinite.
+        not_finite: share of the samples that were NaN, infinite or beyond `LOUDEST`.
     """
 
     samples: np.ndarray
@@ -66,6 +67,8 @@ def decode(data: bytes, max_seconds: float) -> Sound:
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
         said = str(error).rpartition(">: ")[2]  # without the address of our own buffer
         raise UnreadableSample("not_a_sound", f"cannot be decoded ({said[:200]})") from None
+    except MemoryError:
+        raise UnreadableSample("not_a_sound", "its header promises more samples than fit into memory") from None
     if not len(samples):
         raise UnreadableSample("no_samples", "the file has a header and no samples")
     missing = max(0.0, 1.0 - len(samples) / promised) if promised else 0.0
@@ -73,8 +76,8 @@ def decode(data: bytes, max_seconds: float) -> Sound:
 
 
 def finite_sound(samples: np.ndarray, rate: int, kind: str, missing: float) -> Sound:
-    """A `Sound` of samples (n, channels) that may be NaN or infinite."""
-    finite = np.isfinite(samples)
+    """A `Sound` of samples (n, channels) that may be NaN, infinite or far beyond any sound."""
+    finite = np.abs(samples) <= LOUDEST
     broken = 1.0 - float(finite.mean())
     if broken:
         samples = np.where(finite, samples, 0.0).astype(np.float32)

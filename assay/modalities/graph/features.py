@@ -4,7 +4,9 @@ Files are data: nothing in them is unpickled, and sizes and positions are checke
 """
 
 import io
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,10 @@ from scipy import sparse
 from assay.contracts.errors import SourceError
 
 MOST_BYTES = 2**33  # that the arrays of a file may unpack to
+BROKEN = (  # what NumPy, SciPy and zipfile raise of files that are damaged, encrypted, or made to harm
+    ValueError, OSError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError,
+    SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 IDS = ("ids", "node_ids", "nodes", "index")  # arrays of a file that name its rows
 
 
@@ -35,23 +41,24 @@ def read_features(name: str, data: bytes) -> FeatureFile:
     """
     try:
         arrays = _arrays(name, data)
-        matrix = _sparse(arrays) if "indptr" in arrays or "row" in arrays else _dense(name, arrays)
+        is_sparse = "indptr" in arrays or {"shape", "data"} <= arrays.keys()
+        matrix = _sparse(arrays) if is_sparse else _dense(name, arrays)
+        ids = next((arrays[key] for key in IDS if key in arrays and arrays[key].ndim == 1), None)
+        named = None if ids is None else [value.decode() if isinstance(value, bytes) else str(value) for value in ids]
     except SourceError:
         raise
-    except (ValueError, OSError, EOFError, KeyError, TypeError, IndexError, MemoryError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise SourceError(
             f"{name} cannot be read as a matrix of numbers ({str(error)[:200]}); wanted what scipy.sparse.save_npz or "
             "numpy.savez writes, without Python objects"
         ) from None
-    ids = next((arrays[key] for key in IDS if key in arrays and arrays[key].ndim == 1), None)
     if ids is not None and len(ids) != matrix.shape[0]:
         raise SourceError(f"{name} has {matrix.shape[0]:,} rows of features and {len(ids):,} ids of rows")
-    named = None if ids is None else [value.decode() if isinstance(value, bytes) else str(value) for value in ids]
     return FeatureFile(name, matrix, named)
 
 
 def _arrays(name: str, data: bytes) -> dict[str, NDArray[Any]]:
-    if name.lower().endswith(".npy"):
+    if data.startswith(b"\x93NUMPY"):
         return {"features": np.load(io.BytesIO(data), allow_pickle=False)}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(member.file_size for member in archive.infolist())

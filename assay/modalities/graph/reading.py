@@ -4,12 +4,15 @@ A node's content is its id and its features, never who its neighbours are: of tw
 neither is a copy of the other.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -19,14 +22,14 @@ from assay.contracts.tables import empty
 from assay.modalities.graph.adjacency import read_ends
 from assay.modalities.graph.features import FeatureFile, cosines, places_of, read_features, unit_length
 from assay.sources.batches import Batch
-from assay.sources.columns import Fates, strings
+from assay.sources.columns import Fates, strings, values_of
 from assay.sources.files import Source, open_source
 from assay.sources.guards import refuse_unready
 from assay.sources.label_text import id_text
 from assay.sources.matrix import as_matrix
 from assay.sources.own import OwnRows
 from assay.sources.readers import ENDINGS, reader_of
-from assay.sources.roles import Roles
+from assay.sources.roles import Roles, carried
 from assay.sources.rows import CELL_LIMIT
 from assay.sources.table_files import TableFile, read_batches, rules_of, with_digests
 from assay.sources.told import Told
@@ -39,8 +42,7 @@ ENDS = (
     ("source_id", "target_id"), ("from_id", "to_id"), ("node1", "node2"),
 )  # fmt: skip
 MATRICES = ("npz", "npy")
-PART = 16_384  # rows of features in one part
-SHOWN = 5
+METHOD = 2  # of reading; another one reads unchanged files again
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,12 @@ class Files:
 
 @dataclass
 class Nodes:
-    """What was read of the nodes, as it goes along: `hashes` by id, and each one's features."""
+    """What was read of the nodes, as it goes along: `hashes` by id, each one's features, the names of their columns."""
 
     hashes: dict[str, tuple[str, int]] = field(default_factory=dict)
     blocks: list[tuple[list[str], sparse.csr_matrix, NDArray[np.int64]]] = field(default_factory=list)
     width: int | None = None
+    columns: set[str] = field(default_factory=set)
 
     def add(self, ids: Sequence[str | None], matrix: sparse.csr_matrix, bad: NDArray[np.int64]) -> None:
         """Take the ids that were not met before, with their features; NaN and infinity are 0 from here on."""
@@ -101,6 +104,8 @@ def read_folder(spec: Spec, workspace: Workspace) -> OwnRows:
         matrix, places = _feature_rows(spec, files)
         for batch in read_table(spec, files.nodes):
             yield _take(spec, batch, files.nodes.name, nodes, matrix, places) if batch.rows else batch
+        if nodes.columns:
+            Roles("uri", spec.source.columns, with_vector=True).refuse_absent(nodes.columns, files.nodes.name)
 
     def resolve(ids: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         rows: list[tuple[str | None, int, str | None]] = []
@@ -117,7 +122,7 @@ def read_folder(spec: Spec, workspace: Workspace) -> OwnRows:
         yield "edges", describe_edges(read_edges(spec, files.edges, told), samples, nodes)
 
     return OwnRows(
-        hash_text(repr((digests, spec.part("graph"), spec.source.columns))),
+        hash_text(repr((METHOD, digests, spec.part("graph"), spec.source.columns))),
         files.nodes.name,
         batches,
         resolve,
@@ -180,7 +185,8 @@ def read_table(spec: Spec, file: TableFile) -> Iterator[Batch]:
 
 def _id_column(spec: Spec, columns: Sequence[str], file: str) -> str:
     given = spec.source.columns.get("sample_id", "")
-    name = next((name for name in ([given] if given else IDS) if name in columns), None)
+    by_name = {name: name for name in columns} if given else {name.lower(): name for name in columns}
+    name = next((by_name[name] for name in ([given] if given else IDS) if name in by_name), None)
     if name is None:
         wanted = repr(given) if given else "of node ids"
         raise SourceError(
@@ -212,6 +218,7 @@ def _take(
 ) -> Batch:
     """A batch of nodes as samples: `uri` and `sample_id` are the node's id."""
     columns = dict(batch.columns)
+    nodes.columns |= set(columns)
     given = columns.pop(_id_column(spec, list(columns), file))
     ids = strings(given, Fates(len(batch.rows)), "id", CELL_LIMIT, id_text)
     matrix, bad, used = _columns_of_features(spec, columns, len(batch.rows), file, nodes)
@@ -222,12 +229,8 @@ def _take(
             matrix = sparse.csr_matrix(sparse.diags((rows >= 0).astype(np.float32)) @ matrix)
         nodes.width = features.matrix.shape[1]
     nodes.add(ids, matrix, bad)
-    renamed = {spec.source.columns.get(role, role): role for role in ("label", "split")}
-    further = {
-        renamed.get(name, "node_uri" if name.lower() == "uri" else name): column
-        for name, column in columns.items()
-        if name not in used
-    }
+    kept = {name: column for name, column in columns.items() if name not in used}
+    further = carried(kept, spec.source.columns, ("uri",), "node", file)
     shown = [cell if name is None else name for cell, name in zip(given, ids, strict=True)] if None in ids else ids
     return replace(batch, columns={"uri": ids, "sample_id": shown, **further})
 
@@ -252,8 +255,20 @@ def _columns_of_features(
 
 def numbers_of(column: Any) -> NDArray[np.float64]:
     """A column of any type as numbers, NaN where a cell is none."""
-    values = column.to_pylist() if hasattr(column, "to_pylist") else column
-    return pl.Series(values, strict=False).cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    if isinstance(column, pa.Array) and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return np.array([_number(cell) for cell in values_of(column)], dtype=np.float64)
+
+
+def _number(cell: object) -> float:
+    if not isinstance(cell, int | float | Decimal | str):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+    except OverflowError:
+        return math.inf
 
 
 def _feature_tables(nodes: Nodes) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -4,24 +4,26 @@ What a user or an item is, is its id: who takes it changes every night, and make
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from assay.contracts.errors import SourceError
 from assay.contracts.spec import Spec
 from assay.contracts.tables import empty
 from assay.modalities.graph.reading import numbers_of, read_table, table_at
 from assay.modalities.interactions.times import as_times
-from assay.sources.batches import BATCH_ROWS, Batch
-from assay.sources.columns import Fates, strings
+from assay.sources.batches import BATCH_ROWS, Batch, unique_names
+from assay.sources.columns import Fates, kept_values, strings, values_of
 from assay.sources.files import Source, open_source
 from assay.sources.guards import refuse_unready
 from assay.sources.label_text import id_text
 from assay.sources.own import OwnRows
 from assay.sources.readers import ENDINGS, reader_of
+from assay.sources.roles import carried
 from assay.sources.rows import CELL_LIMIT
 from assay.sources.table_files import TableFile, with_digests
 from assay.sources.told import Told
@@ -37,6 +39,8 @@ KNOWN = {
 }
 FILES = ("interactions", "items", "users")
 MOST_REFUSED = 1_000  # rows that are rejects of their own; the others are counted
+METHOD = 2  # of reading; another one reads unchanged files again
+OWN = ("uri", "sample_id", "kind")  # what a user's or an item's sample is given
 PART = 1_000_000  # rows of `interactions` in one part
 
 
@@ -73,24 +77,27 @@ def read_folder(spec: Spec, workspace: Workspace) -> OwnRows:
     digests = [(file.name, file.content_hash) for file in with_digests(workspace, files.all(), spec.source.reread_days)]
     told = Told()
     kept: list[Taken] = []
+    known: dict[str, Known] = {}
 
     def batches() -> Iterator[Batch]:
         kept[:] = [read_interactions(spec, files.interactions, told)]
         yield Batch(refused=kept[0].refused[:MOST_REFUSED])
         if len(kept[0].refused) > MOST_REFUSED:
             told.doubt(f"{len(kept[0].refused):,} rows of {files.interactions.name} name no user or no item")
-        for kind, file in (("user", files.users), ("item", files.items)):
-            yield from _samples(kind, kept[0].rows[kind], spec, file)
+        known["user"], known["item"] = _table_of(spec, files.users, "user"), _table_of(spec, files.items, "item")
+        _refuse_absent(spec, known["user"], known["item"])
+        for kind, those in known.items():
+            yield from _samples(kind, kept[0].rows[kind], those)
 
     def resolve(ids: Sequence[str | None], fates: Fates) -> list[tuple[str | None, int, str | None]]:
         data = [(name or "").encode() for name in ids]
         return [(hash_bytes(one), len(one), None) for one in data]
 
     def tables(samples: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-        listed = _listed(spec, files.items)
+        listed = pl.Series(list(known["item"].place), dtype=pl.String) if files.items else None
         yield from _tables(kept[0].rows, samples["sample_id"], listed)
 
-    described = hash_text(repr((digests, spec.part("interactions"), spec.source.columns)))
+    described = hash_text(repr((METHOD, digests, spec.part("interactions"), spec.source.columns)))
     return OwnRows(described, files.interactions.name, batches, resolve, told, tables)
 
 
@@ -184,58 +191,94 @@ def _frame(batch: Batch, columns: dict[str, str]) -> tuple[pl.DataFrame, int]:
 
 def _values(column: Any) -> pl.Series:
     """Numbers; null where the cell is empty, NaN where it holds no number."""
-    cells = column.to_pylist() if hasattr(column, "to_pylist") else column
-    is_empty = [cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells]
+    is_empty = [cell is None or (isinstance(cell, str) and not cell.strip()) for cell in values_of(column)]
     numbers = zip(numbers_of(column).tolist(), is_empty, strict=True)
     return pl.Series("value", [None if empty else number for number, empty in numbers], dtype=pl.Float64)
 
 
-def _samples(kind: str, named: pl.Series, spec: Spec, file: TableFile | None) -> Iterator[Batch]:
+@dataclass
+class Known:
+    """What the table of users or items says.
+
+    Attributes:
+        place: by id, the number of its first row.
+        cells: of each further column, a value a row; bytes as they are.
+        columns: the names as they are in the file.
+        is_untyped: all cells are text.
+    """
+
+    place: dict[str, int] = field(default_factory=dict)
+    cells: dict[str, list[Any]] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    is_untyped: bool = False
+
+
+def _samples(kind: str, named: pl.Series, known: Known) -> Iterator[Batch]:
     """Batches of the users, or of the items: what the interactions name, then what the table names besides."""
-    ids = named.unique(maintain_order=True).to_frame("id")
-    untyped: frozenset[str] = frozenset()
-    if file is not None:
-        known, is_untyped = _table_of(spec, file, kind)
-        ids = ids.join(known, on="id", how="full", coalesce=True, maintain_order="left_right")
-        untyped = frozenset(known.columns) if is_untyped else frozenset()
-    names = [f"{kind}:{name}" for name in ids["id"]]
-    further = {column: ids[column].to_list() for column in ids.columns if column != "id"}
-    for start in range(0, len(names), BATCH_ROWS):
-        part = slice(start, start + BATCH_ROWS)
-        rows = list(range(start, start + len(names[part])))
-        columns: dict[str, Any] = {"uri": names[part], "sample_id": names[part], "kind": [kind] * len(rows)}
-        yield Batch(rows, columns | {name: cells[part] for name, cells in further.items()}, untyped=untyped)
+    ids = list(dict.fromkeys([*named.unique(maintain_order=True), *known.place]))
+    untyped = frozenset(known.cells) if known.is_untyped else frozenset[str]()
+    for start in range(0, len(ids), BATCH_ROWS):
+        part = ids[start : start + BATCH_ROWS]
+        names, places = [f"{kind}:{name}" for name in part], [known.place.get(name) for name in part]
+        columns: dict[str, Any] = {"uri": names, "sample_id": names, "kind": [kind] * len(part)}
+        for name, cells in known.cells.items():
+            columns[name] = [None if place is None else cells[place] for place in places]
+        yield Batch(list(range(start, start + len(part))), columns, untyped=untyped)
 
 
-def _table_of(spec: Spec, file: TableFile, kind: str) -> tuple[pl.DataFrame, bool]:
-    """The table of users or items, its ids as `id`, each once; and whether all its cells are text."""
-    frames, is_untyped = [], False
-    for batch in read_table(spec, file):
-        if not batch.rows:
+def _table_of(spec: Spec, file: TableFile | None, kind: str) -> Known:
+    """The table of users or items; of none nothing is known. Raises `SourceError` where it has no column of ids."""
+    found, n = Known(), 0
+    for batch in read_table(spec, file) if file is not None else ():
+        if not batch.rows or file is None:
             continue
-        by_name = {name.lower(): name for name in batch.columns}
-        name = next((by_name[name] for name in (*KNOWN[kind], "id", "sample_id") if name in by_name), None)
-        if name is None:
-            raise SourceError(f"{file.name} has the columns {', '.join(map(repr, batch.columns))}; wanted {kind} or id")
-        columns = {
-            "item_uri" if key.lower() == "uri" else key: cells for key, cells in batch.columns.items() if key != name
-        }
+        name = _id_column(spec, list(batch.columns), kind, file.name)
+        further = {key: cells for key, cells in batch.columns.items() if key != name}
+        for key, cells in carried(further, spec.source.columns, OWN, kind, file.name).items():
+            found.cells.setdefault(key, [None] * n).extend(_values_of(cells))
         ids = strings(batch.columns[name], Fates(len(batch.rows)), name, CELL_LIMIT, id_text)
-        cells = {key: pl.Series(key, _as_list(column), strict=False) for key, column in columns.items()}
-        frames.append(pl.DataFrame({"id": pl.Series(ids, dtype=pl.String), **cells}))
-        is_untyped |= batch.is_untyped
-    if not frames:
-        return pl.DataFrame(schema={"id": pl.String}), False
-    found = pl.concat(frames, how="diagonal_relaxed").filter(pl.col("id").is_not_null() & (pl.col("id") != ""))
-    return found.unique("id", keep="first", maintain_order=True), is_untyped
+        for row, one in enumerate(ids, start=n):
+            if one:
+                found.place.setdefault(one, row)
+        n += len(ids)
+        for cells in found.cells.values():
+            cells.extend([None] * (n - len(cells)))
+        found.columns |= set(batch.columns)
+        found.is_untyped |= batch.is_untyped
+    return found
 
 
-def _as_list(column: Any) -> list[Any]:
-    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+def _values_of(column: Any) -> list[Any]:
+    is_bytes = isinstance(column, pa.Array) and (
+        pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+    )
+    return column.to_pylist() if is_bytes else kept_values(column, Fates(len(column)), "")
 
 
-def _listed(spec: Spec, file: TableFile | None) -> pl.Series | None:
-    return None if file is None else _table_of(spec, file, "item")[0]["id"]
+def _id_column(spec: Spec, columns: list[str], kind: str, file: str) -> str:
+    """The column of ids in the table of users or items, perhaps named as in that of interactions."""
+    by_name = {name.lower(): name for name in columns}
+    given = getattr(spec.interactions, f"{kind}_column").lower()
+    name = next((by_name[name] for name in (given, *KNOWN[kind], "id", "sample_id") if name in by_name), None)
+    if name is None:
+        raise SourceError(
+            f"{file} has the columns {', '.join(map(repr, columns[:20]))}; wanted {kind} or id. Rename its column of "
+            f"ids, or name it as that of the interactions in the spec: [interactions] {kind}_column = …"
+        )
+    return name
+
+
+def _refuse_absent(spec: Spec, users: Known, items: Known) -> None:
+    """Raises `SourceError` where the spec names a column of labels that neither table has, or where two of their
+    columns are one to SQL."""
+    label = spec.source.columns.get("label")
+    if label and label not in users.columns | items.columns:
+        listed = ", ".join(map(repr, sorted(users.columns | items.columns)[:20])) or "none"
+        raise SourceError(
+            f"source.columns says label = {label!r}, and neither the table of users nor that of items has such a "
+            f"column; the columns there are {listed}"
+        )
+    unique_names(list(dict.fromkeys([*users.cells, *items.cells])), "the source")
 
 
 def _tables(rows: pl.DataFrame, ids: pl.Series, listed: pl.Series | None) -> Iterator[tuple[str, pl.DataFrame]]:

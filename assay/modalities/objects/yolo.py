@@ -39,7 +39,7 @@ def read_names(data: bytes, name: str) -> list[str] | None:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             return None  # names repeat nothing, and repeats of repeats fill any memory
         found = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):  # PyYAML's own are but some
         return None
     names = found.get("names") if isinstance(found, dict) else None
     if isinstance(names, dict) and names and all(type(key) is int and 0 <= key < MOST_CLASSES for key in names):
