@@ -7,9 +7,9 @@ few dozen passes; the weights of all folds stand side by side in one matrix, so 
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 N_BEST = 5  # classes that are always worth a look
 SMALL = 10  # rows a fold of one label, below which it begins in a fold of its own: so that folds are equally large
 SMALL_FIT = 2.5e8  # logits of all folds, up to which a fit is always worth it
+NEAR = 8  # passes of a fit that begins near its end: after four, a third more held-out samples are told otherwise
 LEAST_ROWS = 10  # a class that a larger fit can afford; with fewer, class centroids take its place
 DENSE = 2.5e7  # logits that are kept; more are made anew wherever they are read
 BLOCK_LOGITS = 1_000_000  # made at a time
@@ -120,8 +121,11 @@ def fits(n: int, n_classes: int, n_folds: int, dimensions: int) -> bool:
     return n * n_classes * n_folds <= SMALL_FIT or rows >= LEAST_ROWS * n_classes
 
 
-Learner = Callable[[Problem, float | None], torch.Tensor]
-"""`(problem, penalty) -> weights`, as `train`."""
+class Learner(Protocol):
+    """What finds weights, as `train` does."""
+
+    def __call__(self, problem: Problem, penalty: float | None, near: torch.Tensor | None = None, /) -> torch.Tensor:
+        """`train(problem, penalty, near)`."""
 
 
 class Logits:
@@ -187,21 +191,24 @@ def predict(problem: Problem, penalty: float | None = None, learner: Learner | N
 
     Rows without a label are never trained on, but they too are predicted.
     """
-    return Logits(problem, (learner or train)(problem, penalty))
+    return Logits(problem, (learner or train)(problem, penalty, None))
 
 
 def out_of_fold(problem: Problem, penalty: float | None = None, iterations: int = ITERATIONS) -> np.ndarray:
     """`predict` as one array."""
-    return np.asarray(Logits(problem, train(problem, penalty, iterations)))
+    weights = learn(problem, choose_penalty(problem) if penalty is None else penalty, iterations)
+    return np.asarray(Logits(problem, weights))
 
 
-def train(problem: Problem, penalty: float | None = None, iterations: int = ITERATIONS) -> torch.Tensor:
+def train(problem: Problem, penalty: float | None = None, near: torch.Tensor | None = None) -> torch.Tensor:
     """Weights (r + 1, n_folds, n_classes), the last row being the bias; fold f is trained on all rows outside fold f.
 
     Minimises Σ cross entropy + penalty/2 · ‖W‖², each fold by itself; see `training.py`. Without a penalty,
-    `choose_penalty` chooses it.
+    `choose_penalty` chooses it. `near` are weights, of the same shape, of a problem with a few other labels: the fit
+    begins there and takes NEAR passes.
     """
-    return learn(problem, choose_penalty(problem) if penalty is None else penalty, iterations)
+    penalty = choose_penalty(problem) if penalty is None else penalty
+    return learn(problem, penalty) if near is None else learn(problem, penalty, NEAR, near.numpy())
 
 
 def best_classes(logits: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from assay.store.stage import StageWriter, Work, stage, write_rows
 from assay.store.tables import Tables
 from assay.store.workspace import Workspace
 
-VERSION = 31
+VERSION = 32
 WRITES = (
     "measures",
     "label_findings",

@@ -1,9 +1,9 @@
 """Fits that go on from the night before: a probe's weights are kept as facts, in the space of the vectors.
 
-A fit from nothing chooses its penalty and takes up to ITERATIONS passes over the rows. One that goes on keeps the
-penalty and takes a fraction of the passes towards the same point, that of the least loss; where labels or vectors are
-so much others that this is far away, the fit begins with nothing. Where tonight's rows, labels and folds are those of
-the fit that is kept, its result is tonight's, so a night that is done again finds the same weights.
+A fit from nothing chooses its penalty and takes up to `training.ITERATIONS` passes over the rows. One that goes on
+keeps the penalty and takes a fraction of the passes towards the same point, that of the least loss; where labels or
+vectors are so much others that this is far away, the fit begins with nothing. Where tonight's rows, labels and folds
+are those of the fit that is kept, its result is tonight's, so a night that is done again finds the same weights.
 """
 
 import functools
@@ -18,7 +18,7 @@ import torch
 import xxhash
 
 from assay.metrics.probe import Learner, Logits, Problem, Space, choose_penalty, cross_entropy, subset, train
-from assay.metrics.training import ITERATIONS, learn
+from assay.metrics.training import learn
 from assay.store.arrays import Head, KeptArrays
 from assay.store.evenly import evenly
 from assay.store.files import hash_text
@@ -58,9 +58,16 @@ class Memory:
     def _folder(self, name: str) -> Path:
         return self.folder / hash_text(name)[:16]
 
-    def _learn(self, name: str, classes: Sequence[str], problem: Problem, penalty: float | None) -> torch.Tensor:
+    def _learn(
+        self,
+        name: str,
+        classes: Sequence[str],
+        problem: Problem,
+        penalty: float | None,
+        near: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         if problem.space is None:
-            return train(problem, penalty)
+            return train(problem, penalty, near)
         store, n = KeptArrays(self._folder(name)), len(problem.known)
         kind = {"version": VERSION, "embedder": self.embedder, "dimensions": len(problem.space.turn)}
         kind |= {"folds": problem.n_folds, "asked": "the best" if penalty is None else penalty}
@@ -73,9 +80,9 @@ class Memory:
         if head and kept and (start := start_of(problem, classes, head.about, kept)) is not None:
             penalty, n, nights = head.about["penalty"], head.about["rows"], head.about["nights"] + 1
             weights = learn(problem, penalty, PASSES, start)
-        else:
+        else:  # from nothing, or from a fit much like it
             penalty, nights = choose_penalty(problem) if penalty is None else penalty, 0
-            weights = learn(problem, penalty, ITERATIONS)
+            weights = train(problem, penalty, near)
         self.nights[name] = nights
         about = {**kind, "of": digest, "penalty": penalty, "rows": n, "nights": nights}
         about["loss"] = loss_of(problem, weights)

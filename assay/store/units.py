@@ -87,10 +87,31 @@ def numbered_edges(
         ends: the columns wanted beside `rank` and `similarity`; int32 places in `ids`, null where a name is none of
             them.
     """
-    names = pl.Enum(ids)
-    numbers = [pl.col(end).cast(names, strict=False).to_physical().cast(pl.Int32) for end in ends]
+    numbers = _Numbers(ids)
     for part in parts:
-        yield _nearest(part, k).select(*numbers, "rank", "similarity").collect()
+        edges = _nearest(part, k).select(*ends, "rank", "similarity").collect()
+        yield edges.with_columns(numbers.of(edges[end]).alias(end) for end in ends)
+
+
+class _Numbers:
+    """The place of each name in `ids` (n,), found by its hash. A look-up by the name itself takes twice as long, and is
+    left to those whose hash is another's, or nobody's."""
+
+    def __init__(self, ids: pl.Series) -> None:
+        self._names = pl.DataFrame({"name": ids, "number": np.arange(len(ids), dtype=np.int32)})
+        self._hashes = self._names.select(pl.col("name").hash(), "number").unique("name")
+
+    def of(self, names: pl.Series) -> pl.Series:
+        """int32, null where a name is none of `ids`; a run of one name is looked up once."""
+        runs = names.rle().struct.unnest()
+        heads = runs.select(name="value")
+        hashes = heads.select(pl.col("name").hash())
+        number = hashes.join(self._hashes, on="name", how="left", maintain_order="left")["number"]
+        wrong = ~(self._names["name"].gather(number) == heads["name"]).fill_null(False)
+        if wrong.any():
+            others = heads.filter(wrong).join(self._names, on="name", how="left", maintain_order="left")["number"]
+            number = number.scatter(wrong.arg_true(), others)
+        return number.gather(np.repeat(np.arange(len(runs), dtype=np.uint32), runs["len"].to_numpy()))
 
 
 def _nearest(part: Path, k: int | None) -> pl.LazyFrame:

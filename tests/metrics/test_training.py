@@ -41,9 +41,9 @@ def test_blocks_learn_what_all_rows_at_once_do(sets, request):
     """To convergence, the logits in blocks and fold by fold are those of one matrix; the penalty and the temperature,
     the likeliest classes and single places too."""
     problem = problem_of(sets=sets)
-    whole = probe.Logits(problem, probe.train(problem, 0.3, 300))
+    whole = probe.Logits(problem, training.learn(problem, 0.3, 300))
     request.getfixturevalue("small_memory")
-    blocks = probe.Logits(problem, probe.train(problem, 0.3, 300))
+    blocks = probe.Logits(problem, training.learn(problem, 0.3, 300))
     assert np.asarray(blocks) == pytest.approx(np.asarray(whole), abs=0.1)
     assert blocks.temperature() == pytest.approx(whole.temperature(), rel=0.02)
     every = np.arange(blocks.shape[0])
