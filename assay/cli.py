@@ -567,7 +567,13 @@ def push(dataset: str, address: str, home: Path) -> None:
 @click.option("--keep", type=click.IntRange(min=1), help="How many of the newest snapshots stay.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="And all that are younger than this.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--grace-hours", default=24.0, show_default=True, help="Unpublished work younger than this stays.")
+@click.option(
+    "--grace-hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Unpublished work younger than this stays.",
+)
 @wait_option
 @home_option
 def gc(

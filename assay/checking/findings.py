@@ -1,7 +1,6 @@
 """What is found of a batch, from what a night's stages say of it beside the snapshot."""
 
 import difflib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +128,7 @@ def unknown_classes(batch: Batch, snapshot: Snapshot) -> pl.DataFrame:
     if not known:
         return pl.DataFrame(schema={"label": pl.String, "n": pl.Int64, "nearest": pl.String, "example": pl.String})
     samples = batch.cleaned.read("samples", ["sample_id", "label"]).drop_nulls("label")
-    one_each: Callable[[str], list[str]] = lambda text: classes_of(text, separator) if separator else [text]  # noqa: E731
-    pairs = [(sample, name) for sample, text in samples.iter_rows() for name in one_each(text)]
+    pairs = [(sample, name) for sample, text in samples.iter_rows() for name in classes_in(text, separator)]
     carried = pl.DataFrame(pairs, schema={"example": pl.String, "label": pl.String}, orient="row")
     strange = carried.filter(~pl.col("label").is_in(known)).group_by("label", maintain_order=True)
     found = strange.agg(pl.len().cast(pl.Int64).alias("n"), pl.col("example").first())
@@ -138,6 +136,13 @@ def unknown_classes(batch: Batch, snapshot: Snapshot) -> pl.DataFrame:
     close = [difflib.get_close_matches(name.casefold(), lower, n=1, cutoff=0.75) for name in found["label"]]
     nearest_one = pl.Series("nearest", [lower[names[0]] if names else None for names in close], dtype=pl.String)
     return found.with_columns(nearest_one).select("label", "n", "nearest", "example").sort(-pl.col("n"), "label")
+
+
+def classes_in(label: str | None, separator: str) -> list[str]:
+    """The classes of a label: the label itself, or where labels are sets all in it; none of none."""
+    if label is None:
+        return []
+    return classes_of(label, separator) if separator else [label]
 
 
 def rejects(batch: Batch) -> pl.DataFrame:

@@ -11,8 +11,10 @@ import polars as pl
 
 from assay.checking.tables import FINDINGS
 from assay.contracts.errors import SpecError
+from assay.reading.report import printable
 from assay.store.files import atomic_file
 
+FORMS = ("parquet", "json")
 SHOWN = 3  # examples of each kind of finding
 DRIFT = "drift_domain_auc"
 LIMITED = (*FINDINGS, "label_conflicts", "drift")
@@ -114,6 +116,8 @@ class Check:
 
     def write(self, folder: str | Path, form: str = "parquet") -> Path:
         """Each table as a file of `folder`, Parquet or (`json`) a JSON array, and `check.json`, written last."""
+        if form not in FORMS:
+            raise SpecError(f"a check is written as {' or '.join(FORMS)}; got {form!r}")
         folder = Path(folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in self.tables.items():
@@ -164,6 +168,5 @@ def _cell(key: str, value: Any) -> str:
         return key.replace("_", " ")
     if isinstance(value, float):
         value = f"{value:.3g}"
-    text = str(value)
-    text = text if len(text) <= 60 else f"{text[:59]}…"
+    text = printable(value, 60)
     return text if key == "sample_id" else f"{key.replace('_', ' ')} {text}"

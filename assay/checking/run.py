@@ -13,7 +13,16 @@ from typing import Any
 import polars as pl
 
 from assay.checking.batch import Batch, batch_spec, read_batch, refuse_unfit, workplace
-from assay.checking.findings import content_findings, drift, duplicates, leaks, outliers, rejects, unknown_classes
+from assay.checking.findings import (
+    classes_in,
+    content_findings,
+    drift,
+    duplicates,
+    leaks,
+    outliers,
+    rejects,
+    unknown_classes,
+)
 from assay.checking.joined import Joined, join
 from assay.checking.labels import judge_labels
 from assay.checking.result import Check, Limit, held_against
@@ -70,7 +79,7 @@ def _tables(
         ]
         found |= {"duplicates": duplicates(joined), "leaks": leaks(joined), "drift": drift(batch, snapshot)}
         found |= _by_vectors(batch, joined, snapshot, place, notes)
-    found["samples"] = _samples(samples, found, snapshot)
+    found["samples"] = marked(samples, found, snapshot, batch.spec.source.label_separator)
     return found, notes
 
 
@@ -96,11 +105,13 @@ def _by_vectors(
     }
 
 
-def _samples(samples: pl.DataFrame, found: dict[str, pl.DataFrame], snapshot: Snapshot) -> pl.DataFrame:
+def marked(samples: pl.DataFrame, found: dict[str, pl.DataFrame], snapshot: Snapshot, separator: str) -> pl.DataFrame:
     """Each sample with the kinds of findings that name it."""
     kinds = [name for name in FINDINGS if name in found and name != "unknown_classes"]
     pairs = [found[name].select("sample_id", pl.lit(name).alias("found")).drop_nulls().unique() for name in kinds]
-    strange = samples.filter(pl.col("label").is_in(found["unknown_classes"]["label"].implode()))
+    unknown = set(found["unknown_classes"]["label"])
+    carried = [not unknown.isdisjoint(classes_in(text, separator)) for text in samples["label"]]
+    strange = samples.filter(pl.Series(carried, dtype=pl.Boolean))
     pairs.append(strange.select("sample_id", pl.lit("unknown_classes").alias("found")))
     named = pl.concat(pairs).group_by("sample_id").agg(pl.col("found").sort())
     there = snapshot.read("samples", ["sample_id", "content_hash"]).rename({"content_hash": "was"})

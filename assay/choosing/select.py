@@ -48,8 +48,10 @@ def select(snapshot: Snapshot, n: int) -> pl.DataFrame:
     Of copies one is asked for. What is far from everything, or in a small clump, stands for little and comes late.
 
     Raises:
-        SpecError: no sample lacks a label; or labels are sets; or nothing without a label has a vector.
+        SpecError: `n` is below 1; no sample lacks a label; labels are sets; or nothing without a label has a vector.
     """
+    if n < 1:
+        raise SpecError(f"{n} samples to label are none; name 1 or more")
     if snapshot.manifest["config"]["source"].get("label_separator"):
         raise SpecError("labels are sets here, and what to label next is only chosen for labels of one class")
     corpus = read_corpus(snapshot)

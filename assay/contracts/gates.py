@@ -50,5 +50,6 @@ def says(gate: Mapping[str, Any]) -> str:
     value = "absent" if gate["value"] is None else f"{gate['value']:.4g}"
     where = f" where {gate['by']} is {gate['group']}" if gate.get("group") is not None else ""
     before = f", before {gate['before']:.4g}" if gate.get("before") is not None else ""
-    others = f", and {gate['n_broken'] - 1:,} more groups" if gate.get("n_broken", 0) > 1 else ""
+    more = gate.get("n_broken", 0) - 1
+    others = f", and {more:,} more group{'s' if more > 1 else ''}" if more > 0 else ""
     return f"{gate['metric']} is {value}{where}{before}, wanted {limits}{others}"

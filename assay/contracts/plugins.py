@@ -74,8 +74,10 @@ def load_plugin(group: str, name: str) -> object:
     module, _, attribute = known[name].partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SpecError(f"{group} {name!r} is registered as {known[name]}, which cannot be loaded: {error}") from error
+    except Exception as error:  # whatever another's package does when it is imported
+        raise SpecError(
+            f"{group} {name!r} is registered as {known[name]}, which cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
 
 
 def installed(package: str) -> str | None:

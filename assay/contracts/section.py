@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """Base of every part of a spec: frozen, strict about keys."""
+    """Base of every part of a spec: frozen, strict about keys, and no number is NaN or infinite, as TOML allows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 def is_this_machine(host: str) -> bool:

@@ -57,10 +57,10 @@ def as_cvat(frame: pl.DataFrame, view: View) -> bytes:
         raise ExportError(
             f"CVAT holds pictures; these are {view.face['plural']}. Take them for Label Studio, or as CSV"
         )
-    facts = view.scan(view.face["facts"]).unique("content_hash", keep="any").collect()
     boxed = bool(view.face.get("whole"))
     size = ["image_width", "image_height", "x", "y", "box_width", "box_height"] if boxed else ["width", "height"]
-    rows = frame.join(facts.select("content_hash", *size), on="content_hash", how="left", maintain_order="left")
+    facts = view.scan(view.face["facts"]).select("content_hash", *size).unique("content_hash", keep="any").collect()
+    rows = frame.join(facts, on="content_hash", how="left", maintain_order="left")
     root = ElementTree.Element("annotations")
     _written(root, "version", "1.1")
     task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
@@ -75,7 +75,7 @@ def as_cvat(frame: pl.DataFrame, view: View) -> bytes:
         name = parted(row["uri"] or row["sample_id"])[0] if boxed else row["uri"] or row["sample_id"]
         if name not in images:
             wide, high = (str(row[key] or 0) for key in size[:2])
-            given = {"id": str(len(images)), "name": _legal(name), "width": wide, "height": high}
+            given = {"id": str(len(images)), "name": legal(name), "width": wide, "height": high}
             images[name] = ElementTree.SubElement(root, "image", given)
         for label, by in _labels(row):
             ElementTree.SubElement(
@@ -89,9 +89,9 @@ def _labels(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The given label, and the suggested one where it is another, each with who says so."""
     given, suggested = row["label"], row.get("suggested_label")
     if given is not None:
-        yield _legal(given), "manual"
+        yield legal(given), "manual"
     if suggested is not None and suggested != given:
-        yield _legal(suggested), "auto"
+        yield legal(suggested), "auto"
 
 
 def _corners(row: dict[str, Any]) -> dict[str, str]:
@@ -102,10 +102,10 @@ def _corners(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _written(parent: ElementTree.Element, tag: str, text: str) -> None:
-    ElementTree.SubElement(parent, tag).text = _legal(text)
+    ElementTree.SubElement(parent, tag).text = legal(text)
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """The text without the characters that XML cannot hold."""
     return ILLEGAL.sub("\ufffd", text)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from assay.contracts.errors import SpecError
+from assay.reading.columns import face_of
 from assay.reading.printed import write_file
 from assay.store.snapshots import Snapshot
 
@@ -29,7 +30,7 @@ def write_cleanvision(snapshot: Snapshot, target: Path) -> int:
     Raises:
         SpecError: the samples are no images, or the file's ending is another.
     """
-    face = snapshot.manifest["face"]
+    face = face_of(snapshot.manifest)
     if face["kind"] != "picture":
         raise SpecError(f"CleanVision is about images, and `{snapshot.manifest['dataset']}` holds {face['plural']}")
     frame = cleanvision_frame(snapshot)

@@ -24,6 +24,8 @@ from assay.reading.samples import Raw
 UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*]")  # what some file system does not allow in a name
 RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 LONGEST = 120  # characters of one name
+LONGEST_ENDING = 12  # characters of what is taken for an ending
+LONGEST_BYTES = 240  # of it in UTF-8: file systems take 255
 
 
 @dataclass
@@ -48,14 +50,30 @@ def entries(view: View, mask: np.ndarray) -> Iterator[tuple[str, int]]:
         path = "/".join([*parts, safe(PurePosixPath(name).name or name)])
         if not view.has_thumbnails() and "." not in path.rsplit("/", 1)[1]:
             path += ".txt"
-        again = used.get(path.casefold(), 0)  # some file systems do not tell case apart
-        used[path.casefold()] = again + 1
-        yield (numbered(path, again) if again else path), row
+        yield free(path, used), row
+
+
+def free(path: str, used: dict[str, int]) -> str:
+    """`path`, or where it is taken a numbered one that is not; `used` has how often each was asked for, in one case, as
+    some file systems do not tell case apart."""
+    asked = again = used.get(path.casefold(), 0)
+    place = numbered(path, again) if asked else path
+    while place.casefold() in used:  # by a file that is called so itself
+        again += 1
+        place = numbered(path, again)
+    used[path.casefold()] = again + 1
+    used.setdefault(place.casefold(), 1)
+    return place
 
 
 def safe(name: str) -> str:
-    """A name that is one folder or file on any system; never empty, `.` or `..`."""
-    plain = UNSAFE.sub("_", name).strip(". ")[:LONGEST].rstrip(". ")
+    """A name that is one folder or file on any system; never empty, `.` or `..`. A long one keeps its ending."""
+    plain = UNSAFE.sub("_", name).strip(". ")
+    end = PurePosixPath(plain).suffix if len(PurePosixPath(plain).suffix) <= LONGEST_ENDING else ""
+    if len(plain) > LONGEST or len(plain.encode("utf-8", "replace")) > LONGEST_BYTES:
+        start = plain.removesuffix(end)[: LONGEST - len(end)].encode("utf-8", "replace")
+        start = start[: LONGEST_BYTES - len(end.encode("utf-8", "replace"))]
+        plain = (start.decode("utf-8", "ignore").rstrip(". ") + end).rstrip(". ")
     if not plain or RESERVED.match(plain):
         plain = f"_{plain}"
     return plain

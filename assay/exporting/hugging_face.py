@@ -163,7 +163,8 @@ def typed(frame: pl.DataFrame, classes: list[str], kind: str) -> tuple[pa.Table,
 
 def dtype_of(kind: pa.DataType) -> str:
     """An Arrow type in the words of `datasets`."""
-    names = {"double": "float64", "float": "float32", "halffloat": "float16", "bool": "bool", "large_string": "string"}
+    names = {"double": "float64", "float": "float32", "halffloat": "float16", "large_string": "string"}
+    names |= {"date32[day]": "date32", "date64[ms]": "date64"}
     return names.get(str(kind), str(kind))
 
 

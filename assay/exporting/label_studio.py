@@ -9,11 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-import numpy as np
 import polars as pl
 
 from assay.contracts.errors import SpecError
-from assay.exporting.annotations import as_label_studio
+from assay.exporting.annotations import as_label_studio, legal
 from assay.exporting.takeaway import found, with_text
 from assay.reading.columns import View
 from assay.store.files import atomic_file
@@ -61,9 +60,7 @@ def doubtful(view: View) -> pl.DataFrame:
         .select("sample_id")
         .collect()["sample_id"]
     )
-    mask = np.zeros(len(view), dtype=bool)
-    mask[view.rows_of(asked)] = True
-    frame = with_text(view, found(view, mask))
+    frame = with_text(view, found(view, view.spread_mask(asked)))
     return frame.sort(pl.col("label").is_null(), -pl.col("label_score"), "position")
 
 
@@ -74,6 +71,6 @@ def configuration(tag: str, shown: str, classes: list[str]) -> str:
     choices = {"name": "label", "toName": shown, "choice": "single", "showInLine": "true"}
     within = ElementTree.SubElement(root, "Choices", choices)
     for name in classes:
-        ElementTree.SubElement(within, "Choice", {"value": name})
+        ElementTree.SubElement(within, "Choice", {"value": legal(name)})
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -75,6 +75,7 @@ TITLES = {
 def of_failure(spec: Spec, error: BaseException) -> News:
     """A night that published nothing."""
     said = str(error).strip() or type(error).__name__
+    said = said.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode, a message must be
     return News(spec.name, (("failed", f"nothing was published: {said}"),))
 
 

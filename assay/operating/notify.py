@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from assay.contracts.errors import AssayError, SpecError
 from assay.contracts.operations import Notify
@@ -98,15 +98,17 @@ def post(notify: Notify, news: News) -> None:
     key = secret(notify.key_variable)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"text": news.text[:LONGEST_TEXT]} if notify.form == "text" else news.described()
+    path = urlunsplit(("", "", parts.path, parts.query, "")) if notify.webhook_variable else ""  # which answers repeat
+    hidden = (url, path if len(path) > 1 else "", key)
     try:
         with httpx.Client(timeout=notify.timeout_seconds, follow_redirects=False, trust_env=not local) as client:
             answer = client.post(url, json=body, headers=headers)
     except httpx.HTTPError as error:
-        raise ConnectionError(blotted(f"{type(error).__name__} {error}".strip(), url, key)) from None
+        raise ConnectionError(blotted(f"{type(error).__name__} {error}".strip(), *hidden)) from None
     if answer.status_code >= 500:
         raise ConnectionError(f"status {answer.status_code}")
     if not answer.is_success:
-        said = blotted(" ".join(answer.text[:200].split()), url, key)
+        said = blotted(" ".join(answer.text.split()), *hidden)[:200]
         raise NotTold(f"status {answer.status_code}: {said or 'nothing more'}")
 
 

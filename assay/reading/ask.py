@@ -28,11 +28,15 @@ def ask(
 
     Raises:
         SnapshotError: a file of the snapshot is missing or damaged.
-        SpecError: the query fails, is no SELECT, or `allow` names what is not there.
+        SpecError: the query fails, is no SELECT or no UTF-8, or `allow` names what is not there.
     """
     missing = [path for path in allow if not path.exists()]
     if missing:
         raise SpecError(f"--allow {missing[0]}: there is no such file or folder")
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise SpecError("the query holds bytes that are not UTF-8; write it in UTF-8") from None
     with mistakes_in_words():
         connection = snapshot.connect(not unlocked, allow, history=bool(OTHER_NIGHTS.search(sql)))
         if not unlocked:

@@ -56,14 +56,19 @@ def _is_older(path: Path, before: float) -> bool:
 
 def divide(snapshots: list[Snapshot], keep: int, days: float | None) -> tuple[list[Snapshot], list[Snapshot]]:
     """`(kept, old)` of some snapshots, oldest first: the newest `keep` and those younger than `days`; the others."""
-    oldest = datetime.now(UTC) - timedelta(days=days or 0.0)
+    now = datetime.now(UTC)
     place = {snapshot.number: at for at, snapshot in enumerate(reversed(snapshots))}
     kept = [
         snapshot
         for snapshot in snapshots
-        if place[snapshot.number] < keep or (days is not None and made_at(snapshot) > oldest)
+        if place[snapshot.number] < keep or (days is not None and not _age(snapshot, now) >= days)
     ]
     return kept, [snapshot for snapshot in snapshots if snapshot not in kept]
+
+
+def _age(snapshot: Snapshot, now: datetime) -> float:
+    """Days since a snapshot was published."""
+    return (now - made_at(snapshot)) / timedelta(days=1)
 
 
 def made_at(snapshot: Snapshot) -> datetime:

@@ -3,6 +3,8 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,8 +13,11 @@ from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
 import assay
+from assay.checking.findings import classes_in
 from assay.checking.labels import by_chance_at_most
-from assay.checking.result import limit
+from assay.checking.result import Check, held_against, limit
+from assay.checking.run import marked
+from assay.checking.tables import TABLES
 from assay.cli import main
 from assay.contracts.errors import SnapshotError, SpecError
 from assay.modalities.image.digits import digit_samples
@@ -255,6 +260,71 @@ def test_limits_are_numbers_or_shares():
     assert not limit("drift", 0.7).share and str(limit("rejects", "3")) == "3"
     with pytest.raises(SpecError, match="is not a number"):
         limit("drift", "5%")
+
+
+@pytest.mark.parametrize("name, given, said", [
+    ("leak", 1, "did you mean"), ("leaks", "nan", "is not a number"), ("leaks", "-1", "is not a number"),
+    ("leaks", "inf", "is not a number"), ("leaks", "", "is not a number"), ("leaks", "many", "label_issues=2%"),
+])  # fmt: skip
+def test_a_limit_that_is_none_is_refused(name, given, said):
+    """Before anything is read."""
+    with pytest.raises(SpecError, match=said):
+        limit(name, given)
+
+
+def made_check(n: int = 4, **tables: list[dict]) -> Check:
+    """A check with these rows in its tables, all others empty."""
+    frames = {name: contract.create_empty() for name, contract in TABLES.items()}
+    return Check("toy", 3, n, frames | {name: pl.DataFrame(rows) for name, rows in tables.items()})
+
+
+def test_limits_hold_up_to_their_number_or_share():
+    """Two rejects of four are half of them; what is not known, as the drift of a few samples, breaks nothing."""
+    two = [{"sample_id": name, "uri": None, "stage": "clean", "reason": "truncated", "detail": None} for name in "ab"]
+    check = made_check(rejects=two)
+    for text, good in (("2", True), ("1", False), ("50%", True), ("49%", False), ("0", False)):
+        held = held_against(check, [limit("rejects", text), limit("drift", 0.5)])
+        assert held.passed == good and [str(one.name) for one, _ in held.broken] == ([] if good else ["rejects"])
+    empty = made_check(n=0)
+    assert held_against(empty, [limit(name, "0%") for name in ("rejects", "duplicates")]).passed
+
+
+def test_words_are_a_line_a_finding_whatever_names_hold():
+    """A line break, a colour code of the terminal or a mark that turns the writing around is spelled out."""
+    row = {"sample_id": "a\nb\x1b[31m\u202e", "uri": None, "stage": "clean", "reason": "x" * 200, "detail": None}
+    words = made_check(rejects=[row]).words()
+    assert all(line.isprintable() for line in words.splitlines())
+    (line,) = [line for line in words.splitlines() if "a b" in line]
+    assert r"\u001b[31m\u202e" in line and "x" * 59 + "…" in line and "x" * 60 not in line
+
+
+def test_a_check_is_written_in_the_form_that_is_asked_for(tmp_path):
+    """Another is refused rather than written under its ending."""
+    check = made_check()
+    assert json.loads((check.write(tmp_path / "json", "json") / "rejects.json").read_text()) == []
+    assert pl.read_parquet(check.write(tmp_path / "parquet") / "leaks.parquet").is_empty()
+    with pytest.raises(SpecError, match="parquet or json; got 'csv'"):
+        check.write(tmp_path / "csv", "csv")
+    with pytest.raises(SpecError, match="no table 'leak'"):
+        check.table("leak")
+
+
+def test_a_class_inside_a_set_is_found_of_its_samples():
+    """Where labels are sets, a sample that carries an unknown class among known ones is not to come in as it is."""
+    frame = pl.DataFrame({
+        "sample_id": ["a", "b", "c", "d"], "uri": None, "split": None, "content_hash": "h",
+        "label": ["cat;zebra", "cat", None, ";"],
+    })  # fmt: skip
+    there = stored({"samples": frame.clear().select("sample_id", "content_hash", "label")})
+    found = {"unknown_classes": pl.DataFrame({"label": ["zebra"]}), "rejects": TABLES["rejects"].create_empty()}
+    rows = marked(frame, found, there, ";").select("sample_id", "found").rows()
+    assert rows == [("a", ["unknown_classes"]), ("b", []), ("c", []), ("d", [])]
+    assert classes_in("cat;zebra", "") == ["cat;zebra"] and classes_in(None, ";") == []
+
+
+def stored(tables: dict[str, pl.DataFrame]) -> Any:
+    """What is read of a snapshot, from frames."""
+    return SimpleNamespace(read=lambda name, columns: tables[name].select(columns))
 
 
 def test_what_is_named_is_rarely_chance():

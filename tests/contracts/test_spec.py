@@ -21,6 +21,9 @@ def test_naming_a_model_means_open_clip():
     assert make_spec(MINIMAL | {"embed": {"model": "ViT-B-32"}}, Path(".")).embed.kind == "open_clip"
 
 
+TABLE = {"kind": "table", "path": "a.csv"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -42,6 +45,41 @@ def test_naming_a_model_means_open_clip():
         ({"metrics": {"group_columns": ["a", "a"]}}, "`metrics.group_columns`: names a column twice"),
         ({"base": "/"}, "unknown key `base`"),
         ({"source": "pets"}, "`source`"),
+        (
+            {"source": {"kind": "folder", "path": "a", "layout": "split/klass"}},
+            "use auto, flat, or one word per",
+        ),
+        ({"source": {"kind": "folder", "path": "a", "layout": "class/class"}}, "each at most once"),
+        ({"source": {"kind": "folder", "path": "a", "label_separator": ";"}}, 'is for kind = "table"'),
+        ({"source": {"kind": "folder", "files": {"train": "b"}}}, '`files` is for kind = "table"'),
+        ({"source": {"kind": "folder", "path": "~nobody-of-this-name/x"}}, "no such user is known here"),
+        ({"source": TABLE | {"delimiter": "ab"}}, "cannot separate or quote the cells of a CSV"),
+        ({"source": TABLE | {"delimiter": "a"}}, "cannot separate or quote the cells of a CSV"),
+        ({"source": TABLE | {"delimiter": "'", "quote": "'"}}, "cannot be both `delimiter` and `quote`"),
+        ({"source": TABLE | {"encoding": "utf-9"}}, "is not a text encoding"),
+        ({"source": TABLE | {"encoding": "a\0"}}, "is not a text encoding"),
+        ({"source": TABLE | {"label_separator": "and"}}, "cannot separate the classes of a label"),
+        ({"source": TABLE | {"label_separator": "\u212b"}}, "cannot separate the classes of a label"),
+        ({"source": TABLE | {"columns": {"lable": "x"}}}, "it maps only sample_id, uri, text, vector, label, split"),
+        ({"source": TABLE | {"max_shrink": float("nan")}}, "should be a finite number"),
+        ({"source": TABLE | {"label_separator": ";"}, "metrics": {"annotator": "who"}}, "labels of one class"),
+        ({"metrics": {"annotator": "who", "annotator_labels": ["a"]}}, "not both"),
+        ({"thresholds": {"drak": 0.5}}, "did you mean `dark`?"),
+        ({"thresholds": {"duplicate": 0.5}}, "`duplicate` has no threshold"),
+        ({"thresholds": {"dark": float("inf")}}, "should be a finite number"),
+        ({"thresholds": {"dark": 2}}, "`thresholds.dark` is 2"),
+        ({"gates": {"n_samples": {}}}, "a gate needs a limit"),
+        ({"gates": {"n_samples": {"max": float("nan")}}}, "should be a finite number"),
+        ({"gates": {"new:drak": {"max": 1}}}, "did you mean `new:dark`?"),
+        ({"gates": {"new:zzzzzz": {"max": 1}}}, "see docs/metrics.md"),
+        ({"gates": {"label_issue_rate": {"max": 1, "by": "split"}}}, "is one number; by group there are n_samples"),
+        ({"embed": {"service": {"key_variable": "sk-secret"}}}, "never written into a spec"),
+        ({"embed": {"service": {"url": "https://me:pw@example.com/v1"}}}, "without a name, a password or a query"),
+        ({"embed": {"service": {"url": "ftp://example.com"}}}, "wanted an address such as"),
+        ({"notify": {"webhook": "http://example.com/x"}}, "plain http is allowed to this machine only"),
+        ({"run": {"address": "10.0.0.1"}}, "HOST:PORT of its head"),
+        ({"retention": {"days": float("inf")}}, "should be a finite number"),
+        ({1: 2}, "spec"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(change, message):

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from assay.contracts.spec import make_spec
 from assay.exporting.cleanvision import cleanvision_frame
 from assay.exporting.delta import arrow_of
 from assay.exporting.export import export_snapshot
-from assay.exporting.hugging_face import split_name
+from assay.exporting.hugging_face import dtype_of, split_name
 from assay.facts import clean
 from assay.sources.ingest import ingest
 from assay.store.workspace import Workspace
@@ -179,6 +180,16 @@ def test_names_of_splits():
     """Those that everybody knows, else what is left of a name in letters and digits."""
     names = ["Train2017", "valid", "hold-out", "camera 1/left", "…", None]
     assert [split_name(name) for name in names] == ["train", "validation", "test", "camera_1_left", "train", "train"]
+
+
+@pytest.mark.parametrize("kind", [
+    pa.date32(), pa.date64(), pa.timestamp("us", "UTC"), pa.bool_(), pa.float64(), pa.float16(), pa.int8(), pa.string(),
+])  # fmt: skip
+def test_types_are_called_as_hugging_face_calls_them(kind):
+    """Its names are those of Arrow's own constructors: `date32`, not `date32[day]`, which it does not open."""
+    name, _, inside = dtype_of(kind).partition("[")
+    arguments = [part.strip().removeprefix("tz=") for part in inside.rstrip("]").split(",") if part]
+    assert getattr(pa, {"bool": "bool_"}.get(name, name))(*arguments) == kind
 
 
 def test_types_that_delta_has_not_become_others():

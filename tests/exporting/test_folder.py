@@ -5,15 +5,18 @@ import zipfile
 from io import BytesIO
 
 import numpy as np
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.contracts.errors import SpecError
-from assay.exporting.folder import numbered, safe, write_folder, write_zip
+from assay.exporting.folder import free, numbered, safe, write_folder, write_zip
 from assay.reading.columns import View
 from assay.store.decisions import append_decisions, read_decisions
 from assay.store.workspace import Workspace
+from tests.reading.made import made_view
+from tests.snapshot_builder import samples
 
 
 @given(st.text(max_size=300))
@@ -25,9 +28,62 @@ def test_any_label_is_one_safe_name(label):
     assert os.path.normpath(f"a/{name}") == os.path.join("a", name)
 
 
+@pytest.mark.parametrize("start, end", [
+    ("x" * 300, ".jpeg"), ("画" * 90, ".png"), ("é" * 119, ".x"), ("画" * 200, ""), ("a." + "b" * 300, ""),
+])  # fmt: skip
+def test_a_long_name_fits_any_disk_and_keeps_its_ending(tmp_path, start, end):
+    """255 bytes are the most that a file system takes; a picture without its ending is none to many programs."""
+    short = safe(start + end)
+    (tmp_path / numbered(short, 98)).write_bytes(b"")
+    assert short.startswith(start[:60]) and short.endswith(end)
+    assert start.startswith(short.removesuffix(end))
+
+
 def test_a_name_that_is_taken_is_numbered():
     """The ending stays."""
     assert numbered("a/b.tar.gz", 1) == "a/b.tar-2.gz"
+
+
+@given(st.lists(st.sampled_from(["a.jpg", "A.jpg", "a-2.jpg", "a-3.JPG", "a-2-2.jpg", "b.jpg"]), max_size=12))
+@example(["a.jpg", "a.jpg", "a-2.jpg"])
+def test_no_file_takes_anothers_place(names):
+    """Not where one is called as another one is numbered, nor where only case tells them apart; the first keeps its
+    name."""
+    used: dict[str, int] = {}
+    places = [free(name, used) for name in names]
+    folded = [place.casefold() for place in places]
+    assert len(set(folded)) == len(names)
+    assert all(place == name for place, name in zip(places[:1], names[:1], strict=True))
+
+
+def test_a_folder_holds_every_sample_whatever_files_are_called(tmp_path):
+    """Two files of one name, and one that is called as the second would be."""
+    uris = ["x/a.txt", "y/a.txt", "z/a-2.txt"]
+    rows = samples(["p", "q", "r"], ["cat"] * 3).with_columns(uri=pl.Series(uris))
+    facts = rows.select("content_hash", text=pl.Series(["first", "second", "third"]))
+    face = {"kind": "text", "plural": "texts", "facts": "text_facts", "preview": "", "text": "text"}
+    view = made_view(tmp_path / "v", {"samples": rows, "text_facts": facts}, face=face)
+    assert write_folder(view, np.ones(3, dtype=bool), tmp_path / "out").n == 3
+    texts = {path.name: path.read_text() for path in (tmp_path / "out" / "cat").iterdir()}
+    assert sorted(texts.values()) == ["first", "second", "third"] and texts["a.txt"] == "first"
+    buffer = BytesIO()
+    write_zip(view, np.ones(3, dtype=bool), buffer)
+    archive = zipfile.ZipFile(buffer)
+    assert {name.removeprefix("cat/"): archive.read(name).decode() for name in archive.namelist()} == texts
+
+
+def test_what_is_no_file_is_said_to_be_none(tmp_path):
+    """Vectors and boxes, with what they can be taken as."""
+    rows = samples(["p"])
+    vectors = made_view(
+        tmp_path / "v", {"samples": rows}, face={"kind": "none", "facts": "", "preview": "", "text": ""}
+    )
+    with pytest.raises(SpecError, match="rows of a table, not files; take them as Parquet or CSV"):
+        write_folder(vectors, np.ones(1, dtype=bool), tmp_path / "out")
+    boxes = made_view(tmp_path / "b", {"samples": rows}, face={"kind": "boxes", "whole": "picture_hash"})
+    with pytest.raises(SpecError, match="boxes in pictures, not files; take them as COCO"):
+        write_zip(boxes, np.ones(1, dtype=bool), BytesIO())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("link", [False, True])

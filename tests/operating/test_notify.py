@@ -14,7 +14,7 @@ from assay.contracts.errors import BusyError, QueuedError, SpecError
 from assay.contracts.operations import Notify
 from assay.night import run_night
 from assay.operating import notify as sending
-from assay.operating.news import News, of_snapshot
+from assay.operating.news import News, of_failure, of_snapshot
 from assay.operating.notify import tell
 from assay.operating.watch import watched
 from assay.store.workspace import Workspace
@@ -33,7 +33,7 @@ class Hook(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "/elsewhere")
-        answer = b"the key s3cret is not known" if status == 403 else b""
+        answer = {403: b"the key s3cret is not known", 404: b"Cannot POST " + self.path.encode()}.get(status, b"")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -129,6 +129,25 @@ def test_what_is_not_taken_is_said_without_the_secret(hook, capsys, monkeypatch)
     assert "not told of `pets` by webhook: status 403" in capsys.readouterr().err
     assert tell(Notify(webhook=hook.url), NEWS) == ["webhook: status 302: nothing more"]
     assert [path for path, _, _ in hook.got] == ["/hook", "/hook"]
+
+
+def test_an_address_that_is_a_secret_is_not_repeated(hook, capsys, monkeypatch):
+    """Many hooks carry their key in the path, and many servers answer with the path that they do not know."""
+    monkeypatch.setenv("HOOK_ADDRESS", hook.url + "/T0/s3cret?token=t0ken")
+    hook.statuses = [404]
+    (said,) = tell(Notify(webhook_variable="HOOK_ADDRESS"), NEWS)
+    assert said == "webhook: status 404: Cannot POST [secret]" and "s3cret" not in capsys.readouterr().err
+    hook.statuses = [404]
+    (said,) = tell(Notify(webhook=hook.url), NEWS)
+    assert said == "webhook: status 404: Cannot POST /hook"
+
+
+def test_a_name_that_is_no_unicode_stops_no_message(hook, post):
+    """A night that fails for a file of any name is told, by both ways."""
+    news = of_failure(toy_spec(), OSError("no such file: caf\udce9.csv"))
+    assert tell(Notify(webhook=hook.url), news) == [] and tell(mailing(post), news) == []
+    assert r"caf\udce9.csv" in hook.got[0][2]["text"] and r"caf\udce9.csv" in post.got[0]
+    assert of_failure(toy_spec(), MemoryError()).lines == (("failed", "nothing was published: MemoryError"),)
 
 
 def test_a_server_that_is_down_for_a_moment_is_asked_again(hook):

@@ -10,8 +10,8 @@ from assay.operating import nights
 from assay.operating.nights import Ended, last_nights, needed, note, short_space
 from assay.operating.watch import never_fails, watched
 from assay.store.digests import read_sealed, write_sealed
-from assay.store.garbage import collect_garbage
-from assay.store.snapshots import list_snapshots, snapshot_numbers
+from assay.store.garbage import collect_garbage, divide
+from assay.store.snapshots import Snapshot, list_snapshots, snapshot_numbers
 from assay.store.workspace import Workspace
 from tests.snapshot_builder import publish_toy, toy_spec
 
@@ -52,6 +52,19 @@ def test_the_record_is_short_and_may_be_lost(workspace):
     assert len(found) == nights.KEPT and found[-1].snapshot == nights.KEPT + 4
     (workspace.root / "nights.json").write_text("{")
     assert last_nights(workspace) == [] and needed(workspace) == 0
+
+
+@pytest.mark.parametrize("keep, days, left", [
+    (1, None, [3]), (2, None, [2, 3]), (9, None, [1, 2, 3]), (1, 5.0, [3]), (1, 15.0, [2, 3]), (1, 25.0, [1, 2, 3]),
+    (1, float("inf"), [1, 2, 3]), (1, 1e30, [1, 2, 3]), (1, float("nan"), [1, 2, 3]), (2, 0.0, [2, 3]),
+])  # fmt: skip
+def test_what_stays_is_the_newest_and_the_young(tmp_path, keep, days, left):
+    """Snapshots of twenty, ten and six days; no number of days is too many, and one that is none removes nothing."""
+    ages = {1: 20, 2: 10, 3: 6}
+    made = {number: (datetime.now(UTC) - timedelta(days=age)).isoformat() for number, age in ages.items()}
+    kept, old = divide([Snapshot(number, tmp_path, {"created_at": at}) for number, at in made.items()], keep, days)
+    assert [snapshot.number for snapshot in kept] == left
+    assert sorted(snapshot.number for snapshot in [*kept, *old]) == [1, 2, 3]
 
 
 def test_short_space_is_told_before_a_night(workspace, monkeypatch, capsys):

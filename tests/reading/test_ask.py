@@ -143,6 +143,23 @@ def test_own_files_are_read_when_they_are_named(snapshot, own, whole_folder, mon
     assert ask(snapshot, "select note from read_csv('own''s.csv')", [relative]).fetchall() == [(1,)]
 
 
+@pytest.mark.parametrize("sql, said", [
+    ("select '\udcff'", "bytes that are not UTF-8"), ("selec 1", "the query failed"), ("select nothing", "nothing"),
+    ("select 1; drop table samples", "of kind DROP; wanted SELECT"), ("explain analyze select 1", "of kind EXPLAIN"),
+    ("select 'a'::int", "Could not convert"), ("select * from nowhere", "nowhere"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_query_is_said(snapshot, sql, said):
+    """In one message, whether it is the shell's bytes, the grammar, a name or a value."""
+    with pytest.raises(SpecError, match=said), mistakes_in_words():
+        ask(snapshot, sql).fetchall()
+
+
+@pytest.mark.parametrize("sql", ["", " ", ";", "-- nothing", "/* nothing */"])
+def test_no_question_has_no_answer(snapshot, sql):
+    """Nor is it a mistake."""
+    assert ask(snapshot, sql) is None
+
+
 def test_allowing_what_is_not_there_is_a_mistake(snapshot, tmp_path):
     """Said before anything runs."""
     with pytest.raises(SpecError, match="no such file"):
