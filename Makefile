@@ -18,8 +18,9 @@ test: $(VENV)/.tested
 types: $(VENV)/.tested
 	$(BIN)/mypy
 
-suite: $(VENV)/.tested  # in the order of tests/conftest.py, which has the longest files first
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# In the order of tests/conftest.py, which has the longest files first; one thread for each of the two workers.
+suite: $(VENV)/.tested
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.tested-cluster  # nights on a Ray cluster of this machine: minutes
 	$(BIN)/python -m pytest -m cluster tests/cluster

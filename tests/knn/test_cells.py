@@ -11,6 +11,8 @@ from assay.store.units import to_unit_length
 from tests.graph_builder import cosine
 from tests.knn.test_exact import assert_same, clustered
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 @pytest.fixture(scope="module")
 def space() -> np.ndarray:

@@ -9,6 +9,8 @@ from assay.knn.blocked import blocked_knn, kth_similarity, largest, principal_ba
 from assay.store.units import to_unit_length
 from tests.graph_builder import cosine
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 def clustered(n: int, d: int, seed: int = 0) -> np.ndarray:
     """Unit rows around a few centres, most of their variance in 40 directions."""

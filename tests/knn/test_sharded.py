@@ -17,6 +17,8 @@ from assay.knn.sharded import OnEngine
 from assay.knn.sharded_hnsw import ShardedGraph
 from assay.store.units import to_unit_length
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 class Elsewhere:
     """An engine whose partitions go through JSON, some chunks each, the last first; it may stop after some."""

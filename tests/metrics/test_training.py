@@ -26,7 +26,7 @@ def problem_of(n=600, classes=5, folds=4, sets=False) -> probe.Problem:
 
 
 @pytest.fixture
-def small_memory(monkeypatch):
+def small_memory(monkeypatch, two_threads):
     """Nothing fits at once: blocks of 64 rows, two folds of five classes at a time, no logits kept."""
     monkeypatch.setattr(training, "WHOLE", 0)
     monkeypatch.setattr(training, "BLOCK_LOGITS", 1)
