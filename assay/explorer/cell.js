@@ -23,7 +23,9 @@ function render({ model, el }) {
   const answered = ({ to, page, ...answer }, buffers) => {
     if (to !== me) return;
     if (page) return (frame.srcdoc = page);
-    const body = buffers[0] ? new Uint8Array(buffers[0].buffer ?? buffers[0]).slice().buffer : new ArrayBuffer(0);
+    const [part = new ArrayBuffer(0)] = buffers, // perhaps a view of some of the bytes that came
+      { buffer = part, byteOffset = 0, byteLength } = part,
+      body = buffer.slice(byteOffset, byteOffset + byteLength);
     tell({ ...answer, body }, [body]);
   };
   const filtered = () => tell({ filter: model.get("filter") });

@@ -28,10 +28,10 @@ from assay.store.views import read_views, save_view
 
 
 def decide(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Write one decision for every sample of a filter (or of `ids`, or `rows`) that it changes something for.
+    """Write one decision for every sample of a filter, or of `ids`, that it changes something for.
 
     With `dry` nothing is written: the answer says what would be. Answer: `n` samples decided, `unchanged` by reason
-    (`no_suggestion`, `same_label`, `decided`), `batch` to undo it by.
+    (`no_suggestion`, `no_label`, `same_label`, `decided`), `batch` to undo it by.
     """
     number = number_of(request)
     view, kind = explorer.view(number), asked.given(body, "kind")
@@ -51,6 +51,8 @@ def decide(explorer: Explorer, request: Request, body: dict[str, Any]) -> dict[s
 
 
 def _rows(explorer: Explorer, number: int, body: dict[str, Any]) -> np.ndarray:
+    if "filter" not in body and "ids" not in body:
+        raise ValueError("the request names no samples; wanted a `filter`, or a list of `ids`")
     wanted = body["filter"] if "filter" in body else {"ids": body["ids"]}
     return np.flatnonzero(explorer.selections(number).mask(wanted))
 
@@ -83,10 +85,12 @@ def changing(
     standing = view.decisions().filter(pl.col("kind") == kind).select("sample_id", "value")
     made = set(zip(standing["sample_id"], standing["value"], strict=True))
     ids = view.ids.gather(rows)
-    kept, unchanged = [], {"no_suggestion": 0, "same_label": 0, "decided": 0}
+    kept, unchanged = [], {"no_suggestion": 0, "no_label": 0, "same_label": 0, "decided": 0}
     for place, sample in enumerate(ids):
         if kind == "accept_label" and wanted[place] is None:
             unchanged["no_suggestion"] += 1
+        elif kind == "reject_label" and given[place] is None:
+            unchanged["no_label"] += 1
         elif kind == "accept_label" and wanted[place] == given[place]:
             unchanged["same_label"] += 1
         elif (sample, wanted[place]) in made:

@@ -18,7 +18,7 @@ from assay.reading.selection import Selections
 from assay.store.decisions import append_decisions, effective_decisions, read_decisions, undo_batch
 from assay.store.snapshots import list_snapshots, open_snapshot
 from assay.store.workspace import Workspace
-from tests.explorer.make_snapshot import HOSTILE
+from tests.explorer.make_snapshot import HOSTILE, make_snapshot
 from tests.explorer.visit import client_of
 
 N = 1200
@@ -218,6 +218,27 @@ def test_decisions_that_mean_nothing_write_nothing(client, workspace, body):
     """Unknown kinds, empty selections, missing tags."""
     assert client.post("/api/1/decide", json=body).status_code in (400, 404, 409)
     assert read_decisions(workspace).is_empty()
+
+
+def test_a_decision_without_samples_says_what_is_wanted(client, workspace):
+    """Neither a filter nor ids."""
+    answer = client.post("/api/1/decide", json={"kind": "drop"})
+    assert answer.status_code == 400 and answer.json()["error"].endswith("wanted a `filter`, or a list of `ids`")
+
+
+def test_no_label_cannot_be_right(tmp_path):
+    """Of many samples those without a label are left out, and the answer says how many; they can be kept."""
+    make_snapshot(tmp_path, "toy", 40, 1, change=unlabelled, hostile=False)
+    client = client_of(Workspace(tmp_path, "toy"))
+    assert post(client, "decide", kind="reject_label", filter={}, dry=True).json()["unchanged"] == {"no_label": 10}
+    assert post(client, "decide", kind="reject_label", filter={}).json()["n"] == 30
+    assert post(client, "decide", kind="keep", filter={}).json()["n"] == 40
+
+
+def unlabelled(tables):
+    """Every fourth sample has no label."""
+    label = pl.when(pl.col("position") % 4 > 0).then("label")
+    return tables | {"samples": tables["samples"].with_columns(label=label)}
 
 
 def test_a_decision_in_one_snapshot_holds_in_the_next(client, workspace):

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Choice } from "../../assay/explorer/static/choice.js";
 import { Queue } from "../../assay/explorer/static/queue.js";
-import { textDiff } from "../../assay/explorer/static/textdiff.js";
+import { compared, MOST, textDiff } from "../../assay/explorer/static/textdiff.js";
+import "./fake_page.js";
 import { rank } from "../../assay/explorer/static/typeahead.js";
 
 const items = (...done) => done.map((is, row) => ({ rows: [row], done: is }));
@@ -77,4 +78,73 @@ test("two texts differ in the words that only one has", () => {
     textDiff("same", "same")[0].some(([, is]) => is),
     false,
   );
+});
+
+test("an item that the server no longer names stays as it is here, and the others are told apart by their samples", () => {
+  const queue = new Queue("k", items(false, false, false, false));
+  queue.settle();
+  queue.tell([
+    { rows: [1], done: false }, // the decided one is filtered away
+    { rows: [2], done: true }, // somebody else
+    { rows: [3], done: false },
+  ]);
+  assert.deepEqual(
+    queue.items.map((item) => item.done),
+    [true, false, true, false],
+  );
+  assert.deepEqual([queue.at, queue.left, queue.placeOf([3]), queue.placeOf([9])], [1, 2, 3, -1]);
+});
+
+test("an item whose decision is being written is not opened again by older news", () => {
+  const queue = new Queue("k", items(false, false));
+  queue.writing.add(queue.settle());
+  queue.tell(items(false, false));
+  assert.equal(queue.items[0].done, true);
+  queue.writing.clear();
+  queue.tell(items(false, false));
+  assert.equal(queue.items[0].done, false);
+});
+
+test("going back finds the open item before, also from the end of the queue", () => {
+  const queue = new Queue("k", items(false, true, false));
+  queue.skip();
+  queue.back();
+  assert.equal(queue.at, 0);
+  queue.back(); // there is none before
+  assert.equal(queue.at, 0);
+  const ended = new Queue("k", items(true, true));
+  assert.deepEqual([ended.at, ended.current, ended.ahead(3)], [null, null, []]);
+  ended.back();
+  assert.equal(ended.at, null);
+});
+
+test("Shift without a first one chooses that card, and cards that were never seen are left out", () => {
+  const choice = new Choice();
+  assert.equal(choice.click(4, "s4", { shift: true }, String), true);
+  choice.click(7, "s7", { shift: true }, (at) => (at === 6 ? undefined : `s${at}`));
+  assert.deepEqual([...choice.ids].sort(), ["s4", "s5", "s7"]);
+});
+
+test("a word inside a name counts as one wherever it stands", () => {
+  const places = rank("car", [
+    ["scar car", 1],
+    ["scarcar", 2],
+    ["CAR", 3],
+  ]).map((entry) => [entry.name, entry.place]);
+  assert.deepEqual(places, [
+    ["CAR", 0],
+    ["scar car", 2],
+    ["scarcar", 3],
+  ]);
+  assert.deepEqual(rank("zzz", [["a", 1]]), []);
+});
+
+test("texts are said to be the same only as far as they were compared", () => {
+  const long = "word ".repeat(MOST);
+  assert.equal(compared("a  b\n", "a b").says, "Word for word the same.");
+  assert.equal(compared(long + "x", long + "y").says, `The first ${MOST} words are the same.`);
+  assert.equal(compared(long + "x", long + "x").says, "Word for word the same.");
+  assert.match(compared("a", "b").says, /^Words that only one .* marked\.$/);
+  assert.match(compared("a " + long, "b " + long).says, /compared\.$/);
+  assert.equal(compared("", "").says, "Word for word the same.");
 });

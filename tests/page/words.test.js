@@ -24,7 +24,12 @@ test("numbers are written as a person would", () => {
   assert.equal(percent(0.034), "3.4%");
   assert.equal(percent(0), "0%");
   assert.equal(percent(1), "100%");
-  assert.deepEqual([0.99, 0.9984, 0.99999, 0.0001].map(percent), ["99%", "99.8%", "over 99.9%", "under 0.1%"]);
+  assert.deepEqual([0.99, 0.9984, 0.99999, 0.0001].map(percent), [
+    "99%",
+    "99.8%",
+    "over 99.9%",
+    "under 0.1%",
+  ]);
 });
 
 test("scores line up: 1 has two digits like 0.97, and nothing is minus zero", () => {
@@ -55,6 +60,7 @@ test("a name is cut in its middle, so that what differs stays", () => {
   assert.notEqual(cut[0], cut[1]);
   assert.ok(cut.every((name) => name.length === 12 && name.includes("…")));
   assert.equal(middle("short", 12), "short");
+  assert.equal(middle("😀".repeat(9), 5), "😀😀…😀😀"); // no half of a character
   assert.equal(middle(null, 5), "");
 });
 

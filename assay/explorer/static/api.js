@@ -30,6 +30,22 @@ export class ServerError extends Error {
   }
 }
 
+const MOST_WORDS = 1000;
+
+// What an answer that is a refusal says: the explorer's own words, or what a proxy before it means.
+function refusal(text, { status, statusText, headers }) {
+  const kind = headers.get("content-type") ?? "";
+  if (kind.startsWith("application/json")) {
+    try {
+      const { error } = JSON.parse(text);
+      if (error) return String(error);
+    } catch {
+      // no words in it
+    }
+  } else if (kind.startsWith("text/plain") && text.trim()) return text.trim().slice(0, MOST_WORDS);
+  return `The explorer cannot be reached (${`${status} ${statusText}`.trim()}).`;
+}
+
 async function ask(what, url, body, kind = "json", signal = undefined) {
   const options =
     body === undefined
@@ -51,14 +67,7 @@ async function ask(what, url, body, kind = "json", signal = undefined) {
         throw new ServerError("The explorer does not answer; is it still running?", 0);
       }
       if (!answer.ok) {
-        const text = await answer.text();
-        let message = text;
-        try {
-          message = JSON.parse(text).error;
-        } catch {
-          /* plain words */
-        }
-        throw new ServerError(message, answer.status);
+        throw new ServerError(refusal(await answer.text(), answer), answer.status);
       }
       return kind === "json" ? answer.json() : kind === "blob" ? answer.blob() : answer.arrayBuffer();
     })(),

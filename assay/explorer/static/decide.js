@@ -15,10 +15,15 @@ export const DONE = {
 };
 const WHY = {
   no_suggestion: "have no suggestion",
+  no_label: "have no label",
   same_label: "carry that label already",
   decided: "are decided so already",
 };
-const made = []; // batches of this page, the newest last: { batch, back() }
+const made = []; // decisions of this page, the newest last: { batches, back() }
+
+// Decisions and undoings, one after the other in the order of the keys: an undo waits for what it takes back.
+let turn = Promise.resolve();
+const inTurn = (run) => (turn = turn.then(run, run));
 
 export const unchangedWords = (unchanged) =>
   Object.entries(unchanged)
@@ -26,18 +31,40 @@ export const unchangedWords = (unchanged) =>
     .join(", ");
 
 // what: { kind, value, ids | filter }. `back` runs when this decision is undone. Gives the answer, or null.
-export async function decide(what, { text = DONE[what.kind], back = null, quiet = false } = {}) {
+export async function decide(what, options = {}) {
+  const [answer = null] = await decideAll([what], { text: DONE[what.kind], ...options });
+  return answer;
+}
+
+// Decisions that belong together, and are undone together; after one that fails none is made. Gives the answers.
+export function decideAll(list, { text, back = null, quiet = false } = {}) {
+  const { number: snapshot } = page.meta;
+  return inTurn(async () => {
+    const answers = [],
+      batches = [];
+    try {
+      for (const what of list) {
+        answers.push(await api.decide(snapshot, what));
+        if (answers.at(-1).batch) batches.push(answers.at(-1).batch);
+      }
+      if (!quiet || !batches.length) announce(answers.at(-1), text);
+    } catch (error) {
+      toast(error.message);
+    }
+    if (batches.length) made.push({ batches, back });
+    if (answers.length) await readAnew();
+    return answers;
+  });
+}
+
+// What was written stays so, should the page fail to show it.
+const readAnew = async () => {
   try {
-    const answer = await api.decide(page.meta.number, what);
-    if (answer.batch) made.push({ batch: answer.batch, back });
-    if (!quiet || !answer.batch) announce(answer, text);
     await page.decided();
-    return answer;
   } catch (error) {
     toast(error.message);
-    return null;
   }
-}
+};
 
 function announce({ batch, n, unchanged }, text) {
   const rest = unchangedWords(unchanged ?? {});
@@ -48,29 +75,39 @@ function announce({ batch, n, unchanged }, text) {
   });
 }
 
-// Undo one batch, or the last of this page, or else the newest that stands.
-export async function undo(batch = null) {
-  try {
-    const wanted = batch ?? made.at(-1)?.batch ?? (await newest());
-    if (!wanted) return toast("There is nothing to undo.");
-    await api.undo(page.meta.number, wanted);
-    const place = made.findIndex((one) => one.batch === wanted);
-    const back = place >= 0 ? made.splice(place, 1)[0].back : null;
-    toast("Undone.");
-    await page.decided();
-    back?.();
-  } catch (error) {
-    toast(error.message);
-  }
+// Undo one batch, or the last decision of this page, or else the newest that stands.
+export function undo(batch = null) {
+  const { number: snapshot } = page.meta;
+  return inTurn(async () => {
+    try {
+      const last = batch ? made.find((one) => one.batches.includes(batch)) : made.at(-1);
+      const wanted = batch ? [batch] : (last?.batches.slice().reverse() ?? (await newest()));
+      if (!wanted.length) return toast("There is nothing to undo.");
+      for (const one of wanted) {
+        await api.undo(snapshot, one);
+        if (last) last.batches = last.batches.filter((other) => other !== one);
+      }
+      const isWhole = last && !last.batches.length;
+      if (isWhole) made.splice(made.indexOf(last), 1);
+      toast("Undone.");
+      await readAnew();
+      if (isWhole) last.back?.();
+    } catch (error) {
+      toast(error.message);
+    }
+  });
 }
 
 async function newest() {
   const { batches } = await api.decisions();
-  return batches.find((one) => !one.undone)?.batch ?? null;
+  return batches
+    .filter((one) => !one.undone)
+    .slice(0, 1)
+    .map((one) => one.batch);
 }
 
-// Ask for any label, then give it to the samples.
-export function askLabel(from, what, after = null) {
+// Ask for any label, then give it to the samples. `after` runs when it is given, `back` when that is undone.
+export function askLabel(from, what, { after = null, back = null } = {}) {
   const form = typeahead({
     title: "Another label",
     names: page.classes,
@@ -80,9 +117,9 @@ export function askLabel(from, what, after = null) {
       closeMenu();
       const answer = await decide(
         { ...what, kind: "accept_label", value },
-        { text: `Labelled ${value.slice(0, 60)}` },
+        { text: `Labelled ${value.slice(0, 60)}`, back },
       );
-      if (answer) after?.(answer, value);
+      if (answer) after?.();
     },
   });
   openMenu(from, form, { label: "Give another label" });

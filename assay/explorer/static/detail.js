@@ -178,7 +178,9 @@ export class Detail {
     const same = data.neighbors.filter((other) => other.label === data.label).length;
     return section(
       "Nearest neighbours",
-      data.label ? h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`) : null,
+      data.label
+        ? h("p", { class: "small" }, `${same} of ${data.neighbors.length} carry the same label.`)
+        : null,
       this.cards(data.neighbors),
     );
   }
@@ -293,7 +295,7 @@ export class Detail {
       ArrowLeft: () => this.on.step(-1),
       ArrowRight: () => this.on.step(1),
       a: () => data.label_issue?.suggested_label && one("accept_label"),
-      r: () => one("reject_label"),
+      r: () => data.label !== null && one("reject_label"),
       k: () => one("keep"),
       d: () => one("drop"),
       l: () => !api.offline && askLabel(at, { ids: [data.id] }),

@@ -3,7 +3,7 @@
 // `difference(a, b, snapshot)` → node or null; `shape` says how its cards lie ("tiles" or "lines").
 import { api } from "./api.js";
 import { h, svg } from "./dom.js";
-import { textDiff } from "./textdiff.js";
+import { compared } from "./textdiff.js";
 import { ZoomPane } from "./zoom.js";
 
 const named = (data) => `Sample labelled ${(data.label ?? "nothing").slice(0, 100)}`;
@@ -69,6 +69,13 @@ async function pictureDifference(a, b, snapshot, whole = true) {
       : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}% of the pixels differ.`;
   out.setAttribute("aria-label", `Difference: ${says}`);
   return h("figure", { class: "differs" }, out, h("figcaption", {}, says));
+}
+
+const CUT = 600; // characters of a text that a card has
+
+async function wholeText(data, snapshot) {
+  const { text } = (data.text ?? "").length < CUT ? data : await api.sample(snapshot, data.id);
+  return text ?? "";
 }
 
 function marked(pieces) {
@@ -238,20 +245,10 @@ export const FACES = {
     small: (data) => h("span", { class: "words" }, data.text || h("em", {}, "no text")),
     large: (data) => h("div", { class: "text" }, data.text ?? "No text is kept for this sample."),
     peek: (data) => h("p", {}, (data.text || "no text").slice(0, 260)),
-    difference(a, b) {
-      const [left, right] = textDiff(a.text ?? "", b.text ?? "");
-      const differs = left.some(([, own]) => own) || right.some(([, own]) => own);
-      return h(
-        "figure",
-        { class: "differs" },
-        marked(left),
-        marked(right),
-        h(
-          "figcaption",
-          {},
-          differs ? "Words that only one of them has are marked." : "Word for word the same.",
-        ),
-      );
+    async difference(a, b, snapshot) {
+      const [left, right] = await Promise.all([a, b].map((data) => wholeText(data, snapshot)));
+      const { mine, theirs, says } = compared(left, right);
+      return h("figure", { class: "differs" }, marked(mine), marked(theirs), h("figcaption", {}, says));
     },
   },
 };

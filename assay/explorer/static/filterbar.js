@@ -5,6 +5,7 @@ import { button, h, icon } from "./dom.js";
 import { conditions, isEmpty, isRanking, without, withKey } from "./filters.js";
 import { closeMenu, openMenu } from "./menu.js";
 import { pictureButton } from "./picture.js";
+import { shown, typed } from "./ranges.js";
 import { state } from "./state.js";
 import { typeahead } from "./typeahead.js";
 import { openViews } from "./views.js";
@@ -193,15 +194,14 @@ export class FilterBar {
     const [least, most] = column.bounds,
       now = state.filter.ranges?.[name] ?? [least, most];
     const box = (value, says) =>
-      h("input", { type: "number", step: "any", value: +value.toPrecision(6), "aria-label": says });
+      h("input", { type: "number", step: "any", value: shown(value), "aria-label": says });
     const low = box(now[0], "at least"),
       high = box(now[1], "at most");
     const keep = (event) => {
       event.preventDefault();
       closeMenu();
-      const range = [low.value === "" ? least : +low.value, high.value === "" ? most : +high.value];
-      const whole = range[0] <= least && range[1] >= most;
-      page.setFilter("ranges", withKey(state.filter.ranges, name, whole ? null : range));
+      const range = typed([low.value, high.value], now, [least, most]);
+      page.setFilter("ranges", withKey(state.filter.ranges, name, range));
     };
     openMenu(
       from,

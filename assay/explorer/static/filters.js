@@ -92,6 +92,40 @@ export const isRanking = (key) => LIKENESS.includes(key);
 export const withoutRanking = (filter) =>
   Object.fromEntries(Object.entries(filter).filter(([key]) => !isRanking(key)));
 
+const isText = (value) => typeof value === "string";
+const areTexts = (value) => Array.isArray(value) && value.every((one) => isText(one) || one === null);
+const isRange = (value) => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
+const isStroke = (value) => isText(value?.method) && Array.isArray(value.points);
+const each = (holds) => (value) => !Array.isArray(value) && Object.values(value).every(holds);
+const SHAPES = {
+  lasso: (value) => Array.isArray(value) && value.every(isStroke),
+  ranges: each(isRange),
+  values: each(areTexts),
+  hidden: each(areTexts),
+  carries: areTexts,
+  flags: areTexts,
+  cell: (value) => areTexts(value) && value.length === 2,
+  text: isText,
+  similar: (value) => isText(value.id),
+  words: (value) => isText(value.text),
+  picture: (value) => isText(value.name),
+  ids: areTexts,
+};
+
+// The conditions of an address, which anybody may have written: those that are none are left out.
+export function sound(filter) {
+  if (typeof filter !== "object" || filter === null) return {};
+  return Object.fromEntries(
+    Object.entries(filter).filter(
+      ([key, value]) =>
+        Object.hasOwn(SHAPES, key) &&
+        value !== null &&
+        typeof value === (key === "text" ? "string" : "object") &&
+        SHAPES[key](value),
+    ),
+  );
+}
+
 // The words and "quoted phrases" of a search, as the server splits them.
 export function searched(text) {
   return [

@@ -2,8 +2,9 @@
 import { api } from "./api.js";
 import { card } from "./card.js";
 import { Choice } from "./choice.js";
-import { h } from "./dom.js";
+import { h, toast } from "./dom.js";
 import { faceOf } from "./faces.js";
+import { same } from "./state.js";
 
 const TALLEST = 6_000_000; // pixels; browsers lose precision, then rows, above some tens of millions
 const PAGE = 60;
@@ -41,6 +42,7 @@ export class Gallery {
     const abort = (this.abort = new AbortController()),
       snapshot = meta.number;
     const answer = await api.gallery(snapshot, { ...ask, offset: 0, limit: PAGE }, abort.signal);
+    if (!same(ask, this.ask)) this.choice.anchor = null; // in another order a card has another place
     Object.assign(this, { meta, snapshot, ask, total: answer.total, first: 0, shape: faceOf(meta).shape });
     this.metric = ask.sort === "label_issues.score" ? "label_issue" : ask.sort?.replace(/^scores\./, "");
     this.pages = new Map([[0, answer.cards]]);
@@ -112,7 +114,8 @@ export class Gallery {
     this.scrolled(true);
   }
 
-  async scrolled(force = false) {
+  // `asks`: whether cards that are missing are asked for
+  async scrolled(force = false, asks = true) {
     if (!this.ask || !this.high) return;
     const place = this.place,
       first = Math.max(0, Math.floor(place) - 1);
@@ -126,28 +129,32 @@ export class Gallery {
     const wanted = [];
     for (let page = Math.floor(start / PAGE); page * PAGE < stop; page++)
       if (!this.pages.has(page)) wanted.push(page);
-    if (!wanted.length) return;
+    if (!wanted.length || !asks) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fetch(wanted), 60);
   }
 
   async fetch(pages) {
     const { ask, snapshot } = this;
+    let problem = null; // is said, and the next scroll asks again
     await Promise.all(
       pages.map(async (page) => {
         this.pages.set(page, null);
         try {
           const answer = await api.gallery(snapshot, { ...ask, offset: page * PAGE, limit: PAGE });
           if (ask === this.ask) this.pages.set(page, answer.cards);
-        } catch {
-          this.pages.delete(page);
+        } catch (error) {
+          if (ask === this.ask) this.pages.delete(page);
+          problem = error.message;
         }
       }),
     );
     if (this.pages.size > 60)
       for (const page of [...this.pages.keys()].slice(0, 20))
         if (Math.abs(page * PAGE - this.first * this.columns) > 20 * PAGE) this.pages.delete(page);
-    if (ask === this.ask) this.scrolled(true);
+    if (ask !== this.ask) return;
+    if (problem) toast(problem);
+    this.scrolled(true, !problem);
   }
 
   at(index) {

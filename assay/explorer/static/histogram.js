@@ -1,6 +1,7 @@
 // A histogram with a range slider. The nodes stay; new counts only change what they show, so that a drag goes on.
 import { css, rampColor } from "./colors.js";
 import { h, svg } from "./dom.js";
+import { slid } from "./ranges.js";
 import { figure, number } from "./words.js";
 
 const TALL = 32;
@@ -91,8 +92,7 @@ export class Histogram {
   }
 
   move(moved) {
-    const { lower, upper, low, high } = this,
-      step = (high - low) / 400 || 1;
+    const { lower, upper, low, high } = this;
     if (+lower.value > +upper.value) moved.value = moved === lower ? upper.value : lower.value;
     this.paint();
     this.dragging = true;
@@ -100,13 +100,7 @@ export class Histogram {
     this.rest = setTimeout(() => {
       this.dragging = false;
     }, 1200);
-    const whole = +lower.value <= low + step / 2 && +upper.value >= high - step / 2;
-    if (whole) this.onRange(null);
-    else
-      this.onRange([
-        +(+lower.value).toPrecision(6),
-        +upper.value >= high - step / 2 ? high : +(+upper.value).toPrecision(6),
-      ]);
+    this.onRange(slid(+lower.value, +upper.value, [low, high]));
   }
 
   clicked(event) {

@@ -58,6 +58,7 @@ export class Legend {
     }
     this.search.placeholder = `Find among ${number(facet.names.length)}`;
     this.search.setAttribute("aria-label", "Find a class");
+    this.most = facet.counts.reduce((most, n) => Math.max(most, n), Math.max(1, facet.none));
     const all = this.ordered(),
       shown = this.wide || this.find ? all.slice(0, MOST) : all.slice(0, SHOWN);
     const rows = shown.map(([name, place]) =>
@@ -95,7 +96,6 @@ export class Legend {
     const isolated = metric ? flags.includes(name) : only?.includes(name);
     const away = hidden.includes(name) || (only && !isolated);
     const label = name === null ? "none" : SPOKEN.includes(key) ? words(name) : name;
-    const most = Math.max(1, ...facet.counts, facet.none);
     const total = metric?.issues ?? count; // a sample may have several issues: all that are flagged are counted
     const title = metric
       ? `${number(total)} are flagged; for ${number(count)} of them it is the worst issue. Shows only these`
@@ -125,7 +125,7 @@ export class Legend {
         h("span", { class: "count" }, told),
         h("b", {
           class: "bar",
-          vars: { "--share": `${(100 * count) / most}%`, "--here": `${(100 * selected) / most}%` },
+          vars: { "--share": `${(100 * count) / this.most}%`, "--here": `${(100 * selected) / this.most}%` },
         }),
       ),
       button(

@@ -8,6 +8,7 @@ export class Queue {
     this.total = total;
     const settled = this.items.filter((item) => item.done).length;
     this.settledElsewhere = (done ?? settled) - settled;
+    this.writing = new Set(); // places of which the decision is under way
     this.at = this.after(-1);
   }
 
@@ -51,6 +52,18 @@ export class Queue {
         return;
       }
     }
+  }
+
+  placeOf(rows) {
+    return this.items.findIndex((item) => String(item.rows) === String(rows));
+  }
+
+  // What the server says is decided. It may leave items out that it had: a filter may be about decisions.
+  tell(items) {
+    const told = new Map(items.map((item) => [String(item.rows), item.done]));
+    this.items.forEach((item, place) => {
+      item.done = this.writing.has(place) || (told.get(String(item.rows)) ?? item.done);
+    });
   }
 
   // A decision was taken back: its item is open again, and the one that is looked at.

@@ -1,13 +1,13 @@
 // Review: one queue at a time, one item at a time; a decision is one key, and the next item is there.
 import { api } from "./api.js";
 import { page } from "./context.js";
-import { askLabel, askMany, decide, undo } from "./decide.js";
+import { askLabel, askMany, decideAll, undo } from "./decide.js";
 import { button, h, isWriting, toast } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { Queue } from "./queue.js";
 import { finishedView, itemView, ITEM_KINDS } from "./review_items.js";
 import { state } from "./state.js";
-import { counted, number } from "./words.js";
+import { number } from "./words.js";
 
 const GRID = 400; // samples in the grid
 const AHEAD = 24; // items whose cards are fetched at once
@@ -64,9 +64,7 @@ export class Review {
     }
     const answer = await api.queue(page.meta.number, this.queue.key, state.filter);
     this.queues = answer.queues;
-    answer.items.forEach((item, place) => {
-      if (this.queue.items[place]) this.queue.items[place].done = item.done || this.pending?.has(place);
-    });
+    this.queue.tell(answer.items);
     this.drawList();
     if (state.grid) {
       this.grid.choice.clear();
@@ -273,50 +271,50 @@ export class Review {
   // Decide the current item and go on. The next item is shown at once; the writing happens meanwhile, in order.
   act(name, detail = null) {
     if (!this.queue || this.queue.at === null || !this.item) return;
-    const place = this.queue.at,
+    const { queue } = this,
+      place = queue.at,
+      { rows } = queue.items[place],
       cards = this.item.cards,
       from = this.body;
     if (name === "skip") {
-      this.queue.skip();
+      queue.skip();
       return this.drawItem();
     }
     if (name === "back") {
-      this.queue.back();
+      queue.back();
       return this.drawItem();
     }
+    const back = () => this.reopen(queue.key, rows);
     if (name === "label")
-      return askLabel(from.querySelector(".other_label") ?? from, { ids: [cards[0].id] }, () =>
-        this.advance(place),
+      return askLabel(
+        from.querySelector(".other_label") ?? from,
+        { ids: [cards[0].id] },
+        { after: () => this.advance(queue, place), back },
       );
     const todo = ITEM_KINDS[this.item.kind].decisions(name, cards, detail);
     if (!todo.length) return toast("That cannot be decided here.");
-    this.advance(place);
-    this.pending ??= new Set();
-    this.pending.add(place);
-    this.writing = (this.writing ?? Promise.resolve()).then(async () => {
-      for (const what of todo) {
-        const answer = await decide(what, { quiet: true, back: () => this.reopen(place) });
-        if (!answer) {
-          this.pending.delete(place);
-          this.reopen(place);
-          return;
-        }
-      }
-      this.pending.delete(place);
+    queue.writing.add(place);
+    this.advance(queue, place);
+    decideAll(todo, { quiet: true, back }).then((answers) => {
+      queue.writing.delete(place);
+      if (answers.length < todo.length) back();
     });
   }
 
-  advance(place) {
-    this.queue.settle(place);
+  advance(queue, place) {
+    queue.settle(place);
+    if (this.queue !== queue) return;
     this.drawHead();
     this.drawItem();
   }
 
-  reopen(place) {
-    if (!this.queue) return;
-    this.pending?.delete(place);
+  // An item is open again, where the queue that is looked at has it.
+  reopen(key, rows) {
+    const place = this.queue?.key === key ? this.queue.placeOf(rows) : -1;
+    if (place < 0) return;
+    this.queue.writing.delete(place);
     this.queue.reopen(place);
-    for (const row of this.queue.items[place].rows) this.cards.delete(row);
+    for (const row of rows) this.cards.delete(row);
     if (state.page === "review") this.draw();
   }
 
@@ -339,5 +337,3 @@ export class Review {
     this.act(...[name].flat());
   }
 }
-
-export const queueWords = (queue) => counted(queue.total - queue.done, ...queue.unit);

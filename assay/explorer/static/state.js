@@ -1,4 +1,5 @@
 // The whole view as one small object; the address holds it, so that it can be sent, saved, and gone back from.
+import { sound } from "./filters.js";
 
 export const fresh = () => ({
   page: "overview",
@@ -58,10 +59,13 @@ export function packed(view) {
 
 export function unpacked(given) {
   const view = fresh();
-  for (const [name, short] of Object.entries(SHORT)) if (given && short in given) view[name] = given[short];
+  if (typeof given !== "object" || given === null) return view;
+  for (const [name, short] of Object.entries(SHORT)) if (short in given) view[name] = given[short];
   view.page = OLD_PAGES[view.page] ?? view.page;
-  if (typeof view.filter !== "object" || view.filter === null || Array.isArray(view.filter)) view.filter = {};
-  if (view.filter.lasso && !Array.isArray(view.filter.lasso)) view.filter.lasso = [view.filter.lasso];
+  if (view.filter?.lasso && !Array.isArray(view.filter.lasso)) view.filter.lasso = [view.filter.lasso];
+  view.filter = sound(view.filter);
+  if (!(Array.isArray(view.camera) && view.camera.length === 3 && view.camera.every(Number.isFinite)))
+    view.camera = null;
   return view;
 }
 

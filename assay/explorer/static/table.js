@@ -12,15 +12,24 @@ export function walk(event) {
   next.click();
 }
 
+// Lines by one of their values, those without it last; equal ones keep their order.
+export function sortedBy(lines, key, down) {
+  const empty = (line) => line[key] === null || line[key] === undefined,
+    order = ([{ [key]: a }, { [key]: b }]) =>
+      typeof a === "string" && typeof b === "string"
+        ? a.localeCompare(b, undefined, { numeric: true })
+        : (a > b) - (a < b);
+  return lines
+    .slice()
+    .sort((a, b) => (empty(a) || empty(b) ? empty(a) - empty(b) : order([a, b]) * (down ? -1 : 1)));
+}
+
 // columns: { name, key (to sort by), num, title, show(line) }; lines are sorted by a click on a head
 export function table(columns, lines, { by = null, down = true } = {}) {
   const body = h("tbody", {}),
     heads = columns.map((c) => h("th", { class: c.num ? "num" : "", title: c.title, scope: "col" }));
-  const value = (line, key) => line[key] ?? (down ? -Infinity : Infinity);
   const draw = () => {
-    const sorted = by
-      ? lines.slice().sort((a, b) => compareValues(value(a, by), value(b, by)) * (down ? -1 : 1))
-      : lines;
+    const sorted = by ? sortedBy(lines, by, down) : lines;
     body.replaceChildren(
       ...sorted.map((line) =>
         h(
@@ -72,12 +81,3 @@ export function table(columns, lines, { by = null, down = true } = {}) {
       : null,
   );
 }
-
-const compareValues = (a, b) =>
-  typeof a === "string" && typeof b === "string"
-    ? a.localeCompare(b, undefined, { numeric: true })
-    : a < b
-      ? -1
-      : a > b
-        ? 1
-        : 0;

@@ -11,9 +11,10 @@ export function rank(typed, names) {
     const text = name.toLowerCase();
     if (!wanted || text === wanted) return 0;
     if (text.startsWith(wanted)) return 1;
-    const at = text.indexOf(wanted);
-    if (at < 0) return -1;
-    return /[\s_\-/.]/.test(text[at - 1]) ? 2 : 3;
+    if (!text.includes(wanted)) return -1;
+    for (let at = text.indexOf(wanted); at > 0; at = text.indexOf(wanted, at + 1))
+      if (/[\s_\-/.]/.test(text[at - 1])) return 2;
+    return 3;
   };
   const found = names.map(([name, count], order) => ({ name, count, order, place: place(name) }));
   return found.filter((entry) => entry.place >= 0).sort((a, b) => a.place - b.place || a.order - b.order);

@@ -24,7 +24,7 @@ function draw(from, views) {
   const keep = async (event) => {
     event.preventDefault();
     if (!box.value.trim()) return;
-    await store(box.value.trim(), { ...packed(state), s: undefined, i: undefined });
+    if (!(await store(box.value.trim(), { ...packed(state), s: undefined, i: undefined }))) return;
     closeMenu();
     toast(`Saved as ${box.value.trim()}.`);
   };
@@ -33,7 +33,8 @@ function draw(from, views) {
     page.change({ ...unpacked(view.state), snapshot: state.snapshot });
   };
   const remove = async (view) => {
-    draw(from, await store(view.name, null));
+    const left = await store(view.name, null);
+    if (left) draw(from, left);
   };
   openMenu(
     from,
@@ -65,11 +66,12 @@ function draw(from, views) {
   );
 }
 
+// Keeps a view, or removes it; gives all that there are then, or null where that failed, which is said.
 async function store(name, view) {
   try {
     return (await api.saveView(name, view)).views;
   } catch (error) {
     toast(error.message);
-    return [];
+    return null;
   }
 }

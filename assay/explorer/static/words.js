@@ -73,15 +73,8 @@ export const counted = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? o
 
 // Shortened in the middle: names of classes often differ at their ends.
 export function middle(text, most) {
-  const plain = String(text ?? "");
-  if (plain.length <= most) return plain;
+  const plain = [...String(text ?? "")]; // whole characters
+  if (plain.length <= most) return plain.join("");
   const head = Math.ceil((most - 1) / 2);
-  return `${plain.slice(0, head)}…${plain.slice(plain.length - (most - 1 - head))}`;
-}
-
-// "3 minutes" for seconds, coarse.
-export function duration(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${Math.round(seconds / 3600)} h`;
+  return [...plain.slice(0, head), "…", ...plain.slice(plain.length - (most - 1 - head))].join("");
 }
