@@ -117,6 +117,11 @@ class Client:
                 return answer.status_code, retry_after(answer.headers.get("Retry-After", "")), bytes(found)
         except httpx.TimeoutException:
             raise Lost(f"no answer within {self._service.timeout_seconds:g} s") from None
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise EmbedderError(
+                f"embed.service.url is {self._service.url!r}, no address that can be asked ({error}); wanted one such "
+                "as https://api.example.com/v1"
+            ) from None
         except httpx.HTTPError as error:
             raise Lost(self._blotted(str(error) or type(error).__name__)) from None
 

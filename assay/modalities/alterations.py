@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+MOST_PIXELS = 10**9  # of a picture; larger ones were refused before
 Content = bytes | str | np.ndarray  # an encoded image, a text, a vector of shape (d,)
 
 
@@ -15,9 +16,10 @@ Content = bytes | str | np.ndarray  # an encoded image, a text, a vector of shap
 
 
 def decode(content: bytes) -> Image.Image:
-    """RGB pixels, upright."""
-    with Image.open(io.BytesIO(content)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    """What is seen of a picture: RGB pixels, upright, deep and transparent ones as the pipeline shows them."""
+    from assay.modalities.image.decode import decode_rgb
+
+    return decode_rgb(content, MOST_PIXELS).image
 
 
 def encode(image: Image.Image, quality: int | None = None) -> bytes:

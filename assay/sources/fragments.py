@@ -43,9 +43,10 @@ class Region(NamedTuple):
 
 
 def with_region(file: str, region: Region) -> str:
-    """The uri of a box of a file; hundredths of a pixel are kept, of percents ten thousandths."""
+    """The uri of a box of a file; hundredths of a pixel are kept, of percents ten thousandths. No side becomes 0."""
     digits = 4 if region.is_percent else 2
-    numbers = ",".join(_short(value, digits) for value in region[:4])
+    sides = (max(side, 10.0**-digits) for side in (region.width, region.height))
+    numbers = ",".join(_short(value, digits) for value in (region.x, region.y, *sides))
     return f"{file}{MARK}{PERCENT if region.is_percent else ''}{numbers}"
 
 

@@ -413,6 +413,14 @@ def test_plain_http_is_for_this_machine(tmp_path, workspace, service):
         plan_embedder(TextSet(tmp_path, []).spec(kind="service"), workspace, None)
 
 
+@pytest.mark.parametrize("url", ["https://host:abc/v1", "https://host/v1\n", f"https://{'a' * 300}/v1"])
+def test_an_address_that_cannot_be_asked_is_told(tmp_path, workspace, service, waits, url):
+    """At once, with what one looks like."""
+    with pytest.raises(EmbedderError, match="no address that can be asked.*https://api.example.com/v1"):
+        plan_embedder(spec_of(tmp_path, service, service={"url": url}), workspace, None)
+    assert not waits
+
+
 def test_retry_after_is_a_number_or_a_date():
     """Anything else is not believed."""
     assert retry_after("2.5") == 2.5 and retry_after("-3") == 0.0

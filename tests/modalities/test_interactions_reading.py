@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from assay.contracts.errors import SourceError
+from assay.contracts.tables import empty
+from assay.modalities.interactions.facts import measure
 
 ROWS = "user,item\n1,a\n2,a\n2,gone\n"
 
@@ -149,3 +151,12 @@ def test_a_table_that_the_spec_names_and_that_is_not_there(ingested, name, said)
     """It is refused, and so is one outside of the folder."""
     with pytest.raises(SourceError, match=rf"'{name}' in .* cannot be read: {said}"):
         ingested("interactions", {"interactions.csv": ROWS}, interactions={"items": name})
+
+
+def test_huge_values_have_a_mean():
+    """Their sum would be infinite, and the table's contract broken."""
+    given = pl.DataFrame({"user": ["u", "u", "v"], "item": ["i", "j", "i"], "value": [1e308, 1.5e308, np.inf]})
+    missing = [pl.lit(None).alias(name) for name in ("row", "time", "split", "is_listed")]
+    rows = given.with_columns(missing).select(empty("interactions").columns).cast(empty("interactions").schema)
+    samples = pl.DataFrame({"sample_id": ["u", "v"], "content_hash": ["u", "v"], "kind": ["user", "user"]})
+    assert measure(rows, samples)["mean_value"].to_list() == [1.25e308, None]

@@ -68,12 +68,13 @@ def measure(rows: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
 def _of_side(rows: pl.DataFrame, side: str, other: str) -> pl.DataFrame:
     """A row for each user, or each item, that the interactions name."""
     unlisted = (pl.col("is_listed") == False) if side == "item" else pl.lit(False)  # noqa: E712
+    finite = pl.col("value").filter(pl.col("value").is_finite())
     counted = rows.group_by(pl.col(side).alias("sample_id")).agg(
         n_interactions=pl.len().cast(pl.Int32),
         n_partners=pl.col(other).n_unique().cast(pl.Int32),
         n_repeated=pl.col("again").sum().cast(pl.Int32),
         share=pl.len() / len(rows),
-        mean_value=pl.col("value").filter(pl.col("value").is_finite()).mean(),
+        mean_value=pl.when(finite.len() > 0).then((finite / finite.len()).sum()),  # a sum may overflow
         n_odd_values=pl.col("odd").sum().cast(pl.Int32),
         n_unlisted=unlisted.sum().cast(pl.Int32) if side == "item" else pl.lit(0, dtype=pl.Int32),
         first_time=pl.col("time").min(),

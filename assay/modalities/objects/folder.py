@@ -75,6 +75,11 @@ def read_folder(spec: Spec, workspace: Workspace) -> OwnRows:
         found = Pictures(listing["uri"].to_list())
         reading = _read(source, [entry.uri for entry in notes], found)
         rows = list(_placed(reading, found))
+        if not rows:
+            raise SourceError(
+                f"the source {source.root} has {len(listing):,} pictures, and its annotations hold no box of any "
+                f"({'; '.join(reading.said)}). Wanted one box at least: are they the right files, and whole?"
+            )
         _tell(told, reading, rows, listing)
         for start in range(0, len(rows), BATCH_ROWS):
             yield _batch(rows[start : start + BATCH_ROWS], start)
@@ -116,7 +121,7 @@ def _find(pictures: Pictures, name: str, file: str) -> str:
     try:
         return pictures.find(name, file)
     except UnreadableSample as problem:
-        if ending_of(file) != "xml" or problem.reason != "not_found":
+        if ending_of(file) != "xml" or problem.reason not in ("not_found", "outside_root"):
             raise
         return pictures.of_stem(file, file)
 
@@ -151,9 +156,11 @@ def _read(source: Source, files: Sequence[str], pictures: Pictures) -> Reading:
         "Pascal VOC": lambda: _voc(source, by_ending),
         "YOLO": lambda: _yolo(source, by_ending, pictures),
     }
+    said: list[str] = []
     for name, read in readers.items():
         reading = read()
         if not reading.named and not reading.rows:
+            said += reading.said
             continue
         reading.said.insert(0, f"boxes in {name}")
         more = sum(pictures.beside(file) is not None for file in by_ending["txt"])
@@ -167,7 +174,7 @@ def _read(source: Source, files: Sequence[str], pictures: Pictures) -> Reading:
     raise SourceError(
         f"the source {source.root} has pictures and no boxes that can be read (files that could hold them: "
         f"{', '.join(f'{n:,} .{ending}' for ending, n in counts.items()) or 'none'}). Wanted COCO JSON, Pascal VOC "
-        "XML, or YOLO text files beside the pictures or in `labels` for `images`"
+        "XML, or YOLO text files beside the pictures or in `labels` for `images`" + "".join(f"; {one}" for one in said)
     )
 
 
@@ -190,25 +197,35 @@ def _voc(source: Source, by_ending: dict[str, list[str]]) -> Reading:
     for file in lists:
         split = file.rpartition("/")[2].removesuffix(".txt")
         if split_kind(split):
-            lines = source.read(file).decode("utf-8", "replace").splitlines()
+            lines = _whole(source, file, reading).decode("utf-8", "replace").splitlines()
             reading.splits |= {words[0]: split for line in lines if len(words := line.split()) == 1}
     return reading
 
 
 def _yolo(source: Source, by_ending: dict[str, list[str]], pictures: Pictures) -> Reading:
     labels = {file: picture for file in by_ending["txt"] if (picture := pictures.beside(file)) is not None}
-    classes, where = None, ""
+    classes, where, told = None, "", Reading()
     for file in [*by_ending["yaml"], *by_ending["yml"], *by_ending["names"], *by_ending["txt"]]:
         is_list = file.rpartition("/")[2].lower() in ("classes.txt", "labels.txt", "obj.names")
         if file in labels or (ending_of(file) == "txt" and not is_list) or classes:
             continue
-        classes, where = read_names(source.read(file), file), file
+        classes, where = read_names(_whole(source, file, told), file), file
     reading = _each(source, list(labels), lambda data, file: read_yolo(data, file, labels[file], classes))
+    reading.doubts += told.doubts
     if labels and classes:
         reading.said.append(f"{len(classes):,} class names from {where}")
     elif labels:
         reading.doubts.append("no data.yaml or classes.txt names the classes: their numbers stand for them")
     return reading
+
+
+def _whole(source: Source, file: str, reading: Reading) -> bytes:
+    """A file that says something of others; empty where it cannot be read, which is a doubt."""
+    try:
+        return source.read(file)
+    except UnreadableSample as problem:
+        reading.doubts.append(f"{file} cannot be read: {problem.reason} ({problem.detail})")
+        return b""
 
 
 def _resolver(listing: pl.DataFrame) -> Resolve:
