@@ -1,18 +1,20 @@
 """What a night costs when little has changed: the first, an unchanged one, 1% new, 10% new, 5% deleted.
 
     python benchmarks/nights.py [--size 20000] [--d 256] [--classes 100] [--plain]
-    python benchmarks/nights.py --images 101_ObjectCategories [--embed 'kind = "pca"']
+    python benchmarks/nights.py --images 101_ObjectCategories [--embed 'kind = "pca"'] [--prefect]
 
 Vectors are made as in `scale.py`; with --images the nights are of a folder of pictures, of which some are held back
 and added later. New samples stand among the old ones, as new files do in folders. Each night is a process of its own,
 its stages one after the other; processor seconds are of all its threads and children, the start of Python and its
 imports included. After each night that changed something a fresh run of the same data in an empty home says what it
 should have found (`--no-fresh` leaves that out): of each table the share of rows that differ, and of all verdicts, a
-verdict being whether a sample is an issue by a metric. Numbers within a ten-thousandth are taken for equal. Writes
-benchmarks/results/nights.json, or where `--out` says.
+verdict being whether a sample is an issue by a metric. Numbers within a ten-thousandth are taken for equal. With
+--prefect each night is the flow of `flows/quality_snapshot.py` on a running Prefect server, whose own seconds are not
+counted, and stages are not told apart. Writes benchmarks/results/nights.json, or where `--out` says.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -26,6 +28,7 @@ import polars as pl
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
+import commands
 import scale
 
 ROOT = Path(__file__).parents[1]
@@ -86,8 +89,11 @@ class Images:
                 shutil.copy2(self.source / path, folder / path)
 
 
-def night(spec: Path, home: Path) -> dict:
-    """Processor and wall seconds of one night, whole and by stage."""
+def night(spec: Path, home: Path, server: str = "") -> dict:
+    """Processor and wall seconds of one night, whole and by stage; only whole as a flow on a Prefect `server`."""
+    if server:
+        flow = commands.cost([sys.executable, str(ROOT / "flows/quality_snapshot.py"), str(spec), str(home)], server)
+        return {"cpu": round(flow["processor"], 2), "wall": round(flow["wall"], 2), "stages": {}}
     words = ["/usr/bin/env", sys.executable, str(ROOT / "benchmarks" / "scale.py"), "--night", str(spec), str(home)]
     before = os.times()
     told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, process_group=0, cwd=ROOT)
@@ -162,6 +168,20 @@ def table(figures: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def measured(data: Vectors | Images, base: Path, chosen: argparse.Namespace, server: str) -> dict[str, dict]:
+    """What each night cost, one after the other in one home."""
+    figures: dict[str, dict] = {}
+    for name in chosen.nights.split(","):
+        if name in data.members:
+            data.show(name)
+        figures[name] = night(data.spec, base / "home", server)
+        if chosen.fresh and name in data.members and name != "first":
+            fresh = base / f"fresh {name}"
+            figures[name]["fresh"] = night(data.spec, fresh) | compared(base / "home", fresh)
+        print(json.dumps({name: figures[name]}), file=sys.stderr, flush=True)
+    return figures
+
+
 def main() -> None:
     """Run, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,6 +192,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path)
     parser.add_argument("--embed", default='kind = "pca"', help="TOML below [embed], for --images")
     parser.add_argument("--spec", default="", help="further TOML of the spec")
+    parser.add_argument("--prefect", action="store_true", help="as flows on a Prefect server")
     parser.add_argument("--nights", default=",".join(NIGHTS))
     parser.add_argument("--fresh", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--folder", type=Path, help="where to keep the nights; by default nowhere")
@@ -181,15 +202,8 @@ def main() -> None:
         base = (chosen.folder or Path(folder)).resolve()
         base.mkdir(parents=True, exist_ok=True)
         data = Images(base, chosen) if chosen.images else Vectors(base, chosen)
-        figures: dict[str, dict] = {}
-        for name in chosen.nights.split(","):
-            if name in data.members:
-                data.show(name)
-            figures[name] = night(data.spec, base / "home")
-            if chosen.fresh and name in data.members and name != "first":
-                fresh = base / f"fresh {name}"
-                figures[name]["fresh"] = night(data.spec, fresh) | compared(base / "home", fresh)
-            print(json.dumps({name: figures[name]}), file=sys.stderr, flush=True)
+        with commands.prefect_server(base / "prefect") if chosen.prefect else contextlib.nullcontext("") as server:
+            figures = measured(data, base, chosen, server)
         shape = {"size": chosen.size, "d": chosen.d} if not chosen.images else {"images": len(data.files)}
         chosen.out.write_text(json.dumps({**shape, "nights": figures}, indent=1) + "\n")
         print(table(figures))
