@@ -7,10 +7,11 @@ import polars as pl
 
 from assay.reading.columns import View
 from assay.reading.samples import cards
+from assay.store.evenly import evenly
 from assay.store.snapshots import diff
 
 MOST_ROWS = 300
-MOST_POINTS = 60_000
+MOST_POINTS = 60_000  # of those that are as they were, and of those that changed
 
 
 def changes(old: View, new: View) -> pl.DataFrame:
@@ -48,9 +49,8 @@ def plots(old: View, new: View, method: str) -> dict[str, Any]:
         here = view.spread(rows["sample_id"], rows["code"].to_numpy(), 0)
         shown = np.flatnonzero(np.isfinite(layout.x))
         if len(shown) > MOST_POINTS:
-            changed = shown[here[shown] > 0][:MOST_POINTS]
-            calm = shown[here[shown] == 0]
-            shown = np.concatenate([calm[:: max(1, len(calm) // MOST_POINTS)], changed])
+            sorts = (shown[here[shown] == 0], shown[here[shown] > 0])
+            shown = np.concatenate([rows[evenly(len(rows), MOST_POINTS)] for rows in sorts])
         sides.append({
             "x": layout.x[shown].tolist(), "y": layout.y[shown].tolist(), "code": here[shown].tolist(),
             "row": shown.tolist(), "snapshot": view.snapshot.number,

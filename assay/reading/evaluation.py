@@ -82,7 +82,7 @@ def _calibration(view: View, rows: np.ndarray, wrong: np.ndarray) -> dict[str, A
     if not known.any():
         return None
     sure, right = sure[known].astype(np.float64), ~wrong[known]
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    place = np.minimum((sure * BINS + 1e-6).astype(int), BINS - 1)  # in single precision 0.7 is a little less
     bins = [
         {"low": b / BINS, "n": int((place == b).sum()), "sure": float(sure[place == b].mean()),
          "right": float(right[place == b].mean())}

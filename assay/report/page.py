@@ -67,10 +67,7 @@ def gather(tables: Tables, context: dict[str, Any]) -> dict[str, Any]:
         "changes": sections.changes(tables),
         "curves": sections.proposal_curves(tables, numbers),
         "health": collect(tables.scan("embedding_health").sort("ok", "check")).to_dicts(),
-        "gates": [
-            {"level": "fail"} | gate | {"says": says(gate)}
-            for gate in context.get("gates") or judge(context.get("spec") or {}, numbers)
-        ],
+        "gates": [{"level": "fail"} | gate | {"says": says(gate)} for gate in context.get("gates") or []],
         "numbers": list(numbers.values()),
         "worth": sections.worth(numbers),
         "facts": sections.dataset_facts(numbers),
@@ -116,17 +113,6 @@ def split_sizes(tables: Tables) -> list[tuple[str, int]]:
     """Samples per split, the largest first."""
     sizes = collect(tables.scan("samples").drop_nulls("split").group_by("split").len())
     return list(sizes.sort("len", "split", descending=[True, False]).iter_rows())
-
-
-def judge(spec: dict[str, Any], numbers: dict[str, Any]) -> list[dict[str, Any]]:
-    """The spec's gates on `dataset_metrics`, for a context that does not say how they went."""
-    judged = []
-    for metric, gate in sorted((spec.get("gates") or {}).items()):
-        value = numbers.get(metric, {}).get("value")
-        low, high = gate.get("min"), gate.get("max")
-        ok = value is not None and (low is None or value >= low) and (high is None or value <= high)
-        judged.append({"metric": metric, "value": value, "min": low, "max": high, "ok": ok})
-    return judged
 
 
 def shown_ids(values: dict[str, Any]) -> list[str]:

@@ -193,9 +193,12 @@ def test_changes_since_the_last_night_are_counted(tmp_path):
 
 
 def test_gates_say_what_was_found_and_wanted(tmp_path):
-    """A failed gate has its value and its limit; where the context does not judge them, the spec's are."""
-    page, _ = render(made_up_tables(40), tmp_path, spec={"gates": {"label_issue_rate": {"max": 0.05, "min": None}}})
-    assert "✕ failed" in page and "wanted at most 0.05" in page
+    """A failed gate has its value and its limit; one that holds is not called failed, and without gates none is."""
+    gate = {"metric": "label_issue_rate", "value": 0.1, "max": 0.05, "ok": False}
+    page, _ = render(made_up_tables(40), tmp_path / "one", gates=[gate])
+    assert "✕ failed" in page and "label_issue_rate is 0.1, wanted at most 0.05" in page
+    for gates in ([gate | {"value": 0.01, "ok": True}], []):
+        assert "✕ failed" not in render(made_up_tables(40), tmp_path / str(len(gates)), gates=gates)[0]
 
 
 def test_a_policy_forbids_all_but_the_pages_own_script(tmp_path):
@@ -265,8 +268,8 @@ def test_a_great_many_classes_stay_small(tmp_path):
     assert len(page) < 3_000_000
 
 
-def test_large_thumbnails_are_shrunk_and_the_budget_holds(tmp_path, monkeypatch):
-    """Pictures stop when their budget is spent; the cards remain."""
+def test_pictures_stop_when_their_budget_is_spent(tmp_path, monkeypatch):
+    """The cards remain."""
     monkeypatch.setattr(report_reading, "IMAGES_BYTES", 5_000)
     page, _ = render(made_up_tables(60), tmp_path)
     cards = re.sub(r'id="map-data">.*?</script>', "", page, flags=re.S)
