@@ -66,13 +66,12 @@ def worth(
     for name, (labels, _) in trials.items():
         if labels.tobytes() in right:
             continue
-        rows, weights = np.flatnonzero(labels >= 0), None
-        if len(rows):
-            problem = _problem(corpus, features, corpus.unit[rows], labels[rows], n_classes)
-            weights = (learners(name) or probe.train)(problem, PENALTY, near)
+        rows = np.flatnonzero(labels >= 0)
+        problem = _problem(corpus, features, corpus.unit[rows], labels[rows], n_classes) if len(rows) else None
+        weights = None if problem is None else (learners(name) or probe.train)(problem, PENALTY, near)
         near = weights if near is None else near
         told = -1 if weights is None else _best(features[corpus.unit[test]], weights)
-        right[labels.tobytes()] = told == codes[test]
+        right[labels.tobytes()] = np.asarray(told == codes[test])
     hits = {name: right[labels.tobytes()] for name, (labels, _) in trials.items()}
     return _numbers({name: note for name, (_, note) in trials.items()}, hits, target)
 
