@@ -36,7 +36,10 @@
   }
 
   function known(path) {
-    if (!pictures.has(path)) pictures.set(path, picture(path));
+    if (!pictures.has(path)) {
+      pictures.set(path, picture(path));
+      pictures.get(path).catch(() => pictures.delete(path)); // to be asked for again
+    }
     while (pictures.size > KEPT) {
       const [old, made] = pictures.entries().next().value;
       pictures.delete(old);

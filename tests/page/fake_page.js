@@ -5,7 +5,7 @@ export class Node {
   constructor(tag) {
     Object.assign(this, {
       tagName: tag.toUpperCase(),
-      children: [],
+      parts: [],
       parent: null,
       listeners: {},
       attributes: {},
@@ -23,19 +23,22 @@ export class Node {
   }
   append(...parts) {
     for (const part of parts) {
-      if (part instanceof Node) part.parent = this;
-      this.children.push(part instanceof Node ? part : String(part));
+      if (part instanceof Node) {
+        part.remove(); // from where it was
+        part.parent = this;
+      }
+      if (part !== "") this.parts.push(part instanceof Node ? part : String(part));
     }
   }
   replaceChildren(...parts) {
-    this.children = [];
+    this.parts = [];
     this.append(...parts);
   }
   replaceWith(other) {
-    this.parent.children[this.parent.children.indexOf(this)] = other;
+    this.parent.parts[this.parent.parts.indexOf(this)] = other;
   }
   remove() {
-    if (this.parent) this.parent.children = this.parent.children.filter((child) => child !== this);
+    if (this.parent) this.parent.parts = this.parent.parts.filter((part) => part !== this);
   }
   setAttribute(name, value) {
     this.attributes[name] = String(value);
@@ -76,8 +79,11 @@ export class Node {
   getBoundingClientRect() {
     return { left: 0, top: 0, right: 100, bottom: 20, width: 100, height: 20 };
   }
+  get children() {
+    return this.parts.filter((part) => part instanceof Node);
+  }
   get nodes() {
-    return this.children.filter((child) => child instanceof Node).flatMap((child) => [child, ...child.nodes]);
+    return this.children.flatMap((child) => [child, ...child.nodes]);
   }
   querySelectorAll(selector) {
     return this.nodes.filter((node) => selector.split(",").some((one) => matches(node, one.trim())));
@@ -86,10 +92,10 @@ export class Node {
     return this.querySelectorAll(selector)[0] ?? null;
   }
   get firstChild() {
-    return this.children[0] ?? null;
+    return this.parts[0] ?? null;
   }
   get textContent() {
-    return this.children.map((child) => (child instanceof Node ? child.textContent : child)).join("");
+    return this.parts.map((part) => (part instanceof Node ? part.textContent : part)).join("");
   }
   set textContent(text) {
     this.replaceChildren(text);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { at, Node, serve, toasted } from "./fake_page.js";
+import { at, Node, serve, settled, toasted } from "./fake_page.js";
 import { page } from "../../assay/explorer/static/context.js";
 import { faceOf } from "../../assay/explorer/static/faces.js";
 import { explainEmpty, FilterBar } from "../../assay/explorer/static/filterbar.js";
@@ -79,7 +79,7 @@ test("the bar shows each condition with a way to lift it, and all at once where 
     sort: null,
   });
   await named(bar.list, "Lift: Dark").click();
-  assert.deepEqual(changes.pop().filter, { values: state.filter.values, similar: { id: "s" } });
+  assert.deepEqual(changes.pop(), { filter: { values: state.filter.values, similar: { id: "s" } } });
   await named(bar.list, "Lift all").click();
   assert.deepEqual(changes.pop(), { filter: {} });
   state.filter = { text: "x" };
@@ -272,6 +272,7 @@ test("groups of copies come in pages, each with its ties in words and what can b
     /^31 groups of duplicates; the kept one comes first\.Review2 samplesmirroredDrop copies/,
   );
   await node.querySelector("button.more").click();
+  await settled();
   assert.deepEqual(
     asked.map(([, body]) => body.offset),
     [0, 30],
@@ -298,7 +299,9 @@ test("leaks are told by pair of splits, and none among the selected is not none 
   assert.deepEqual(said(node, "button.pill"), ["All splits4", "test ↔ train3", "train ↔ val1"]);
   assert.match(node.textContent, /traincattestcatthe same filealike 0\.90$/);
   await node.querySelectorAll("button.pill")[2].click();
+  await settled();
   assert.equal(asked.at(-1)[1].pair, "train ↔ val");
+  assert.match(node.textContent, /None among the selected samples\.$/);
   serve(() => ({ total: 0, pairs: [], leaks: [] }));
   assert.equal(
     (await leaks({ meta: page.meta, filter: {}, open() {} })).textContent,

@@ -9,6 +9,8 @@ import { fresh, state } from "../../assay/explorer/static/state.js";
 
 const HOLDS = {
   dark: [[1], [2], [3]],
+  outlier: [[3], [2]],
+  blurry: Array.from({ length: 30 }, (_, n) => [100 + n]), // more than are fetched at once
   duplicate: [
     [4, 5],
     [6, 7],
@@ -102,18 +104,30 @@ test("what a filter on decisions no longer lets through does not come again", as
   assert.deepEqual([open(), review.queue.left], [null, 0]);
 });
 
+test("a key that comes before its item decides nothing, and about no other item", async () => {
+  await look("blurry");
+  for (let n = 0; n < 23; n++) await press("d");
+  const both = [press("d"), press("d")]; // the next one is not there yet
+  await Promise.all(both);
+  assert.deepEqual([wrote.length, wrote.at(-1), open()], [24, "drop s123", [124]]);
+  await press("d");
+  assert.equal(wrote.at(-1), "drop s124");
+});
+
 test("an undo in another queue leaves that queue as it is", async () => {
   await look("dark");
   for (const key of ["d", "d"]) await press(key);
   await look("duplicate");
   await press("d");
   await undo(); // of the copies
+  await settled();
   assert.deepEqual(open(), [4, 5]);
   await press("d");
   await undo();
-  await undo(); // of the second dark one
+  await look("outlier");
+  await undo(); // of the second dark one, which is an outlier too
   await settled();
-  assert.deepEqual([review.queue.key, open()], ["duplicate", [4, 5]]);
+  assert.deepEqual([review.queue.key, open()], ["outlier", [3]]);
   assert.ok(!decided.has("s2") && decided.has("s1"));
   await look("dark");
   assert.deepEqual(open(), [2]);
@@ -141,7 +155,7 @@ test("a decision that could not be written brings its item back", async () => {
 test("the end of a queue says so and leads to the next", async () => {
   await look("dark");
   for (const key of ["k", "k", "k"]) await press(key);
-  assert.match(review.body.textContent, /dark: all 3 decided\..*Next: duplicate \(2\)/);
+  assert.match(review.body.textContent, /dark: all 3 decided\..*Next: outlier \(1\)/);
 });
 
 const kinds = Object.entries({

@@ -67,6 +67,7 @@ test("what is a condition stays as it is", () => {
     ids: [],
   };
   assert.deepEqual(sound(filter), filter);
+  assert.deepEqual(sound({ flags: [5], ids: ["a", {}], values: { label: [true] } }), {});
   assert.deepEqual(sound({ ...filter, ranges: { "scores.dark": [0, null] } }).ranges, undefined);
 });
 

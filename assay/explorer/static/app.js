@@ -285,6 +285,9 @@ function failed(error) {
   toast(error.message);
 }
 
+// A click whose question fails, and for which nobody waited, says so too.
+addEventListener("unhandledrejection", ({ reason }) => guard(Promise.reject(reason)));
+
 // A new snapshot, published while the page is open.
 setInterval(async () => {
   if (document.hidden || !page.listing || api.offline) return;

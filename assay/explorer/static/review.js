@@ -180,41 +180,51 @@ export class Review {
   }
 
   async fetch(rows) {
-    const wanted = rows.filter((row) => !this.cards.has(row));
+    const known = new Map(rows.map((row) => [row, this.cards.get(row)])), // meanwhile one may be forgotten
+      wanted = rows.filter((row) => !known.get(row));
     for (let from = 0; from < wanted.length; from += 400) {
       const { cards } = await api.cards(this.snapshot, wanted.slice(from, from + 400));
-      for (const one of cards) this.cards.set(one.row, one);
+      for (const one of cards) {
+        this.cards.set(one.row, one);
+        known.set(one.row, one);
+      }
     }
-    return rows.map((row) => this.cards.get(row));
+    return rows.map((row) => known.get(row));
   }
 
+  // Until the item is there no key decides: it would be about the one before.
   async drawItem() {
-    const place = this.queue.at;
+    const { queue } = this,
+      place = queue.at;
+    this.item = null;
     if (place === null) return this.finish();
-    const ahead = this.queue.ahead(AHEAD),
-      rows = ahead.flatMap((at) => this.queue.items[at].rows.slice(0, 60));
-    const mine = this.queue.items[place].rows;
+    const ahead = queue.ahead(AHEAD),
+      rows = ahead.flatMap((at) => queue.items[at].rows.slice(0, 60));
+    const mine = queue.items[place].rows;
     await this.fetch(this.cards.has(mine[0]) ? mine : [...new Set([...mine, ...rows])]);
-    if (this.queue.at !== place) return;
-    this.item = itemView(this.queue.key, await this.fetch(mine), {
+    const cards = await this.fetch(mine);
+    if (this.queue !== queue || queue.at !== place) return;
+    const item = itemView(queue.key, cards, {
       meta: page.meta,
       snapshot: this.snapshot,
-      done: this.queue.items[place].done,
       act: (name, detail) => this.act(name, detail),
       open: (id) => page.openSample(id),
     });
-    const strip = await this.strip(ahead.slice(1, 9));
-    this.body.replaceChildren(this.item.node, strip);
-    this.body.dataset.id = this.cards.get(mine[0]).id;
-    this.host.dataset.ready = this.queue.key;
+    this.item = item;
+    this.body.replaceChildren(item.node);
+    this.body.dataset.id = cards[0].id;
+    this.host.dataset.ready = queue.key;
     this.prefetch(ahead[1]);
+    const strip = await this.strip(ahead.slice(1, 9));
+    if (this.item === item) this.body.append(strip);
   }
 
   // What comes next, small.
   async strip(places) {
-    const cards = await this.fetch(places.map((at) => this.queue.items[at].rows[0]));
+    const { queue } = this,
+      cards = await this.fetch(places.map((at) => queue.items[at].rows[0]));
     const jump = (at) => () => {
-      this.queue.at = at;
+      queue.at = at;
       this.drawItem();
     };
     return h(
