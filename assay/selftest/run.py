@@ -164,18 +164,15 @@ def found_from_anywhere(spec: Spec) -> dict[str, Any]:
     return {"model": model, "pretrained": str(weights.resolve()) if weights.is_file() else spec.embed.pretrained}
 
 
-def to_toml(values: dict[str, Any]) -> str:
-    """Plain values and one level of tables as TOML; None is left out."""
-
-    def lines_of(section: dict[str, Any]) -> list[str]:
-        plain = {key: value for key, value in section.items() if value is not None and not isinstance(value, dict)}
-        return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
-
-    lines = lines_of(values)
+def to_toml(values: dict[str, Any], within: str = "") -> str:
+    """Plain values and tables in one another as TOML; None is left out."""
+    plain = {key: value for key, value in values.items() if value is not None and not isinstance(value, dict)}
+    lines = [f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in plain.items()]
     for name, section in values.items():
         if isinstance(section, dict):
-            lines += ["", f"[{name}]", *lines_of(section)]
-    return "\n".join(lines) + "\n"
+            place = f"{within}{json.dumps(name)}"
+            lines.append(f"\n[{place}]\n{to_toml(section, f'{place}.')}")
+    return "".join(lines)
 
 
 def mistakes(before: Snapshot) -> tuple[Relabel, dict[str, float]]:

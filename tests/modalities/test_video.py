@@ -1,5 +1,6 @@
 """Video: decoded, measured, told apart, and carried through a whole night."""
 
+import contextlib
 import importlib.util
 import io
 import os
@@ -24,7 +25,7 @@ av = pytest.importorskip("av")
 from assay.modalities.audio.decode import decode as decode_sound  # noqa: E402
 from assay.modalities.audio.words import recording  # noqa: E402
 from assay.modalities.video import alterations, copies, facts, scenes  # noqa: E402
-from assay.modalities.video.decode import Limits, play  # noqa: E402
+from assay.modalities.video.decode import Limits, Played, play  # noqa: E402
 from assay.modalities.video.facts import measure  # noqa: E402
 from assay.modalities.video.looking import Colours, pictures, scaled_size  # noqa: E402
 from assay.modalities.video.matching import match  # noqa: E402
@@ -244,6 +245,34 @@ def test_every_cut_and_every_flipped_byte_is_survived(clip, tmp_path):
             except UnreadableSample as error:
                 outcomes.add(error.reason)
     assert True in outcomes
+
+
+def test_an_avi_that_was_cut_anywhere_keeps_its_contract():
+    """A cut frame and its packet are told of both, and count once: no share is above one, and no night ends of it."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="avi") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for place in range(6):
+            pixels = np.full((32, 48, 3), 20 * place, dtype=np.uint8)
+            pixels[:, 4 * place :] = 200
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode(None))
+    whole, shares = buffer.getvalue(), []
+    for end in range(len(whole) - 1_000, len(whole), 3):
+        with contextlib.suppress(UnreadableSample):
+            shares.append(measure(whole[:end], LIMITS)["corrupt"])
+    assert len(shares) > 50 and 0 <= min(shares) < max(shares) <= 1
+
+
+@pytest.mark.parametrize(
+    ("frames", "corrupt", "broken", "share"),
+    [(4, 0, 0, 0.0), (4, 1, 0, 0.25), (1, 2, 0, 1.0), (1, 9, 3, 1.0), (3, 0, 1, 0.25)],
+)
+def test_the_share_of_what_is_corrupt(frames, corrupt, broken, share):
+    """Of frames and of packets that hold none."""
+    played = Played("avi", "mpeg4", times=[0.0] * frames, n_corrupt=corrupt, n_broken=broken)
+    assert facts.corrupt_share(played) == share
 
 
 def test_a_turned_video_is_seen_upright(clip):

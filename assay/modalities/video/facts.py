@@ -69,7 +69,7 @@ def measure(data: bytes, limits: Limits) -> dict[str, object]:
         "frozen": frozen_share(grid, times, usual),
         "n_cuts": len(cuts(grid, changes)),
         "letterbox": letterbox(grid),
-        "corrupt": (played.n_corrupt + played.n_broken) / (len(grid) + played.n_broken),
+        "corrupt": corrupt_share(played),
         "missing": missing(played, times, usual),
         "gaps": gap_share(times, usual),
         "jumps": jump_share(times),
@@ -78,6 +78,15 @@ def measure(data: bytes, limits: Limits) -> dict[str, object]:
         "luminance": sequence(grid, times, usual).tobytes(),
         "thumbnail": sheet(colours.spread(FRAMES)),
     }
+
+
+def corrupt_share(played: Played) -> float:
+    """Frames that the decoder made up in part, and packets that it could not decode, as a share of both, 0 … 1.
+
+    Of a frame its packet and the frame itself may be told of, which counts once at most.
+    """
+    frames = len(played.times)
+    return (min(played.n_corrupt, frames) + played.n_broken) / (frames + played.n_broken)
 
 
 def contrast(grid: Grid) -> float:
