@@ -177,7 +177,7 @@ def _last(file: Path, count: int) -> int:
 def _read(file: Path) -> npt.NDArray[np.float32]:
     try:
         return np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever NumPy makes of noise
         raise EmbedderError(f"{file} is damaged ({error}); remove it, and run again") from error
 
 

@@ -1,5 +1,6 @@
 """`assay demo`: an example with planted defects through the whole pipeline, and what it found of them."""
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -60,7 +61,7 @@ def _share(value: float | None) -> str:
 
 def next_steps(snapshot: Snapshot, home: Path) -> str:
     """Where the results are, and what to type next."""
-    option = "" if home == Path("assay-home").resolve() else f" --home {home}"
+    option = "" if home == Path("assay-home").resolve() else f" --home {shlex.quote(str(home))}"
     name = snapshot.manifest["dataset"]
     queries = "\n".join(f'  assay query {name}{option} "{query}"' for query in QUERIES)
     return (

@@ -5,6 +5,7 @@ files where there are several; they must have the same digests. Some datasets co
 """
 
 import hashlib
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -27,7 +28,8 @@ def make_sandbox(name: str, folder: Path, given: Path | None = None) -> Path:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SpecError(f"{folder} is not empty, and holds no {name}.toml; name another with --folder")
         _write(name, SANDBOXES[name], folder, given)
-    print(f"{name}: {SANDBOXES[name].about}\nspec  {spec}\n\nRun it:\n  assay run {spec}\n  assay explore {name}")
+    typed = shlex.quote(str(spec))
+    print(f"{name}: {SANDBOXES[name].about}\nspec  {spec}\n\nRun it:\n  assay run {typed}\n  assay explore {name}")
     return spec
 
 

@@ -390,6 +390,16 @@ def test_a_model_that_was_changed_in_silence_is_noticed(tmp_path, workspace, ser
     assert not canary(back)["ok"] and len(service.asked) == 1  # its vectors are still known
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"noise", b"PK\x03\x04"])
+def test_a_damaged_canary_is_named(tmp_path, workspace, service, content):
+    """With what to do: without it nobody knows whether the model is the same."""
+    plan_embedder(spec_of(tmp_path, service), workspace, None)
+    (file,) = (workspace.facts / "embedders").glob("canary-*.npy")
+    file.write_bytes(content)
+    with pytest.raises(EmbedderError, match=f"{file.name} is damaged.*remove it, and run again"):
+        plan_embedder(spec_of(tmp_path, service), workspace, None)
+
+
 @pytest.mark.parametrize("form", ["messages", "input"])
 def test_images_are_sent_as_data_uris(tmp_path, workspace, service, form):
     """Small JPEGs, in either form."""

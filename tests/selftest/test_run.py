@@ -1,5 +1,6 @@
 """The self-test's copy of a spec, and what it says of a run."""
 
+import shlex
 import tomllib
 
 import polars as pl
@@ -7,8 +8,10 @@ import pytest
 
 from assay.contracts.spec import make_spec
 from assay.selftest.count import Judged
-from assay.selftest.demo import found_table
+from assay.selftest.demo import QUERIES, found_table, next_steps
 from assay.selftest.run import KEPT_SECTIONS, copied_spec, table_of, to_toml
+from assay.selftest.sandbox import make_sandbox
+from assay.store.snapshots import Snapshot
 
 SECTIONS = [
     {},
@@ -65,3 +68,16 @@ def test_the_demo_says_what_was_missed():
     """With precision and recall; kinds where a detector has several."""
     lines = [" ".join(line.split()) for line in found_table(FOUND, KINDS).splitlines()]
     assert {"near duplicates 20 15 5 5 0.75 0.75", "mirrored 8 3 5 0.38", "off_topic 0 0 0 2 0.00 –"} <= set(lines)
+
+
+def test_commands_that_are_printed_can_be_typed(tmp_path, capsys):
+    """Also where a folder's name has blanks and quotes."""
+    home = tmp_path / "my 'home' folder"
+    spec = make_sandbox("karate", home / "karate")
+    typed = next(line for line in capsys.readouterr().out.splitlines() if "assay run" in line)
+    assert shlex.split(typed) == ["assay", "run", str(spec)]
+    told = next_steps(Snapshot(1, home / "snapshots", {"dataset": "karate"}), home)
+    for line in told.splitlines():
+        if "assay" in line and "explore" in line:
+            assert shlex.split(line) == ["assay", "explore", "karate", "--home", str(home)]
+    assert sum("assay query karate --home" in line for line in told.splitlines()) == len(QUERIES)
