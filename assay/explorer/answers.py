@@ -90,6 +90,7 @@ def describe(view: View) -> dict[str, Any]:
 def points(explorer: Explorer, request: Request, body: dict[str, Any]) -> Response:
     """The points to draw, as `points.packed` lays them out."""
     number = number_of(request)
+    asked.given(body, "method")
     mask = explorer.selections(number).mask(body.get("filter") or {})
     data = drawing.packed(explorer.view(number), mask, body)
     return Response(data, media_type="application/octet-stream")

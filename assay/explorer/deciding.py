@@ -21,7 +21,7 @@ from assay.exporting.folder import write_zip
 from assay.exporting.hugging_face import zip_hugging_face
 from assay.reading.columns import View
 from assay.remote.home import share_decisions
-from assay.sources.label_text import canonical
+from assay.sources.label_text import canonical, normalize_label
 from assay.store.decisions import append_decisions, read_decisions, undo_batch
 from assay.store.predictions import keep_predictions
 from assay.store.views import read_views, save_view
@@ -58,13 +58,19 @@ def _rows(explorer: Explorer, number: int, body: dict[str, Any]) -> np.ndarray:
 
 
 def _value(view: View, kind: str, value: str | None) -> str | None:
-    """The decision's value, checked. Raises `ValueError` for a tag without a name, or a label that is none."""
-    if kind in ("tag", "untag") and not value:
-        raise ValueError("a tag needs a name")
+    """The value as labels are spelt. Raises `ValueError` for a tag without a name, or a label that is none."""
+    if kind in ("tag", "untag"):
+        value = normalize_label(value)
+        if value is None:
+            raise ValueError("a tag needs a name")
     if kind == "accept_label" and value is not None and view.label_separator:
         value = canonical(value, view.label_separator)
         if value is None or len(value) > 1_000:
             raise ValueError("a label is a set of classes, of 1,000 characters in all; the separator alone is none")
+    elif kind == "accept_label" and value is not None:
+        value = normalize_label(value)
+        if value is None:
+            raise ValueError("a label needs a name")
     return value
 
 

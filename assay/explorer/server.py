@@ -126,8 +126,10 @@ def _answered(answer: Answer, request: Request, body: dict[str, Any] | bytes) ->
         return found if isinstance(found, Response) else Json(found)
     except (FilterError, ExportError, TypeError, ValueError) as error:
         return answers.refused(400, str(error))
-    except (KeyError, SnapshotError) as error:
-        return answers.refused(404, str(error).strip("'\""))
+    except KeyError as error:  # written out, its words are in quotes
+        return answers.refused(404, str(error.args[0]))
+    except SnapshotError as error:
+        return answers.refused(404, str(error))
     except AssayError as error:
         return answers.refused(409, str(error))
     except Exception as error:

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -302,6 +303,7 @@ def make_facts(modality: str, hashes: np.ndarray, true: np.ndarray, captions: np
     )
 
 
+@cache
 def picture(cluster: int, variant: int) -> bytes:
     """A small JPEG: one colour a cluster, one arrangement of shapes a variant."""
     random = np.random.default_rng(cluster * 100 + variant)

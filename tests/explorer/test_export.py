@@ -1,16 +1,20 @@
 """The page as one file: the same samples, offline, with nothing to run but our own script."""
 
+import base64
+import io
 import json
 import re
 from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 
 from assay.contracts.errors import SnapshotError
-from assay.explorer import export
+from assay.explorer import answers, export
 from assay.explorer.export import STATIC, bundle, export_view, in_order
+from assay.reading.columns import View
 from assay.store.snapshots import open_snapshot
-from tests.explorer.make_snapshot import HOSTILE
+from tests.explorer.make_snapshot import HOSTILE, make_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,53 @@ def test_too_many_samples_are_refused(home, tmp_path, monkeypatch):
     with pytest.raises(SnapshotError, match="assay explore"):
         export_view(open_snapshot(Workspace(home, "toy")), tmp_path / "view.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_samples_have_smaller_pictures(home, monkeypatch):
+    """Above a few thousand, so that the file can still be sent; the same ones, and none where there is none."""
+    from assay.store.workspace import Workspace
+
+    view = View(open_snapshot(Workspace(home, "toy"), 1))
+    large = [export._picture(view, row) for row in range(0, 60, 7)]
+    monkeypatch.setattr(export, "SMALL_ABOVE", 100)
+    small = [export._picture(view, row) for row in range(0, 60, 7)]
+    for one, other in zip(large, small, strict=True):
+        image = Image.open(io.BytesIO(base64.b64decode(other)))
+        assert max(image.size) <= export.SMALL and len(other) <= len(one)
+
+
+def test_nothing_is_offered_that_needs_the_server(home, monkeypatch):
+    """Nor search by a picture, whatever the snapshot's embedder could do."""
+    from assay.store.workspace import Workspace
+
+    for name in ("can_search_pictures", "can_search_words"):
+        monkeypatch.setattr(answers, name, lambda view: True)
+    view = View(open_snapshot(Workspace(home, "toy"), 1))
+    offered = ("has_vectors", "has_words", "has_pictures")
+    assert all(answers.describe(view)[name] for name in offered)
+    assert not any(export.collect(view)["meta"][name] for name in offered)
+
+
+def test_captions_are_in_the_file(tmp_path):
+    """Of captioned pictures, cut as on the server's cards; samples of another kind have none."""
+    from assay.store.workspace import Workspace
+
+    path = make_snapshot(tmp_path, "toy", 30, 1, hostile=False)
+    assert export.collect(View(open_snapshot(Workspace(tmp_path, "toy"), 1)))["captions"] is None
+    manifest = json.loads((path / "manifest.json").read_text())
+    face = {"kind": "captioned", "plural": "pairs", "facts": "image_facts", "preview": "thumbnail", "text": ""}
+    (path / "manifest.json").write_text(json.dumps(manifest | {"face": face | {"caption": "caption"}}))
+    captions = export.collect(View(open_snapshot(Workspace(tmp_path, "toy"), 1)))["captions"]
+    assert len(captions) == 30 and captions[1] == "view of bonsai"
+
+
+def test_modules_that_import_each_other_are_refused(tmp_path, monkeypatch):
+    """One of the two would run before what it needs; the message draws the circle."""
+    for name, other in (("app", "one"), ("one", "two"), ("two", "one")):
+        (tmp_path / f"{name}.js").write_text(f'import {{ x }} from "./{other}.js";\n')
+    monkeypatch.setattr(export, "STATIC", tmp_path)
+    with pytest.raises(ValueError, match="app → one → two → one"):
+        in_order()
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from urllib.request import url2pathname
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from assay.contracts.errors import SpecError
 from assay.explorer.guard import MOST_BODY_BYTES, POLICY, Visitors
-from assay.explorer.serve import admit, opened
+from assay.explorer.serve import admit, bind, opened
 from assay.explorer.server import make_app
 from assay.store.account import account
 from assay.store.decisions import read_decisions
@@ -27,6 +28,43 @@ PATHS = ["/", "/api/snapshots", "/static/app.js", "/api/1/thumbnail?row=0", "/no
 def test_other_hosts_are_refused(client, path, host):
     """A name that somebody pointed at this machine does not open the page."""
     assert client.get(path, headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "[zz]", "\\127.0.0.1", "127.0.0.1 evil"])
+def test_a_host_that_is_none_is_refused_in_words(client, host):
+    """No mistake of the browser's ends in a trace."""
+    assert client.get("/api/snapshots", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "//", ""])
+def test_an_origin_that_is_none_is_refused(client, origin):
+    """As any other that is not the page's own."""
+    assert client.get("/api/snapshots", headers={"origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize("cookie", ["assay_token_8000=wrong", "a b;=;;\x01", "assay_token_8000", "=" * 300])
+def test_a_cookie_that_is_none_does_not_let_in(workspace, cookie):
+    """Refused as without one."""
+    answer = stranger(workspace, VISITORS).get("/api/snapshots", headers={"cookie": cookie})
+    assert answer.status_code == 401 and "token" in answer.text
+
+
+def test_a_web_socket_is_closed(client):
+    """Nothing of the explorer is one, so none is let past the guard."""
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/snapshots"):
+        pass
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0), ("::1%none", 0)])
+def test_an_address_that_cannot_be_had_is_named(host, port):
+    """With what to do; so is a port that somebody else has."""
+    with pytest.raises(SpecError, match=f"cannot listen on {host}:{port}.*--port"):
+        bind(host, port)
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SpecError, match=f"cannot listen on 127.0.0.1:{port}"):
+            bind("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:1", "[::1]:9", "LOCALHOST"])

@@ -5,18 +5,21 @@ import io
 import json
 import shutil
 import struct
+import tempfile
 
 import numpy as np
 import polars as pl
 import pytest
 
+from assay.contracts.errors import AssayError
 from assay.contracts.spreadsheet import ESCAPED
+from assay.explorer import deciding
 from assay.exporting.takeaway import without_formulas
 from assay.reading.columns import View, match
 from assay.reading.samples import history
 from assay.reading.selection import Selections
 from assay.store.decisions import append_decisions, effective_decisions, read_decisions, undo_batch
-from assay.store.snapshots import list_snapshots, open_snapshot
+from assay.store.snapshots import all_files, file_sha256, list_snapshots, open_snapshot
 from assay.store.workspace import Workspace
 from tests.explorer.make_snapshot import HOSTILE, make_snapshot
 from tests.explorer.visit import client_of
@@ -218,6 +221,97 @@ def test_decisions_that_mean_nothing_write_nothing(client, workspace, body):
     """Unknown kinds, empty selections, missing tags."""
     assert client.post("/api/1/decide", json=body).status_code in (400, 404, 409)
     assert read_decisions(workspace).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("points", {}, "the request has no 'method'"),
+        ("gallery", {"sort": "scores.gone"}, "no column 'scores.gone'"),
+        ("undo", {"batch": "mine"}, "no decisions 'mine'"),
+        ("queue", {"key": "gone"}, "no queue 'gone'; there are ['label_issue',"),
+        ("cards", {"rows": [0, 5_000]}, "no such row"),
+        ("evaluation", {}, '{"brought":false}'),
+    ],
+)
+def test_a_mistake_is_told_as_it_is_written(client, path, body, words):
+    """With the quotes that belong to it, and no others; what is merely absent is no mistake."""
+    answer = client.post(f"/api/1/{path}", json=body)
+    assert answer.json().get("error", answer.text).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("separator", "given", "kept"),
+    [
+        ("", "  Cafe\u0301 ", "Caf\u00e9"),
+        ("", " \u00a0 ", None),
+        ("|", " dog | cat|dog|", "cat|dog"),
+        ("|", "|", "|"),
+        ("|", " ", None),
+        ("|", "|".join("x" * 90 + str(n) for n in range(11)), None),
+    ],
+)
+def test_a_label_is_given_as_labels_are_spelt(tmp_path, separator, given, kept):
+    """NFC, without white space around it, a set of classes sorted; what is no label is refused and writes nothing."""
+    make_snapshot(tmp_path, "toy", 20, 1, hostile=False, source={"label_separator": separator})
+    workspace = Workspace(tmp_path, "toy")
+    body = {"kind": "accept_label", "value": given, "ids": ["s/0000003"]}
+    answer = client_of(workspace).post("/api/1/decide", json=body)
+    made = read_decisions(workspace)["value"].to_list()
+    assert made == ([kept] if kept else []) and answer.status_code == (200 if kept else 400), answer.text
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["sample_id", "s/0000001"], "predictions need a column 'predicted'"),
+        ([], "this is no CSV file"),
+        (['sample_id,predicted\n"a,cat'], "this is no CSV file"),
+        (["sample_id,predicted,probability", "s/0000001,cat,likely"], "the predictions do not read as"),
+        (["sample_id,predicted,probability", "s/0000001,cat,7"], "a probability lies in 0 to 1"),
+        ("sample_id,predicted", "predictions come as the lines of a CSV file"),
+    ],
+)
+def test_predictions_that_cannot_be_read_are_refused_in_words(client, workspace, lines, words):
+    """And nothing of them is kept."""
+    answer = client.post("/api/predictions", json={"lines": lines})
+    assert answer.status_code in (400, 409) and answer.json()["error"].startswith(words)
+    assert client.post("/api/1/evaluation", json={}).json() == {"brought": False}
+
+
+def test_a_damaged_snapshot_is_named_and_one_that_goes_is_told_of(tmp_path):
+    """A file with other bytes than were published is named, with what to do; without any file of it left, the snapshot
+    is being removed."""
+    path = make_snapshot(tmp_path, "toy", 40, 1, hostile=False)
+    manifest = json.loads((path / "manifest.json").read_text())
+    for file in all_files(manifest):
+        file["sha256"] = file_sha256(path / file["path"])
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    client = client_of(Workspace(tmp_path, "toy"))
+    assert client.get("/api/1/meta").status_code == 200
+    (path / "leaks" / "part-00000.parquet").write_bytes(b"rotten" * 200)
+    damaged = client.post("/api/1/leaks", json={})
+    assert damaged.status_code == 409 and "leaks/part-00000.parquet is damaged" in damaged.json()["error"]
+    assert "assay verify --repair toy" in damaged.json()["error"]
+    shutil.rmtree(path)
+    gone = client.post("/api/1/leaks", json={})
+    assert gone.status_code == 410 and "being removed" in gone.json()["error"]
+
+
+def test_a_zip_that_cannot_be_made_leaves_nothing_behind(client, monkeypatch, tmp_path):
+    """Neither half a file nor a whole one once it is sent."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    body = {"what": "cleaned", "format": "zip", "filter": {"text": "bonsai"}}
+    assert client.post("/api/1/export", json=body).headers["content-type"] == "application/zip"
+    assert list(tmp_path.iterdir()) == []
+
+    def broken(*given):
+        given[-1].write(b"half")
+        raise AssayError("the source is gone")
+
+    monkeypatch.setattr(deciding, "write_zip", broken)
+    assert client.post("/api/1/export", json=body).json() == {"error": "the source is gone"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_decision_without_samples_says_what_is_wanted(client, workspace):
