@@ -25,6 +25,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from flows.prefect_server import QUIET
+
 RESULTS = Path(__file__).parent / "results" / "commands.json"
 HEAVY = ("torch", "umap", "prefect", "sqlalchemy", "sklearn", "scipy", "polars", "pyarrow", "numpy", "duckdb")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -146,7 +150,7 @@ def prefect_server(folder: Path) -> Iterator[str]:
     port = 4297
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "flows/prefect_server.py"), "--port", str(port)],
-        env=environment() | {"PREFECT_HOME": str(folder)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment() | QUIET | {"PREFECT_HOME": str(folder)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         wait_for(f"http://127.0.0.1:{port}/api/health")
