@@ -71,6 +71,13 @@ class Snapshot:
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
         """Rows of a query over the tables, over `history.TABLE` across snapshots, and over the views `decisions` and
         `cleaned`. It reads this dataset and nothing else. `.pl()`, `.df()` and `.arrow()` make frames of it."""
+        from assay.reading.ask import history_named
+        from assay.store.catalog import create_history
+
+        named = history_named(query)
+        if named is None or named - self._of_all_nights:  # their footers are opened, once
+            create_history(self._connection, self.path.parents[1], tables=named)
+            self._of_all_nights |= named or set()
         return self._connection.sql(query)
 
     def diff(self, other: "Snapshot | int | None" = None) -> "pl.DataFrame":
@@ -126,7 +133,12 @@ class Snapshot:
 
     @functools.cached_property
     def _connection(self) -> "duckdb.DuckDBPyConnection":
-        return self._stored.connect()
+        return self._stored.connect(history=set())
+
+    @functools.cached_property
+    def _of_all_nights(self) -> set[str]:
+        """The tables of `history` that the connection has already."""
+        return set()
 
     def _known(self, name: str) -> str:
         import difflib

@@ -12,8 +12,8 @@ from assay.store.snapshots import Snapshot
 if TYPE_CHECKING:
     import duckdb
 
-# What a query says that needs the views of all nights: after a year, to make them takes seconds.
-OTHER_NIGHTS = re.compile(r"history|duckdb_|information_schema|pg_|show|describe|summarize", re.IGNORECASE)
+# What a query says that may need the views of all nights, whatever their names: after a year these take seconds.
+ANY_VIEW = re.compile(r"duckdb_|information_schema|pg_|show|describe|summarize", re.IGNORECASE)
 READS = re.compile(r"\s*explain\s+(select|from|with|values|table)\b", re.IGNORECASE)
 
 
@@ -38,10 +38,16 @@ def ask(
     except UnicodeEncodeError:
         raise SpecError("the query holds bytes that are not UTF-8; write it in UTF-8") from None
     with mistakes_in_words():
-        connection = snapshot.connect(not unlocked, allow, history=bool(OTHER_NIGHTS.search(sql)))
+        connection = snapshot.connect(not unlocked, allow, history_named(sql))
         if not unlocked:
             refuse_all_but_reading(connection, sql)
         return connection.sql(sql)
+
+
+def history_named(sql: str) -> set[str] | None:
+    """The words of a query, among which are the tables of `history` that it names; None: any may be meant."""
+    words = set(re.findall(r"[a-z_]+", sql.lower()))
+    return None if ANY_VIEW.search(sql) else words if "history" in words else set()
 
 
 @contextlib.contextmanager

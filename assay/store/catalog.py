@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ select
     cast(null as bigint) as snapshot
 where false
 """
+FOOTERS_KEPT = "set parquet_metadata_cache = true"  # a view is bound three times: each time opened every footer
 OF_ONE_NIGHT = ("neighbors", "projection")  # mere pictures of one snapshot: no history, as facts have none
 TABLE = re.compile(r"[a-z][a-z_]*")
 
@@ -59,19 +60,25 @@ def create_views(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, re
         connection.execute(f"create view main.{table} as select f.* {live}")
 
 
-def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "Read | None" = None) -> None:
+def create_history(
+    connection: "duckdb.DuckDBPyConnection",
+    root: Path,
+    read: "Read | None" = None,
+    tables: Collection[str] | None = None,
+) -> None:
     """`history.TABLE`: the same table of every snapshot, with the column `snapshot` first; damaged files left out.
 
-    Every table that any of them has is there, except facts and those OF_ONE_NIGHT. `root` is `HOME/DATASET`.
+    Every table that any of them has is there, except facts and those OF_ONE_NIGHT; of `tables` alone where they are
+    named, as each opens the footers of all its files. `root` is `HOME/DATASET`.
     """
     import duckdb
 
     read = read or reader(connection, root)
-    connection.execute("set parquet_metadata_cache = true")  # a view is bound three times: each opened every footer
-    connection.execute("create schema history")
+    connection.execute("create schema if not exists history")
     connection.execute("set schema = 'history'")
-    stored = {part.parent.name for part in root.glob("snapshots/v*/*/*.parquet")}
-    for table in sorted(filter(TABLE.fullmatch, stored.difference(OF_ONE_NIGHT))):
+    stored = set() if tables == set() else {part.parent.name for part in root.glob("snapshots/v*/*/*.parquet")}
+    wanted = stored.difference(OF_ONE_NIGHT).intersection(stored if tables is None else tables)
+    for table in sorted(filter(TABLE.fullmatch, wanted)):
         if FACTS.fullmatch(table):
             continue
         try:
@@ -83,7 +90,7 @@ def create_history(connection: "duckdb.DuckDBPyConnection", root: Path, read: "R
                 continue
             rows = read(parts, filename=True, union_by_name=True)
         number = "cast(regexp_extract(filename, '.*/v(\\d{8})/[^/]*/[^/]*$', 1) as integer) as snapshot"
-        rows.project(f"{number}, * exclude (filename)").create_view(table)
+        rows.project(f"{number}, * exclude (filename)").create_view(table, replace=True)
     connection.execute("set schema = 'main'")
 
 
@@ -188,6 +195,7 @@ def write_catalog(workspace: Workspace) -> Path:
         path = Path(aside) / "new.duckdb"  # not yet beside the snapshots, so not by that name
         try:
             connection = duckdb.connect(path, config={"storage_compatibility_version": STORAGE})
+            connection.execute(FOOTERS_KEPT)
             create_views(connection, newest, movable_reader(connection, workspace.root))
             create_history(connection, workspace.root, movable_reader(connection, workspace.root))
             create_decisions(connection, workspace.root, movable_reader(connection, workspace.root))

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class Snapshot(TableReader):
         return [self.path / file["path"] for file in self.manifest["tables"].get(table, {}).get("files", [])]
 
     def connect(
-        self, locked: bool = True, allow: Sequence[Path] = (), history: bool = True
+        self, locked: bool = True, allow: Sequence[Path] = (), history: Collection[str] | None = None
     ) -> "duckdb.DuckDBPyConnection":
         """An in-memory DuckDB with one view a table, `history.TABLE` across snapshots, `decisions` and `cleaned`.
 
@@ -57,21 +57,23 @@ class Snapshot(TableReader):
             locked: it can reach this dataset's snapshots and decisions and nothing else, and change no setting. DuckDB
                 would still let a COPY write there: SQL of others goes through `assay.reading.ask`.
             allow: further files and folders that it can reach.
-            history: without it `history` has decisions alone, and no file of another snapshot is opened.
+            history: the tables wanted of `history`; by default all. Of the others no file of another snapshot is
+                opened.
 
         Raises:
             SnapshotError: a file of the snapshot is missing or damaged.
         """
         import duckdb
 
-        from assay.store.catalog import create_decisions, create_history, create_views
+        from assay.store.catalog import FOOTERS_KEPT, create_decisions, create_history, create_views
 
         connection = duckdb.connect()
         connection.execute("set python_enable_replacements = false")  # a name is a table, and no variable of ours
+        connection.execute(FOOTERS_KEPT)
         root = self.path.parents[1]
         try:
             create_views(connection, self)
-            create_history(connection, root) if history else connection.execute("create schema history")
+            create_history(connection, root, tables=history)
             create_decisions(connection, root)
         except duckdb.Error as error:
             problem = str(error).strip().splitlines()[0]

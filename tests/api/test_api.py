@@ -49,6 +49,17 @@ def test_snapshots_compare(digits, home):
     assert digits.diff(1).filter(change="removed").equals(removed)
 
 
+def test_a_notebook_asks_about_this_night_and_then_about_all(digits):
+    """Views of all nights are made when they are named, beside what the notebook made."""
+    digits.sql("create temp table mine as select sample_id from samples limit 3")
+    assert digits.sql("select count(*) from mine join history.samples using (sample_id)").fetchall() >= [(3,)]
+    assert digits.sql("from history.scores join history.samples using (snapshot, sample_id)").limit(1).fetchall()
+    names = {
+        name for (name,) in digits.sql("select view_name from duckdb_views() where schema_name = 'history'").fetchall()
+    }
+    assert {"classes", "label_issues", "decisions"} < names and "neighbors" not in names
+
+
 def test_images_texts_and_frames(tmp_path):
     """A folder, a list with labels, a frame with a column of another name."""
     write_digits(tmp_path / "photos", seed=1, n=60)
