@@ -4,11 +4,16 @@ import io
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from assay.modalities import alterations
+from assay.modalities.audio import alterations as audio
+from assay.modalities.audio.decode import decode as decode_sound
+from assay.modalities.audio.modality import AUDIO
 from assay.modalities.image.decode import decode_rgb
 from assay.modalities.text.shingles import normalize_text
+from assay.modalities.video.modality import VIDEO
 from assay.store import executor
 from tests.clean.conftest import facts_of
 
@@ -148,3 +153,55 @@ def test_nudged_vectors_stay_close_and_strangers_do_not(vector):
     assert np.linalg.norm(near - vector) == pytest.approx(0.01 * length, rel=1e-3)
     assert np.linalg.norm(far) == pytest.approx(length, rel=1e-3)
     assert abs(far @ vector) <= 0.5 * length**2
+
+
+def wav(*samples: float, rate: int = 8_000, channels: int = 1) -> bytes:
+    """A sound of these samples, the same in all channels."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.tile(np.array(samples)[:, None], channels), rate, "PCM_16", format="WAV")
+    return buffer.getvalue()
+
+
+WAVE = np.sin(np.arange(600) / 3) / 4
+SOUNDS = {
+    "a sample": wav(0.5), "silence": wav(*np.zeros(600)), "stereo": wav(*WAVE, channels=2),
+    "six": wav(*WAVE, channels=6), "slow": wav(*WAVE, rate=1_000), "fast": wav(*WAVE, rate=768_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sound", SOUNDS)
+@pytest.mark.parametrize("kind", [kind for kind, one in AUDIO.plantable().items() if one.how != "label"])
+def test_any_sound_can_be_altered(kind, sound):
+    """It can still be read, but for what half of a sample leaves; the self-test plants into whatever there is."""
+    altered = AUDIO.defects[kind].alter(SOUNDS[sound], rng())
+    if (kind, sound) != ("truncated", "a sample"):
+        assert len(decode_sound(altered, 60.0).samples) >= 1
+
+
+def test_copies_of_sounds_are_what_they_say():
+    """Quieter by 6 to 12 dB, noise 30 dB under it, three quarters of the rate; gaps are of zeros, where it was loud."""
+    whole = decode_sound(SOUNDS["stereo"], 60.0).samples
+    quiet = decode_sound(audio.quieter(SOUNDS["stereo"], rng()), 60.0).samples
+    assert 0.24 < np.abs(quiet).max() / np.abs(whole).max() < 0.51
+    noise = decode_sound(audio.noisy_copy(SOUNDS["stereo"], rng()), 60.0).samples - whole
+    assert 20 * np.log10(noise.std() / np.sqrt(np.square(whole).mean())) == pytest.approx(-30, abs=2)
+    assert decode_sound(audio.resampled(SOUNDS["stereo"], rng()), 60.0).rate == 6_000
+    assert decode_sound(audio.resampled(SOUNDS["slow"], rng()), 60.0).rate == 1_333
+    gaps = decode_sound(audio.drop_out(SOUNDS["stereo"], rng()), 60.0).samples
+    assert (gaps[whole != 0] == 0).sum() > 50
+
+
+@pytest.mark.parametrize(("frames", "height", "width"), [(1, 32, 48), (5, 2, 2), (3, 2, 200), (4, 18, 34)])
+def test_any_video_can_be_altered(frames, height, width):
+    """However small or short; it is a video again, but for one that is cut off."""
+    pytest.importorskip("av")
+    from assay.modalities.video.alterations import LIMITS
+    from assay.modalities.video.decode import play
+    from assay.modalities.video.writing import write_mp4
+
+    shown = np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+    content = write_mp4(enumerate(shown), 10.0)
+    for kind, defect in VIDEO.plantable().items():
+        if defect.how != "label":
+            altered = defect.alter(content, rng())
+            assert kind == "cut_short" or play(altered, LIMITS, lambda *_: None).times

@@ -1,6 +1,7 @@
 """Ways to alter a video so that a detector ought to notice: bytes of a file in, bytes of a file out."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -14,7 +15,7 @@ from assay.modalities.video.facts import usual_interval
 from assay.modalities.video.opening import sniff
 from assay.modalities.video.writing import Sound, write_mp4
 
-LIMITS = Limits(max_pixels=178_956_970, max_seconds=7_200.0, max_frames=500_000)
+LIMITS = Limits(max_pixels=2**62, max_seconds=math.inf, max_frames=2**62)  # what is too large was refused before
 MOST_FRAMES = 1_800  # of the original that go into an altered one: a minute
 MOST_AREA = 512 * 512  # pixels that an altered one has at most
 Pixels = npt.NDArray[np.uint8]
@@ -145,7 +146,7 @@ def _gaps(frames: list[Pixels], starts: tuple[float, float]) -> Iterator[tuple[i
 
 def _bars(pixels: Pixels) -> Pixels:
     boxed = np.zeros_like(pixels)
-    bar = max(1, pixels.shape[0] // 8)
+    bar = min(max(1, pixels.shape[0] // 8), (pixels.shape[0] - 1) // 2)
     inner = Image.fromarray(np.ascontiguousarray(pixels)).resize((pixels.shape[1], pixels.shape[0] - 2 * bar))
     boxed[bar : pixels.shape[0] - bar] = np.asarray(inner)
     return boxed
