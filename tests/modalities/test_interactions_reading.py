@@ -9,6 +9,7 @@ import pytest
 from assay.contracts.errors import SourceError
 from assay.contracts.tables import empty
 from assay.modalities.interactions.facts import measure
+from assay.sources.batches import BATCH_ROWS
 
 ROWS = "user,item\n1,a\n2,a\n2,gone\n"
 
@@ -102,6 +103,16 @@ def test_types_of_further_columns_are_those_of_any_table(ingested):
     assert (found["item:a"]["price"], found["item:b"]["price"], found["item:a"]["tags"]) == ("1", "free", '["x"]')
     assert (found["item:a"]["stock"], found["item:b"]["stock"], found["user:1"]["age"]) == (None, 2, 30)
     assert "photo" not in found["user:1"]
+
+
+def test_columns_that_only_some_batches_have(ingested):
+    """A long JSONL is read in parts; what a part lacks is empty, and every cell stays with its item."""
+    rows = [f'{{"item": "i{row}", "{"early" if row < 10 else "late"}": {row}}}' for row in range(BATCH_ROWS + 10)]
+    output = ingested("interactions", {"interactions.csv": "user,item\nu,i5\n", "items.jsonl": "\n".join(rows)})
+    items = output.read("ingested").filter(kind="item")
+    number = items["sample_id"].str.strip_prefix("item:i").cast(pl.Int64)
+    assert len(items) == len(rows) and items["late"].equals(number.set(number < 10, None), check_names=False)
+    assert items["early"].equals(number.set(number >= 10, None), check_names=False)
 
 
 def test_values_of_any_type_cost_themselves(ingested):

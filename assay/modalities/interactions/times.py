@@ -54,7 +54,7 @@ def _of_cells(column: Any) -> tuple[pl.Series, int]:
 
 
 def _number(cell: object) -> float | None:
-    if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal):
+    if not isinstance(cell, int | float | Decimal):
         return None
     try:
         return float(cell)
