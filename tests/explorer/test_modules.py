@@ -17,7 +17,7 @@ LONGEST_LINE, MOST_LINES = 120, 400
 def test_the_modules_pass_their_own_tests():
     """`node --test tests/page`."""
     files = [str(path) for path in sorted(TESTS.glob("*.test.js"))]
-    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 

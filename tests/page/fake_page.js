@@ -11,6 +11,7 @@ export class Node {
       attributes: {},
     });
     Object.assign(this, { className: "", dataset: {}, hidden: false, disabled: false });
+    if (tag === "input") this.value = "";
     this.style = { setProperty: (name, value) => (this.style[name] = String(value)) };
     const names = () => new Set(this.className.split(" ").filter(Boolean));
     const put = (all) => (this.className = [...all].join(" "));

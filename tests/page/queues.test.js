@@ -28,24 +28,27 @@ const cardOf = (row) => ({
   duplicate: row % 2 ? "copy" : "kept",
 });
 const isDone = (rows) => rows.filter((row) => decided.has(`s${row}`)).length >= Math.max(1, rows.length - 1);
+const queues = () =>
+  Object.entries(HOLDS).map(([key, all]) => ({
+    key,
+    title: key,
+    total: all.length,
+    done: all.filter(isDone).length,
+  }));
 const answer = (path, body) => {
+  if (path.endsWith("/overview")) return { queues: queues() };
   if (path.endsWith("/queue")) {
+    if (!HOLDS[body.key]) return Response.json({ error: "no such queue" }, { status: 404 });
     const only = body.filter.values?.decision; // a filter that decided samples do not pass
     const items = HOLDS[body.key]
       .map((rows) => ({ rows, done: isDone(rows) }))
       .filter((item) => !only || !item.done);
-    const queues = Object.entries(HOLDS).map(([key, all]) => ({
-      key,
-      title: key,
-      total: all.length,
-      done: all.filter(isDone).length,
-    }));
     return {
       key: body.key,
       items,
       total: items.length,
       done: items.filter((item) => item.done).length,
-      queues,
+      queues: queues(),
     };
   }
   if (path.endsWith("/cards")) return { cards: body.rows.map(cardOf) };
@@ -112,6 +115,11 @@ test("a key that comes before its item decides nothing, and about no other item"
   assert.deepEqual([wrote.length, wrote.at(-1), open()], [24, "drop s123", [124]]);
   await press("d");
   assert.equal(wrote.at(-1), "drop s124");
+});
+
+test("an address with a queue that this night has not opens one with something left", async () => {
+  await look("brightness");
+  assert.deepEqual([state.queue, review.queue.key, open()], ["dark", "dark", [1]]);
 });
 
 test("an undo in another queue leaves that queue as it is", async () => {

@@ -38,6 +38,7 @@ function chosen(filter) {
   return rows;
 }
 
+const figured = (value) => (Number.isFinite(value) ? +value.toPrecision(7) : null);
 const rounded = (value) => (Number.isFinite(value) ? +value.toFixed(6) : null);
 
 function card(row, sort = null) {
@@ -78,7 +79,7 @@ const fromSource = (row) =>
   Object.fromEntries(
     listed("columns.")
       .map(({ key }) => [key.slice(8), data().columns[key]])
-      .map(([name, column]) => [name, column.names ? named(column, row) : rounded(column.values[row])])
+      .map(([name, column]) => [name, column.names ? named(column, row) : figured(column.values[row])])
       .filter(([, value]) => !(Math.abs(value) > EXACT)),
   );
 

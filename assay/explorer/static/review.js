@@ -46,8 +46,14 @@ export class Review {
           );
       state.queue = next.key;
     }
-    const answer = await api.queue(meta.number, state.queue, state.filter);
+    const answer = await api.queue(meta.number, state.queue, state.filter).catch((error) => {
+      if (error.status !== 404) throw error;
+    });
     if (page.meta !== meta) return;
+    if (!answer) {
+      state.queue = null; // of another night: this one has no such finding
+      return this.show();
+    }
     this.snapshot = meta.number;
     this.cards.clear();
     this.queue = new Queue(state.queue, answer.items, answer.total, answer.done);

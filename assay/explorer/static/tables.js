@@ -18,6 +18,7 @@ export const SHEETS = [
 export async function showTables(host) {
   const meta = page.meta,
     sheet = SHEETS.some(([name]) => name === state.sheet) ? state.sheet : "classes";
+  state.sheet = sheet; // an address may name one that there is not
   const tabs = h(
     "div",
     { class: "tabs", role: "tablist", "aria-label": "Tables", onkeydown: walk },
