@@ -124,12 +124,12 @@ def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
 
 def as_tasks(frame: pl.DataFrame, what: str) -> bytes:
     """One JSON object a line: `data` (the source columns) and, for a selection, `predictions` (the suggestion)."""
-    lines = []
+    lines, added = [], ADDED if what == "selection" else ()
     for row in frame.iter_rows(named=True):
         task: dict[str, Any] = {
-            "data": {name: value for name, value in row.items() if name not in ADDED and value is not None}
+            "data": {name: value for name, value in row.items() if name not in added and value is not None}
         }
-        if what == "selection" and row.get("suggested_label") is not None:
+        if added and row.get("suggested_label") is not None:
             task["predictions"] = [
                 {
                     "result": [{"value": row["suggested_label"]}],

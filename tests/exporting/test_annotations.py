@@ -24,6 +24,7 @@ BOXES = {"kind": "boxes", "plural": "boxes", "facts": "object_facts", "preview":
 PICTURE = {"kind": "picture", "plural": "images", "facts": "image_facts", "preview": "thumbnail", "text": ""}
 TEXT = {"kind": "text", "plural": "texts", "facts": "text_facts", "preview": "", "text": "text"}
 CONFIG = {"source": {}}
+ENDS = ("xtl", "ytl", "xbr", "ybr")
 
 
 def boxes(folder, masks: list[str | None]) -> View:
@@ -75,9 +76,10 @@ def test_boxes_go_into_cvat_picture_by_picture(tmp_path):
     root = ElementTree.fromstring(
         as_cvat(everything(boxes(tmp_path, [None] * 3)), boxes(tmp_path / "again", [None] * 3))
     )
-    images = {image.get("name"): [(box.get("label"), box.get("xtl"), box.get("ybr")) for box in image.findall("box")]
+    images = {image.get("name"): [(box.get("label"),
+        *(float(box.get(end)) for end in ENDS)) for box in image.findall("box")]
               for image in root.findall("image")}  # fmt: skip
-    assert images == {"p.jpg": [("cat", "1.00", "5.00")], "q&<é>.jpg": [("dog", "0.00", "3.00")]}
+    assert images == {"p.jpg": [("cat", 1, 1, 7, 5)], "q&<é>.jpg": [("dog", 0, 0, 3, 3)]}
     assert [label.findtext("name") for label in root.iter("label")] == ["cat", "dog"]
 
 
@@ -155,6 +157,25 @@ def test_a_selection_is_tasks_with_its_suggestions_and_the_cleaned_are_without(t
     for what, form in (("selection", "xlsx"), ("everything", "csv"), ("cleaned", "zip")):
         with pytest.raises(ExportError, match="export is selection or cleaned"):
             export(view, np.ones(2, dtype=bool), what, form)
+
+
+def test_a_column_of_ones_own_goes_out_whatever_it_is_called(tmp_path):
+    """Of the cleaned dataset in every format; beside what was found of a selection there is no place for two."""
+    rows = samples(["a"], ["x"]).with_columns(tags=pl.lit("mine"), issues=pl.lit("none"), suggested_label=pl.lit("s"))
+    facts = rows.select("content_hash", text=pl.lit("words"))
+    view = made_view(tmp_path, {"samples": rows, "text_facts": facts}, face=TEXT, config=CONFIG)
+    (line,) = export(view, np.ones(1, dtype=bool), "cleaned", "jsonl").splitlines()
+    tables = [
+        json.loads(line)["data"],
+        pl.read_csv(export(view, np.ones(1, dtype=bool), "cleaned", "csv")).row(0, named=True),
+    ]
+    for table in tables:
+        assert (table["tags"], table["issues"], table["suggested_label"], table["text"]) == (
+            "mine",
+            "none",
+            "s",
+            "words",
+        )
 
 
 def test_tasks_of_nothing_found_have_no_predictions_but_the_given_label(tmp_path):
