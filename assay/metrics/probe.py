@@ -61,7 +61,7 @@ class Problem:
     @property
     def known(self) -> np.ndarray:
         """The labelled rows, ascending."""
-        return np.unique(self.row) if self.mass is None else np.nonzero(self.mass > 0)[0]
+        return np.flatnonzero(np.bincount(self.row) if self.mass is None else self.mass > 0)
 
 
 def principal_axes(vectors: np.ndarray, dimensions: int = DIMENSIONS, sample: int = 10_000) -> np.ndarray:
