@@ -317,7 +317,7 @@ def home_of(home: Home) -> Path:
     """Where results live, absolute; of a home on S3, its cache."""
     from assay.remote.address import local_home
 
-    return local_home(home or os.environ.get("ASSAY_HOME") or "assay-home").expanduser().resolve()
+    return local_home(home or os.environ.get("ASSAY_HOME") or "assay-home").resolve()
 
 
 def _stored(dataset: str, number: int | None, home: Path) -> "Stored":

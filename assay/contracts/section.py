@@ -1,6 +1,7 @@
 """What every part of a spec has in common, and what several of them check."""
 
 import ipaddress
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -39,3 +40,15 @@ def plain_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an address without a name, a password or a query; a key comes by `key_variable`")
     return url
+
+
+def at_home(path: str) -> str:
+    """`~` and `~name` at a path's beginning as that user's home. Raises `ValueError` where there is no such user."""
+    if not path.startswith("~"):
+        return path
+    found = os.path.expanduser(path)
+    if found.startswith("~"):
+        raise ValueError(
+            f"{path!r} begins with ~, and no such user is known here; for a folder of that name write ./{path}"
+        )
+    return found

@@ -4,7 +4,6 @@
 """
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from assay.contracts.gates import complaint as gate_complaint
 from assay.contracts.metrics import complaint
 from assay.contracts.operations import Notify, Retention, Run
 from assay.contracts.plugins import registered
-from assay.contracts.section import Section, plain_url, variable_name
+from assay.contracts.section import Section, at_home, plain_url, variable_name
 
 if TYPE_CHECKING:
     from assay.contracts.modality import Modality
@@ -84,12 +83,12 @@ class Source(Section):
     @field_validator("path", "root")
     @classmethod
     def path_starts_at_home(cls, path: str) -> str:
-        return _expanded(path)
+        return at_home(path)
 
     @field_validator("files")
     @classmethod
     def files_start_at_home(cls, files: dict[str, str]) -> dict[str, str]:
-        return {split: _expanded(path) for split, path in files.items()}
+        return {split: at_home(path) for split, path in files.items()}
 
     @field_validator("layout")
     @classmethod
@@ -469,18 +468,6 @@ def make_spec(values: dict[str, Any], base: Path, where: str = "spec") -> Spec:
         raise SpecError(f"{where}: {problems}") from None
     except TypeError as error:
         raise SpecError(f"{where}: {error}") from None
-
-
-def _expanded(path: str) -> str:
-    """`~` and `~name` at a path's beginning as that user's home. Raises `ValueError` where there is no such user."""
-    if not path.startswith("~"):
-        return path
-    found = os.path.expanduser(path)
-    if found.startswith("~"):
-        raise ValueError(
-            f"{path!r} begins with ~, and no such user is known here; for a folder of that name write ./{path}"
-        )
-    return found
 
 
 def _explain(problem: Mapping[str, Any]) -> str:

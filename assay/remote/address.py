@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.contracts.errors import SpecError
+from assay.contracts.section import at_home
 from assay.store.files import write_json
 
 NOTE = ".remote-home.json"
@@ -52,15 +53,19 @@ def parse(url: str) -> Address:
 
 
 def local_home(home: str | os.PathLike[str]) -> Path:
-    """The folder that stands for a home: of an address on S3 its cache, which is made; of a folder itself.
+    """The folder that stands for a home: of an address on S3 its cache, which is made; of a folder itself, `~` and
+    `~name` at its beginning as that user's home, which no shell puts into `--home=~/x` or a variable of a service.
 
     Raises:
-        SpecError: it is an address, and not one of S3.
+        SpecError: it is an address, and not one of S3; or in the home of a user who is not known.
     """
     text = os.fspath(home)
     found = SCHEME.match(text)
     if found is None:
-        return Path(text)
+        try:
+            return Path(at_home(text))
+        except ValueError as error:
+            raise SpecError(f"no home: {error}") from None
     if found[1] != "s3":
         raise SpecError(f"a home is a folder or s3://bucket/prefix; {found[1]}:// was given. Name another with --home")
     address = parse(text)
