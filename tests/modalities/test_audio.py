@@ -109,6 +109,30 @@ def test_the_shortest_sounds_have_facts(n, channels):
     assert all(np.isfinite(value) for value in found.values() if isinstance(value, float))
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate", "kind", "said"),
+    [
+        (np.zeros((10, 1)), 8_000, "VOC", "the format VOC is not read; wanted wav, flac"),
+        (np.zeros((10, 1)), 999, "WAV", "1 channels at 999 Hz; wanted 1 to 64, 1000 to 768000"),
+        (np.zeros((10, 65)), 8_000, "WAV", "65 channels at 8000 Hz"),
+        (np.zeros((8_000 * 61, 1)), 8_000, "WAV", "61 s; clean.max_seconds allows 60"),
+    ],
+)
+def test_what_no_sound_has_is_refused_with_its_numbers(samples, rate, kind, said):
+    """What was found, and what is wanted."""
+    with pytest.raises(UnreadableSample, match=said):
+        decode(wav(samples, rate, kind=kind), 60)
+
+
+def test_without_pyav_sounds_in_boxes_name_the_command(monkeypatch):
+    """Another time they may be read: it is said what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for head in (b"\0\0\0\x18ftypM4A ", b"\x1aE\xdf\xa3"):
+        with pytest.raises(UnreadableSample, match=r"need the package av.*assay\[video\]") as raised:
+            decode(head + bytes(50), 60)
+        assert raised.value.reason == "needs_pyav"
+
+
 def test_channels_that_cancel_are_heard(clip):
     """Anti-phase is a fault, and the sound is not taken for silence."""
     mono = decode(clip, 9).samples

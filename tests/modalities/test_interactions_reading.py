@@ -9,7 +9,10 @@ import pytest
 from assay.contracts.errors import SourceError
 from assay.contracts.tables import empty
 from assay.modalities.interactions.facts import measure
+from assay.modalities.interactions.modality import worth
 from assay.sources.batches import BATCH_ROWS
+from assay.store.workspace import Workspace
+from tests.snapshot_builder import stage_output
 
 ROWS = "user,item\n1,a\n2,a\n2,gone\n"
 
@@ -171,3 +174,17 @@ def test_huge_values_have_a_mean():
     rows = given.with_columns(missing).select(empty("interactions").columns).cast(empty("interactions").schema)
     samples = pl.DataFrame({"sample_id": ["u", "v"], "content_hash": ["u", "v"], "kind": ["user", "user"]})
     assert measure(rows, samples)["mean_value"].to_list() == [1.25e308, None]
+
+
+def test_what_vectors_of_users_are_worth_is_what_they_foretell(tmp_path):
+    """hit@k with its standard error, of the users that its note counts; nothing where none could be judged."""
+    schema = {"check": pl.String, "value": pl.Float64, "wanted": pl.String, "ok": pl.Boolean, "note": pl.String}
+    note = "share of 1,600 users whose last item, held out, is among the 20 best; by popularity 0.1"
+    rows = [("nodes_without_edges", 3.0, ">= 0", True, "3 nodes"), ("hit_at_20", 0.2, "> 0.1", True, note)]
+    found = []
+    for count in (1, 2):
+        health = pl.DataFrame(rows[:count], schema=schema, orient="row")
+        embedded = stage_output(Workspace(tmp_path / str(count), "t"), "embed", {"embedding_health": health})
+        found.append(worth(pl.DataFrame(), None, None, embedded))
+    assert found[0] is None and (found[1].name, found[1].value) == ("hit@20", 0.2)
+    assert found[1].error == pytest.approx((0.2 * 0.8 / 1_600) ** 0.5)
