@@ -49,7 +49,7 @@ def test_a_file_is_read_by_what_it_holds(form, name):
     changes=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=4),
     cut=st.one_of(st.none(), st.floats(0, 1)),
 )
-@hypothesis.settings(max_examples=150)
+@hypothesis.settings(max_examples=100)
 def test_a_damaged_file_of_features_is_refused_or_read(form, changes, cut):
     """Never an error that is not for the user; what is read has finite places and the file's shape."""
     data = bytearray(FILES[form])
