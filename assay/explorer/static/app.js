@@ -294,7 +294,7 @@ setInterval(async () => {
   try {
     const now = await api.snapshots(),
       newest = now.snapshots.at(-1)?.number;
-    if (newest <= page.listing.snapshots.at(-1).number) return;
+    if (!(newest > page.listing.snapshots.at(-1).number)) return; // none at all is none that is new
     page.listing = now;
     drawHeader();
     toast(`Snapshot v${newest} was published.`, {
