@@ -352,7 +352,7 @@ def _brought(
     from assay.contracts.spec import make_spec
 
     if given["images"] is not None:
-        folder = Path(given["images"]).expanduser().resolve()
+        folder = Path(os.path.expanduser(given["images"])).resolve()
         source = {"kind": "folder", "path": str(folder)}
         return make_spec({"name": name or folder.name, "modality": "image", "source": source, **sections}, Path.cwd())
     from assay.sources.brought import write_texts, write_vectors

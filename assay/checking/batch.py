@@ -110,7 +110,7 @@ def batch_spec(spec: Spec, batch: Any, place: Workspace) -> Spec:
     elif not isinstance(batch, str | os.PathLike):
         raise SpecError(f"a batch is a path or a frame (Polars, pandas, Arrow); found {type(batch).__name__}")
     else:
-        path = Path(batch).expanduser().absolute()
+        path = Path(os.path.expanduser(batch)).absolute()
         if not path.exists():
             raise SpecError(f"there is no batch at {path}; name a {spec.source.kind} with new samples")
     root = spec.source.root and str((spec.base / spec.source.root).absolute())

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ class Check:
         """Each table as a file of `folder`, Parquet or (`json`) a JSON array, and `check.json`, written last."""
         if form not in FORMS:
             raise SpecError(f"a check is written as {' or '.join(FORMS)}; got {form!r}")
-        folder = Path(folder).expanduser()
+        folder = Path(os.path.expanduser(folder))
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in self.tables.items():
             with atomic_file(folder / f"{name}.{form}") as aside:

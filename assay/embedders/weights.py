@@ -40,7 +40,7 @@ def local_folder(spec: Spec, model: str) -> Path | None:
     if not model.startswith(LOCAL):
         return None
     given = model.removeprefix(LOCAL)
-    folder = spec.base / Path(given).expanduser()
+    folder = spec.base / Path(os.path.expanduser(given))
     if not given or not folder.is_dir():
         raise refuse(spec, f'embed.model = "{model}": there is no folder {folder}')
     return folder.resolve()

@@ -100,7 +100,7 @@ def address_of(home: Path) -> Address | None:
 def cache_folder() -> Path:
     """Where the caches of all addresses are."""
     named = os.environ.get("ASSAY_CACHE")
-    return Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "assay"
+    return Path(at_home(named)).absolute() if named else Path.home() / ".cache" / "assay"
 
 
 def endpoint() -> str:

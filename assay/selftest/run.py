@@ -9,6 +9,7 @@ estimated as well.
 
 import dataclasses
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -158,7 +159,7 @@ def copied_spec(spec: Spec, place: Path) -> dict[str, Any]:
 def found_from_anywhere(spec: Spec) -> dict[str, Any]:
     """The keys of `embed` that name a model, with paths, which are relative to the spec, made absolute."""
     model, weights = spec.embed.model, spec.base / spec.embed.pretrained
-    folder = spec.base / Path(model.removeprefix(LOCAL)).expanduser()
+    folder = spec.base / Path(os.path.expanduser(model.removeprefix(LOCAL)))
     if model.startswith(LOCAL) or (spec.embed.kind == "sentence_transformers" and folder.is_dir()):
         model = f"{LOCAL}{folder.resolve()}"
     return {"model": model, "pretrained": str(weights.resolve()) if weights.is_file() else spec.embed.pretrained}

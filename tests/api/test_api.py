@@ -78,6 +78,7 @@ def test_images_texts_and_frames(tmp_path):
     [
         ({}, "name one of"),
         ({"images": "a", "texts": ["b"]}, "name one of"),
+        ({"images": "~nobody-at-all/photos"}, "~nobody-at-all/photos"),
         ({"vectors": np.zeros(3)}, "a matrix of numbers"),
         ({"vectors": np.zeros((3, 2)), "labels": ["a"]}, "1 labels for 3 samples"),
         ({"texts": pl.DataFrame({"words": ["a"]})}, "column `text`"),

@@ -1,6 +1,7 @@
 """Which models have a tower of words beside that of pictures or sounds, so that both can be compared."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def has_text_tower(kind: str, model: str, base: Path) -> bool:
         return False
     if not model.startswith(LOCAL):
         return kind == "open_clip" or "clap" in model.lower()
-    folder = base / Path(model.removeprefix(LOCAL)).expanduser()
+    folder = base / Path(os.path.expanduser(model.removeprefix(LOCAL)))
     if kind == "transformers":
         return _json(folder / "config.json").get("model_type") == "clap"
     config = _json(folder / "open_clip_config.json").get("model_cfg")
