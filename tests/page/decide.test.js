@@ -119,7 +119,7 @@ test("a menu about many says what each decision would change before it is made",
   await askMany(at("somewhere"), { ids: ["a", "b", "c"] }, 3);
   const lines = at("menu").querySelectorAll("button");
   assert.equal(lines.length, 6);
-  assert.match(lines[1].textContent, /changes nothing; 2 have no label, 1 are decided so already$/);
+  assert.match(lines[1].textContent, /changes nothing; 2 have no label, 1 is decided so already$/);
   assert.ok(lines[1].disabled);
 });
 

@@ -14,10 +14,11 @@ export const DONE = {
   tag: "Tagged",
 };
 const WHY = {
-  no_suggestion: "have no suggestion",
-  no_label: "have no label",
-  same_label: "carry that label already",
-  decided: "are decided so already",
+  // of one, of many
+  no_suggestion: ["has no suggestion", "have no suggestion"],
+  no_label: ["has no label", "have no label"],
+  same_label: ["carries that label already", "carry that label already"],
+  decided: ["is decided so already", "are decided so already"],
 };
 const made = []; // decisions of this page, the newest last: { batches, back() }
 
@@ -27,7 +28,7 @@ const inTurn = (run) => (turn = turn.then(run, run));
 
 export const unchangedWords = (unchanged) =>
   Object.entries(unchanged)
-    .map(([reason, n]) => `${number(n)} ${WHY[reason]}`)
+    .map(([reason, n]) => counted(n, ...WHY[reason]))
     .join(", ");
 
 // what: { kind, value, ids | filter }. `back` runs when this decision is undone. Gives the answer, or null.
