@@ -24,6 +24,7 @@ from assay.reading.catalog import Category
 from assay.reading.columns import View
 from assay.reading.facts import text, thumbnail
 from assay.reading.map_names import map_names
+from assay.reading.selection import UNSEARCHED
 from assay.store.files import atomic_file
 from assay.store.snapshots import Snapshot
 
@@ -149,7 +150,7 @@ def _line(view: View) -> dict[str, Any]:
 def _searched(view: View) -> list[str]:
     """What a search looks at besides id, label and text: every other text column of a sample, in lower case."""
     schema = view.scan("samples").collect_schema()
-    told = ("sample_id", "label", "content_hash", "modality")
+    told = ("sample_id", "label", *UNSEARCHED)
     names = [name for name, kind in schema.items() if kind == pl.String and name not in told]
     if not names:
         return [""] * len(view)

@@ -64,7 +64,18 @@ def _number(deltalake: Any, place: Path) -> int | None:
 
 
 def arrow_of(frame: pl.DataFrame) -> pa.Table:
-    """A frame in the types that Delta has: no unsigned numbers, no arrays of fixed length, no half precision."""
+    """A frame in the types that Delta has: no unsigned numbers, no arrays of fixed length, no half precision.
+
+    Raises:
+        SpecError: two columns differ in their case alone, which Delta takes for one.
+    """
+    first: dict[str, str] = {}
+    for name in frame.columns:
+        if first.setdefault(name.lower(), name) != name:
+            raise SpecError(
+                f"the columns {first[name.lower()]!r} and {name!r} differ in their case alone, and Delta takes them for "
+                "one; rename one in the source"
+            )
     casts = [pl.col(name).cast(kind) for name, given in frame.schema.items() if (kind := _fitting(given)) != given]
     return frame.with_columns(casts).to_arrow(compat_level=pl.CompatLevel.oldest())
 

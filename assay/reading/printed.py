@@ -16,6 +16,7 @@ from assay.store.files import atomic_file
 if TYPE_CHECKING:
     import duckdb
 
+MOST_DAYS = 95_000_000  # from 1970, about the year 262,000
 FORMATS = ("csv", "json", "parquet")
 AS_TEXT = ("interval", "bit", "bignum", "union")  # DuckDB's types that Arrow or Polars has none for
 NESTED = ("list", "array", "struct", "map")
@@ -66,12 +67,28 @@ def _is_only_duckdbs(kind: Any) -> bool:
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """A header and a line a row; what is nested is JSON, and what a spreadsheet would run is escaped."""
+    """A header and a line a row; what is nested is JSON, and what a spreadsheet would run is escaped.
+
+    Raises:
+        SpecError: a date or a time lies at infinity, or beyond the years that CSV is written of.
+    """
     flat = frame.with_columns(
         _json_cells(frame[name]) if kind.is_nested() or isinstance(kind, pl.Binary) else frame[name]
         for name, kind in frame.schema.items()
     )
+    if beyond := [name for name in flat.columns if _is_beyond_calendars(flat[name])]:
+        raise SpecError(f"a date of {beyond[0]!r} lies too far away for CSV; ask for it as text: cast(… as varchar)")
     return escape(flat).write_csv()
+
+
+def _is_beyond_calendars(column: pl.Series) -> bool:
+    """Whether a date or time, as infinity, lies outside the years that Polars can write."""
+    if column.dtype not in (pl.Date, pl.Datetime):
+        return False
+    a_day = 1 if column.dtype == pl.Date else {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[
+        column.dtype.time_unit
+    ]  # fmt: skip
+    return not (column.to_physical().drop_nulls() // a_day).is_between(-MOST_DAYS, MOST_DAYS).all()
 
 
 def json_lines(frame: pl.DataFrame) -> str:

@@ -16,6 +16,7 @@ from assay.reading.facts import similarities
 from assay.reading.filters import MOST_SIMILAR, FilterError, checked
 from assay.sources.label_text import classes_of
 
+UNSEARCHED = ("content_hash", "modality")  # texts of a sample that nobody means by a word
 MOST_VERTICES = 4_000
 MOST_TERMS = 20
 
@@ -167,7 +168,7 @@ def split_words(text: str) -> list[str]:
 
 def _text(view: View, value: str) -> np.ndarray:
     schema = view.scan("samples").collect_schema()
-    columns = [name for name, kind in schema.items() if kind == pl.String]
+    columns = [name for name, kind in schema.items() if kind == pl.String and name not in UNSEARCHED]
     table, text = view.face["facts"], view.face["text"]
     mask = np.ones(len(view), dtype=bool)
     for word in split_words(value):

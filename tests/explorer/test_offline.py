@@ -154,6 +154,8 @@ TEXTS = [
     "İstanbul",
     ".jpg x",
     " ",
+    "image",
+    "a1",
 ]
 EMPTY = [{}, {"ids": []}, {"flags": []}, {"lasso": []}, {"text": ""}, {"carries": []}, {"text": None, "cell": None}]
 

@@ -210,6 +210,12 @@ def test_types_that_delta_has_not_become_others():
     assert table["vector"].to_pylist() == [[0.5, 1.0], [2.0, -1.0]] and table["minhash"][0].as_py()[1] == 2**32 - 1
 
 
+def test_columns_that_delta_takes_for_one_are_refused():
+    """It tells names apart by more than their case; what it would say itself names neither."""
+    with pytest.raises(SpecError, match="'Name' and 'name' differ in their case alone"):
+        arrow_of(pl.DataFrame({"Name": [1], "other": [2], "name": [3]}))
+
+
 def test_delta_keeps_a_version_a_snapshot(tmp_path):
     """Exported again nothing is written; the next snapshot is the next version, and the one before is still there."""
     deltalake = pytest.importorskip("deltalake", reason="the package deltalake is not installed")

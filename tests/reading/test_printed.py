@@ -139,3 +139,17 @@ def test_rows_go_into_the_file_that_its_ending_says(tmp_path):
     with pytest.raises(SpecError, match=r"out\.xlsx ends in none of \.csv, \.json, \.parquet"):
         write_file(frame, tmp_path / "out.xlsx")
     assert not (tmp_path / "out.xlsx").exists()
+
+
+@pytest.mark.parametrize("value", ["'infinity'::date", "'-infinity'::timestamp", "'290000-01-01'::timestamptz"])
+def test_a_date_beyond_all_calendars_is_refused_as_csv(value):
+    """In words, where Polars panics; as text it is written."""
+    with pytest.raises(SpecError, match="a date of 'v' lies too far away for CSV"):
+        written(f"select {value} as v", "csv")
+    assert b"infinity" in written("select cast('infinity'::date as varchar) as v", "csv")
+
+
+def test_dates_of_far_years_and_fine_units_are_csv():
+    """As long as they can be written."""
+    text = written("select '250000-01-01'::timestamp as a, '1700-01-01 00:00:00.000000001'::timestamp_ns as b", "csv")
+    assert text.decode().splitlines()[1] == "+250000-01-01T00:00:00.000000,1700-01-01T00:00:00.000000001"
