@@ -73,8 +73,8 @@ def arrow_of(frame: pl.DataFrame) -> pa.Table:
     for name in frame.columns:
         if first.setdefault(name.lower(), name) != name:
             raise SpecError(
-                f"the columns {first[name.lower()]!r} and {name!r} differ in their case alone, and Delta takes them for "
-                "one; rename one in the source"
+                f"the columns {first[name.lower()]!r} and {name!r} differ in their case alone, and Delta takes them "
+                "for one; rename one in the source"
             )
     casts = [pl.col(name).cast(kind) for name, given in frame.schema.items() if (kind := _fitting(given)) != given]
     return frame.with_columns(casts).to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -16,6 +16,7 @@ from assay.store.files import atomic_file
 if TYPE_CHECKING:
     import duckdb
 
+A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 MOST_DAYS = 95_000_000  # from 1970, about the year 262,000
 FORMATS = ("csv", "json", "parquet")
 AS_TEXT = ("interval", "bit", "bignum", "union")  # DuckDB's types that Arrow or Polars has none for
@@ -83,11 +84,10 @@ def csv_text(frame: pl.DataFrame) -> str:
 
 def _is_beyond_calendars(column: pl.Series) -> bool:
     """Whether a date or time, as infinity, lies outside the years that Polars can write."""
-    if column.dtype not in (pl.Date, pl.Datetime):
+    kind = column.dtype
+    if not isinstance(kind, pl.Date | pl.Datetime):
         return False
-    a_day = 1 if column.dtype == pl.Date else {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[
-        column.dtype.time_unit
-    ]  # fmt: skip
+    a_day = A_DAY[kind.time_unit] if isinstance(kind, pl.Datetime) else 1
     return not (column.to_physical().drop_nulls() // a_day).is_between(-MOST_DAYS, MOST_DAYS).all()
 
 

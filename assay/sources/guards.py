@@ -15,7 +15,7 @@ from assay.store.stage import StageOutput
 from assay.store.workspace import Workspace
 
 MENDED_BY = {  # reason → what mends it
-    "outside_root": "paths are relative to source.root; source.follow_symlinks = true reads what symbolic links lead to",
+    "outside_root": "source.follow_symlinks = true reads where links lead to; paths are relative to source.root",
     "not_a_file": "source.exclude leaves out what is not a file",
     "wrong_number_of_fields": "source.delimiter and source.quote say how cells are parted",
     "open_quote": 'source.quote = "" takes quotation marks for characters',
