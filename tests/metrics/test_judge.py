@@ -14,7 +14,7 @@ from assay.contracts.errors import AssayError, SpecError
 from assay.contracts.metrics import BUILT_IN, Metric
 from assay.contracts.spec import make_spec
 from assay.judge.stage import judge
-from assay.metrics import probe
+from assay.metrics import training
 from assay.metrics.stage import metrics
 from assay.store.decisions import KINDS, append_decisions
 from tests.metrics.conftest import Inputs, blobs
@@ -38,8 +38,8 @@ other_name = Metric("dark", "Mine", "", "", compute=parity)
 @pytest.fixture
 def trained(monkeypatch):
     """The probes that were trained, one entry each."""
-    calls, train = [], probe.train
-    monkeypatch.setattr(probe, "train", lambda *args: calls.append(1) or train(*args))
+    calls, minimise = [], training._Fit.minimise
+    monkeypatch.setattr(training._Fit, "minimise", lambda *args: calls.append(1) or minimise(*args))
     return calls
 
 
