@@ -38,6 +38,7 @@ class Snapshot:
         self._stored = stored
         self.dataset: str = stored.path.parents[1].name
         self.number, self.path, self.manifest = stored.number, stored.path, stored.manifest
+        self._past: set[str] | None = set()  # tables of `history` that the connection has; None: all
 
     @property
     def tables(self) -> dict[str, int]:
@@ -75,9 +76,9 @@ class Snapshot:
         from assay.store.catalog import create_history
 
         named = history_named(query)
-        if named is None or named - self._of_all_nights:  # their footers are opened, once
+        if self._past is not None and (named is None or named - self._past):  # their footers are opened, once
             create_history(self._connection, self.path.parents[1], tables=named)
-            self._of_all_nights |= named or set()
+            self._past = None if named is None else self._past | named
         return self._connection.sql(query)
 
     def diff(self, other: "Snapshot | int | None" = None) -> "pl.DataFrame":
@@ -134,11 +135,6 @@ class Snapshot:
     @functools.cached_property
     def _connection(self) -> "duckdb.DuckDBPyConnection":
         return self._stored.connect(history=set())
-
-    @functools.cached_property
-    def _of_all_nights(self) -> set[str]:
-        """The tables of `history` that the connection has already."""
-        return set()
 
     def _known(self, name: str) -> str:
         import difflib

@@ -5,8 +5,8 @@
 A fifth of the samples is held out. A share of the other labels is made wrong, four fifths of these are flagged, and a
 fifth as many right ones; flagged labels are dropped, or replaced by the true ones. What each fit tells of the held-out
 samples is set beside the same fit taken to its end (230 passes): the share told otherwise, and the error of the gain in
-points. Fits begin at nothing, or at the weights of the raw labels. Processor seconds are of the three fits of a trial
-on one thread. Prints a table in Markdown, and writes benchmarks/results/worth.json.
+points. Fits begin at nothing, or at the weights of the raw labels. Processor seconds are of the two repaired fits of a
+trial on one thread. Prints a table in Markdown, and writes benchmarks/results/worth.json.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { at, Node, serve, settled, toasted } from "./fake_page.js";
+import { at, EMPTY_OVERVIEW, Node, serve, settled, toasted } from "./fake_page.js";
 
 const listeners = {};
 let look, hash;
@@ -26,17 +26,6 @@ const COLUMNS = [
   },
   { key: "scores.dark", title: "Dark", kind: "number", page: "data", metric: "dark", issues: 0 },
 ];
-const OVERVIEW = {
-  sentence: "A night.",
-  parent: null,
-  history: [],
-  gates: [],
-  queues: [],
-  worth: [],
-  health: [],
-  rejects: [],
-  changes: null,
-};
 let numbers, steps, asked, broken, fails;
 
 const night = (number) => ({ number, created_at: `2026-01-0${number}T02:00:00`, headline: {}, parent: null });
@@ -64,7 +53,7 @@ function answer(path, body) {
       tags: [],
     },
     names: { names: [] },
-    overview: OVERVIEW,
+    overview: EMPTY_OVERVIEW,
     points: new Response(points()),
     facets: {
       total: 1,

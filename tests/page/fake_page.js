@@ -144,6 +144,19 @@ const fake = {
 for (const [name, value] of Object.entries(fake))
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 
+// What the server tells of a night in which nothing was found.
+export const EMPTY_OVERVIEW = {
+  sentence: "A night.",
+  parent: null,
+  history: [],
+  gates: [],
+  queues: [],
+  worth: [],
+  health: [],
+  rejects: [],
+  changes: null,
+};
+
 export const at = (id) => globalThis.document.getElementById(id);
 export const toasted = () => at("toast").textContent;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Node, serve } from "./fake_page.js";
+import { EMPTY_OVERVIEW, Node, serve } from "./fake_page.js";
 import { page } from "../../assay/explorer/static/context.js";
 import { showOverview } from "../../assay/explorer/static/overview.js";
 
@@ -9,18 +9,7 @@ const QUEUES = [
   { key: "dark", title: "Dark", total: 1200, done: 100 },
   { key: "leak", title: "Leaks", total: 2, done: 0 },
 ];
-const NONE = {
-  sentence: "Nothing.",
-  parent: null,
-  history: [],
-  gates: [],
-  queues: [],
-  worth: [],
-  health: [],
-  rejects: [],
-  changes: null,
-  headline: {},
-};
+const NONE = { ...EMPTY_OVERVIEW, sentence: "Nothing.", headline: {} };
 let host, changes;
 
 async function told(more = {}) {

@@ -69,6 +69,12 @@ function scores(row, more = []) {
     .sort((a, b) => b[1] - a[1]);
 }
 
+// What a night says of a sample.
+function told(id) {
+  const { label, suspicion, issues } = card(data().row.get(id));
+  return { label, suspicion, issues };
+}
+
 // The columns of the catalogue of which the names begin so.
 const listed = (beginning) => data().meta.columns.filter((column) => column.key.startsWith(beginning));
 
@@ -275,9 +281,7 @@ export const offline = {
         snapshot: data().meta.number,
         created_at: data().meta.created_at,
         there: true,
-        label: card(data().row.get(id)).label,
-        suspicion: card(data().row.get(id)).suspicion,
-        issues: card(data().row.get(id)).issues,
+        ...told(id),
       },
     ],
   }),

@@ -62,17 +62,18 @@ def worth(
         "worth_accuracy_flagged_replaced": (replaced, "and the flagged labels replaced by the suggestions"),
     }
     right: dict[bytes, np.ndarray] = {}  # by what was learned: a repair that changes nothing wins exactly nothing
-    near = None
+    hits, near = {}, None
     for name, (labels, _) in trials.items():
-        if labels.tobytes() in right:
+        learned = labels.tobytes()
+        if learned in right:
+            hits[name] = right[learned]
             continue
         rows = np.flatnonzero(labels >= 0)
         problem = _problem(corpus, features, corpus.unit[rows], labels[rows], n_classes) if len(rows) else None
         weights = None if problem is None else (learners(name) or probe.train)(problem, PENALTY, near)
         near = weights if near is None else near
         told = -1 if weights is None else _best(features[corpus.unit[test]], weights)
-        right[labels.tobytes()] = np.asarray(told == codes[test])
-    hits = {name: right[labels.tobytes()] for name, (labels, _) in trials.items()}
+        hits[name] = right[learned] = np.asarray(told == codes[test])
     return _numbers({name: note for name, (_, note) in trials.items()}, hits, target)
 
 
