@@ -65,15 +65,14 @@ def worth(
     hits, near = {}, None
     for name, (labels, _) in trials.items():
         learned = labels.tobytes()
-        if learned in right:
-            hits[name] = right[learned]
-            continue
-        rows = np.flatnonzero(labels >= 0)
-        problem = _problem(corpus, features, corpus.unit[rows], labels[rows], n_classes) if len(rows) else None
-        weights = None if problem is None else (learners(name) or probe.train)(problem, PENALTY, near)
-        near = weights if near is None else near
-        told = -1 if weights is None else _best(features[corpus.unit[test]], weights)
-        hits[name] = right[learned] = np.asarray(told == codes[test])
+        if learned not in right:
+            rows = np.flatnonzero(labels >= 0)
+            problem = _problem(corpus, features, corpus.unit[rows], labels[rows], n_classes) if len(rows) else None
+            weights = None if problem is None else (learners(name) or probe.train)(problem, PENALTY, near)
+            near = weights if near is None else near
+            told = -1 if weights is None else _best(features[corpus.unit[test]], weights)
+            right[learned] = np.asarray(told == codes[test])
+        hits[name] = right[learned]
     return _numbers({name: note for name, (_, note) in trials.items()}, hits, target)
 
 
